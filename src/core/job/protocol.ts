@@ -1,0 +1,359 @@
+/**
+ * What goes into and comes out of the coordinator's state machine (`coordinator.ts`), as data.
+ *
+ * A command is what somebody wants; `step` answers with records (what became true, to be made
+ * durable), one reply (which may wait for the records) and facts (for logs, metrics and screens).
+ * Applying the records in order, from an empty state or a snapshot, gives the state back.
+ */
+import type { Refusal } from '../base/errors.ts';
+import type { SampleRange } from '../base/range.ts';
+import type { JobId, LeaseId, ManifestHash, MonoMs, NodeId } from '../base/units.ts';
+
+/** What a job is; fixed when it is created. */
+export interface JobSpec {
+  readonly jobId: JobId;
+  readonly manifestHash: ManifestHash;
+  readonly sampleCount: number;
+  /** Ranges are blocks of this many samples in id order; the last may be shorter. */
+  readonly blockSize: number;
+  /** Most nodes that hold a rank at a time; the order is dealt to this many ranks at first. */
+  readonly worldSize: number;
+  /** Leases are granted once this many nodes have registered. 1..worldSize. */
+  readonly minWorldSize: number;
+  readonly shuffle: boolean;
+  readonly seed: bigint;
+  /** Epoch of the data (a pass over it), as in the order's formula. */
+  readonly epoch: number;
+  readonly leaseTtlMs: number;
+  readonly heartbeatIntervalMs: number;
+  /** True when work counts only once its output is committed; progress then only renews. */
+  readonly commitsOutputs: boolean;
+  /** True when the job takes the id of the first node that registers (v0, no job id given). */
+  readonly adoptsFirstJobId: boolean;
+}
+
+export interface NodeCaps {
+  readonly maxFetchConcurrency: number;
+  readonly maxDecodeConcurrency: number;
+  readonly maxInflightBytes: number;
+  readonly maxRamBytes: number;
+}
+
+/** What a node last said of itself. For display; nothing is decided by it. */
+export interface NodeStats {
+  readonly inflightBytes: number;
+  readonly ramHighWaterBytes: number;
+  readonly fetchQueueDepth: number;
+  readonly decodeQueueDepth: number;
+  readonly packQueueDepth: number;
+  readonly autotuneEnabled: boolean;
+  readonly effectivePrefetchBatches: number;
+  readonly effectiveMaxQueueBatches: number;
+  readonly effectiveWant: number;
+  readonly autotunePressureMilli: number;
+  readonly autotuneCooldownTicks: number;
+  readonly batchPayloadP95OverP50Milli: number;
+  readonly batchJitterSloBreachesTotal: number;
+}
+
+export interface Lease {
+  readonly leaseId: LeaseId;
+  readonly nodeId: NodeId;
+  readonly range: SampleRange;
+  /** Everything of the range below the cursor is committed. start <= cursor <= end. */
+  readonly cursor: number;
+}
+
+/** A lease as shown: how long it still lives on the coordinator's clock at the time of asking. */
+export interface LiveLease extends Lease {
+  readonly expiresInMs: number;
+  /** The furthest delivered sample the node reported; >= cursor; display only. */
+  readonly deliveredCursor: number;
+}
+
+/** One committed piece of output: samples [start, end), made under `leaseId`. */
+export interface CommittedPiece {
+  readonly start: number;
+  readonly end: number;
+  readonly leaseId: LeaseId;
+  readonly quarantined: readonly number[];
+}
+
+export type JobPhase = 'running' | 'draining' | 'failed' | 'finalizing' | 'completed';
+
+// ---- commands ----------------------------------------------------------------------------------
+
+interface FromNode {
+  readonly jobId: JobId;
+  readonly nodeId: NodeId;
+  /** Fresh per process (v1); null for a v0 client, which has none. */
+  readonly instanceId: string | null;
+}
+
+export type Command =
+  | { readonly type: 'create_job'; readonly spec: JobSpec }
+  /** Lets a failed or drained job go on; a new run of the same outputs. */
+  | { readonly type: 'resume_job'; readonly jobId: JobId }
+  | ({
+      readonly type: 'register';
+      readonly caps: NodeCaps;
+      /** Empty for none. */
+      readonly resumeFrom: Uint8Array;
+    } & FromNode)
+  | ({
+      readonly type: 'heartbeat';
+      readonly stats: NodeStats;
+      readonly sentAtUnixMs: number;
+    } & FromNode)
+  | ({
+      readonly type: 'request_lease';
+      /** How many further leases (held null), or how many in all (held given). > 0. */
+      readonly want: number;
+      /** v1: the leases the node knows it holds. Others it owns are sent again (a lost reply). */
+      readonly held: readonly LeaseId[] | null;
+    } & FromNode)
+  | ({
+      readonly type: 'progress';
+      readonly leaseId: string;
+      readonly cursor: number;
+      readonly deliveredSamples: number;
+      readonly deliveredBytes: number;
+    } & FromNode)
+  /** Makes the output of [start, end) of the lease count. start = the lease's cursor. */
+  | ({
+      readonly type: 'commit';
+      readonly leaseId: string;
+      readonly start: number;
+      readonly end: number;
+      readonly rows: number;
+      readonly bytes: number;
+      readonly quarantined: readonly number[];
+    } & FromNode)
+  /** Gives the part of the lease after its cursor back at once. */
+  | ({ readonly type: 'release'; readonly leaseId: string } & FromNode)
+  /** The node goes: its leases are released and its rank is free. */
+  | ({ readonly type: 'leave' } & FromNode)
+  /** The job cannot go on: no more leases, everybody stops, the cause is kept. */
+  | ({ readonly type: 'fail_job'; readonly code: string; readonly message: string } & FromNode)
+  /** Asks for the right to publish the outputs of a drained job. */
+  | ({ readonly type: 'request_finalize' } & FromNode)
+  | ({
+      readonly type: 'complete_job';
+      readonly finalizeToken: string;
+      /** Manifest of the outputs; null when the sink makes none. */
+      readonly outputManifestHash: ManifestHash | null;
+    } & FromNode)
+  /** No further leases; what is held may finish. */
+  | { readonly type: 'drain_job'; readonly jobId: JobId }
+  | { readonly type: 'get_snapshot'; readonly jobId: JobId }
+  | { readonly type: 'get_checkpoint'; readonly jobId: JobId }
+  /** Time passed: expires leases and releases the ranks of nodes that are gone. */
+  | { readonly type: 'tick' };
+
+export type CommandType = Command['type'];
+
+// ---- replies -----------------------------------------------------------------------------------
+
+export interface ElasticState {
+  readonly transitionPending: boolean;
+  readonly transitionsTotal: number;
+  readonly lastTransitionReason: string;
+  readonly currentWorldSize: number;
+  readonly targetWorldSize: number;
+  readonly lastTransitionUnixMs: number;
+}
+
+export interface Registered {
+  readonly type: 'registered';
+  readonly spec: JobSpec;
+  readonly assignedRank: number;
+  readonly registeredNodes: number;
+  readonly jobReady: boolean;
+  readonly phase: JobPhase;
+  readonly elastic: ElasticState;
+}
+
+export interface LeasesGranted {
+  readonly type: 'leases';
+  readonly leases: readonly Lease[];
+  /** How long to wait before asking again; 0 = at once. */
+  readonly waitMs: number;
+  readonly jobDrained: boolean;
+  readonly phase: JobPhase;
+  readonly elastic: ElasticState;
+}
+
+/** v0 names of the counters; all start at 0 when the job is created and survive restarts. */
+export interface JobCounters {
+  readonly registerTotal: number;
+  readonly heartbeatTotal: number;
+  readonly requestLeaseTotal: number;
+  readonly leasesGrantedTotal: number;
+  readonly leasesExpiredTotal: number;
+  readonly rangesRequeuedTotal: number;
+  readonly progressTotal: number;
+  readonly resumeCheckpointAppliedTotal: number;
+  readonly resumeCheckpointRejectedTotal: number;
+  readonly resumeRangesAppliedTotal: number;
+}
+
+export interface NodeView {
+  readonly nodeId: NodeId;
+  readonly assignedRank: number;
+  /** Milliseconds since the coordinator last heard from it, on the coordinator's clock. */
+  readonly heartbeatAgeMs: number;
+  readonly caps: NodeCaps;
+  readonly stats: NodeStats;
+}
+
+export interface JobSnapshot {
+  readonly type: 'snapshot';
+  readonly spec: JobSpec;
+  readonly phase: JobPhase;
+  readonly failure: { readonly code: string; readonly message: string } | null;
+  readonly jobReady: boolean;
+  readonly jobDrained: boolean;
+  readonly registeredNodes: number;
+  readonly availableRanges: number;
+  readonly samples: {
+    readonly unissued: number;
+    readonly leased: number;
+    readonly committed: number;
+    readonly quarantined: number;
+  };
+  readonly output: { readonly rows: number; readonly bytes: number; readonly pieces: number };
+  readonly outputManifestHash: ManifestHash | null;
+  readonly nodes: readonly NodeView[];
+  readonly liveLeases: readonly LiveLease[];
+  readonly counters: JobCounters;
+  readonly elastic: ElasticState;
+}
+
+export type Reply =
+  | Refusal
+  | { readonly type: 'ok' }
+  | { readonly type: 'job_created'; readonly spec: JobSpec; readonly existed: boolean }
+  | Registered
+  | LeasesGranted
+  /** `repeated` is true when the same commit or progress had been applied before. */
+  | { readonly type: 'accepted'; readonly cursor: number; readonly repeated: boolean }
+  /** finalizeToken null: not (yet) this node's turn; ask again after waitMs. */
+  | {
+      readonly type: 'finalize';
+      readonly finalizeToken: string | null;
+      readonly waitMs: number;
+      readonly phase: JobPhase;
+      readonly outputManifestHash: ManifestHash | null;
+    }
+  | JobSnapshot
+  | { readonly type: 'checkpoint'; readonly bytes: Uint8Array };
+
+// ---- facts -------------------------------------------------------------------------------------
+
+/** Something that happened, for logs, metrics and pushes. `event` is the name operators grep for. */
+export type Fact =
+  | { readonly event: 'job_created'; readonly jobId: JobId; readonly sampleCount: number }
+  | {
+      readonly event: 'node_registered';
+      readonly jobId: JobId;
+      readonly nodeId: NodeId;
+      readonly rank: number;
+    }
+  | {
+      readonly event: 'membership_wait';
+      readonly jobId: JobId;
+      readonly registeredNodes: number;
+      readonly minWorldSize: number;
+    }
+  | { readonly event: 'job_ready'; readonly jobId: JobId; readonly registeredNodes: number }
+  | ({ readonly event: 'lease_granted' } & LeaseFact)
+  | ({ readonly event: 'lease_expired'; readonly cursor: number } & LeaseFact)
+  /** The node gave it up, was replaced, or the job failed: it must stop work on the lease. */
+  | ({
+      readonly event: 'lease_revoked';
+      readonly cursor: number;
+      readonly reason: string;
+    } & LeaseFact)
+  | ({ readonly event: 'lease_released'; readonly cursor: number } & LeaseFact)
+  | ({ readonly event: 'lease_completed' } & LeaseFact)
+  | ({ readonly event: 'progress'; readonly cursor: number } & LeaseFact)
+  | ({
+      readonly event: 'output_committed';
+      readonly from: number;
+      readonly to: number;
+      readonly rows: number;
+    } & LeaseFact)
+  | ({ readonly event: 'sample_quarantined'; readonly sampleId: number } & LeaseFact)
+  | ({
+      readonly event: 'cursor_regressed';
+      readonly cursor: number;
+      readonly reported: number;
+    } & LeaseFact)
+  | {
+      readonly event: 'range_requeued';
+      readonly jobId: JobId;
+      readonly start: number;
+      readonly end: number;
+    }
+  | {
+      readonly event: 'rank_released';
+      readonly jobId: JobId;
+      readonly nodeId: NodeId;
+      readonly rank: number;
+      readonly reason: string;
+    }
+  | {
+      readonly event: 'world_size_changed';
+      readonly jobId: JobId;
+      readonly from: number;
+      readonly to: number;
+      readonly reason: string;
+    }
+  | {
+      readonly event: 'resume_checkpoint_applied';
+      readonly jobId: JobId;
+      readonly samples: number;
+      readonly ranges: number;
+    }
+  | { readonly event: 'resume_checkpoint_rejected'; readonly jobId: JobId; readonly code: string }
+  | {
+      readonly event: 'job_drained';
+      readonly jobId: JobId;
+      readonly committed: number;
+      readonly quarantined: number;
+    }
+  | { readonly event: 'job_draining'; readonly jobId: JobId }
+  | { readonly event: 'job_resumed'; readonly jobId: JobId }
+  | {
+      readonly event: 'job_failed';
+      readonly jobId: JobId;
+      readonly nodeId: NodeId;
+      readonly code: string;
+      readonly message: string;
+    }
+  | { readonly event: 'finalize_granted'; readonly jobId: JobId; readonly nodeId: NodeId }
+  | {
+      readonly event: 'job_completed';
+      readonly jobId: JobId;
+      readonly outputManifestHash: ManifestHash | null;
+    };
+
+export interface LeaseFact {
+  readonly jobId: JobId;
+  readonly nodeId: NodeId;
+  readonly leaseId: LeaseId;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What the shell passes to `step` besides the command. */
+export interface StepContext {
+  /** The coordinator's monotonic clock. */
+  readonly nowMs: MonoMs;
+  /** Display only (last_transition_unix_time_ms). */
+  readonly nowUnixMs: number;
+  /** Epoch and slot the records of this step will be appended at, and the next free index in it. */
+  readonly epoch: number;
+  readonly seq: number;
+  readonly nextIndex: number;
+}

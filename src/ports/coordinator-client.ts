@@ -1,0 +1,112 @@
+/**
+ * What an agent or a loader needs of a coordinator. One implementation speaks gRPC (`src/wire/`),
+ * one calls a coordinator in this process (`src/testing/`). Every call ends in an answer or an
+ * `Mx8Error`; `coordinator_unavailable` (retryable) stands for every fault of the way there. An
+ * implementation reconnects by itself; repeating any call is safe.
+ */
+import type { ErrorCode } from '../core/base/errors.ts';
+import type { JobId, LeaseId, ManifestHash, NodeId } from '../core/base/units.ts';
+import type {
+  CommittedPiece,
+  JobSnapshot,
+  JobSpec,
+  LeasesGranted,
+  NodeCaps,
+  NodeStats,
+  Registered,
+} from '../core/job/protocol.ts';
+import type { SampleRecord } from '../core/manifest/record.ts';
+
+export interface NodeIdentity {
+  readonly jobId: JobId;
+  readonly nodeId: NodeId;
+  /** Fresh per process. */
+  readonly instanceId: string;
+}
+
+/** What the coordinator says unasked, on the session. */
+export type Push =
+  /** Stop work on the lease; what was committed stays. */
+  | { readonly type: 'lease_revoked'; readonly leaseId: LeaseId; readonly reason: string }
+  /** Finish or release what is held, then leave. */
+  | { readonly type: 'drain'; readonly reason: string }
+  | { readonly type: 'job_failed'; readonly code: string; readonly message: string }
+  /** The session broke; the client is reconnecting. Register again once it is back. */
+  | { readonly type: 'disconnected'; readonly code: ErrorCode; readonly message: string }
+  | { readonly type: 'connected' };
+
+export interface Accepted {
+  readonly cursor: number;
+  readonly repeated: boolean;
+}
+
+export interface FinalizeAnswer {
+  readonly finalizeToken: string | null;
+  readonly waitMs: number;
+  readonly phase: JobSnapshot['phase'];
+  readonly outputManifestHash: ManifestHash | null;
+}
+
+export interface CoordinatorClient {
+  onPush(listener: (push: Push) => void): void;
+  register(
+    node: NodeIdentity,
+    caps: NodeCaps,
+    resumeFrom: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<Registered>;
+  heartbeat(node: NodeIdentity, stats: NodeStats): Promise<void>;
+  /** See `request_lease` in the protocol: `want` leases in all, of which `held` are known. */
+  requestLeases(
+    node: NodeIdentity,
+    want: number,
+    held: readonly LeaseId[],
+    signal?: AbortSignal,
+  ): Promise<LeasesGranted>;
+  reportProgress(
+    node: NodeIdentity,
+    report: {
+      readonly leaseId: LeaseId;
+      readonly cursor: number;
+      readonly deliveredSamples: number;
+      readonly deliveredBytes: number;
+    },
+  ): Promise<Accepted>;
+  commit(
+    node: NodeIdentity,
+    output: {
+      readonly leaseId: LeaseId;
+      readonly start: number;
+      readonly end: number;
+      readonly rows: number;
+      readonly bytes: number;
+      readonly quarantined: readonly number[];
+    },
+  ): Promise<Accepted>;
+  release(node: NodeIdentity, leaseId: LeaseId): Promise<void>;
+  leave(node: NodeIdentity): Promise<void>;
+  failJob(node: NodeIdentity, code: string, message: string): Promise<void>;
+  requestFinalize(node: NodeIdentity): Promise<FinalizeAnswer>;
+  completeJob(
+    node: NodeIdentity,
+    finalizeToken: string,
+    outputManifestHash: ManifestHash | null,
+  ): Promise<void>;
+  /** Records [start, end) of the job's manifest, checked against the slice asked for. */
+  manifestRecords(
+    jobId: JobId,
+    hash: ManifestHash,
+    start: number,
+    end: number,
+    signal?: AbortSignal,
+  ): Promise<readonly SampleRecord[]>;
+  /** Every committed piece of the job in order of `start`, in chunks. */
+  committedPieces(jobId: JobId): AsyncIterable<readonly CommittedPiece[]>;
+  submitJob(spec: JobSpec): Promise<{ readonly spec: JobSpec; readonly existed: boolean }>;
+  resumeJob(jobId: JobId): Promise<void>;
+  drainJob(jobId: JobId): Promise<void>;
+  snapshot(jobId: JobId): Promise<JobSnapshot>;
+  checkpoint(jobId: JobId): Promise<Uint8Array>;
+  listJobs(): Promise<readonly JobSnapshot[]>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,51 @@
+/**
+ * The coordinator's durable log: one value per slot, written by one claimed leader at a time.
+ * Slots are numbered from 1; slot `seq` holds one batch of records, appended and made durable as a
+ * whole. `shared/design/reliability.md` §2 has the rules; `src/log/conformance.ts` tests them on
+ * every back end.
+ */
+export interface LogEntry {
+  readonly seq: number;
+  readonly epoch: number;
+  /** Encoded records of one batch; opaque to the store. Empty for a claim entry. */
+  readonly payload: Uint8Array;
+}
+
+export interface LoadedLog {
+  /** State after entry `snapshotSeq`, or null when there is no snapshot (then `snapshotSeq` is 0). */
+  readonly snapshot: Uint8Array | null;
+  readonly snapshotSeq: number;
+  /** Entries after the snapshot, in order, without gaps. */
+  readonly entries: AsyncIterable<LogEntry> | Iterable<LogEntry>;
+  /** Seq of the last entry; 0 when the log is empty. */
+  readonly tailSeq: number;
+  /** The highest epoch claimed so far; 0 when none was. */
+  readonly epoch: number;
+  /** Entries up to and including this seq may be gone. */
+  readonly trimmedSeq: number;
+}
+
+export type ClaimResult =
+  | { readonly type: 'won'; readonly epoch: number; readonly tailSeq: number }
+  | { readonly type: 'lost'; readonly epoch: number; readonly holder: string };
+
+export type AppendResult =
+  | { readonly type: 'ok' }
+  /** A higher epoch was claimed, or the slot is not the tail: this writer leads no more. */
+  | { readonly type: 'fenced'; readonly epoch: number };
+
+export interface LogStore {
+  load(): Promise<LoadedLog>;
+  /** Takes leadership by writing an epoch entry at slot `tailSeq + 1`. `who` is fresh per process. */
+  claim(tailSeq: number, epoch: number, who: string): Promise<ClaimResult>;
+  /**
+   * Makes `payload` durable at slot `seq` under `epoch`. Never answers "maybe": an unknown outcome is
+   * resolved on that same slot first (`nonce` tells this writer's bytes from another's).
+   */
+  append(seq: number, epoch: number, payload: Uint8Array, nonce: string): Promise<AppendResult>;
+  /** Makes `state` the snapshot after entry `upToSeq`; fenced like an append. */
+  snapshot(upToSeq: number, epoch: number, state: Uint8Array): Promise<AppendResult>;
+  /** Moves the trim boundary to `upToSeq` (at most the snapshot's seq), then deletes what is below. */
+  trim(upToSeq: number, epoch: number): Promise<AppendResult>;
+  close(): Promise<void>;
+}
