@@ -1,0 +1,63 @@
+/** What the pipeline takes and gives; `run.ts` implements it. */
+import type { Mx8Error } from '../core/base/errors.ts';
+import type { SampleRecord } from '../core/manifest/record.ts';
+
+/**
+ * Some samples in one contiguous slab. It holds its memory permit until it is released; after that
+ * its getters throw `batch_released` and the slab is used again.
+ */
+export interface SampleBatch extends Disposable {
+  /** Global sample ids, ascending. */
+  readonly sampleIds: Float64Array;
+  /** The bytes of all samples, one after the other, without gaps. */
+  readonly payload: Uint8Array;
+  /** n + 1 byte positions in `payload`: sample i is [offsets[i], offsets[i + 1]). */
+  readonly offsets: Float64Array;
+  /** Class of each sample, -1 where it has none. */
+  readonly labelIds: Int32Array;
+  /** The manifest records of the samples, for their locations and hints. */
+  readonly records: readonly SampleRecord[];
+  readonly sampleCount: number;
+  /** Sample i without a copy. */
+  sample(index: number): Uint8Array;
+  release(): void;
+}
+
+export type SampleErrorVerdict = 'fail' | 'skip';
+
+export interface PipelineOptions {
+  /** Records in delivery order, in chunks; read no further ahead than the caps allow. */
+  readonly records: AsyncIterable<readonly SampleRecord[]> | Iterable<readonly SampleRecord[]>;
+  readonly batchSize: number;
+  /** A mechanical cap: the bytes held by all slabs never exceed it, not by one byte. */
+  readonly maxInflightBytes: number;
+  /** Batches being read ahead of the consumer. */
+  readonly prefetchBatches: number;
+  /** Batches ready and waiting for the consumer. */
+  readonly maxQueueBatches: number;
+  readonly signal?: AbortSignal;
+  /** Asked for each sample that cannot be read; default: always 'fail'. */
+  readonly onSampleError?: (record: SampleRecord, error: Mx8Error) => SampleErrorVerdict;
+}
+
+export interface PipelineStats {
+  /** Bytes of slabs that hold a permit now; <= maxInflightBytes at all times. */
+  readonly inflightBytes: number;
+  readonly inflightBytesHighWater: number;
+  readonly fetchQueueDepth: number;
+  readonly decodeQueueDepth: number;
+  readonly packQueueDepth: number;
+  readonly deliveredBatches: number;
+  readonly deliveredSamples: number;
+  readonly deliveredBytes: number;
+  readonly skippedSamples: number;
+  /** How long the consumer waited for the pipeline, and the pipeline for the consumer, in all. */
+  readonly consumerWaitMs: number;
+  readonly backpressureWaitMs: number;
+}
+
+/** Batches in order. Leaving the loop in any way releases everything. */
+export interface Pipeline extends AsyncIterable<SampleBatch>, AsyncDisposable {
+  stats(): PipelineStats;
+  close(): Promise<void>;
+}
