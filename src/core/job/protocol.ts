@@ -131,6 +131,8 @@ export type Command =
     } & FromNode)
   /** Gives the part of the lease after its cursor back at once. */
   | ({ readonly type: 'release'; readonly leaseId: string } & FromNode)
+  /** The session of this instance broke: another instance may take the node id at once. Volatile. */
+  | ({ readonly type: 'disconnect' } & FromNode)
   /** The node goes: its leases are released and its rank is free. */
   | ({ readonly type: 'leave' } & FromNode)
   /** The job cannot go on: no more leases, everybody stops, the cause is kept. */
@@ -183,7 +185,10 @@ export interface LeasesGranted {
   readonly elastic: ElasticState;
 }
 
-/** v0 names of the counters; all start at 0 when the job is created and survive restarts. */
+/**
+ * v0 names of the counters; all start at 0 when the job is created. Those that count something durable
+ * survive a restart exactly; heartbeatTotal, requestLeaseTotal and registerTotal as of the last snapshot.
+ */
 export interface JobCounters {
   readonly registerTotal: number;
   readonly heartbeatTotal: number;

@@ -1,0 +1,196 @@
+/**
+ * What each record does to the state: the only code that changes anything durable. The live path and
+ * replay both come through here, so a restart and a fail-over are the same path as normal work.
+ */
+import { assert, must, unreachable } from '../base/assert.ts';
+import { addMs, leaseId, type LeaseId, type MonoMs, parseLeaseId } from '../base/units.ts';
+import {
+  type CoordinatorState,
+  IDLE_STATS,
+  JobState,
+  type LeaseState,
+  type RecordPosition,
+} from './job-state.ts';
+import type { JobRecord } from './records.ts';
+
+type Of<T extends JobRecord['type']> = Extract<JobRecord, { readonly type: T }>;
+
+export function applyRecord(
+  state: CoordinatorState,
+  record: JobRecord,
+  position: RecordPosition,
+  nowMs: MonoMs,
+): void {
+  if (record.type === 'job_created') {
+    assert(!state.jobs.has(record.spec.jobId), `job ${record.spec.jobId} is created once`);
+    state.jobs.set(record.spec.jobId, new JobState(record.spec));
+    return;
+  }
+  const job = must(state.jobs.get(record.job), `job ${record.job} exists`);
+  if (record.type === 'job_adopted') adoptId(state, job, record);
+  else applyToJob(job, record, position, nowMs);
+}
+
+function adoptId(state: CoordinatorState, job: JobState, record: Of<'job_adopted'>): void {
+  state.jobs.delete(record.job);
+  job.adoptedFrom = record.job;
+  job.spec = { ...job.spec, jobId: record.newJob, adoptsFirstJobId: false };
+  state.jobs.set(record.newJob, job);
+}
+
+function applyToJob(
+  job: JobState,
+  record: Exclude<JobRecord, Of<'job_created'> | Of<'job_adopted'>>,
+  position: RecordPosition,
+  nowMs: MonoMs,
+): void {
+  switch (record.type) {
+    case 'node_registered':
+      return registerNode(job, record, nowMs);
+    case 'rank_released':
+      return releaseRank(job, record);
+    case 'job_ready':
+      job.ready = true;
+      return;
+    case 'lease_granted':
+      return grantLease(job, record, position, nowMs);
+    case 'progress':
+      return moveCursor(job, record.lease, record.cursor, 0);
+    case 'committed':
+      return commitOutput(job, record);
+    case 'lease_returned':
+      return returnLease(job, record);
+    case 'resume_applied':
+      return applyResume(job, record.done);
+    case 'job_failed':
+      job.phase = 'failed';
+      job.failure = { code: record.code, message: record.message };
+      return;
+    case 'job_draining':
+      job.phase = 'draining';
+      return;
+    case 'job_resumed':
+      job.phase = 'running';
+      job.failure = null;
+      job.finalizer = null;
+      return;
+    case 'finalize_granted':
+      job.phase = 'finalizing';
+      job.finalizer = { nodeId: record.node, token: leaseId(position) };
+      return;
+    case 'job_completed':
+      job.phase = 'completed';
+      job.finalizer = null;
+      job.outputManifestHash = record.outputManifestHash;
+      return;
+    default:
+      return unreachable(record);
+  }
+}
+
+function registerNode(job: JobState, record: Of<'node_registered'>, nowMs: MonoMs): void {
+  const known = job.nodes.get(record.node);
+  if (known !== undefined) {
+    known.instanceId = record.instance;
+    known.caps = record.caps;
+    known.lastHeardMs = nowMs;
+    known.disconnected = false;
+    return;
+  }
+  assert(record.rank < job.spec.worldSize, `rank ${record.rank} is below the world size`);
+  job.nodes.set(record.node, {
+    nodeId: record.node,
+    rank: record.rank,
+    instanceId: record.instance,
+    caps: record.caps,
+    leases: new Set<LeaseId>(),
+    lastHeardMs: nowMs,
+    disconnected: false,
+    stats: IDLE_STATS,
+  });
+  if (job.ready) noteTransition(job, 'node_joined', record.atUnixMs);
+}
+
+function releaseRank(job: JobState, record: Of<'rank_released'>): void {
+  assert(job.node(record.node).leases.size === 0, 'a node without a rank holds no lease');
+  job.nodes.delete(record.node);
+  if (job.finalizer?.nodeId === record.node) job.finalizer = null;
+  if (job.ready) noteTransition(job, record.reason, record.atUnixMs);
+}
+
+function noteTransition(job: JobState, reason: string, atUnixMs: number): void {
+  job.elastic.transitionsTotal += 1;
+  job.elastic.lastTransitionReason = reason;
+  job.elastic.lastTransitionUnixMs = atUnixMs;
+}
+
+function grantLease(
+  job: JobState,
+  record: Of<'lease_granted'>,
+  position: RecordPosition,
+  nowMs: MonoMs,
+): void {
+  const lease: LeaseState = {
+    leaseId: leaseId(position),
+    nodeId: record.node,
+    start: record.start,
+    end: record.end,
+    cursor: record.start,
+    deliveredCursor: record.start,
+    deadlineMs: addMs(nowMs, job.spec.leaseTtlMs),
+    lastCommitStart: -1,
+  };
+  assert(!job.leases.has(lease.leaseId), 'a token is never used twice');
+  job.work.issue(record.start, record.end);
+  job.leases.set(lease.leaseId, lease);
+  job.byDeadline.set(lease.leaseId, lease);
+  job.node(record.node).leases.add(lease.leaseId);
+  job.counters.leasesGrantedTotal += 1;
+}
+
+function liveLease(job: JobState, id: LeaseId): LeaseState {
+  return must(job.leases.get(id), `lease ${id} is live`);
+}
+
+function moveCursor(job: JobState, id: LeaseId, cursor: number, quarantinedCount: number): void {
+  const lease = liveLease(job, id);
+  assert(
+    cursor > lease.cursor && cursor <= lease.end,
+    `cursor ${cursor} moves forward in its lease`,
+  );
+  job.work.commit(lease.cursor, cursor, quarantinedCount);
+  lease.cursor = cursor;
+  lease.deliveredCursor = Math.max(lease.deliveredCursor, cursor);
+  job.counters.progressTotal += 1;
+  if (cursor < lease.end) return;
+  job.drop(lease);
+  job.remember(lease);
+}
+
+function commitOutput(job: JobState, record: Of<'committed'>): void {
+  const lease = liveLease(job, record.lease);
+  assert(record.start === lease.cursor, 'a piece starts at the cursor of its lease');
+  lease.lastCommitStart = record.start;
+  const token = must(parseLeaseId(record.lease), 'the lease id is one');
+  job.pieces.add(record.start, record.end, token, record.quarantined);
+  job.outputRows += record.rows;
+  job.outputBytes += record.bytes;
+  moveCursor(job, record.lease, record.end, record.quarantined.length);
+}
+
+function returnLease(job: JobState, record: Of<'lease_returned'>): void {
+  const lease = liveLease(job, record.lease);
+  job.drop(lease);
+  job.work.giveBack(lease.cursor, lease.end);
+  job.counters.rangesRequeuedTotal += 1;
+  if (record.why === 'expired') job.counters.leasesExpiredTotal += 1;
+}
+
+function applyResume(job: JobState, done: readonly number[]): void {
+  job.resumed = done;
+  for (let index = 0; index + 1 < done.length; index += 2) {
+    job.work.restoreDone(must(done[index], 'a start'), must(done[index + 1], 'an end'));
+  }
+  job.counters.resumeCheckpointAppliedTotal += 1;
+  job.counters.resumeRangesAppliedTotal += done.length / 2;
+}

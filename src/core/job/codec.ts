@@ -1,0 +1,302 @@
+/**
+ * The bytes of log entries and snapshots. Both carry a version: an older one is read, a newer one
+ * refused, an unreadable one refused with what is wrong with it.
+ *
+ * An entry is UTF-8 JSON: `{"v":1,"r":[records]}`; a seed is a decimal string in it. A snapshot is a
+ * JSON header with everything small, followed by the raw columns that grow with the job (block states,
+ * committed pieces), so that a million ranges cost one copy and not a million objects.
+ */
+import { must } from '../base/assert.ts';
+import { Mx8Error } from '../base/errors.ts';
+import { isLeaseId, type JobId, type LeaseId, monoMs, type NodeId } from '../base/units.ts';
+import {
+  CoordinatorState,
+  type FinishedLease,
+  IDLE_STATS,
+  JobState,
+  type LeaseState,
+  type MutableCounters,
+  type MutableElastic,
+} from './job-state.ts';
+import type { JobSpec, NodeCaps } from './protocol.ts';
+import type { JobRecord } from './records.ts';
+import { WorkLedger } from './work-ledger.ts';
+
+/** Version of entries and snapshots that this code writes; it reads all from 1 to this. */
+export const FORMAT_VERSION = 1;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+export function encodeRecords(records: readonly JobRecord[]): Uint8Array {
+  return encoder.encode(JSON.stringify({ v: FORMAT_VERSION, r: records.map(recordToJson) }));
+}
+
+export function decodeRecords(bytes: Uint8Array): readonly JobRecord[] {
+  const entry = parse(bytes, 'a log entry');
+  checkVersion(entry['v'], 'a log entry');
+  const records = entry['r'];
+  if (!Array.isArray(records)) throw invalid('a log entry holds no list of records');
+  return records.map(recordFromJson);
+}
+
+/** JSON has no bigint: a spec's seed is written as text. Other records go as they are. */
+function recordToJson(record: JobRecord): unknown {
+  return record.type === 'job_created' ? { ...record, spec: specToJson(record.spec) } : record;
+}
+
+function specToJson(spec: JobSpec): unknown {
+  return { ...spec, seed: spec.seed.toString() };
+}
+
+/** What this code wrote is trusted (the store checks its bytes); only the seed changes its type. */
+function recordFromJson(value: JobRecord): JobRecord {
+  return value.type === 'job_created' ? { ...value, spec: specFromJson(value.spec) } : value;
+}
+
+function specFromJson(spec: JobSpec): JobSpec {
+  return { ...spec, seed: BigInt(spec.seed) };
+}
+
+// ---- snapshots ---------------------------------------------------------------------------------
+
+interface JobHeader {
+  readonly spec: JobSpec;
+  readonly adoptedFrom: JobId | null;
+  readonly phase: JobState['phase'];
+  readonly failure: JobState['failure'];
+  readonly ready: boolean;
+  readonly nodes: readonly {
+    readonly id: NodeId;
+    readonly rank: number;
+    readonly instance: string | null;
+    readonly caps: NodeCaps;
+  }[];
+  /** By lease: id, index into nodes, start, end, cursor, start of the last commit. */
+  readonly leases: readonly (readonly [string, number, number, number, number, number])[];
+  readonly finished: readonly (readonly [string, FinishedLease])[];
+  readonly returned: readonly number[];
+  readonly partial: readonly number[];
+  readonly quarantinedCount: number;
+  readonly pieceQuarantine: readonly (readonly [number, readonly number[]])[];
+  readonly pieceNumbers: number;
+  readonly outputRows: number;
+  readonly outputBytes: number;
+  readonly resumed: readonly number[] | null;
+  readonly finalizer: JobState['finalizer'];
+  readonly outputManifestHash: JobState['outputManifestHash'];
+  readonly counters: MutableCounters;
+  readonly elastic: MutableElastic;
+}
+
+/** Counters that no record moves: as good as the last snapshot, and left out of a state's identity. */
+const SOFT_COUNTERS = [
+  'registerTotal',
+  'heartbeatTotal',
+  'requestLeaseTotal',
+  'resumeCheckpointRejectedTotal',
+] as const;
+
+/**
+ * The state as bytes. With `durableOnly` what no record moves is left out, so that a state and its
+ * replay have the same bytes.
+ */
+export function encodeSnapshot(
+  state: CoordinatorState,
+  options: { readonly durableOnly?: boolean } = {},
+): Uint8Array {
+  const columns: Uint8Array[] = [];
+  const jobs = [...state.jobs.values()].map((job) => {
+    const work = job.work.dump();
+    const pieces = job.pieces.dump();
+    columns.push(work.blocks, bytesOf(pieces.columns));
+    const header = jobHeader(job, work, pieces);
+    const kept = options.durableOnly === true ? withoutSoft(header) : header;
+    return { ...kept, spec: specToJson(kept.spec) };
+  });
+  const header = encoder.encode(JSON.stringify({ v: FORMAT_VERSION, jobs }));
+  const length = new Uint8Array(4);
+  new DataView(length.buffer).setUint32(0, header.length);
+  return concat([length, header, ...columns]);
+}
+
+function jobHeader(
+  job: JobState,
+  work: ReturnType<WorkLedger['dump']>,
+  pieces: ReturnType<JobState['pieces']['dump']>,
+): JobHeader {
+  const index = new Map<NodeId, number>();
+  const nodes = [...job.nodes.values()].map((node) => {
+    index.set(node.nodeId, index.size);
+    return { id: node.nodeId, rank: node.rank, instance: node.instanceId, caps: node.caps };
+  });
+  return {
+    spec: job.spec,
+    adoptedFrom: job.adoptedFrom,
+    phase: job.phase,
+    failure: job.failure,
+    ready: job.ready,
+    nodes,
+    leases: [...job.leases.values()].map((lease) => [
+      lease.leaseId,
+      must(index.get(lease.nodeId), 'a lease belongs to a node'),
+      lease.start,
+      lease.end,
+      lease.cursor,
+      lease.lastCommitStart,
+    ]),
+    finished: [...job.finished],
+    returned: work.returned,
+    partial: work.partial,
+    quarantinedCount: work.quarantined,
+    pieceQuarantine: pieces.quarantined,
+    pieceNumbers: pieces.columns.length,
+    outputRows: job.outputRows,
+    outputBytes: job.outputBytes,
+    resumed: job.resumed,
+    finalizer: job.finalizer,
+    outputManifestHash: job.outputManifestHash,
+    counters: job.counters,
+    elastic: job.elastic,
+  };
+}
+
+function withoutSoft(header: JobHeader): JobHeader {
+  const counters = { ...header.counters };
+  for (const name of SOFT_COUNTERS) counters[name] = 0;
+  return { ...header, counters };
+}
+
+/** The inverse of `encodeSnapshot`. Deadlines are unset until `takeOver`. */
+export function decodeSnapshot(bytes: Uint8Array): CoordinatorState {
+  if (bytes.length < 4) throw invalid(`a snapshot of ${bytes.length} bytes is too short`);
+  const headerEnd = 4 + new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
+  if (headerEnd > bytes.length) throw invalid('a snapshot ends inside its header');
+  const header = parse(bytes.subarray(4, headerEnd), 'a snapshot');
+  checkVersion(header['v'], 'a snapshot');
+  const state = new CoordinatorState();
+  let at = headerEnd;
+  const take = (length: number): Uint8Array => {
+    if (at + length > bytes.length) throw invalid('a snapshot ends inside its columns');
+    at += length;
+    return bytes.subarray(at - length, at);
+  };
+  for (const raw of header['jobs'] as readonly JobHeader[]) {
+    const job = restoreJob({ ...raw, spec: specFromJson(raw.spec) }, take);
+    state.jobs.set(job.spec.jobId, job);
+  }
+  if (at !== bytes.length) throw invalid('a snapshot has bytes after its last column');
+  return state;
+}
+
+function restoreJob(header: JobHeader, take: (length: number) => Uint8Array): JobState {
+  const job = new JobState(header.spec);
+  job.adoptedFrom = header.adoptedFrom;
+  job.phase = header.phase;
+  job.failure = header.failure;
+  job.ready = header.ready;
+  job.outputRows = header.outputRows;
+  job.outputBytes = header.outputBytes;
+  job.resumed = header.resumed;
+  job.finalizer = header.finalizer;
+  job.outputManifestHash = header.outputManifestHash;
+  Object.assign(job.counters, header.counters);
+  Object.assign(job.elastic, header.elastic);
+  restoreNodes(job, header);
+  const leased = restoreLeases(job, header);
+  for (const [id, finished] of header.finished) job.finished.set(knownLeaseId(id), finished);
+  const blocks = take(job.work.blockCount);
+  const { returned, partial, quarantinedCount: quarantined } = header;
+  job.work = WorkLedger.restore(job.spec, { blocks, returned, partial, quarantined }, leased);
+  const columns = take(header.pieceNumbers * Float64Array.BYTES_PER_ELEMENT).slice();
+  job.pieces.restore(new Float64Array(columns.buffer), header.pieceQuarantine);
+  return job;
+}
+
+function restoreNodes(job: JobState, header: JobHeader): void {
+  for (const node of header.nodes) {
+    job.nodes.set(node.id, {
+      nodeId: node.id,
+      rank: node.rank,
+      instanceId: node.instance,
+      caps: node.caps,
+      leases: new Set<LeaseId>(),
+      lastHeardMs: monoMs(0),
+      disconnected: true,
+      stats: IDLE_STATS,
+    });
+  }
+}
+
+/** Returns how many samples the live leases hold. */
+function restoreLeases(job: JobState, header: JobHeader): number {
+  let leased = 0;
+  for (const [id, nodeIndex, start, end, cursor, lastCommitStart] of header.leases) {
+    const nodeId = must(header.nodes[nodeIndex], 'a lease names a node of the snapshot').id;
+    const lease: LeaseState = {
+      leaseId: knownLeaseId(id),
+      nodeId,
+      start,
+      end,
+      cursor,
+      deliveredCursor: cursor,
+      deadlineMs: monoMs(0),
+      lastCommitStart,
+    };
+    job.leases.set(lease.leaseId, lease);
+    job.byDeadline.set(lease.leaseId, lease);
+    job.node(nodeId).leases.add(lease.leaseId);
+    leased += end - cursor;
+  }
+  return leased;
+}
+
+// ---- pieces ------------------------------------------------------------------------------------
+
+function knownLeaseId(text: string): LeaseId {
+  if (!isLeaseId(text)) throw invalid(`a snapshot names the lease "${text}"`);
+  return text;
+}
+
+function parse(bytes: Uint8Array, what: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(decoder.decode(bytes));
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
+  } catch (cause) {
+    throw invalid(
+      `${what} is not readable: ${cause instanceof Error ? cause.message : 'bad text'}`,
+    );
+  }
+  throw invalid(`${what} is not an object`);
+}
+
+function checkVersion(version: unknown, what: string): void {
+  if (typeof version !== 'number') throw invalid(`${what} names no version`);
+  if (version <= FORMAT_VERSION) return;
+  throw new Mx8Error(
+    'coordinator_state_newer',
+    `this mx8 reads coordinator state up to version ${FORMAT_VERSION}, but ${what} was written as version ${version}; start a newer mx8`,
+    { version },
+  );
+}
+
+function invalid(why: string): Mx8Error {
+  return new Mx8Error(
+    'coordinator_state_invalid',
+    `the coordinator's state cannot be used: ${why}`,
+  );
+}
+
+function bytesOf(values: Float64Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}

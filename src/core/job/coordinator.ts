@@ -1,0 +1,206 @@
+/**
+ * The coordinator's state machine.
+ *
+ * `step(state, command, context)` decides one command: it answers with the records that became true
+ * (already applied to the state), one reply and facts. The shell appends the records of a batch of
+ * steps as one log entry and sends the replies once it is durable. `applyEntry` replays an entry;
+ * `takeOver` then gives every lease that lived its full TTL again, so that no lease expires because of
+ * a restart or a fail-over.
+ *
+ * Nothing here waits, reads a clock or draws a number; refusals are values; only bugs throw.
+ */
+import { assert, unreachable } from '../base/assert.ts';
+import type { Refusal } from '../base/errors.ts';
+import { addMs, type JobId, type MonoMs } from '../base/units.ts';
+import { applyRecord } from './apply.ts';
+import {
+  checkpointOf,
+  completeJob,
+  createJob,
+  drainJob,
+  failJob,
+  requestFinalize,
+  resumeJob,
+} from './decide-job.ts';
+import {
+  commitOutput,
+  expireLeases,
+  releaseLease,
+  reportProgress,
+  requestLease,
+} from './decide-leases.ts';
+import {
+  callingNode,
+  leave,
+  registerNode,
+  releaseSilentRanks,
+  unknownJob,
+} from './decide-membership.ts';
+import type { CoordinatorState, JobState, NodeState } from './job-state.ts';
+import type { Command, CommittedPiece, Fact, Reply, StepContext } from './protocol.ts';
+import type { JobRecord } from './records.ts';
+import { jobSnapshot } from './snapshot-view.ts';
+import { Transaction } from './transaction.ts';
+
+export { CoordinatorState, emptyState } from './job-state.ts';
+
+export interface StepResult {
+  readonly records: readonly JobRecord[];
+  readonly reply: Reply;
+  readonly facts: readonly Fact[];
+}
+
+export function step(state: CoordinatorState, command: Command, context: StepContext): StepResult {
+  const tx = new Transaction(state, context);
+  const reply = decide(tx, command);
+  return { records: tx.records, reply, facts: tx.facts };
+}
+
+function decide(tx: Transaction, command: Command): Reply {
+  switch (command.type) {
+    case 'create_job':
+      return createJob(tx, command.spec);
+    case 'register':
+      return registerNode(tx, command);
+    case 'tick':
+      return tick(tx);
+    default: {
+      const job = tx.state.jobs.get(command.jobId);
+      if (job === undefined) return unknownJob(command.jobId);
+      return 'nodeId' in command ? decideForNode(tx, job, command) : decideForJob(tx, job, command);
+    }
+  }
+}
+
+type OfJob = Exclude<Command, { readonly type: 'create_job' | 'register' | 'tick' }>;
+type OfNode = Extract<OfJob, { readonly nodeId: unknown }>;
+
+function decideForJob(tx: Transaction, job: JobState, command: Exclude<OfJob, OfNode>): Reply {
+  switch (command.type) {
+    case 'resume_job':
+      return resumeJob(tx, job);
+    case 'drain_job':
+      return drainJob(tx, job);
+    case 'get_snapshot':
+      return jobSnapshot(job, tx.context.nowMs);
+    case 'get_checkpoint':
+      return { type: 'checkpoint', bytes: checkpointOf(job) };
+    default:
+      return unreachable(command);
+  }
+}
+
+function decideForNode(tx: Transaction, job: JobState, command: OfNode): Reply {
+  if (command.type === 'disconnect') return disconnect(job, command);
+  const node: NodeState | Refusal = callingNode(tx, job, command);
+  if ('type' in node) {
+    // To leave, or to report a failure, one need not be a member any more.
+    if (command.type === 'leave') return { type: 'ok' };
+    return command.type === 'fail_job' ? failJob(tx, job, command) : node;
+  }
+  switch (command.type) {
+    case 'heartbeat':
+      job.counters.heartbeatTotal += 1;
+      node.stats = command.stats;
+      return { type: 'ok' };
+    case 'request_lease':
+      return requestLease(tx, job, node, command);
+    case 'progress':
+      return reportProgress(tx, job, node, command);
+    case 'commit':
+      return commitOutput(tx, job, node, command);
+    case 'release':
+      return releaseLease(tx, job, node, command);
+    case 'leave':
+      return leave(tx, job, node);
+    case 'fail_job':
+      return failJob(tx, job, command);
+    case 'request_finalize':
+      return requestFinalize(tx, job, node);
+    case 'complete_job':
+      return completeJob(tx, job, command);
+    default:
+      return unreachable(command);
+  }
+}
+
+function disconnect(job: JobState, command: Extract<Command, { type: 'disconnect' }>): Reply {
+  const node = job.nodes.get(command.nodeId);
+  if (node !== undefined && node.instanceId === command.instanceId) node.disconnected = true;
+  return { type: 'ok' };
+}
+
+function tick(tx: Transaction): Reply {
+  for (const job of tx.state.jobs.values()) {
+    expireLeases(tx, job);
+    releaseSilentRanks(tx, job);
+  }
+  return { type: 'ok' };
+}
+
+/** Replays one entry of the log. Deadlines are set from `nowMs`; `takeOver` sets them again. */
+export function applyEntry(
+  state: CoordinatorState,
+  entry: { readonly epoch: number; readonly seq: number; readonly records: readonly JobRecord[] },
+  nowMs: MonoMs,
+): void {
+  entry.records.forEach((record, index) => {
+    applyRecord(state, record, { epoch: entry.epoch, seq: entry.seq, index }, nowMs);
+  });
+}
+
+/** After the replay: every live lease gets its full TTL, every node counts as just heard from. */
+export function takeOver(state: CoordinatorState, nowMs: MonoMs): void {
+  for (const job of state.jobs.values()) {
+    for (const node of job.nodes.values()) {
+      node.lastHeardMs = nowMs;
+      // A session does not outlive the coordinator that held it: the node shows up again or is gone.
+      node.disconnected = true;
+    }
+    const deadlineMs = addMs(nowMs, job.spec.leaseTtlMs);
+    for (const lease of job.leases.values()) job.renew(lease, nowMs, deadlineMs);
+  }
+}
+
+export function jobIds(state: CoordinatorState): readonly JobId[] {
+  return [...state.jobs.keys()];
+}
+
+/** Up to `limit` committed pieces whose start is greater than `afterStart` (-1 for the first). */
+export function committedPieces(
+  state: CoordinatorState,
+  jobId: JobId,
+  afterStart: number,
+  limit: number,
+): readonly CommittedPiece[] {
+  return state.jobs.get(jobId)?.pieces.after(afterStart, limit) ?? [];
+}
+
+/**
+ * Everything that must hold between any two steps, in full; O(state), for tests and simulation. The
+ * part of it that a step can break is checked in every step (`WorkLedger`, `applyRecord`).
+ */
+export function assertInvariants(state: CoordinatorState): void {
+  for (const job of state.jobs.values()) {
+    const remainders = [...job.leases.values()].map((lease) => ({
+      start: lease.cursor,
+      end: lease.end,
+    }));
+    job.work.assertCover(remainders);
+    const ranks = new Set([...job.nodes.values()].map((node) => node.rank));
+    assert(ranks.size === job.nodes.size, 'no two nodes hold one rank');
+    assert(job.nodes.size <= job.spec.worldSize, 'there are at most world_size nodes');
+    assert(job.byDeadline.size === job.leases.size, 'every live lease has a deadline');
+    let held = 0;
+    for (const node of job.nodes.values()) held += node.leases.size;
+    assert(held === job.leases.size, 'every live lease is held by a registered node');
+    for (const lease of job.leases.values()) {
+      assert(
+        lease.cursor >= lease.start && lease.cursor < lease.end,
+        'a live cursor is in its range',
+      );
+      assert(lease.deliveredCursor >= lease.cursor, 'what is committed was delivered');
+    }
+    if (job.phase === 'completed') assert(job.drained, 'a completed job is drained');
+  }
+}

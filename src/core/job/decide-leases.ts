@@ -1,0 +1,300 @@
+/** Decisions about leases: granting, progress, commits, release, expiry. */
+import { refused, type Refusal } from '../base/errors.ts';
+import { addMs, isLeaseId } from '../base/units.ts';
+import type { JobState, LeaseState, NodeState } from './job-state.ts';
+import type { Command, Lease, LeaseFact, Reply } from './protocol.ts';
+import { elasticState } from './snapshot-view.ts';
+import type { Transaction } from './transaction.ts';
+
+type Of<T extends Command['type']> = Extract<Command, { readonly type: T }>;
+
+/** Most leases one request may ask for; more would make one answer, and one loss, too large. */
+export const WANT_MAX = 1024;
+
+/** How long a node waits when all remaining work is held by others. */
+export const NO_WORK_WAIT_MS = 200;
+
+export function requestLease(
+  tx: Transaction,
+  job: JobState,
+  node: NodeState,
+  command: Of<'request_lease'>,
+): Reply {
+  if (!(Number.isSafeInteger(command.want) && command.want > 0 && command.want <= WANT_MAX)) {
+    const message = `field want takes 1 to ${WANT_MAX}, got ${command.want}`;
+    return refused('field_invalid', message);
+  }
+  job.counters.requestLeaseTotal += 1;
+  if (job.phase === 'failed') {
+    return refused('job_failed', `job ${job.spec.jobId} failed: ${job.failure?.message ?? ''}`);
+  }
+  if (!job.ready) {
+    return refused(
+      'job_not_ready',
+      `job not ready (membership barrier): ${job.nodes.size} of ${job.spec.minWorldSize} nodes have registered`,
+    );
+  }
+  const leases = resend(job, node, command.held);
+  const wanted = command.held === null ? command.want : command.want - node.leases.size;
+  if (job.phase === 'running') {
+    for (let granted = 0; granted < wanted; granted += 1) {
+      const lease = grantNext(tx, job, node);
+      if (lease === null) break;
+      leases.push(lease);
+    }
+  }
+  const stopping = job.drained || job.phase !== 'running';
+  return {
+    type: 'leases',
+    leases,
+    waitMs: leases.length > 0 || stopping ? 0 : NO_WORK_WAIT_MS,
+    jobDrained: stopping,
+    phase: job.phase,
+    elastic: elasticState(job),
+  };
+}
+
+/** Leases the node owns and does not know of: the answer that granted them was lost. */
+function resend(job: JobState, node: NodeState, held: readonly string[] | null): Lease[] {
+  if (held === null) return [];
+  const known = new Set<string>(held);
+  const unknown: Lease[] = [];
+  for (const id of node.leases) {
+    const lease = job.leases.get(id);
+    if (lease !== undefined && !known.has(id)) unknown.push(asLease(lease));
+  }
+  return unknown;
+}
+
+function grantNext(tx: Transaction, job: JobState, node: NodeState): Lease | null {
+  const range = job.work.next(node.rank);
+  if (range === null) return null;
+  const id = tx.emit({
+    type: 'lease_granted',
+    job: job.spec.jobId,
+    node: node.nodeId,
+    start: range.start,
+    end: range.end,
+  });
+  const lease = { leaseId: id, nodeId: node.nodeId, range, cursor: range.start };
+  tx.fact({ event: 'lease_granted', ...leaseFact(job, lease) });
+  return lease;
+}
+
+export function reportProgress(
+  tx: Transaction,
+  job: JobState,
+  node: NodeState,
+  command: Of<'progress'>,
+): Reply {
+  const found = findLease(job, node, command.leaseId);
+  if (found.type === 'refused') return found;
+  if (found.type === 'finished') {
+    if (command.cursor === found.end)
+      return { type: 'accepted', cursor: found.end, repeated: true };
+    return unknownLease(job, command.leaseId);
+  }
+  const { lease } = found;
+  const outside = cursorOutside(lease, command.cursor, 'cursor');
+  if (outside !== null) return outside;
+  // A job with outputs counts work by its commits: a report only says how far delivery is.
+  const furthest = job.spec.commitsOutputs ? lease.deliveredCursor : lease.cursor;
+  if (command.cursor < furthest) return regressed(tx, job, lease, command.cursor, furthest);
+  if (job.spec.commitsOutputs && command.instanceId === null) {
+    const message = `job ${job.spec.jobId} commits outputs: mx8.v0 progress cannot complete its work`;
+    return refused('job_commits_outputs', message);
+  }
+  renew(tx, job, lease);
+  if (command.cursor === furthest) return { type: 'accepted', cursor: furthest, repeated: true };
+  if (job.spec.commitsOutputs) lease.deliveredCursor = command.cursor;
+  else {
+    const { jobId } = job.spec;
+    tx.emit({ type: 'progress', job: jobId, lease: lease.leaseId, cursor: command.cursor });
+  }
+  tx.fact({ event: 'progress', ...leaseFact(job, asLease(lease)), cursor: command.cursor });
+  noteCompletion(tx, job, lease);
+  return { type: 'accepted', cursor: command.cursor, repeated: false };
+}
+
+export function commitOutput(
+  tx: Transaction,
+  job: JobState,
+  node: NodeState,
+  command: Of<'commit'>,
+): Reply {
+  const found = findLease(job, node, command.leaseId);
+  if (found.type === 'refused') return found;
+  if (found.type === 'finished') {
+    if (command.end === found.end && command.start === found.lastCommitStart) {
+      return { type: 'accepted', cursor: found.end, repeated: true };
+    }
+    return unknownLease(job, command.leaseId);
+  }
+  const { lease } = found;
+  if (command.start === lease.lastCommitStart && command.end === lease.cursor) {
+    renew(tx, job, lease);
+    return { type: 'accepted', cursor: lease.cursor, repeated: true };
+  }
+  const bad = commitRefusal(job, lease, command);
+  if (bad !== null) return bad;
+  renew(tx, job, lease);
+  tx.emit({
+    type: 'committed',
+    job: job.spec.jobId,
+    lease: lease.leaseId,
+    start: command.start,
+    end: command.end,
+    rows: command.rows,
+    bytes: command.bytes,
+    quarantined: command.quarantined,
+  });
+  const fact = leaseFact(job, asLease(lease));
+  const { start: from, end: to, rows } = command;
+  tx.fact({ event: 'output_committed', ...fact, from, to, rows });
+  for (const sampleId of command.quarantined)
+    tx.fact({ event: 'sample_quarantined', ...fact, sampleId });
+  noteCompletion(tx, job, lease);
+  return { type: 'accepted', cursor: command.end, repeated: false };
+}
+
+function commitRefusal(job: JobState, lease: LeaseState, command: Of<'commit'>): Refusal | null {
+  if (!job.spec.commitsOutputs) {
+    return refused('field_invalid', `job ${job.spec.jobId} has no outputs to commit`);
+  }
+  const outside = cursorOutside(lease, command.end, 'end');
+  if (outside !== null) return outside;
+  if (command.start !== lease.cursor || command.end <= command.start) {
+    return refused(
+      'commit_mismatch',
+      `a commit on lease ${lease.leaseId} starts at its cursor ${lease.cursor} and is not empty, got [${command.start}, ${command.end})`,
+    );
+  }
+  let previous = command.start - 1;
+  for (const id of command.quarantined) {
+    if (!(Number.isSafeInteger(id) && id > previous && id < command.end)) {
+      const where = `[${command.start}, ${command.end})`;
+      return refused('field_invalid', `quarantined ids ascend inside ${where}, got ${id}`);
+    }
+    previous = id;
+  }
+  return null;
+}
+
+export function releaseLease(
+  tx: Transaction,
+  job: JobState,
+  node: NodeState,
+  command: Of<'release'>,
+): Reply {
+  const found = findLease(job, node, command.leaseId);
+  if (found.type === 'refused') {
+    // Released before, expired or finished: it is not held any more, which is what was asked for.
+    return found.code === 'lease_unknown' ? { type: 'ok' } : found;
+  }
+  if (found.type === 'live') returnLease(tx, job, found.lease, 'released', '');
+  return { type: 'ok' };
+}
+
+/** Ends a lease before its range does and makes the remainder available. */
+export function returnLease(
+  tx: Transaction,
+  job: JobState,
+  lease: LeaseState,
+  why: 'expired' | 'released' | 'revoked',
+  reason: string,
+): void {
+  const { cursor, end } = lease;
+  tx.emit({ type: 'lease_returned', job: job.spec.jobId, lease: lease.leaseId, why });
+  const fact = { ...leaseFact(job, asLease(lease)), cursor };
+  if (why === 'expired') tx.fact({ event: 'lease_expired', ...fact });
+  else if (why === 'released') tx.fact({ event: 'lease_released', ...fact });
+  else tx.fact({ event: 'lease_revoked', ...fact, reason });
+  tx.fact({ event: 'range_requeued', jobId: job.spec.jobId, start: cursor, end });
+}
+
+/** Returns every lease whose deadline has passed. Looks only at those. */
+export function expireLeases(tx: Transaction, job: JobState): void {
+  for (const lease of job.byDeadline.values()) {
+    if (lease.deadlineMs > tx.context.nowMs) break;
+    returnLease(tx, job, lease, 'expired', '');
+  }
+}
+
+export function asLease(lease: LeaseState): Lease {
+  return {
+    leaseId: lease.leaseId,
+    nodeId: lease.nodeId,
+    range: { start: lease.start, end: lease.end },
+    cursor: lease.cursor,
+  };
+}
+
+function leaseFact(job: JobState, lease: Lease): LeaseFact {
+  const { leaseId, nodeId, range } = lease;
+  return { jobId: job.spec.jobId, nodeId, leaseId, start: range.start, end: range.end };
+}
+
+type Found =
+  | Refusal
+  | { readonly type: 'live'; readonly lease: LeaseState }
+  | { readonly type: 'finished'; readonly end: number; readonly lastCommitStart: number };
+
+function findLease(job: JobState, node: NodeState, id: string): Found {
+  if (!isLeaseId(id))
+    return refused('lease_unknown', `"${id}" names no lease of job ${job.spec.jobId}`);
+  const lease = job.leases.get(id);
+  const owner = lease ?? job.finished.get(id);
+  if (owner === undefined) return unknownLease(job, id);
+  if (owner.nodeId !== node.nodeId) {
+    const message = `lease ${id} is owned by node ${owner.nodeId}, not by ${node.nodeId}`;
+    return refused('lease_not_owned', message);
+  }
+  if (lease !== undefined) return { type: 'live', lease };
+  const finished = job.finished.get(id);
+  if (finished === undefined) return unknownLease(job, id);
+  return { type: 'finished', end: finished.end, lastCommitStart: finished.lastCommitStart };
+}
+
+function unknownLease(job: JobState, id: string): Refusal {
+  const message = `lease ${id} of job ${job.spec.jobId} is not live: it expired, was revoked, or ended`;
+  return refused('lease_unknown', message);
+}
+
+function cursorOutside(lease: LeaseState, cursor: number, field: string): Refusal | null {
+  if (Number.isSafeInteger(cursor) && cursor >= lease.start && cursor <= lease.end) return null;
+  const range = `[${lease.start}, ${lease.end}]`;
+  return refused(
+    'cursor_outside',
+    `field ${field} lies in ${range} of lease ${lease.leaseId}, got ${cursor}`,
+  );
+}
+
+function regressed(
+  tx: Transaction,
+  job: JobState,
+  lease: LeaseState,
+  reported: number,
+  furthest: number,
+): Refusal {
+  const fact = leaseFact(job, asLease(lease));
+  tx.fact({ event: 'cursor_regressed', ...fact, cursor: furthest, reported });
+  const message = `the cursor of lease ${lease.leaseId} stands at ${furthest} and does not move back to ${reported}`;
+  return refused('cursor_regressed', message);
+}
+
+function renew(tx: Transaction, job: JobState, lease: LeaseState): void {
+  job.renew(lease, tx.context.nowMs, addMs(tx.context.nowMs, job.spec.leaseTtlMs));
+}
+
+function noteCompletion(tx: Transaction, job: JobState, lease: LeaseState): void {
+  if (job.leases.has(lease.leaseId)) return;
+  tx.fact({ event: 'lease_completed', ...leaseFact(job, asLease(lease)) });
+  if (!job.drained) return;
+  const { committed, quarantined } = job.work;
+  const { jobId } = job.spec;
+  tx.fact({ event: 'job_drained', jobId, committed, quarantined });
+  if (job.spec.commitsOutputs) return;
+  // Nothing is left to publish: a job without outputs is complete when it is drained.
+  tx.emit({ type: 'job_completed', job: jobId, outputManifestHash: null });
+  tx.fact({ event: 'job_completed', jobId, outputManifestHash: null });
+}

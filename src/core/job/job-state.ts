@@ -1,0 +1,192 @@
+/**
+ * What the coordinator knows of one job. Everything here follows from the records applied so far,
+ * except what is marked volatile: that is relearnt after a restart and never written down.
+ */
+import { must } from '../base/assert.ts';
+import type { JobId, LeaseId, LeasePosition, ManifestHash, MonoMs, NodeId } from '../base/units.ts';
+import { PieceList } from './piece-list.ts';
+import type { JobPhase, JobSpec, NodeCaps, NodeStats } from './protocol.ts';
+import { WorkLedger } from './work-ledger.ts';
+
+export interface NodeState {
+  readonly nodeId: NodeId;
+  readonly rank: number;
+  instanceId: string | null;
+  caps: NodeCaps;
+  readonly leases: Set<LeaseId>;
+  /** Volatile: when the coordinator last heard from it. */
+  lastHeardMs: MonoMs;
+  /** Volatile: its session broke and it was not heard since. */
+  disconnected: boolean;
+  /** Volatile. */
+  stats: NodeStats;
+}
+
+export interface LeaseState {
+  readonly leaseId: LeaseId;
+  readonly nodeId: NodeId;
+  readonly start: number;
+  readonly end: number;
+  /** start <= cursor < end: a lease whose cursor reaches its end is no lease any more. */
+  cursor: number;
+  /** Volatile: how far the node says it has delivered. */
+  deliveredCursor: number;
+  /** Volatile: when it expires unless renewed. */
+  deadlineMs: MonoMs;
+  /** Start of the last committed piece, so that a repeated commit is known as one; -1 for none. */
+  lastCommitStart: number;
+}
+
+/** A lease that reached its end, remembered so that a repeated last report gets its answer again. */
+export interface FinishedLease {
+  readonly nodeId: NodeId;
+  readonly end: number;
+  readonly lastCommitStart: number;
+}
+
+/** How many finished leases are remembered; older repeats get `lease_unknown`, which is harmless. */
+export const FINISHED_LEASES_MAX = 10_000;
+
+export interface MutableCounters {
+  registerTotal: number;
+  heartbeatTotal: number;
+  requestLeaseTotal: number;
+  leasesGrantedTotal: number;
+  leasesExpiredTotal: number;
+  rangesRequeuedTotal: number;
+  progressTotal: number;
+  resumeCheckpointAppliedTotal: number;
+  resumeCheckpointRejectedTotal: number;
+  resumeRangesAppliedTotal: number;
+}
+
+export interface MutableElastic {
+  transitionsTotal: number;
+  lastTransitionReason: string;
+  lastTransitionUnixMs: number;
+}
+
+export interface Finalizer {
+  readonly nodeId: NodeId;
+  readonly token: string;
+}
+
+export const IDLE_STATS: NodeStats = {
+  inflightBytes: 0,
+  ramHighWaterBytes: 0,
+  fetchQueueDepth: 0,
+  decodeQueueDepth: 0,
+  packQueueDepth: 0,
+  autotuneEnabled: false,
+  effectivePrefetchBatches: 0,
+  effectiveMaxQueueBatches: 0,
+  effectiveWant: 0,
+  autotunePressureMilli: 0,
+  autotuneCooldownTicks: 0,
+  batchPayloadP95OverP50Milli: 0,
+  batchJitterSloBreachesTotal: 0,
+};
+
+export class JobState {
+  spec: JobSpec;
+  /** The id it was created under, when it took another from its first node. */
+  adoptedFrom: JobId | null = null;
+  phase: JobPhase = 'running';
+  failure: { readonly code: string; readonly message: string } | null = null;
+  ready = false;
+  work: WorkLedger;
+  readonly nodes: Map<NodeId, NodeState> = new Map<NodeId, NodeState>();
+  /** In order of grant. */
+  readonly leases: Map<LeaseId, LeaseState> = new Map<LeaseId, LeaseState>();
+  /**
+   * Volatile: live leases in order of their deadline. All leases of a job live equally long, so moving
+   * a renewed one to the end keeps the order and a tick looks only at what has expired.
+   */
+  readonly byDeadline: Map<LeaseId, LeaseState> = new Map<LeaseId, LeaseState>();
+  readonly finished: Map<LeaseId, FinishedLease> = new Map<LeaseId, FinishedLease>();
+  readonly pieces: PieceList = new PieceList();
+  outputRows = 0;
+  outputBytes = 0;
+  /** Flat pairs of the checkpoint that was applied, or null. */
+  resumed: readonly number[] | null = null;
+  finalizer: Finalizer | null = null;
+  outputManifestHash: ManifestHash | null = null;
+  readonly counters: MutableCounters = {
+    registerTotal: 0,
+    heartbeatTotal: 0,
+    requestLeaseTotal: 0,
+    leasesGrantedTotal: 0,
+    leasesExpiredTotal: 0,
+    rangesRequeuedTotal: 0,
+    progressTotal: 0,
+    resumeCheckpointAppliedTotal: 0,
+    resumeCheckpointRejectedTotal: 0,
+    resumeRangesAppliedTotal: 0,
+  };
+  readonly elastic: MutableElastic = {
+    transitionsTotal: 0,
+    lastTransitionReason: '',
+    lastTransitionUnixMs: 0,
+  };
+
+  constructor(spec: JobSpec) {
+    this.spec = spec;
+    this.work = new WorkLedger(spec);
+  }
+
+  /** Every sample is committed or quarantined. */
+  get drained(): boolean {
+    return this.work.allDone;
+  }
+
+  node(id: NodeId): NodeState {
+    return must(this.nodes.get(id), `node ${id} is registered`);
+  }
+
+  /** Puts the lease's deadline a full TTL from now. */
+  renew(lease: LeaseState, nowMs: MonoMs, deadlineMs: MonoMs): void {
+    lease.deadlineMs = deadlineMs;
+    this.byDeadline.delete(lease.leaseId);
+    this.byDeadline.set(lease.leaseId, lease);
+    this.node(lease.nodeId).lastHeardMs = nowMs;
+  }
+
+  /** Takes the lease out of every index; the caller says what becomes of its range. */
+  drop(lease: LeaseState): void {
+    this.leases.delete(lease.leaseId);
+    this.byDeadline.delete(lease.leaseId);
+    this.nodes.get(lease.nodeId)?.leases.delete(lease.leaseId);
+  }
+
+  remember(lease: LeaseState): void {
+    this.finished.set(lease.leaseId, {
+      nodeId: lease.nodeId,
+      end: lease.end,
+      lastCommitStart: lease.lastCommitStart,
+    });
+    if (this.finished.size <= FINISHED_LEASES_MAX) return;
+    for (const oldest of this.finished.keys()) {
+      this.finished.delete(oldest);
+      break;
+    }
+  }
+
+  /** The smallest rank nobody holds, or null when all are taken. */
+  freeRank(): number | null {
+    const taken = new Set<number>();
+    for (const node of this.nodes.values()) taken.add(node.rank);
+    for (let rank = 0; rank < this.spec.worldSize; rank += 1) if (!taken.has(rank)) return rank;
+    return null;
+  }
+}
+
+export class CoordinatorState {
+  readonly jobs: Map<JobId, JobState> = new Map<JobId, JobState>();
+}
+
+export function emptyState(): CoordinatorState {
+  return new CoordinatorState();
+}
+
+/** Where a record stands in the log. */
+export type RecordPosition = LeasePosition;

@@ -1,0 +1,66 @@
+/**
+ * What became true, in the order it did: the coordinator's log. Applying the records of every entry in
+ * order gives the state. A record says everything that its application needs, so that replay asks no
+ * question which the live path answered (no choice of range, no clock, no chance).
+ */
+import type { JobId, LeaseId, ManifestHash, NodeId } from '../base/units.ts';
+import type { JobSpec, NodeCaps } from './protocol.ts';
+
+interface OfJob {
+  readonly job: JobId;
+}
+
+interface OfLease extends OfJob {
+  readonly lease: LeaseId;
+}
+
+export type JobRecord =
+  | { readonly type: 'job_created'; readonly spec: JobSpec }
+  /** The job takes the id that its first node named. */
+  | ({ readonly type: 'job_adopted'; readonly newJob: JobId } & OfJob)
+  | ({
+      readonly type: 'node_registered';
+      readonly node: NodeId;
+      readonly instance: string | null;
+      readonly rank: number;
+      readonly caps: NodeCaps;
+      /** Wall clock, display only. */
+      readonly atUnixMs: number;
+    } & OfJob)
+  | ({
+      readonly type: 'rank_released';
+      readonly node: NodeId;
+      readonly reason: string;
+      readonly atUnixMs: number;
+    } & OfJob)
+  /** The membership barrier was passed; it is passed once. */
+  | ({ readonly type: 'job_ready' } & OfJob)
+  /** The new lease's id is this record's own position in the log. */
+  | ({
+      readonly type: 'lease_granted';
+      readonly node: NodeId;
+      readonly start: number;
+      readonly end: number;
+    } & OfJob)
+  | ({ readonly type: 'progress'; readonly cursor: number } & OfLease)
+  | ({
+      readonly type: 'committed';
+      readonly start: number;
+      readonly end: number;
+      readonly rows: number;
+      readonly bytes: number;
+      readonly quarantined: readonly number[];
+    } & OfLease)
+  /** The lease ended before its range did; what is after the cursor is available again. */
+  | ({
+      readonly type: 'lease_returned';
+      readonly why: 'expired' | 'released' | 'revoked';
+    } & OfLease)
+  /** Flat pairs start, end of what a checkpoint says is done. */
+  | ({ readonly type: 'resume_applied'; readonly done: readonly number[] } & OfJob)
+  | ({ readonly type: 'job_failed'; readonly code: string; readonly message: string } & OfJob)
+  | ({ readonly type: 'job_draining' } & OfJob)
+  | ({ readonly type: 'job_resumed' } & OfJob)
+  /** The token is this record's own position in the log. */
+  | ({ readonly type: 'finalize_granted'; readonly node: NodeId } & OfJob)
+  | ({ readonly type: 'job_completed'; readonly outputManifestHash: ManifestHash | null } & OfJob);
