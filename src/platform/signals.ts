@@ -1,0 +1,51 @@
+/**
+ * SIGINT and SIGTERM as one AbortSignal. The first asks for a clean stop; a second one, from a person
+ * who does not want to wait, ends the process at once with the conventional exit status.
+ */
+import { Mx8Error } from '../core/base/errors.ts';
+
+export type StopSignalName = 'SIGINT' | 'SIGTERM';
+
+/** 128 + the number of the signal, as shells report it. */
+export const STOP_EXIT_CODES: Readonly<Record<StopSignalName, number>> = {
+  SIGINT: 130,
+  SIGTERM: 143,
+};
+
+export interface StopSignals extends Disposable {
+  /** Aborts with an `Mx8Error` of code `interrupted` at the first signal. */
+  readonly signal: AbortSignal;
+  /** The first signal that came, or null. */
+  readonly received: StopSignalName | null;
+}
+
+/** Listens until disposed. `onRepeat` replaces the immediate exit at a second signal. */
+export function listenForStop(onRepeat: (name: StopSignalName) => void = exitAtOnce): StopSignals {
+  const controller = new AbortController();
+  let received: StopSignalName | null = null;
+  const listener = (name: NodeJS.Signals): void => {
+    const stop: StopSignalName = name === 'SIGTERM' ? 'SIGTERM' : 'SIGINT';
+    if (received !== null) {
+      onRepeat(stop);
+      return;
+    }
+    received = stop;
+    controller.abort(new Mx8Error('interrupted', `stopped by ${stop}`, { signal: stop }));
+  };
+  process.on('SIGINT', listener);
+  process.on('SIGTERM', listener);
+  return {
+    signal: controller.signal,
+    get received() {
+      return received;
+    },
+    [Symbol.dispose]() {
+      process.off('SIGINT', listener);
+      process.off('SIGTERM', listener);
+    },
+  };
+}
+
+function exitAtOnce(name: StopSignalName): void {
+  process.exit(STOP_EXIT_CODES[name]);
+}
