@@ -38,6 +38,11 @@ export const ERROR_KINDS = {
     retryable: false,
     remedy: 'Check the spelling against the command’s --help.',
   },
+  command_unknown: {
+    status: 'INVALID_ARGUMENT',
+    retryable: false,
+    remedy: 'Pick a command from mx8 --help.',
+  },
   caps_conflict: {
     status: 'INVALID_ARGUMENT',
     retryable: false,

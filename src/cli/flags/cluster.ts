@@ -1,0 +1,150 @@
+/** Who takes part: coordinator, nodes, ids, leases, time spans. */
+import { flag, optionalFlag } from '../flag.ts';
+import type { Flag } from '../flag.ts';
+import {
+  bindAddress,
+  bytes,
+  coordinatorUrl,
+  count,
+  durationMs,
+  id,
+  onOff,
+  path,
+} from '../kinds.ts';
+
+/** The numbers travel as uint32. */
+const NODES_MAX = 100_000;
+const SPAN_MS_MAX = 4_294_967_295;
+
+export const coordUrl: Flag<string> = flag(
+  coordinatorUrl(),
+  { name: 'coord-url', variable: 'MX8_COORD_URL', doc: 'Where the coordinator listens.' },
+  'http://127.0.0.1:50051',
+);
+
+export const bindAddr: Flag<string> = flag(
+  bindAddress(),
+  {
+    name: 'bind',
+    variable: 'MX8_COORD_BIND_ADDR',
+    doc: 'The address on which the coordinator serves; port 0 takes any free one.',
+  },
+  '127.0.0.1:50051',
+);
+
+export const insecure: Flag<boolean> = flag(
+  onOff(),
+  {
+    name: 'insecure',
+    variable: 'MX8_INSECURE',
+    doc: 'Serve on an address that other machines reach although nothing authenticates them.',
+  },
+  false,
+);
+
+export const jobIdFlag: Flag<string | null> = optionalFlag(
+  id('job'),
+  { name: 'job-id', variable: 'MX8_JOB_ID', doc: 'The id of the job.' },
+  'the one job that the coordinator runs',
+);
+
+export const nodeIdFlag: Flag<string | null> = optionalFlag(
+  id('node'),
+  {
+    name: 'node-id',
+    variable: 'MX8_NODE_ID',
+    doc: 'The id of this agent; two agents never share one.',
+  },
+  'host name and process id',
+);
+
+export const worldSize: Flag<number> = flag(
+  count('nodes', { min: 1, max: NODES_MAX }),
+  {
+    name: 'world-size',
+    variable: 'MX8_WORLD_SIZE',
+    doc: 'How many nodes hold a rank at a time, at most.',
+  },
+  1,
+);
+
+export const minWorldSize: Flag<number | null> = optionalFlag(
+  count('nodes', { min: 1, max: NODES_MAX }),
+  {
+    name: 'min-world-size',
+    variable: 'MX8_MIN_WORLD_SIZE',
+    doc: 'Leases are granted once this many nodes have registered.',
+  },
+  'the world size',
+);
+
+export const leaseTtlMs: Flag<number> = flag(
+  durationMs({ min: 100, max: SPAN_MS_MAX }),
+  {
+    name: 'lease-ttl-ms',
+    variable: 'MX8_LEASE_TTL_MS',
+    doc: 'How long a lease lives without progress before its remainder goes to another node.',
+  },
+  10_000,
+);
+
+export const heartbeatIntervalMs: Flag<number> = flag(
+  durationMs({ min: 10, max: SPAN_MS_MAX }),
+  {
+    name: 'heartbeat-interval-ms',
+    variable: 'MX8_HEARTBEAT_INTERVAL_MS',
+    doc: 'How often a node says that it lives.',
+  },
+  1000,
+);
+
+export const progressIntervalMs: Flag<number> = flag(
+  durationMs({ min: 10, max: SPAN_MS_MAX }),
+  {
+    name: 'progress-interval-ms',
+    variable: 'MX8_PROGRESS_INTERVAL_MS',
+    doc: 'How often a node reports the cursor of each lease; must be shorter than the lease lives.',
+  },
+  500,
+);
+
+export const stallBudgetMs: Flag<number> = flag(
+  durationMs({ min: 100, max: SPAN_MS_MAX }),
+  {
+    name: 'stall-budget-ms',
+    variable: 'MX8_STALL_BUDGET_MS',
+    doc: 'A worker whose process() makes no progress for this long is killed and restarted.',
+  },
+  300_000,
+);
+
+export const leaseWant: Flag<number> = flag(
+  count('leases', { min: 1, max: 1024 }),
+  {
+    name: 'lease-want',
+    variable: 'MX8_DEV_LEASE_WANT',
+    doc: 'How many leases an agent holds at a time; each has its own worker process.',
+  },
+  1,
+);
+
+export const stateDir: Flag<string | null> = optionalFlag(
+  path('DIR', 'a folder, or `memory` to keep nothing'),
+  {
+    name: 'state',
+    variable: 'MX8_COORD_STATE',
+    doc: 'The folder of the coordinator’s durable log; the same command goes on from it.',
+  },
+  '~/.mx8/coordinator',
+);
+
+export const grpcMaxMessageBytes: Flag<number> = flag(
+  bytes({ min: 1024 * 1024, max: 2_147_483_647 }),
+  {
+    name: 'grpc-max-message-bytes',
+    variable: 'MX8_GRPC_MAX_MESSAGE_BYTES',
+    doc: 'The largest message that is sent or taken, on both sides.',
+  },
+  64 * 1024 ** 2,
+  '64MiB',
+);

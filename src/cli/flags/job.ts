@@ -1,0 +1,46 @@
+/** The job: its module, its output, what happens to a sample that fails. */
+import { flag, optionalFlag } from '../flag.ts';
+import type { Flag } from '../flag.ts';
+import { choice, count, onOff, path } from '../kinds.ts';
+
+export const outDir: Flag<string | null> = optionalFlag(
+  path('DIR', 'a folder'),
+  { name: 'out', variable: 'MX8_OUT', doc: 'The folder that the output goes to.' },
+  'the output that the job names',
+);
+
+export const nodes: Flag<number> = flag(
+  count('nodes', { min: 1, max: 256 }),
+  { name: 'nodes', variable: 'MX8_NODES', doc: 'How many agents to start on this machine.' },
+  1,
+);
+
+export const resume: Flag<boolean> = flag(
+  onOff(),
+  {
+    name: 'resume',
+    variable: 'MX8_RESUME',
+    doc: 'Go on with the job that the output folder holds; nothing committed is done again.',
+  },
+  false,
+);
+
+export const onError: Flag<'fail' | 'quarantine'> = flag(
+  choice(['fail', 'quarantine']),
+  {
+    name: 'on-error',
+    variable: 'MX8_ON_ERROR',
+    doc: 'What becomes of the job when a sample still fails after its retries.',
+  },
+  'fail',
+);
+
+export const retries: Flag<number> = flag(
+  count('retries', { max: 100 }),
+  {
+    name: 'retries',
+    variable: 'MX8_RETRIES',
+    doc: 'How often a sample that failed is tried again before it counts as failing.',
+  },
+  2,
+);
