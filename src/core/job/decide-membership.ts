@@ -66,8 +66,8 @@ function admission(job: JobState): number | Refusal {
   const rank = job.freeRank();
   if (rank !== null) return rank;
   const { worldSize } = job.spec;
-  if (!job.ready) {
-    const message = `all ${worldSize} ranks of world_size are taken and the job has not started`;
+  if (job.counters.leasesGrantedTotal === 0) {
+    const message = `all ${worldSize} ranks of world_size are taken and no work has been handed out yet`;
     return refused('world_size_exceeded', message);
   }
   return refused(

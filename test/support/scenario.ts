@@ -1,0 +1,308 @@
+/**
+ * Runs a protocol scenario: a text of commands and what they are expected to say. The coordinator's
+ * state machine is driven exactly as the shell drives it (each command is one log entry), with a clock
+ * that only `advance` and `tick` move. After every command the full invariants are checked, and the
+ * state is compared with a replay of the log.
+ *
+ * A command is a line that starts with `> `; the lines after it are its facts and its reply.
+ */
+import assert from 'node:assert/strict';
+import { jobId, manifestHash, monoMs, nodeId } from '../../src/core/base/units.ts';
+import {
+  decodeRecords,
+  decodeSnapshot,
+  encodeRecords,
+  encodeSnapshot,
+} from '../../src/core/job/codec.ts';
+import {
+  applyEntry,
+  assertInvariants,
+  committedPieces,
+  type CoordinatorState,
+  emptyState,
+  step,
+  takeOver,
+} from '../../src/core/job/coordinator.ts';
+import type { Command, Fact, JobSpec, Reply } from '../../src/core/job/protocol.ts';
+
+const HASH = manifestHash('ab'.repeat(32));
+const START_MS = 1000;
+
+interface Entry {
+  readonly epoch: number;
+  readonly seq: number;
+  readonly payload: Uint8Array;
+}
+
+export class ScenarioWorld {
+  #state: CoordinatorState = emptyState();
+  #nowMs = START_MS;
+  #epoch = 1;
+  #seq = 0;
+  #log: Entry[] = [];
+  #snapshot: { readonly bytes: Uint8Array; readonly seq: number } | null = null;
+  #checkpoint: Uint8Array = new Uint8Array(0);
+
+  /** Runs one command line and returns the lines it says. */
+  run(line: string): string[] {
+    const [verb = '', ...words] = line.trim().split(/\s+/);
+    switch (verb) {
+      case 'advance':
+        this.#nowMs += Number(words[0]);
+        return [];
+      case 'tick':
+        this.#nowMs += Number(words[0] ?? 0);
+        return this.#do({ type: 'tick' });
+      case 'restart':
+        return this.#restart();
+      case 'snapshot':
+        this.#snapshot = { bytes: encodeSnapshot(this.#state), seq: this.#seq };
+        return [];
+      case 'pieces':
+        return committedPieces(this.#state, jobId('job'), -1, 1000).map(
+          (piece) =>
+            `[${piece.start}, ${piece.end}) by ${piece.leaseId}${piece.quarantined.length > 0 ? ` quarantined ${piece.quarantined.join(',')}` : ''}`,
+        );
+      case 'save-checkpoint': {
+        const reply = this.#step({ type: 'get_checkpoint', jobId: jobId('job') }).reply;
+        assert(reply.type === 'checkpoint');
+        this.#checkpoint = reply.bytes;
+        return [`checkpoint of ${reply.bytes.length} bytes`];
+      }
+      case 'forget-everything':
+        this.#state = emptyState();
+        this.#log = [];
+        this.#snapshot = null;
+        this.#seq = 0;
+        return [];
+      default:
+        return this.#do(this.#parse(verb, words));
+    }
+  }
+
+  #parse(verb: string, words: readonly string[]): Command {
+    const named = new Map(words.filter((word) => word.includes('=')).map(splitNamed));
+    const plain = words.filter((word) => !word.includes('='));
+    const [first = '', second = '', third = '', fourth = ''] = plain;
+    const job = jobId(named.get('job') ?? 'job');
+    const from = {
+      jobId: job,
+      nodeId: nodeId(first === '' ? 'nobody' : first),
+      instanceId: named.get('instance') ?? null,
+    };
+    switch (verb) {
+      case 'create':
+        return { type: 'create_job', spec: specOf(plain, named) };
+      case 'register': {
+        const resumeFrom = plain.includes('resume') ? this.#checkpoint : new Uint8Array(0);
+        const caps = {
+          maxFetchConcurrency: 1,
+          maxDecodeConcurrency: 1,
+          maxInflightBytes: 1,
+          maxRamBytes: 1,
+        };
+        return { type: 'register', ...from, caps, resumeFrom };
+      }
+      case 'lease': {
+        const held =
+          named
+            .get('held')
+            ?.split(',')
+            .filter((id) => id !== '') ?? null;
+        return { type: 'request_lease', ...from, want: Number(second), held: held as never };
+      }
+      case 'progress':
+        return {
+          type: 'progress',
+          ...from,
+          leaseId: second,
+          cursor: Number(third),
+          deliveredSamples: 0,
+          deliveredBytes: 0,
+        };
+      case 'commit': {
+        const quarantined = named.get('quarantine')?.split(',').map(Number) ?? [];
+        const [start, end] = [Number(third), Number(fourth)];
+        return {
+          type: 'commit',
+          ...from,
+          leaseId: second,
+          start,
+          end,
+          rows: end - start,
+          bytes: 0,
+          quarantined,
+        };
+      }
+      case 'release':
+        return { type: 'release', ...from, leaseId: second };
+      case 'leave':
+      case 'disconnect':
+        return { type: verb, ...from };
+      case 'finalize':
+        return { type: 'request_finalize', ...from };
+      case 'complete':
+        return { type: 'complete_job', ...from, finalizeToken: second, outputManifestHash: HASH };
+      case 'fail':
+        return {
+          type: 'fail_job',
+          ...from,
+          code: 'process_failed',
+          message: plain.slice(1).join(' '),
+        };
+      case 'resume':
+        return { type: 'resume_job', jobId: job };
+      case 'drain':
+        return { type: 'drain_job', jobId: job };
+      case 'status':
+        return { type: 'get_snapshot', jobId: job };
+      default:
+        throw new Error(`a scenario knows no command "${verb}"`);
+    }
+  }
+
+  #step(command: Command): { reply: Reply; facts: readonly Fact[] } {
+    const seq = this.#seq + 1;
+    const context = {
+      nowMs: monoMs(this.#nowMs),
+      nowUnixMs: 0,
+      epoch: this.#epoch,
+      seq,
+      nextIndex: 0,
+    };
+    const result = step(this.#state, command, context);
+    if (result.records.length > 0) {
+      this.#log.push({ epoch: this.#epoch, seq, payload: encodeRecords(result.records) });
+      this.#seq = seq;
+    }
+    assertInvariants(this.#state);
+    return result;
+  }
+
+  #do(command: Command): string[] {
+    const { reply, facts } = this.#step(command);
+    const replayed = this.#replay();
+    assert.deepEqual(
+      encodeSnapshot(replayed, { durableOnly: true }),
+      encodeSnapshot(this.#state, { durableOnly: true }),
+      'the replay of the log is the state',
+    );
+    return [...facts.map(factLine), ...replyLines(reply)];
+  }
+
+  #replay(): CoordinatorState {
+    const state = this.#snapshot === null ? emptyState() : decodeSnapshot(this.#snapshot.bytes);
+    for (const entry of this.#log) {
+      if (entry.seq <= (this.#snapshot?.seq ?? 0)) continue;
+      applyEntry(state, { ...entry, records: decodeRecords(entry.payload) }, monoMs(this.#nowMs));
+    }
+    return state;
+  }
+
+  /** The coordinator dies and another process takes over from the log, at another clock. */
+  #restart(): string[] {
+    this.#state = this.#replay();
+    this.#epoch += 1;
+    this.#seq += 1;
+    this.#nowMs += 1_000_000;
+    this.#log.push({ epoch: this.#epoch, seq: this.#seq, payload: encodeRecords([]) });
+    takeOver(this.#state, monoMs(this.#nowMs));
+    assertInvariants(this.#state);
+    return [`epoch ${this.#epoch}`];
+  }
+}
+
+function splitNamed(word: string): [string, string] {
+  const at = word.indexOf('=');
+  return [word.slice(0, at), word.slice(at + 1)];
+}
+
+function specOf(flags: readonly string[], named: ReadonlyMap<string, string>): JobSpec {
+  const number = (name: string, fallback: number): number => Number(named.get(name) ?? fallback);
+  const worldSize = number('world', 1);
+  return {
+    jobId: jobId(named.get('job') ?? 'job'),
+    manifestHash: HASH,
+    sampleCount: number('samples', 10),
+    blockSize: number('block', 5),
+    worldSize,
+    minWorldSize: number('min', worldSize),
+    shuffle: flags.includes('shuffle'),
+    seed: BigInt(named.get('seed') ?? 0),
+    epoch: number('epoch', 0),
+    leaseTtlMs: number('ttl', 10_000),
+    heartbeatIntervalMs: 1000,
+    commitsOutputs: flags.includes('outputs'),
+    adoptsFirstJobId: flags.includes('adopts'),
+  };
+}
+
+function factLine(fact: Fact): string {
+  const { event, ...fields } = fact;
+  const text = Object.entries(fields)
+    .filter(([name]) => name !== 'jobId')
+    .map(([name, value]) => `${name}=${String(value)}`)
+    .join(' ');
+  return `  * ${event}${text === '' ? '' : ` ${text}`}`;
+}
+
+function replyLines(reply: Reply): string[] {
+  switch (reply.type) {
+    case 'refused':
+      return [`  ${reply.code}: ${reply.message}`];
+    case 'registered':
+      return [
+        `  rank ${reply.assignedRank} of ${reply.spec.worldSize}, ${reply.registeredNodes} registered, ${reply.jobReady ? 'ready' : 'not ready'}, ${reply.phase}`,
+      ];
+    case 'leases': {
+      const leases = reply.leases.map(
+        (lease) =>
+          `  ${lease.leaseId} [${lease.range.start}, ${lease.range.end}) at ${lease.cursor}`,
+      );
+      const rest =
+        leases.length > 0
+          ? []
+          : [`  none${reply.jobDrained ? ', drained' : `, wait ${reply.waitMs} ms`}`];
+      return [...leases, ...rest];
+    }
+    case 'accepted':
+      return [`  cursor ${reply.cursor}${reply.repeated ? ' (repeated)' : ''}`];
+    case 'finalize':
+      return [`  token ${reply.finalizeToken ?? 'none'}, ${reply.phase}`];
+    case 'snapshot': {
+      const { unissued, leased, committed, quarantined } = reply.samples;
+      return [
+        `  ${reply.phase}: unissued ${unissued}, leased ${leased}, committed ${committed}, quarantined ${quarantined}; ${reply.liveLeases.length} leases, ${reply.registeredNodes} nodes`,
+        ...reply.liveLeases.map(
+          (lease) =>
+            `  ${lease.leaseId} ${lease.nodeId} at ${lease.cursor}, expires in ${lease.expiresInMs} ms`,
+        ),
+      ];
+    }
+    case 'checkpoint':
+    case 'job_created':
+    case 'ok':
+      return [
+        `  ${reply.type}${reply.type === 'job_created' && reply.existed ? ' (existed)' : ''}`,
+      ];
+    default:
+      return reply satisfies never;
+  }
+}
+
+/** The scenario's text with every expectation replaced by what was really said. */
+export function rerun(text: string): string {
+  const world = new ScenarioWorld();
+  const out: string[] = [];
+  let inAnswer = false;
+  for (const line of text.split('\n')) {
+    if (line.startsWith('> ')) {
+      out.push(line, ...world.run(line.slice(2)));
+      inAnswer = true;
+    } else if (!inAnswer || line.trim() === '' || line.startsWith('#')) {
+      inAnswer = false;
+      out.push(line);
+    }
+  }
+  return out.join('\n');
+}
