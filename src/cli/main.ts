@@ -109,7 +109,8 @@ async function runCommand(
     signal: stop.signal,
     environment,
   };
-  return command.run(line, io);
+  // Awaited here, so that the signals are listened to until the command is done.
+  return await command.run(line, io);
 }
 
 function formatOf(said: 'auto' | 'human' | 'json', isTerminal: boolean): 'human' | 'json' {

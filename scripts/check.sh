@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Everything that can be checked in seconds: types, lint, format, house rules, unit tests.
+set -euo pipefail
+source "$(dirname "$0")/node.sh"
+source scripts/steps.sh
+
+step types tsc --noEmit
+step lint oxlint --type-aware --deny-warnings
+step format prettier --check --log-level warn .
+step "unit tests and house rules" \
+  node --test --test-concurrency="$(nproc)" "src/**/*.test.ts" "test/*.test.ts"
+finish

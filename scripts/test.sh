@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change lands: the quick checks, the tests that start real
+# processes and servers, the example, and the package as a user installs it.
+set -euo pipefail
+source "$(dirname "$0")/node.sh"
+source scripts/steps.sh
+
+step check bash scripts/check.sh
+step "integration tests" \
+  node --test --test-concurrency=1 --test-timeout=600000 "test/integration/**/*.test.ts"
+step example node examples/corpus/start.ts
+finish
