@@ -143,7 +143,6 @@ function grantLease(
   assert(!job.leases.has(lease.leaseId), 'a token is never used twice');
   job.work.issue(record.start, record.end);
   job.leases.set(lease.leaseId, lease);
-  job.byDeadline.set(lease.leaseId, lease);
   job.node(record.node).leases.add(lease.leaseId);
   job.counters.leasesGrantedTotal += 1;
 }

@@ -8,7 +8,14 @@
  */
 import { must } from '../base/assert.ts';
 import { Mx8Error } from '../base/errors.ts';
-import { isLeaseId, type JobId, type LeaseId, monoMs, type NodeId } from '../base/units.ts';
+import {
+  compareLeasePositions,
+  type JobId,
+  type LeaseId,
+  monoMs,
+  type NodeId,
+  parseLeaseId,
+} from '../base/units.ts';
 import {
   CoordinatorState,
   type FinishedLease,
@@ -24,6 +31,9 @@ import { WorkLedger } from './work-ledger.ts';
 
 /** Version of entries and snapshots that this code writes; it reads all from 1 to this. */
 export const FORMAT_VERSION = 1;
+
+/** Numbers of each lease in `leaseNumbers`. */
+const LEASE_NUMBERS = 5;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
@@ -72,9 +82,10 @@ interface JobHeader {
     readonly instance: string | null;
     readonly caps: NodeCaps;
   }[];
-  /** By lease: id, index into nodes, start, end, cursor, start of the last commit. */
-  readonly leases: readonly (readonly [string, number, number, number, number, number])[];
-  readonly finished: readonly (readonly [string, FinishedLease])[];
+  readonly leaseIds: readonly LeaseId[];
+  /** By lease: index into nodes, start, end, cursor, start of the last commit. */
+  readonly leaseNumbers: readonly number[];
+  readonly finished: readonly (readonly [LeaseId, FinishedLease])[];
   readonly returned: readonly number[];
   readonly partial: readonly number[];
   readonly quarantinedCount: number;
@@ -105,13 +116,14 @@ export function encodeSnapshot(
   state: CoordinatorState,
   options: { readonly durableOnly?: boolean } = {},
 ): Uint8Array {
+  const durableOnly = options.durableOnly ?? false;
   const columns: Uint8Array[] = [];
   const jobs = [...state.jobs.values()].map((job) => {
     const work = job.work.dump();
     const pieces = job.pieces.dump();
     columns.push(work.blocks, bytesOf(pieces.columns));
-    const header = jobHeader(job, work, pieces);
-    const kept = options.durableOnly === true ? withoutSoft(header) : header;
+    const header = jobHeader(job, work, pieces, durableOnly);
+    const kept = durableOnly ? withoutSoft(header) : header;
     return { ...kept, spec: specToJson(kept.spec) };
   });
   const header = encoder.encode(JSON.stringify({ v: FORMAT_VERSION, jobs }));
@@ -124,8 +136,11 @@ function jobHeader(
   job: JobState,
   work: ReturnType<WorkLedger['dump']>,
   pieces: ReturnType<JobState['pieces']['dump']>,
+  durableOnly: boolean,
 ): JobHeader {
   const index = new Map<NodeId, number>();
+  const leases = [...job.leases.values()];
+  if (durableOnly) leases.sort(byGrant);
   const nodes = [...job.nodes.values()].map((node) => {
     index.set(node.nodeId, index.size);
     return { id: node.nodeId, rank: node.rank, instance: node.instanceId, caps: node.caps };
@@ -137,8 +152,8 @@ function jobHeader(
     failure: job.failure,
     ready: job.ready,
     nodes,
-    leases: [...job.leases.values()].map((lease) => [
-      lease.leaseId,
+    leaseIds: leases.map((lease) => lease.leaseId),
+    leaseNumbers: leases.flatMap((lease) => [
       must(index.get(lease.nodeId), 'a lease belongs to a node'),
       lease.start,
       lease.end,
@@ -159,6 +174,12 @@ function jobHeader(
     counters: job.counters,
     elastic: job.elastic,
   };
+}
+
+/** The order of the leases is volatile; for a state's identity they stand in order of grant. */
+function byGrant(a: LeaseState, b: LeaseState): number {
+  const [first, second] = [parseLeaseId(a.leaseId), parseLeaseId(b.leaseId)];
+  return compareLeasePositions(must(first, 'a lease id'), must(second, 'a lease id'));
 }
 
 function withoutSoft(header: JobHeader): JobHeader {
@@ -204,7 +225,7 @@ function restoreJob(header: JobHeader, take: (length: number) => Uint8Array): Jo
   Object.assign(job.elastic, header.elastic);
   restoreNodes(job, header);
   const leased = restoreLeases(job, header);
-  for (const [id, finished] of header.finished) job.finished.set(knownLeaseId(id), finished);
+  for (const [id, finished] of header.finished) job.finished.set(id, finished);
   const blocks = take(job.work.blockCount);
   const { returned, partial, quarantinedCount: quarantined } = header;
   job.work = WorkLedger.restore(job.spec, { blocks, returned, partial, quarantined }, leased);
@@ -230,33 +251,33 @@ function restoreNodes(job: JobState, header: JobHeader): void {
 
 /** Returns how many samples the live leases hold. */
 function restoreLeases(job: JobState, header: JobHeader): number {
+  const { leaseIds, leaseNumbers } = header;
+  const nodes = [...job.nodes.values()];
+  const number = (at: number): number => must(leaseNumbers[at], 'a lease has all its numbers');
   let leased = 0;
-  for (const [id, nodeIndex, start, end, cursor, lastCommitStart] of header.leases) {
-    const nodeId = must(header.nodes[nodeIndex], 'a lease names a node of the snapshot').id;
+  let at = 0;
+  for (const leaseId of leaseIds) {
+    const node = must(nodes[number(at)], 'a lease names a node of the snapshot');
+    const cursor = number(at + 3);
     const lease: LeaseState = {
-      leaseId: knownLeaseId(id),
-      nodeId,
-      start,
-      end,
+      leaseId,
+      nodeId: node.nodeId,
+      start: number(at + 1),
+      end: number(at + 2),
       cursor,
       deliveredCursor: cursor,
       deadlineMs: monoMs(0),
-      lastCommitStart,
+      lastCommitStart: number(at + 4),
     };
-    job.leases.set(lease.leaseId, lease);
-    job.byDeadline.set(lease.leaseId, lease);
-    job.node(nodeId).leases.add(lease.leaseId);
-    leased += end - cursor;
+    job.leases.set(leaseId, lease);
+    node.leases.add(leaseId);
+    leased += lease.end - cursor;
+    at += LEASE_NUMBERS;
   }
   return leased;
 }
 
 // ---- pieces ------------------------------------------------------------------------------------
-
-function knownLeaseId(text: string): LeaseId {
-  if (!isLeaseId(text)) throw invalid(`a snapshot names the lease "${text}"`);
-  return text;
-}
 
 function parse(bytes: Uint8Array, what: string): Record<string, unknown> {
   try {

@@ -158,7 +158,8 @@ export function takeOver(state: CoordinatorState, nowMs: MonoMs): void {
       node.disconnected = true;
     }
     const deadlineMs = addMs(nowMs, job.spec.leaseTtlMs);
-    for (const lease of job.leases.values()) job.renew(lease, nowMs, deadlineMs);
+    // All get the same deadline, so whatever order they stand in is the order of their deadlines.
+    for (const lease of job.leases.values()) lease.deadlineMs = deadlineMs;
   }
 }
 
@@ -190,7 +191,11 @@ export function assertInvariants(state: CoordinatorState): void {
     const ranks = new Set([...job.nodes.values()].map((node) => node.rank));
     assert(ranks.size === job.nodes.size, 'no two nodes hold one rank');
     assert(job.nodes.size <= job.spec.worldSize, 'there are at most world_size nodes');
-    assert(job.byDeadline.size === job.leases.size, 'every live lease has a deadline');
+    let previousMs = 0;
+    for (const { deadlineMs } of job.leases.values()) {
+      assert(deadlineMs >= previousMs, 'leases stand in order of their deadlines');
+      previousMs = deadlineMs;
+    }
     let held = 0;
     for (const node of job.nodes.values()) held += node.leases.size;
     assert(held === job.leases.size, 'every live lease is held by a registered node');

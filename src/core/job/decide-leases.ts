@@ -214,7 +214,7 @@ export function returnLease(
 
 /** Returns every lease whose deadline has passed. Looks only at those. */
 export function expireLeases(tx: Transaction, job: JobState): void {
-  for (const lease of job.byDeadline.values()) {
+  for (const lease of job.leases.values()) {
     if (lease.deadlineMs > tx.context.nowMs) break;
     returnLease(tx, job, lease, 'expired', '');
   }

@@ -96,13 +96,11 @@ export class JobState {
   ready = false;
   work: WorkLedger;
   readonly nodes: Map<NodeId, NodeState> = new Map<NodeId, NodeState>();
-  /** In order of grant. */
-  readonly leases: Map<LeaseId, LeaseState> = new Map<LeaseId, LeaseState>();
   /**
-   * Volatile: live leases in order of their deadline. All leases of a job live equally long, so moving
-   * a renewed one to the end keeps the order and a tick looks only at what has expired.
+   * In order of deadline: all leases of a job live equally long, so moving a renewed one to the end keeps
+   * the order, and a tick looks only at what has expired. The order itself is volatile.
    */
-  readonly byDeadline: Map<LeaseId, LeaseState> = new Map<LeaseId, LeaseState>();
+  readonly leases: Map<LeaseId, LeaseState> = new Map<LeaseId, LeaseState>();
   readonly finished: Map<LeaseId, FinishedLease> = new Map<LeaseId, FinishedLease>();
   readonly pieces: PieceList = new PieceList();
   outputRows = 0;
@@ -146,15 +144,14 @@ export class JobState {
   /** Puts the lease's deadline a full TTL from now. */
   renew(lease: LeaseState, nowMs: MonoMs, deadlineMs: MonoMs): void {
     lease.deadlineMs = deadlineMs;
-    this.byDeadline.delete(lease.leaseId);
-    this.byDeadline.set(lease.leaseId, lease);
+    this.leases.delete(lease.leaseId);
+    this.leases.set(lease.leaseId, lease);
     this.node(lease.nodeId).lastHeardMs = nowMs;
   }
 
   /** Takes the lease out of every index; the caller says what becomes of its range. */
   drop(lease: LeaseState): void {
     this.leases.delete(lease.leaseId);
-    this.byDeadline.delete(lease.leaseId);
     this.nodes.get(lease.nodeId)?.leases.delete(lease.leaseId);
   }
 

@@ -202,19 +202,18 @@ export class WorkLedger {
     const ledger = new WorkLedger(spec);
     assert(dump.blocks.length === ledger.blockCount, 'the snapshot has a state for every block');
     ledger.#blocks.set(dump.blocks);
-    let done = 0;
-    ledger.#unissuedBlocks = 0;
-    ledger.#unissued = 0;
-    for (let block = 0; block < ledger.blockCount; block += 1) {
-      const state = ledger.#blocks[block];
-      if (state === ISSUED) continue;
-      const range = ledger.blockRange(block);
-      if (state === DONE) done += range.end - range.start;
-      else {
-        ledger.#unissuedBlocks += 1;
-        ledger.#unissued += range.end - range.start;
-      }
+    let doneBlocks = 0;
+    let unissuedBlocks = 0;
+    for (const block of dump.blocks) {
+      if (block === DONE) doneBlocks += 1;
+      else if (block === UNISSUED) unissuedBlocks += 1;
     }
+    const last = ledger.blockRange(ledger.blockCount - 1);
+    const missing = spec.blockSize - (last.end - last.start);
+    const lastState = dump.blocks[ledger.blockCount - 1];
+    let done = doneBlocks * spec.blockSize - (lastState === DONE ? missing : 0);
+    ledger.#unissuedBlocks = unissuedBlocks;
+    ledger.#unissued = unissuedBlocks * spec.blockSize - (lastState === UNISSUED ? missing : 0);
     for (const [start, end] of pairs(dump.partial)) {
       ledger.#partialOf(Math.floor(start / spec.blockSize)).add(start, end);
       done += end - start;
