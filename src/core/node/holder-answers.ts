@@ -1,0 +1,232 @@
+/** What the lease holder makes of the coordinator's answers. */
+import type { MonoMs } from '../base/units.ts';
+import { addMs } from '../base/units.ts';
+import type { Lease, LeasesGranted, Registered } from '../job/protocol.ts';
+import type {
+  HolderAnswer,
+  HolderCall,
+  HolderEffect,
+  HolderEvent,
+  NodeOutcome,
+} from './holder-protocol.ts';
+import { HeldLease, leaseDeadlineMs, type HolderState } from './holder-state.ts';
+import { endLeaving, leave } from './holder-exit.ts';
+import { BARRIER_POLL_MS, REQUEST_WAIT_MIN_MS } from './limits.ts';
+
+type Answered = Extract<HolderEvent, { type: 'answered' }>;
+type CallOf<T extends HolderCall['type']> = Extract<HolderCall, { type: T }>;
+
+export function onAnswer(state: HolderState, effects: HolderEffect[], event: Answered): void {
+  const flight = state.inFlight.get(event.callId);
+  if (flight === undefined) return;
+  state.inFlight.delete(event.callId);
+  const { call, sentAtMs } = flight;
+  const { answer, nowMs } = event;
+  switch (call.type) {
+    case 'register':
+      if (answer.type === 'registered') onRegistered(state, effects, answer, nowMs);
+      return;
+    case 'request_leases':
+      if (answer.type === 'leases') onLeases(state, effects, answer, sentAtMs, nowMs);
+      return;
+    case 'progress':
+      if (answer.type === 'accepted') onProgress(state, effects, call, sentAtMs);
+      return;
+    case 'commit':
+      if (answer.type === 'accepted') onCommit(state, effects, call, answer.repeated, sentAtMs);
+      return;
+    case 'release':
+      onReleased(state, effects, call);
+      return;
+    case 'request_finalize':
+      if (answer.type === 'finalize') onFinalize(state, effects, answer, nowMs);
+      return;
+    case 'complete_job': {
+      const { outputManifestHash } = call;
+      leave(state, effects, nowMs, { type: 'completed', outputManifestHash });
+      return;
+    }
+    case 'fail_job': {
+      const { code, message } = call;
+      leave(state, effects, nowMs, { type: 'failed', code, message });
+      return;
+    }
+    case 'leave':
+      endLeaving(state, effects);
+      return;
+    case 'heartbeat':
+      return;
+    default:
+      call satisfies never;
+  }
+}
+
+function onRegistered(
+  state: HolderState,
+  effects: HolderEffect[],
+  answer: Registered,
+  nowMs: MonoMs,
+): void {
+  const pinned = state.spec?.manifestHash;
+  if (pinned !== undefined && pinned !== answer.spec.manifestHash) {
+    const message = `job ${answer.spec.jobId} was pinned to manifest ${pinned} and now answers with ${answer.spec.manifestHash}`;
+    leave(state, effects, nowMs, { type: 'failed', code: 'manifest_corrupt', message });
+    return;
+  }
+  state.spec = answer.spec;
+  state.jobReady = answer.jobReady;
+  state.member = true;
+  state.registration += 1;
+  state.registerAttempt = 0;
+  state.nodeIdBusySinceMs = null;
+  state.registerAtMs = answer.jobReady ? null : addMs(nowMs, BARRIER_POLL_MS);
+  // Whatever was due while the coordinator was away is due now.
+  for (const held of state.leases.values()) held.reportAtMs = nowMs;
+  effects.push({ type: 'registered', answer });
+}
+
+function onLeases(
+  state: HolderState,
+  effects: HolderEffect[],
+  answer: LeasesGranted,
+  sentAtMs: MonoMs,
+  nowMs: MonoMs,
+): void {
+  const afterLoss = state.requestUnanswered;
+  state.requestUnanswered = false;
+  state.requestAttempt = 0;
+  for (const lease of answer.leases) take(state, effects, lease, afterLoss, sentAtMs, nowMs);
+  const waitMs =
+    answer.leases.length > 0 ? answer.waitMs : Math.max(answer.waitMs, REQUEST_WAIT_MIN_MS);
+  state.requestAtMs = addMs(nowMs, waitMs);
+  if (answer.jobDrained && state.leases.size === 0 && state.mode.type === 'working') {
+    onNoWork(state, effects, answer, nowMs);
+  }
+}
+
+/**
+ * A lease that may have been granted for an earlier request, whose answer was lost, is older than the
+ * request that was answered: a renewal tells whether it still lives before work on it begins.
+ */
+function take(
+  state: HolderState,
+  effects: HolderEffect[],
+  lease: Lease,
+  afterLoss: boolean,
+  sentAtMs: MonoMs,
+  nowMs: MonoMs,
+): void {
+  if (state.spec === null || state.leases.has(lease.leaseId)) return;
+  const reported = state.lost.get(lease.leaseId);
+  state.lost.delete(lease.leaseId);
+  const fresh = !afterLoss && reported === undefined && state.mode.type === 'working';
+  const started = fresh && nowMs < leaseDeadlineMs(sentAtMs, state.spec);
+  const held = new HeldLease(lease, reported ?? lease.cursor, started, sentAtMs, state.spec);
+  if (!started) held.deadlineMs = leaseDeadlineMs(nowMs, state.spec);
+  state.leases.set(lease.leaseId, held);
+  if (started) begin(effects, held);
+}
+
+function begin(effects: HolderEffect[], held: HeldLease): void {
+  const { lease } = held;
+  effects.push({ type: 'lease_started', lease });
+  const { leaseId, range, cursor } = lease;
+  const fields = { lease_id: leaseId, start: range.start, end: range.end, cursor };
+  effects.push({ type: 'fact', level: 'debug', event: 'lease_started', fields });
+}
+
+function onNoWork(
+  state: HolderState,
+  effects: HolderEffect[],
+  answer: LeasesGranted,
+  nowMs: MonoMs,
+): void {
+  if (answer.phase === 'completed' && state.spec?.commitsOutputs === false) {
+    leave(state, effects, nowMs, { type: 'completed', outputManifestHash: null });
+  } else if (state.options.finalizes && state.spec?.commitsOutputs === true) {
+    state.mode = { type: 'finalizing', step: { type: 'asking', atMs: nowMs } };
+  } else {
+    leave(state, effects, nowMs, withoutFinalizing(answer.phase));
+  }
+}
+
+function withoutFinalizing(phase: LeasesGranted['phase']): NodeOutcome {
+  if (phase === 'draining') return { type: 'drained', reason: 'the job is draining' };
+  return { type: 'completed', outputManifestHash: null };
+}
+
+function onProgress(
+  state: HolderState,
+  effects: HolderEffect[],
+  call: CallOf<'progress'>,
+  sentAtMs: MonoMs,
+): void {
+  const held = state.leases.get(call.leaseId);
+  if (held === undefined || state.spec === null) return;
+  held.reporting = false;
+  held.acknowledged = Math.max(held.acknowledged, call.cursor);
+  renew(state, held, sentAtMs);
+  if (!held.started && !held.releaseWanted) {
+    held.started = true;
+    begin(effects, held);
+  }
+  const done = !state.spec.commitsOutputs && held.acknowledged === held.lease.range.end;
+  if (done) finish(state, effects, held);
+}
+
+function renew(state: HolderState, held: HeldLease, sentAtMs: MonoMs): void {
+  if (state.spec === null) return;
+  const deadlineMs = leaseDeadlineMs(sentAtMs, state.spec);
+  if (deadlineMs > held.deadlineMs || !held.started) held.deadlineMs = deadlineMs;
+}
+
+function onCommit(
+  state: HolderState,
+  effects: HolderEffect[],
+  call: CallOf<'commit'>,
+  repeated: boolean,
+  sentAtMs: MonoMs,
+): void {
+  const { piece } = call;
+  // Also for a lease that was lost meanwhile: the coordinator's word makes the output count.
+  effects.push({ type: 'piece_committed', piece, repeated });
+  const held = state.leases.get(piece.leaseId);
+  if (held === undefined || held.pieces[0] !== piece) return;
+  held.committing = false;
+  held.pieces.shift();
+  renew(state, held, sentAtMs);
+  if (piece.end === held.lease.range.end) finish(state, effects, held);
+}
+
+function finish(state: HolderState, effects: HolderEffect[], held: HeldLease): void {
+  state.leases.delete(held.lease.leaseId);
+  effects.push({ type: 'lease_finished', leaseId: held.lease.leaseId });
+}
+
+function onReleased(state: HolderState, effects: HolderEffect[], call: CallOf<'release'>): void {
+  const held = state.leases.get(call.leaseId);
+  if (held === undefined) return;
+  state.leases.delete(call.leaseId);
+  if (held.started) effects.push({ type: 'lease_released', leaseId: call.leaseId });
+}
+
+function onFinalize(
+  state: HolderState,
+  effects: HolderEffect[],
+  answer: Extract<HolderAnswer, { type: 'finalize' }>,
+  nowMs: MonoMs,
+): void {
+  if (state.mode.type !== 'finalizing') return;
+  const { finalizeToken, outputManifestHash, phase } = answer;
+  if (phase === 'completed') {
+    leave(state, effects, nowMs, { type: 'completed', outputManifestHash });
+  } else if (finalizeToken !== null) {
+    state.mode = { type: 'finalizing', step: { type: 'publishing' } };
+    effects.push({ type: 'finalize_granted', finalizeToken });
+  } else if (phase === 'draining') {
+    leave(state, effects, nowMs, { type: 'drained', reason: 'the job is draining' });
+  } else {
+    const atMs = addMs(nowMs, Math.max(answer.waitMs, REQUEST_WAIT_MIN_MS));
+    state.mode = { type: 'finalizing', step: { type: 'asking', atMs } };
+  }
+}

@@ -1,0 +1,201 @@
+/** What the lease holder makes of refusals, and of calls that found no coordinator. */
+import { errorKind, type ErrorCode } from '../base/errors.ts';
+import type { LeaseId, MonoMs } from '../base/units.ts';
+import { addMs, elapsedMs } from '../base/units.ts';
+import { end, endLeaving, leave } from './holder-exit.ts';
+import type { FactFields, HolderCall, HolderEffect, HolderEvent } from './holder-protocol.ts';
+import type { CallInFlight, HolderState } from './holder-state.ts';
+import {
+  BARRIER_POLL_MS,
+  NODE_ID_BUSY_DEFAULT_MS,
+  NODE_ID_BUSY_SLACK_MS,
+  renewalIntervalMs,
+  REQUEST_WAIT_MIN_MS,
+} from './limits.ts';
+
+type CallFailed = Extract<HolderEvent, { type: 'call_failed' }>;
+
+export function onCallFailed(state: HolderState, effects: HolderEffect[], event: CallFailed): void {
+  const flight = state.inFlight.get(event.callId);
+  if (flight === undefined) return;
+  state.inFlight.delete(event.callId);
+  const { call } = flight;
+  const { code, message, nowMs } = event;
+  tell(effects, 'debug', 'call_failed', { call: call.type, code, message });
+  if (call.type === 'leave') {
+    endLeaving(state, effects);
+    return;
+  }
+  clearMarks(state, call);
+  if (call.type === 'register') onRegisterFailed(state, effects, event);
+  else if (code === 'node_not_registered' || isFaultOfTheWay(code)) {
+    loseSight(state, call, flight, code, nowMs);
+  } else onRefused(state, effects, call, event);
+}
+
+/** Says nothing about the request: the coordinator was not reached, or does not lead. */
+function isFaultOfTheWay(code: ErrorCode): boolean {
+  return code === 'coordinator_unavailable' || code === 'not_leader';
+}
+
+/** The call is over: it may be made again. */
+function clearMarks(state: HolderState, call: HolderCall): void {
+  if (call.type === 'progress') {
+    const held = state.leases.get(call.leaseId);
+    if (held !== undefined) held.reporting = false;
+  } else if (call.type === 'commit') {
+    const held = state.leases.get(call.piece.leaseId);
+    if (held !== undefined && held.pieces[0] === call.piece) held.committing = false;
+  } else if (call.type === 'release') {
+    const held = state.leases.get(call.leaseId);
+    if (held !== undefined) held.releasing = false;
+  } else if (call.type === 'request_leases') state.requestUnanswered = true;
+}
+
+/** The coordinator does not know this node, or cannot be reached: register until it answers. */
+function loseSight(
+  state: HolderState,
+  call: HolderCall,
+  flight: CallInFlight,
+  code: ErrorCode,
+  nowMs: MonoMs,
+): void {
+  if (call.type === 'fail_job') retryFailure(state, nowMs);
+  if (flight.registration < state.registration || !state.member) return;
+  state.member = false;
+  const waitMs = code === 'node_not_registered' ? 0 : state.jitter.backoffMs(0);
+  if (!state.isInFlight('register')) state.registerAtMs = addMs(nowMs, waitMs);
+}
+
+function retryFailure(state: HolderState, nowMs: MonoMs): void {
+  if (state.mode.type !== 'failing') return;
+  const { attempt } = state.mode;
+  const atMs = addMs(nowMs, state.jitter.backoffMs(attempt));
+  state.mode = { ...state.mode, attempt: attempt + 1, atMs };
+}
+
+function onRegisterFailed(state: HolderState, effects: HolderEffect[], event: CallFailed): void {
+  const { code, message, nowMs } = event;
+  state.member = false;
+  if (code === 'node_id_in_use') {
+    state.nodeIdBusySinceMs ??= nowMs;
+    const { nodeIdBusyMaxMs } = state.options;
+    const ttlMs = state.spec?.leaseTtlMs ?? NODE_ID_BUSY_DEFAULT_MS;
+    const limitMs = nodeIdBusyMaxMs ?? ttlMs + NODE_ID_BUSY_SLACK_MS;
+    if (elapsedMs(state.nodeIdBusySinceMs, nowMs) >= limitMs) {
+      end(state, effects, { type: 'failed', code, message: `${message}; give each agent its own` });
+      return;
+    }
+  } else if (!errorKind(code).retryable) {
+    end(state, effects, { type: 'failed', code, message });
+    return;
+  }
+  const waitMs = state.jitter.backoffMs(state.registerAttempt);
+  if (state.registerAttempt === 0) tell(effects, 'warn', 'register_retry', { code, message });
+  state.registerAttempt += 1;
+  state.registerAtMs = addMs(nowMs, waitMs);
+}
+
+function onRefused(
+  state: HolderState,
+  effects: HolderEffect[],
+  call: Exclude<HolderCall, { type: 'register' | 'leave' }>,
+  event: CallFailed,
+): void {
+  const { code, message, nowMs } = event;
+  switch (call.type) {
+    case 'heartbeat':
+      tell(effects, 'warn', 'heartbeat_refused', { code, message });
+      return;
+    case 'request_leases':
+      onRequestRefused(state, effects, event);
+      return;
+    case 'progress':
+      onLeaseRefused(state, effects, call.leaseId, event);
+      return;
+    case 'commit':
+      onLeaseRefused(state, effects, call.piece.leaseId, event);
+      return;
+    case 'release': {
+      const held = state.leases.get(call.leaseId);
+      if (held !== undefined) state.lose(effects, held, message);
+      return;
+    }
+    case 'request_finalize':
+      if (errorKind(code).retryable) askFinalizeAgain(state, nowMs);
+      else leave(state, effects, nowMs, { type: 'failed', code, message });
+      return;
+    case 'complete_job':
+      // Another node may have been given the task meanwhile: wait for what it makes of it.
+      if (code === 'lease_unknown') askFinalizeAgain(state, nowMs);
+      else leave(state, effects, nowMs, { type: 'failed', code, message });
+      return;
+    case 'fail_job':
+      if (errorKind(code).retryable) retryFailure(state, nowMs);
+      else if (state.mode.type === 'failing') {
+        const { failure } = state.mode;
+        const outcome = { type: 'failed', code: failure.code, message: failure.message } as const;
+        leave(state, effects, nowMs, outcome);
+      }
+      return;
+    default:
+      call satisfies never;
+  }
+}
+
+function askFinalizeAgain(state: HolderState, nowMs: MonoMs): void {
+  if (state.mode.type !== 'finalizing') return;
+  const atMs = addMs(nowMs, REQUEST_WAIT_MIN_MS);
+  state.mode = { type: 'finalizing', step: { type: 'asking', atMs } };
+}
+
+function onRequestRefused(state: HolderState, effects: HolderEffect[], event: CallFailed): void {
+  const { code, message, nowMs } = event;
+  if (code === 'job_not_ready') {
+    state.jobReady = false;
+    state.registerAtMs ??= addMs(nowMs, BARRIER_POLL_MS);
+  } else if (code === 'job_draining') {
+    if (state.mode.type === 'working') {
+      state.mode = { type: 'winding', reason: 'the job is draining' };
+    }
+  } else if (errorKind(code).retryable) {
+    state.requestAtMs = addMs(nowMs, state.jitter.backoffMs(state.requestAttempt));
+    state.requestAttempt += 1;
+  } else {
+    leave(state, effects, nowMs, { type: 'failed', code, message });
+  }
+}
+
+function onLeaseRefused(
+  state: HolderState,
+  effects: HolderEffect[],
+  leaseId: LeaseId,
+  event: CallFailed,
+): void {
+  const { code, message, nowMs } = event;
+  const held = state.leases.get(leaseId);
+  if (code === 'job_commits_outputs') {
+    leave(state, effects, nowMs, { type: 'failed', code, message });
+    return;
+  }
+  if (held === undefined || state.spec === null) return;
+  const gone = code === 'lease_unknown' || code === 'lease_not_owned';
+  if (!gone && errorKind(code).retryable) {
+    const waitMs = renewalIntervalMs(state.options.progressIntervalMs, state.spec.leaseTtlMs);
+    held.reportAtMs = addMs(nowMs, waitMs);
+    return;
+  }
+  tell(effects, gone ? 'info' : 'error', 'lease_refused', { lease_id: leaseId, code, message });
+  state.lose(effects, held, message);
+  // A lease that lives but does not take our word is better off with another node.
+  if (!gone) state.call(effects, { type: 'release', leaseId }, nowMs);
+}
+
+function tell(
+  effects: HolderEffect[],
+  level: 'debug' | 'info' | 'warn' | 'error',
+  event: string,
+  fields: FactFields,
+): void {
+  effects.push({ type: 'fact', level, event, fields });
+}

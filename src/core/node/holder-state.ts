@@ -1,0 +1,159 @@
+/** What a node knows of its membership and of the leases it holds. Changed only by `lease-holder.ts`. */
+import type { LeaseId, ManifestHash, MonoMs } from '../base/units.ts';
+import { addMs } from '../base/units.ts';
+import type { JobSpec, Lease } from '../job/protocol.ts';
+import type { HolderCall, HolderEffect, NodeOutcome, StagedPiece } from './holder-protocol.ts';
+import { Jitter } from './jitter.ts';
+import { leaseMarginMs, LOST_LEASES_MAX } from './limits.ts';
+
+export interface HolderOptions {
+  /** Leases to hold at a time, 1 to 1024. */
+  readonly want: number;
+  /** Longest time between two renewals of a lease, moved or not. */
+  readonly progressIntervalMs: number;
+  /** Whether this node offers to publish the outputs of a drained job. */
+  readonly finalizes: boolean;
+  /** Longest wait for a node id that another process still holds; null: a TTL and some. */
+  readonly nodeIdBusyMaxMs: number | null;
+  /** Seeds the jitter of retries; give every process another. */
+  readonly seed: number;
+}
+
+/**
+ * `working` holds leases · `winding` only finishes what is held · `finalizing` everything is
+ * committed, the outputs are being published · `failing` tells the coordinator that the job cannot
+ * go on · `leaving` the last call is on its way · `ended` nothing happens any more.
+ */
+export type HolderMode =
+  | { readonly type: 'idle' }
+  | { readonly type: 'working' }
+  | { readonly type: 'winding'; readonly reason: string }
+  | { readonly type: 'finalizing'; readonly step: FinalizeStep }
+  | {
+      readonly type: 'failing';
+      readonly failure: Extract<HolderCall, { type: 'fail_job' }>;
+      readonly attempt: number;
+      readonly atMs: MonoMs;
+    }
+  | { readonly type: 'leaving'; readonly outcome: NodeOutcome }
+  | { readonly type: 'ended'; readonly outcome: NodeOutcome };
+
+export type FinalizeStep =
+  | { readonly type: 'asking'; readonly atMs: MonoMs }
+  | { readonly type: 'publishing' }
+  | {
+      readonly type: 'completing';
+      readonly finalizeToken: string;
+      readonly outputManifestHash: ManifestHash | null;
+    };
+
+export interface CallInFlight {
+  readonly call: HolderCall;
+  readonly sentAtMs: MonoMs;
+  /** Registration it was made under; a failure of an earlier one says nothing of the present. */
+  readonly registration: number;
+}
+
+/**
+ * One lease in hand. It may be worked on while now < deadlineMs; the deadline is counted from before
+ * the request or renewal was *sent* that was answered, so it lies before the coordinator's own.
+ */
+export class HeldLease {
+  readonly lease: Lease;
+  /** False until a renewal proves that the lease lives (it was handed over in a late answer). */
+  started: boolean;
+  deadlineMs: MonoMs;
+  /** Furthest cursor the consumer reported, and furthest that the coordinator acknowledged. */
+  delivered: number;
+  acknowledged: number;
+  deliveredSamples: number = 0;
+  deliveredBytes: number = 0;
+  /** End of the last piece queued; equals `delivered` for jobs without outputs. */
+  staged: number;
+  readonly pieces: StagedPiece[] = [];
+  committing: boolean = false;
+  reporting: boolean = false;
+  reportAtMs: MonoMs;
+  releaseWanted: boolean = false;
+  releasing: boolean = false;
+
+  constructor(lease: Lease, delivered: number, started: boolean, sentAtMs: MonoMs, spec: JobSpec) {
+    this.lease = lease;
+    this.started = started;
+    this.delivered = Math.max(lease.cursor, delivered);
+    this.acknowledged = this.delivered;
+    this.staged = lease.cursor;
+    this.deadlineMs = leaseDeadlineMs(sentAtMs, spec);
+    // A lease that is not known to live is asked about at once.
+    this.reportAtMs = started ? addMs(sentAtMs, spec.leaseTtlMs / 10) : sentAtMs;
+  }
+}
+
+export function leaseDeadlineMs(sentAtMs: MonoMs, spec: JobSpec): MonoMs {
+  return addMs(sentAtMs, spec.leaseTtlMs - leaseMarginMs(spec.leaseTtlMs));
+}
+
+export class HolderState {
+  readonly options: HolderOptions;
+  readonly jitter: Jitter;
+  mode: HolderMode = { type: 'idle' };
+  /** True while the coordinator is believed to know this node. */
+  member: boolean = false;
+  /** Counts registrations; 0 before the first. */
+  registration: number = 0;
+  registerAttempt: number = 0;
+  /** When to register; null while a registration is on its way or none is needed. */
+  registerAtMs: MonoMs | null = null;
+  /** Since when the coordinator says that another process has this node id. */
+  nodeIdBusySinceMs: MonoMs | null = null;
+  spec: JobSpec | null = null;
+  jobReady: boolean = false;
+  nextCallId: number = 1;
+  readonly inFlight: Map<number, CallInFlight> = new Map<number, CallInFlight>();
+  /** In order of grant. */
+  readonly leases: Map<LeaseId, HeldLease> = new Map<LeaseId, HeldLease>();
+  /** Reported cursors of leases lost lately: the coordinator may hand them over again. */
+  readonly lost: Map<LeaseId, number> = new Map<LeaseId, number>();
+  requestAtMs: MonoMs;
+  requestAttempt: number = 0;
+  /** An earlier request may have been granted leases in an answer that never came. */
+  requestUnanswered: boolean = false;
+  heartbeatAtMs: MonoMs;
+
+  constructor(options: HolderOptions, nowMs: MonoMs) {
+    this.options = options;
+    this.jitter = new Jitter(options.seed);
+    this.requestAtMs = nowMs;
+    this.heartbeatAtMs = nowMs;
+  }
+
+  isInFlight(type: HolderCall['type']): boolean {
+    for (const { call } of this.inFlight.values()) if (call.type === type) return true;
+    return false;
+  }
+
+  call(effects: HolderEffect[], call: HolderCall, nowMs: MonoMs): void {
+    const callId = this.nextCallId;
+    this.nextCallId += 1;
+    this.inFlight.set(callId, { call, sentAtMs: nowMs, registration: this.registration });
+    effects.push({ type: 'call', callId, call });
+  }
+
+  /** Forgets the lease and says that work on it stops. */
+  lose(effects: HolderEffect[], held: HeldLease, reason: string): void {
+    const { leaseId } = held.lease;
+    this.leases.delete(leaseId);
+    this.lost.set(leaseId, held.delivered);
+    if (this.lost.size > LOST_LEASES_MAX) {
+      for (const oldest of this.lost.keys()) {
+        this.lost.delete(oldest);
+        break;
+      }
+    }
+    if (held.started) effects.push({ type: 'lease_lost', leaseId, reason });
+  }
+
+  loseAll(effects: HolderEffect[], reason: string): void {
+    for (const held of [...this.leases.values()]) this.lose(effects, held, reason);
+  }
+}
