@@ -1,0 +1,161 @@
+/**
+ * The agent processes of a run on this machine: started with the `mx8 agent` command, started again
+ * when they die, ended together.
+ *
+ * Each agent is the leader of a process group of its own, so that a Ctrl-C at the terminal reaches only
+ * the supervisor, which then ends them in order. Each also holds an IPC channel to the supervisor and
+ * ends itself when that closes: a supervisor that is killed leaves nothing behind.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { Mx8Error } from '../../core/base/errors.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { EventSink } from '../../ports/event-sink.ts';
+
+export interface FleetOptions {
+  /** Arguments of `mx8` for the agent with this node id. */
+  readonly agentArguments: (nodeId: string) => readonly string[];
+  readonly nodeIds: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly clock: Clock;
+  readonly events: EventSink;
+  /** A line that an agent wrote to its stderr. */
+  readonly onLine: (nodeId: string, line: string) => void;
+  /** How much work is committed; an agent that dies without any since its start counts as a failure. */
+  readonly committedSamples: () => number;
+}
+
+/** How often agents may die in a row without a sample committed in between, before the run gives up. */
+export const FRUITLESS_RESTARTS_MAX = 5;
+const RESTART_DELAY_MS = 300;
+/** Between asking an agent to end and killing it. Together with what follows it stays below 2 s. */
+export const STOP_GRACE_MS = 1500;
+/** How much of an agent's last words is kept for the error that names them. */
+const LAST_LINES_MAX = 5;
+
+interface Agent {
+  readonly nodeId: string;
+  child: ChildProcess | null;
+  readonly lastLines: string[];
+  committedAtStart: number;
+}
+
+export class AgentFleet {
+  readonly #options: FleetOptions;
+  readonly #agents: readonly Agent[];
+  #fruitlessRestarts = 0;
+  #isStopping = false;
+  readonly #lost: PromiseWithResolvers<never> = Promise.withResolvers<never>();
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    this.#agents = options.nodeIds.map((nodeId) => ({
+      nodeId,
+      child: null,
+      lastLines: [],
+      committedAtStart: 0,
+    }));
+    this.#lost.promise.catch(() => undefined);
+  }
+
+  start(): void {
+    for (const agent of this.#agents) this.#startAgent(agent);
+  }
+
+  /** Rejects with `agents_lost` when the agents keep dying without getting anything done. */
+  get lost(): Promise<never> {
+    return this.#lost.promise;
+  }
+
+  pids(): number[] {
+    return this.#agents.flatMap((agent) => agent.child?.pid ?? []);
+  }
+
+  /** Asks every agent to finish or release what it holds, then kills what is left. */
+  async stop(graceMs: number = STOP_GRACE_MS): Promise<void> {
+    this.#isStopping = true;
+    const running = this.#agents.flatMap((agent) => agent.child ?? []);
+    const gone = Promise.all(running.map(exited));
+    for (const child of running) child.kill('SIGTERM');
+    const patience = new AbortController();
+    const killer = this.#options.clock.sleep(graceMs, patience.signal).then(
+      () => {
+        for (const child of running) killGroup(child);
+      },
+      () => undefined,
+    );
+    await gone;
+    patience.abort();
+    await killer;
+  }
+
+  #startAgent(agent: Agent): void {
+    const { agentArguments, environment, events, committedSamples } = this.#options;
+    agent.committedAtStart = committedSamples();
+    const main = new URL(
+      `../main${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`,
+      import.meta.url,
+    );
+    const child = spawn(
+      process.execPath,
+      [...process.execArgv, main.pathname, 'agent', ...agentArguments(agent.nodeId)],
+      { env: { ...environment }, stdio: ['ignore', 'ignore', 'pipe', 'ipc'], detached: true },
+    );
+    agent.child = child;
+    child.on('error', (error) => {
+      events.emit('error', 'agent_not_started', { node_id: agent.nodeId, message: error.message });
+    });
+    if (child.stderr !== null) {
+      createInterface({ input: child.stderr }).on('line', (line) => {
+        agent.lastLines.push(line);
+        if (agent.lastLines.length > LAST_LINES_MAX) agent.lastLines.shift();
+        this.#options.onLine(agent.nodeId, line);
+      });
+    }
+    child.once('close', (code, signal) => this.#onExit(agent, code, signal));
+    events.emit('info', 'agent_started', { node_id: agent.nodeId, pid: child.pid ?? null });
+  }
+
+  #onExit(agent: Agent, code: number | null, signal: string | null): void {
+    agent.child = null;
+    const { clock, events, committedSamples } = this.#options;
+    events.emit(code === 0 ? 'info' : 'warn', 'agent_exited', {
+      node_id: agent.nodeId,
+      code,
+      signal,
+    });
+    if (code === 0 || this.#isStopping) return;
+    if (committedSamples() > agent.committedAtStart) this.#fruitlessRestarts = 0;
+    this.#fruitlessRestarts += 1;
+    if (this.#fruitlessRestarts > FRUITLESS_RESTARTS_MAX) {
+      const last = agent.lastLines.at(-1) ?? 'it said nothing';
+      this.#lost.reject(
+        new Mx8Error(
+          'agents_lost',
+          `agents ended ${this.#fruitlessRestarts} times in a row without committing a sample; the last, ${agent.nodeId}, ended with ${signal ?? `exit code ${code ?? 'none'}`}: ${last}`,
+          { node_id: agent.nodeId },
+        ),
+      );
+      return;
+    }
+    clock.setTimer(RESTART_DELAY_MS * this.#fruitlessRestarts, () => {
+      if (!this.#isStopping) this.#startAgent(agent);
+    });
+  }
+}
+
+function exited(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => child.once('close', () => resolve()));
+}
+
+/** The agent and its workers: it leads their process group. */
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch (error) {
+    // It ended in this moment: there is no group any more.
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+  }
+}
