@@ -68,7 +68,10 @@ export function mix64(high: number, low: number, out: Uint32Array): void {
   out[1] = (lo ^ ((lo >>> 31) | (hi << 1))) >>> 0;
 }
 
-/** (aHigh:aLow) * (bHigh:bLow) modulo 2^64 into `out`, by 16-bit limbs where the carry matters. */
+/**
+ * (aHigh:aLow) * (bHigh:bLow) modulo 2^64 into `out`. The low halves are multiplied in 16-bit limbs;
+ * no sum of a limb product and a carry passes 32 bits, so all of it stays in integer registers.
+ */
 function multiply(
   aHigh: number,
   aLow: number,
@@ -80,12 +83,11 @@ function multiply(
   const a1 = aLow >>> 16;
   const b0 = bLow & 0xffff;
   const b1 = bLow >>> 16;
-  const p00 = a0 * b0;
-  const middle = a1 * b0 + Math.floor(p00 / 0x10000);
-  const middleLow = (middle % 0x10000) + a0 * b1;
-  const carry = a1 * b1 + Math.floor(middle / 0x10000) + Math.floor(middleLow / 0x10000);
-  out[1] = ((middleLow % 0x10000) * 0x10000 + (p00 % 0x10000)) >>> 0;
-  out[0] = ((carry >>> 0) + Math.imul(aHigh, bLow) + Math.imul(aLow, bHigh)) >>> 0;
+  const middle = ((Math.imul(a1, b0) >>> 0) + (Math.imul(a0, b0) >>> 16)) >>> 0;
+  const middleLow = ((Math.imul(a0, b1) >>> 0) + (middle & 0xffff)) >>> 0;
+  const carry = (Math.imul(a1, b1) + (middle >>> 16) + (middleLow >>> 16)) | 0;
+  out[0] = (carry + Math.imul(aHigh, bLow) + Math.imul(aLow, bHigh)) >>> 0;
+  out[1] = Math.imul(aLow, bLow) >>> 0;
 }
 
 /**
