@@ -41,3 +41,12 @@ export function leaseMarginMs(leaseTtlMs: number): number {
 export function renewalIntervalMs(progressIntervalMs: number, leaseTtlMs: number): number {
   return Math.min(progressIntervalMs, (leaseTtlMs - leaseMarginMs(leaseTtlMs)) / 4);
 }
+
+/** Crashes while a lease makes no durable progress, wherever in it, after which the job fails. */
+export const CRASHES_WITHOUT_PROGRESS_MAX = 10;
+
+/** First wait before a worker that died twice without finishing a batch is started again. */
+export const RESTART_WAIT_BASE_MS = 100;
+
+/** Longest part of a worker's last words that goes into an error sentence. */
+export const LAST_WORDS_CHARS_MAX = 600;
