@@ -37,8 +37,7 @@ export interface ImportBan {
 
 /** The same from the other side: modules that bring what is banned above, and ones with one home. */
 export const BANNED_IMPORTS: readonly ImportBan[] = [
-  { module: 'node:timers', name: null, instead: 'the Clock port', rooms: WORLD },
-  { module: 'node:timers/promises', name: null, instead: 'clock.sleep', rooms: WORLD },
+  { module: 'node:timers', name: null, instead: 'clock.setTimer or clock.sleep', rooms: WORLD },
   { module: 'node:perf_hooks', name: null, instead: 'the Clock port', rooms: WORLD },
   { module: 'node:crypto', name: 'randomBytes', instead: 'the Random port', rooms: WORLD },
   { module: 'node:crypto', name: 'randomUUID', instead: 'the Random port', rooms: WORLD },

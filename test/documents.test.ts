@@ -1,0 +1,78 @@
+/** The documents say what the code does: generated ones are current, links lead somewhere. */
+import assert from 'node:assert/strict';
+import { posix } from 'node:path';
+import { test } from 'node:test';
+
+import { MEANING_MISSING, documentedMeanings } from '../scripts/docs/error-docs.ts';
+import { generatedDocs } from '../scripts/docs/generated-docs.ts';
+import { ERROR_KINDS } from '../src/core/base/errors.ts';
+import { exists, readText, repositoryFiles } from './support/tidy/sources.ts';
+
+const documents = repositoryFiles().filter((path) => path.endsWith('.md'));
+
+test('generated documents are what npm run docs writes', async () => {
+  const docs = await generatedDocs(readText);
+  for (const [path, expected] of docs) {
+    assert.equal(readText(path), expected, `${path} is out of date: run npm run docs`);
+  }
+});
+
+test('docs/errors.md explains exactly the codes of the error table', () => {
+  const meanings = documentedMeanings(readText('docs/errors.md'));
+  assert.deepEqual([...meanings.keys()].sort(), Object.keys(ERROR_KINDS).sort());
+  for (const [code, meaning] of meanings) {
+    assert.notEqual(meaning.trim(), MEANING_MISSING, `docs/errors.md: write what ${code} means`);
+    assert.match(meaning, /^[A-Z`][\s\S]*\.$/, `docs/errors.md: ${code} needs a full sentence`);
+  }
+});
+
+test('links between documents lead to a file and a heading', () => {
+  const wrong = documents.flatMap((path) =>
+    linksOf(readText(path))
+      .filter((link) => !/^[a-z]+:/.test(link) && !leadsSomewhere(path, link))
+      .map((link) => `${path} links to ${link}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test('the changelog collects what is not released yet', () => {
+  const changelog = readText('CHANGELOG.md');
+  const block = /^## Unreleased\n([\s\S]*?)(?=^## |$(?![\s\S]))/m.exec(changelog)?.[1] ?? '';
+  assert.match(block, /^### (Added|Changed|Fixed|Breaking)\n/m);
+  const headings = [...block.matchAll(/^### (.+)$/gm)].map((match) => match[1]);
+  assert.deepEqual(
+    headings.filter((heading) => !/^(Added|Changed|Fixed|Breaking)$/.test(heading ?? '')),
+    [],
+  );
+});
+
+test('decisions are numbered without gaps and named for their subject', () => {
+  const decisions = repositoryFiles().filter((path) => path.startsWith('docs/decisions/'));
+  const numbers = decisions.map((path) => /\/(\d{4})-[a-z0-9-]+\.md$/.exec(path)?.[1]);
+  assert.deepEqual(
+    numbers,
+    decisions.map((_, index) => String(index + 1).padStart(4, '0')),
+  );
+});
+
+/** Targets of Markdown links outside code. */
+function linksOf(text: string): readonly string[] {
+  const prose = text.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`\n]*`/g, '');
+  return [...prose.matchAll(/\[[^\]]*\]\(([^)\s]+)\)/g)].map((match) => match[1] ?? '');
+}
+
+function leadsSomewhere(from: string, link: string): boolean {
+  const [file = '', anchor] = link.split('#');
+  const target = file === '' ? from : posix.normalize(posix.join(posix.dirname(from), file));
+  if (!exists(target)) return false;
+  return anchor === undefined || headingsOf(readText(target)).includes(anchor);
+}
+
+function headingsOf(text: string): readonly string[] {
+  return [...text.matchAll(/^#+ (.+)$/gm)].map((match) =>
+    (match[1] ?? '')
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
