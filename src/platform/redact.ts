@@ -15,7 +15,7 @@ const SECRET_SHAPES: readonly (readonly [RegExp, string])[] = [
     /([?&](?:x-(?:amz|goog)-(?:signature|credential|security-token)|sig|signature|token|access_token|key)=)[^&\s"']+/gi,
     `$1${HIDDEN}`,
   ],
-  [/\b(bearer|basic)\s+[a-z0-9._~+/=-]{8,}/gi, `$1 ${HIDDEN}`],
+  [/\b(bearer|authorization:\s*\w+)\s+[a-z0-9._~+/=-]{8,}/gi, `$1 ${HIDDEN}`],
   [/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, HIDDEN],
 ];
 

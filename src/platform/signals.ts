@@ -30,26 +30,27 @@ export function listenForStop(onRepeat: (name: StopSignalName) => void = exitAtO
   const controller = new AbortController();
   let received: StopSignalName | null = null;
   let receivedAtMs = 0;
-  const listener = (name: NodeJS.Signals): void => {
-    const stop: StopSignalName = name === 'SIGTERM' ? 'SIGTERM' : 'SIGINT';
+  const onStop = (name: StopSignalName): void => {
     if (received !== null) {
-      if (performance.now() - receivedAtMs > SAME_WISH_MS) onRepeat(stop);
+      if (performance.now() - receivedAtMs > SAME_WISH_MS) onRepeat(name);
       return;
     }
-    received = stop;
+    received = name;
     receivedAtMs = performance.now();
-    controller.abort(new Mx8Error('interrupted', `stopped by ${stop}`, { signal: stop }));
+    controller.abort(new Mx8Error('interrupted', `stopped by ${name}`, { signal: name }));
   };
-  process.on('SIGINT', listener);
-  process.on('SIGTERM', listener);
+  const onInt = (): void => onStop('SIGINT');
+  const onTerm = (): void => onStop('SIGTERM');
+  process.on('SIGINT', onInt);
+  process.on('SIGTERM', onTerm);
   return {
     signal: controller.signal,
     get received() {
       return received;
     },
     [Symbol.dispose]() {
-      process.off('SIGINT', listener);
-      process.off('SIGTERM', listener);
+      process.off('SIGINT', onInt);
+      process.off('SIGTERM', onTerm);
     },
   };
 }
