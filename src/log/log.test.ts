@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import test from 'node:test';
+import type { LogStore } from '../ports/log-store.ts';
+import { runLogStoreSuite } from './conformance.ts';
+import { MemoryLog, MemoryLogDisk } from './memory-log.ts';
+import { SqliteLog } from './sqlite-log.ts';
+
+runLogStoreSuite({
+  name: 'memory',
+  create: () => {
+    const disk = new MemoryLogDisk();
+    return Promise.resolve({
+      store: new MemoryLog(disk),
+      reopen: () => new MemoryLog(disk),
+      cleanUp: () => Promise.resolve(),
+    });
+  },
+});
+
+runLogStoreSuite({
+  name: 'sqlite',
+  create: async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'mx8-log-'));
+    const opened: LogStore[] = [];
+    const open = (): LogStore => {
+      const store = new SqliteLog(join(folder, 'coordinator.sqlite'));
+      opened.push(store);
+      return store;
+    };
+    return {
+      store: open(),
+      reopen: open,
+      cleanUp: async () => {
+        for (const store of opened) await store.close();
+        await rm(folder, { recursive: true });
+      },
+    };
+  },
+});
+
+async function withFile(body: (path: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'mx8-log-'));
+  try {
+    await body(join(folder, 'coordinator.sqlite'));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+async function filled(path: string): Promise<void> {
+  const log = new SqliteLog(path);
+  await log.claim(0, 1, 'a');
+  for (let seq = 2; seq < 600; seq += 1) await log.append(seq, 1, new Uint8Array([seq & 255]), 'n');
+  await log.close();
+}
+
+async function readAll(path: string): Promise<number> {
+  const log = new SqliteLog(path);
+  try {
+    let count = 0;
+    for await (const entry of (await log.load()).entries) count += entry.payload.length;
+    return count;
+  } finally {
+    await log.close();
+  }
+}
+
+test('a changed entry is refused with its number, not skipped', async () => {
+  await withFile(async (path) => {
+    await filled(path);
+    assert.equal(await readAll(path), 598);
+    const db = new DatabaseSync(path);
+    db.exec("UPDATE entry SET payload = x'ff' WHERE seq = 300");
+    db.close();
+    await assert.rejects(readAll(path), /entry 300 does not match its checksum/);
+  });
+});
+
+test('a missing entry is refused with its number', async () => {
+  await withFile(async (path) => {
+    await filled(path);
+    const db = new DatabaseSync(path);
+    db.exec('DELETE FROM entry WHERE seq = 257');
+    db.close();
+    await assert.rejects(readAll(path), /entry 257 is missing/);
+  });
+});
+
+test('state of a newer version is refused with a sentence', async () => {
+  await withFile(async (path) => {
+    const db = new DatabaseSync(path);
+    db.exec('PRAGMA user_version = 99');
+    db.close();
+    assert.throws(() => new SqliteLog(path), { code: 'coordinator_state_newer' });
+  });
+});
+
+test('a file that is no database is refused and left as it is', async () => {
+  await withFile(async (path) => {
+    await writeFile(
+      path,
+      'this is a text file, and rather longer than a header would be'.repeat(20),
+    );
+    assert.throws(() => new SqliteLog(path), { code: 'coordinator_state_invalid' });
+  });
+});

@@ -1,0 +1,260 @@
+/**
+ * The coordinator's log in one SQLite file: durable on one machine, survives kill -9 at any moment.
+ *
+ * WAL with synchronous=FULL makes each committed transaction durable with one sync. Every write checks
+ * the epoch and the tail inside its own transaction, so a process that lost its leadership cannot write,
+ * however late it wakes up. An error of a write is thrown and is final: the caller ends the process,
+ * because after a failed sync nobody can say what is on the disk.
+ */
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
+import { assert } from '../core/base/assert.ts';
+import { Mx8Error } from '../core/base/errors.ts';
+import type {
+  AppendResult,
+  ClaimResult,
+  LoadedLog,
+  LogEntry,
+  LogStore,
+} from '../ports/log-store.ts';
+
+/** Version of the tables. An older one is migrated when there is one; a newer one is refused. */
+export const SCHEMA_VERSION = 1;
+
+/** How long a write waits for another process that is writing to the file. */
+const BUSY_TIMEOUT_MS = 5000;
+
+/** Entries read at a time, so that a long log is not held whole while it is replayed. */
+const PAGE_ENTRIES = 256;
+
+/** WAL pages (of 4 KiB) after which SQLite moves them into the file: 16 MiB. */
+const CHECKPOINT_PAGES = 4096;
+
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS meta (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    epoch INTEGER NOT NULL,
+    holder TEXT NOT NULL,
+    tail_seq INTEGER NOT NULL,
+    trimmed_seq INTEGER NOT NULL
+  ) STRICT;
+  INSERT OR IGNORE INTO meta VALUES (1, 0, '', 0, 0);
+  CREATE TABLE IF NOT EXISTS entry (
+    seq INTEGER PRIMARY KEY,
+    epoch INTEGER NOT NULL,
+    nonce TEXT NOT NULL,
+    crc INTEGER NOT NULL,
+    payload BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS snapshot (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    seq INTEGER NOT NULL,
+    crc INTEGER NOT NULL,
+    state BLOB NOT NULL
+  ) STRICT;
+`;
+
+interface Meta {
+  readonly epoch: number;
+  readonly holder: string;
+  readonly tailSeq: number;
+  readonly trimmedSeq: number;
+}
+
+export class SqliteLog implements LogStore {
+  readonly #path: string;
+  readonly #db: DatabaseSync;
+  readonly #readMeta: StatementSync;
+  readonly #readEntry: StatementSync;
+  readonly #insertEntry: StatementSync;
+  readonly #moveTail: StatementSync;
+
+  /** Opens or creates the log in the file `path`; its folder must be there. */
+  constructor(path: string) {
+    this.#path = path;
+    try {
+      this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+      this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+      this.#db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};`);
+      this.#prepareTables();
+    } catch (error) {
+      throw asStateError(error, path);
+    }
+    this.#readMeta = this.#db.prepare(
+      'SELECT epoch, holder, tail_seq AS tailSeq, trimmed_seq AS trimmedSeq FROM meta',
+    );
+    this.#readEntry = this.#db.prepare('SELECT epoch, nonce FROM entry WHERE seq = ?');
+    this.#insertEntry = this.#db.prepare('INSERT INTO entry VALUES (?, ?, ?, ?, ?)');
+    this.#moveTail = this.#db.prepare('UPDATE meta SET tail_seq = ?');
+  }
+
+  async load(): Promise<LoadedLog> {
+    const meta = this.#meta();
+    const row = this.#db.prepare('SELECT seq, crc, state FROM snapshot').get();
+    const snapshot = row === undefined ? null : this.#checked(row, 'state', 'the snapshot');
+    const snapshotSeq = row === undefined ? 0 : Number(row['seq']);
+    assert(meta.trimmedSeq <= snapshotSeq, 'nothing is trimmed that no snapshot holds');
+    const { epoch, tailSeq, trimmedSeq } = meta;
+    return {
+      snapshot,
+      snapshotSeq,
+      entries: this.#entries(snapshotSeq, tailSeq),
+      tailSeq,
+      epoch,
+      trimmedSeq,
+    };
+  }
+
+  async claim(tailSeq: number, epoch: number, who: string): Promise<ClaimResult> {
+    return this.#write<ClaimResult>((meta) => {
+      if (epoch <= meta.epoch || tailSeq !== meta.tailSeq) {
+        return { type: 'lost', epoch: meta.epoch, holder: meta.holder };
+      }
+      this.#db.prepare('UPDATE meta SET epoch = ?, holder = ?').run(epoch, who);
+      this.#put(tailSeq + 1, epoch, new Uint8Array(0), `claim ${who}`);
+      return { type: 'won', epoch, tailSeq: tailSeq + 1 };
+    });
+  }
+
+  async append(
+    seq: number,
+    epoch: number,
+    payload: Uint8Array,
+    nonce: string,
+  ): Promise<AppendResult> {
+    return this.#write<AppendResult>((meta) => {
+      if (epoch !== meta.epoch || seq <= meta.trimmedSeq)
+        return { type: 'fenced', epoch: meta.epoch };
+      if (seq <= meta.tailSeq) {
+        const there = this.#readEntry.get(seq);
+        const isOurs = there?.['nonce'] === nonce && there['epoch'] === epoch;
+        return isOurs ? { type: 'ok' } : { type: 'fenced', epoch: meta.epoch };
+      }
+      if (seq !== meta.tailSeq + 1) return { type: 'fenced', epoch: meta.epoch };
+      this.#put(seq, epoch, payload, nonce);
+      return { type: 'ok' };
+    });
+  }
+
+  async snapshot(upToSeq: number, epoch: number, state: Uint8Array): Promise<AppendResult> {
+    return this.#write<AppendResult>((meta) => {
+      if (epoch !== meta.epoch) return { type: 'fenced', epoch: meta.epoch };
+      assert(upToSeq <= meta.tailSeq, 'a snapshot is of the log’s past');
+      this.#db
+        .prepare('INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, ?)')
+        .run(upToSeq, crc32(state), state);
+      return { type: 'ok' };
+    });
+  }
+
+  async trim(upToSeq: number, epoch: number): Promise<AppendResult> {
+    const moved = this.#write<AppendResult>((meta) => {
+      if (epoch !== meta.epoch) return { type: 'fenced', epoch: meta.epoch };
+      const row = this.#db.prepare('SELECT seq FROM snapshot').get();
+      assert(upToSeq <= Number(row?.['seq'] ?? 0), 'what no snapshot holds is not trimmed');
+      this.#db.prepare('UPDATE meta SET trimmed_seq = max(trimmed_seq, ?)').run(upToSeq);
+      return { type: 'ok' };
+    });
+    if (moved.type !== 'ok') return moved;
+    // The boundary is durable: what lies below it may go, now or after a crash.
+    return this.#write<AppendResult>((meta) => {
+      this.#db.prepare('DELETE FROM entry WHERE seq <= ?').run(meta.trimmedSeq);
+      return { type: 'ok' };
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  #prepareTables(): void {
+    const row = this.#db.prepare('PRAGMA user_version').get();
+    const version = Number(row?.['user_version'] ?? 0);
+    if (version > SCHEMA_VERSION) {
+      throw new Mx8Error(
+        'coordinator_state_newer',
+        `the coordinator's state in ${this.#path} has version ${version}, this mx8 reads up to ${SCHEMA_VERSION}; start a newer mx8`,
+        { path: this.#path, version },
+      );
+    }
+    if (version === SCHEMA_VERSION) return;
+    this.#db.exec(`BEGIN IMMEDIATE; ${TABLES} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`);
+  }
+
+  /** Runs `body` in one durable transaction. */
+  #write<T>(body: (meta: Meta) => T): T {
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      const result = body(this.#meta());
+      this.#db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      if (this.#db.isOpen && this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  #put(seq: number, epoch: number, payload: Uint8Array, nonce: string): void {
+    this.#insertEntry.run(seq, epoch, nonce, crc32(payload), payload);
+    this.#moveTail.run(seq);
+  }
+
+  #meta(): Meta {
+    const row = this.#readMeta.get();
+    if (row === undefined) throw stateInvalid(this.#path, 'its meta row is missing');
+    return {
+      epoch: Number(row['epoch']),
+      holder: String(row['holder']),
+      tailSeq: Number(row['tailSeq']),
+      trimmedSeq: Number(row['trimmedSeq']),
+    };
+  }
+
+  *#entries(afterSeq: number, tailSeq: number): IterableIterator<LogEntry> {
+    const page = this.#db.prepare(
+      'SELECT seq, epoch, crc, payload FROM entry WHERE seq > ? ORDER BY seq LIMIT ?',
+    );
+    let last = afterSeq;
+    while (last < tailSeq) {
+      const rows = page.all(last, PAGE_ENTRIES);
+      if (rows.length === 0) throw stateInvalid(this.#path, `entry ${last + 1} is missing`);
+      for (const row of rows) {
+        const seq = Number(row['seq']);
+        if (seq !== last + 1) throw stateInvalid(this.#path, `entry ${last + 1} is missing`);
+        last = seq;
+        const payload = this.#checked(row, 'payload', `entry ${seq}`);
+        yield { seq, epoch: Number(row['epoch']), payload };
+      }
+    }
+  }
+
+  #checked(row: Readonly<Record<string, unknown>>, column: string, what: string): Uint8Array {
+    const bytes = row[column];
+    if (!(bytes instanceof Uint8Array)) throw stateInvalid(this.#path, `${what} holds no bytes`);
+    if (crc32(bytes) === Number(row['crc'])) return bytes;
+    throw stateInvalid(this.#path, `${what} does not match its checksum`);
+  }
+}
+
+function stateInvalid(path: string, why: string): Mx8Error {
+  return new Mx8Error(
+    'coordinator_state_invalid',
+    `the coordinator's state in ${path} is damaged: ${why}; restore the file from a backup`,
+    { path },
+  );
+}
+
+/** SQLite's own refusals of a file, as ours. */
+function asStateError(error: unknown, path: string): unknown {
+  if (error instanceof Mx8Error || !(error instanceof Error)) return error;
+  const code = 'errcode' in error ? error.errcode : null;
+  const SQLITE_CORRUPT = 11;
+  const SQLITE_NOTADB = 26;
+  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) return stateInvalid(path, error.message);
+  return new Mx8Error(
+    'coordinator_state_invalid',
+    `the coordinator's state in ${path} cannot be opened: ${error.message}`,
+    { path },
+    error,
+  );
+}
