@@ -53,12 +53,16 @@ export class MemoryLog implements LogStore {
     return { type: 'won', epoch, tailSeq: tailSeq + 1 };
   }
 
-  async append(seq: number, epoch: number, payload: Uint8Array, nonce: string): Promise<AppendResult> {
+  async append(
+    seq: number,
+    epoch: number,
+    payload: Uint8Array,
+    nonce: string,
+  ): Promise<AppendResult> {
     const disk = this.#disk;
     const there = disk.entries.find((entry) => entry.seq === seq);
     const isOurs = there?.nonce === nonce && there.epoch === epoch;
-    if (epoch === disk.epoch && isOurs && seq > disk.trimmedSeq)
-      return { type: 'ok' };
+    if (epoch === disk.epoch && isOurs && seq > disk.trimmedSeq) return { type: 'ok' };
     if (epoch !== disk.epoch || seq !== disk.tailSeq + 1) return this.#fenced();
     this.#put(seq, epoch, payload.slice(), nonce);
     return { type: 'ok' };
@@ -91,7 +95,7 @@ export class MemoryLog implements LogStore {
   }
 
   #put(seq: number, epoch: number, payload: Uint8Array, nonce: string): void {
-    this.#disk.entries.push({ seq, epoch, payload, nonce };
+    this.#disk.entries.push({ seq, epoch, payload, nonce });
     this.#disk.tailSeq = seq;
   }
 
