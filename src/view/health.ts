@@ -1,0 +1,161 @@
+/** Whether a job gets on, and if not, why and what to do: one judgement for every screen. */
+import type { JobSnapshot } from '../core/job/protocol.ts';
+import { countedText, durationText } from './format.ts';
+import type { LeaseLook, NodeLook, ViewLimits } from './looks.ts';
+
+/**
+ * - `healthy`: it gets on, or it is done.
+ * - `degraded`: it gets on, but something needs a look.
+ * - `stalled`: nothing gets on, and nothing will by itself.
+ */
+export type HealthState = 'healthy' | 'degraded' | 'stalled';
+
+export interface Health {
+  readonly state: HealthState;
+  /** A sentence; '' where there is nothing to say. */
+  readonly reason: string;
+  /** What somebody should do about it; '' where nothing. */
+  readonly remedy: string;
+}
+
+export interface Evidence {
+  readonly snapshot: JobSnapshot;
+  readonly nodes: readonly NodeLook[];
+  readonly leases: readonly LeaseLook[];
+  /** How long no further sample has been finished, as far as we watched. */
+  readonly stillMs: number;
+  readonly limits: ViewLimits;
+}
+
+const HEALTHY: Health = { state: 'healthy', reason: '', remedy: '' };
+
+/** The first rule that has something to say decides; graver ones stand first. */
+const RULES: readonly ((evidence: Evidence) => Health | null)[] = [
+  failed,
+  finished,
+  drainedByHand,
+  noNodes,
+  waitingForNodes,
+  allNodesSilent,
+  allLeasesStill,
+  nothingMoves,
+  someNodesSilent,
+  someLeasesStill,
+  quarantinedSamples,
+];
+
+export function judgeHealth(evidence: Evidence): Health {
+  for (const rule of RULES) {
+    const health = rule(evidence);
+    if (health !== null) return health;
+  }
+  return HEALTHY;
+}
+
+function failed({ snapshot }: Evidence): Health | null {
+  if (snapshot.phase !== 'failed') return null;
+  const { code, message } = snapshot.failure ?? {
+    code: 'job_failed',
+    message: 'no cause is known',
+  };
+  return {
+    state: 'stalled',
+    reason: `The job failed: ${message} [${code}]`,
+    remedy: 'Mend the cause, then run it again with --resume.',
+  };
+}
+
+function finished({ snapshot }: Evidence): Health | null {
+  return snapshot.phase === 'completed' || snapshot.jobDrained ? HEALTHY : null;
+}
+
+function drainedByHand({ snapshot }: Evidence): Health | null {
+  if (snapshot.phase !== 'draining') return null;
+  return {
+    state: 'degraded',
+    reason: `The job is being drained: ${countedText(snapshot.liveLeases.length, 'lease')} may still finish, no further one is granted.`,
+    remedy: 'Run it again with --resume to go on.',
+  };
+}
+
+function noNodes({ snapshot, nodes }: Evidence): Health | null {
+  if (nodes.length > 0) return null;
+  const before = snapshot.counters.registerTotal > 0;
+  return {
+    state: 'stalled',
+    reason: before ? 'Every agent has left the job.' : 'No agent has registered yet.',
+    remedy: 'Start one with: mx8 agent.',
+  };
+}
+
+function waitingForNodes({ snapshot }: Evidence): Health | null {
+  if (snapshot.jobReady) return null;
+  const missing = snapshot.spec.minWorldSize - snapshot.registeredNodes;
+  return {
+    state: 'stalled',
+    reason: `The job waits for ${countedText(missing, 'more node')} (min_world_size is ${snapshot.spec.minWorldSize}).`,
+    remedy: 'Start the missing agents, or start the job with a smaller --min-world-size.',
+  };
+}
+
+function allNodesSilent({ nodes }: Evidence): Health | null {
+  if (nodes.some((node) => !node.isStale)) return null;
+  return {
+    state: 'stalled',
+    reason: `No node has been heard of for ${durationText(Math.min(...nodes.map((node) => node.heartbeatAgeMs)))}.`,
+    remedy: 'Look whether the agents run and reach the coordinator.',
+  };
+}
+
+function allLeasesStill({ leases }: Evidence): Health | null {
+  if (leases.length === 0 || leases.some((lease) => !lease.isStalled)) return null;
+  const stillMs = Math.min(...leases.map((lease) => lease.stillMs));
+  return {
+    state: 'stalled',
+    reason: `The nodes live, but no lease has moved for ${durationText(stillMs)}.`,
+    remedy: 'Look at the logs of the workers: process() may hang or the storage may not answer.',
+  };
+}
+
+function nothingMoves({ snapshot, leases, stillMs, limits }: Evidence): Health | null {
+  if (leases.length > 0 || stillMs < limits.leaseStallMs) return null;
+  return {
+    state: 'stalled',
+    reason: `${countedText(snapshot.availableRanges, 'range')} wait, but no node has asked for one for ${durationText(stillMs)}.`,
+    remedy: 'Look at the logs of the agents.',
+  };
+}
+
+function someNodesSilent({ nodes }: Evidence): Health | null {
+  const silent = nodes.filter((node) => node.isStale);
+  const first = silent[0];
+  if (first === undefined) return null;
+  const others = silent.length === 1 ? '' : ` and ${silent.length - 1} more`;
+  return {
+    state: 'degraded',
+    reason: `Node ${first.nodeId}${others} has not been heard of for ${durationText(first.heartbeatAgeMs)}.`,
+    remedy: 'Its leases go to other nodes when they expire; look whether it runs.',
+  };
+}
+
+function someLeasesStill({ leases }: Evidence): Health | null {
+  const still = leases.filter((lease) => lease.isStalled);
+  const first = still[0];
+  if (first === undefined) return null;
+  const others = still.length === 1 ? '' : ` and ${still.length - 1} more`;
+  return {
+    state: 'degraded',
+    reason: `Lease ${first.leaseId} of node ${first.nodeId}${others} has not moved for ${durationText(first.stillMs)}, at sample ${first.deliveredCursor}.`,
+    remedy: 'Look at that node’s log: process() may hang or the storage may not answer.',
+  };
+}
+
+function quarantinedSamples({ snapshot }: Evidence): Health | null {
+  const { quarantined } = snapshot.samples;
+  if (quarantined === 0) return null;
+  return {
+    state: 'degraded',
+    reason: `${countedText(quarantined, 'sample')} could not be processed and will be missing from the output.`,
+    remedy: 'They are listed beside the output; mend the cause and run them again.',
+  };
+}

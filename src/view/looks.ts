@@ -1,0 +1,54 @@
+/** Nodes and leases with a screen's judgement of each. */
+import type { JobSnapshot, NodeView } from '../core/job/protocol.ts';
+
+export interface ViewLimits {
+  /** A node that was not heard of for this long counts as degraded. */
+  readonly staleHeartbeatMs: number;
+  /** A lease whose cursors stand still for this long counts as stalled. */
+  readonly leaseStallMs: number;
+}
+
+export interface LeaseLook {
+  readonly leaseId: string;
+  readonly nodeId: string;
+  readonly start: number;
+  readonly end: number;
+  readonly cursor: number;
+  readonly deliveredCursor: number;
+  readonly expiresInMs: number;
+  /** How long its cursors have stood still, as far as we watched. */
+  readonly stillMs: number;
+  readonly isStalled: boolean;
+}
+
+export interface NodeLook extends NodeView {
+  readonly isStale: boolean;
+  readonly leaseCount: number;
+}
+
+/** `stillMs` says how long the cursors of a lease have stood still, as far as somebody watched. */
+export function leaseLooks(
+  snapshot: JobSnapshot,
+  limits: ViewLimits,
+  stillMs: (leaseId: string) => number,
+): readonly LeaseLook[] {
+  return snapshot.liveLeases.map((lease) => ({
+    leaseId: lease.leaseId,
+    nodeId: lease.nodeId,
+    start: lease.range.start,
+    end: lease.range.end,
+    cursor: lease.cursor,
+    deliveredCursor: lease.deliveredCursor,
+    expiresInMs: lease.expiresInMs,
+    stillMs: stillMs(lease.leaseId),
+    isStalled: stillMs(lease.leaseId) >= limits.leaseStallMs,
+  }));
+}
+
+export function nodeLooks(snapshot: JobSnapshot, limits: ViewLimits): readonly NodeLook[] {
+  return snapshot.nodes.map((node) => ({
+    ...node,
+    isStale: node.heartbeatAgeMs >= limits.staleHeartbeatMs,
+    leaseCount: snapshot.liveLeases.filter((lease) => lease.nodeId === node.nodeId).length,
+  }));
+}
