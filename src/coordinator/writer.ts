@@ -1,0 +1,276 @@
+/**
+ * The loop around the coordinator's state machine, and the only code that changes its state: commands
+ * that arrived are stepped one after the other, their records are appended as one entry, and when that
+ * is durable facts are published and replies are sent. What arrives meanwhile is the next batch.
+ *
+ * When an append fails or is fenced, nothing that was decided on the pending state has been said to
+ * anybody: the writer stops for good and reports `onFatal`; its process ends and another takes over.
+ */
+import { assert } from '../core/base/assert.ts';
+import { Mx8Error } from '../core/base/errors.ts';
+import { elapsedMs, type MonoMs } from '../core/base/units.ts';
+import { decodeRecords, decodeSnapshot, encodeRecords, encodeSnapshot } from '../core/job/codec.ts';
+import {
+  applyEntry,
+  type CoordinatorState,
+  emptyState,
+  step,
+  takeOver,
+} from '../core/job/coordinator.ts';
+import type { Command, Fact, Reply } from '../core/job/protocol.ts';
+import type { JobRecord } from '../core/job/records.ts';
+import type { Clock, TimerHandle } from '../ports/clock.ts';
+import type { EventSink } from '../ports/event-sink.ts';
+import type { LogStore } from '../ports/log-store.ts';
+import type { Random } from '../ports/random.ts';
+import {
+  BATCH_COMMANDS_MAX,
+  QUEUE_COMMANDS_MAX,
+  SNAPSHOT_ENTRIES,
+  SNAPSHOT_PAYLOAD_BYTES,
+  STALL_MS,
+} from './limits.ts';
+
+export interface WriterOptions {
+  readonly log: LogStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: EventSink;
+  readonly tickIntervalMs: number;
+  readonly onFatal: (error: Mx8Error) => void;
+}
+
+export type FactListener = (facts: readonly Fact[]) => void;
+
+interface Waiting {
+  readonly command: Command;
+  readonly settle: PromiseWithResolvers<Reply>;
+}
+
+export interface WriterFigures {
+  readonly epoch: number;
+  readonly entriesAppended: number;
+  readonly entriesReplayed: number;
+  readonly snapshotsTaken: number;
+}
+
+export class Writer {
+  readonly #options: WriterOptions;
+  #state: CoordinatorState = emptyState();
+  #queue: Waiting[] = [];
+  #isScheduled = false;
+  #isWriting = false;
+  #ended: Mx8Error | null = null;
+  #epoch = 0;
+  #seq = 0;
+  #nonce = '';
+  #entriesSinceSnapshot = 0;
+  #bytesSinceSnapshot = 0;
+  #figures = { entriesAppended: 0, entriesReplayed: 0, snapshotsTaken: 0 };
+  #tickTimer: TimerHandle | null = null;
+  #tickedMs: MonoMs;
+  readonly #listeners: FactListener[] = [];
+  #idle: PromiseWithResolvers<void> | null = null;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#tickedMs = options.clock.nowMs();
+  }
+
+  /** Loads the log, takes leadership and serves. Throws when the log is damaged or held by another. */
+  async start(): Promise<void> {
+    const { log, clock, random } = this.#options;
+    const loaded = await log.load();
+    if (loaded.snapshot !== null) this.#state = decodeSnapshot(loaded.snapshot);
+    let seq = loaded.snapshotSeq;
+    for await (const entry of loaded.entries) {
+      assert(entry.seq === seq + 1, `entry ${seq + 1} follows entry ${seq}`);
+      seq = entry.seq;
+      this.#figures.entriesReplayed += 1;
+      if (entry.payload.length === 0) continue;
+      const records = decodeRecords(entry.payload);
+      applyEntry(this.#state, { epoch: entry.epoch, seq, records }, clock.nowMs());
+    }
+    this.#nonce = Buffer.from(random.bytes(12)).toString('base64url');
+    const claim = await log.claim(seq, loaded.epoch + 1, this.#nonce);
+    if (claim.type === 'lost') {
+      throw new Mx8Error(
+        'coordinator_state_in_use',
+        `another coordinator (${claim.holder}) took the same state at this moment; stop one of the two`,
+      );
+    }
+    this.#epoch = claim.epoch;
+    this.#seq = claim.tailSeq;
+    this.#entriesSinceSnapshot = seq - loaded.snapshotSeq;
+    takeOver(this.#state, clock.nowMs());
+    this.#tickedMs = clock.nowMs();
+    this.#scheduleTick();
+  }
+
+  get figures(): WriterFigures {
+    return { epoch: this.#epoch, ...this.#figures };
+  }
+
+  /** For reads of what no reply carries. Only between steps, never kept. */
+  get state(): CoordinatorState {
+    return this.#state;
+  }
+
+  onFacts(listener: FactListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /** The reply to a command, once everything that it was decided on is durable. */
+  submit(command: Command): Promise<Reply> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
+    if (this.#queue.length >= QUEUE_COMMANDS_MAX) {
+      const message = `the coordinator has ${QUEUE_COMMANDS_MAX} requests waiting; repeat this one later`;
+      return Promise.reject(new Mx8Error('coordinator_unavailable', message));
+    }
+    const settle = Promise.withResolvers<Reply>();
+    this.#queue.push({ command, settle });
+    if (!this.#isScheduled && !this.#isWriting) {
+      this.#isScheduled = true;
+      // After this turn's input, so that all of it shares one sync.
+      setImmediate(() => void this.#drain());
+    }
+    return settle.promise;
+  }
+
+  /** Answers what is queued, then stops. */
+  async stop(): Promise<void> {
+    this.#tickTimer?.clear();
+    if (this.#isScheduled || this.#isWriting) {
+      this.#idle ??= Promise.withResolvers<void>();
+      await this.#idle.promise;
+    }
+    this.#end(new Mx8Error('coordinator_unavailable', 'the coordinator has stopped'));
+  }
+
+  async #drain(): Promise<void> {
+    this.#isScheduled = false;
+    this.#isWriting = true;
+    while (this.#queue.length > 0 && this.#ended === null) {
+      const batch = this.#queue.slice(0, BATCH_COMMANDS_MAX);
+      this.#queue = this.#queue.slice(BATCH_COMMANDS_MAX);
+      try {
+        await this.#writeBatch(batch);
+      } catch (cause) {
+        const error = fatalError(cause);
+        for (const { settle } of batch) settle.reject(error);
+        this.#fail(error);
+      }
+    }
+    this.#isWriting = false;
+    this.#idle?.resolve();
+    this.#idle = null;
+  }
+
+  async #writeBatch(batch: readonly Waiting[]): Promise<void> {
+    const records: JobRecord[] = [];
+    const facts: Fact[] = [];
+    const replies: Reply[] = [];
+    const { clock } = this.#options;
+    const seq = this.#seq + 1;
+    const nowUnixMs = clock.unixMs();
+    for (const { command } of batch) {
+      const context = {
+        nowMs: clock.nowMs(),
+        nowUnixMs,
+        epoch: this.#epoch,
+        seq,
+        nextIndex: records.length,
+      };
+      const result = step(this.#state, command, context);
+      for (const record of result.records) records.push(record);
+      for (const fact of result.facts) facts.push(fact);
+      replies.push(result.reply);
+    }
+    if (records.length > 0) await this.#append(seq, records);
+    if (facts.length > 0) for (const listener of this.#listeners) listener(facts);
+    batch.forEach(({ settle }, index) => {
+      const reply = replies[index];
+      assert(reply !== undefined, 'every command has a reply');
+      settle.resolve(reply);
+    });
+    await this.#snapshotIfDue();
+  }
+
+  async #append(seq: number, records: readonly JobRecord[]): Promise<void> {
+    const payload = encodeRecords(records);
+    const nonce = `${this.#nonce}/${seq}`;
+    const result = await this.#options.log.append(seq, this.#epoch, payload, nonce);
+    if (result.type === 'fenced') throw fenced(result.epoch);
+    this.#seq = seq;
+    this.#entriesSinceSnapshot += 1;
+    this.#bytesSinceSnapshot += payload.length;
+    this.#figures.entriesAppended += 1;
+  }
+
+  async #snapshotIfDue(): Promise<void> {
+    const isDue =
+      this.#entriesSinceSnapshot >= SNAPSHOT_ENTRIES ||
+      this.#bytesSinceSnapshot >= SNAPSHOT_PAYLOAD_BYTES;
+    if (!isDue) return;
+    const { log, events } = this.#options;
+    const state = encodeSnapshot(this.#state);
+    for (const write of [
+      () => log.snapshot(this.#seq, this.#epoch, state),
+      () => log.trim(this.#seq, this.#epoch),
+    ]) {
+      const result = await write();
+      if (result.type === 'fenced') throw fenced(result.epoch);
+    }
+    this.#entriesSinceSnapshot = 0;
+    this.#bytesSinceSnapshot = 0;
+    this.#figures.snapshotsTaken += 1;
+    events.emit('debug', 'snapshot_taken', { seq: this.#seq, snapshot_bytes: state.length });
+  }
+
+  #scheduleTick(): void {
+    const { clock, tickIntervalMs } = this.#options;
+    this.#tickTimer = clock.setTimer(tickIntervalMs, () => {
+      if (this.#ended !== null) return;
+      this.#tick();
+      this.#scheduleTick();
+    });
+  }
+
+  #tick(): void {
+    const { clock, events, tickIntervalMs } = this.#options;
+    const nowMs = clock.nowMs();
+    const lateMs = elapsedMs(this.#tickedMs, nowMs) - tickIntervalMs;
+    this.#tickedMs = nowMs;
+    if (lateMs > STALL_MS) {
+      takeOver(this.#state, nowMs);
+      events.emit('warn', 'coordinator_stalled', { late_ms: Math.round(lateMs) });
+    }
+    this.submit({ type: 'tick' }).catch(() => {
+      // The writer ended or is overloaded; the first was reported, the second passes by the next tick.
+    });
+  }
+
+  #fail(error: Mx8Error): void {
+    this.#tickTimer?.clear();
+    this.#end(error);
+    this.#options.onFatal(error);
+  }
+
+  #end(error: Mx8Error): void {
+    this.#ended ??= error;
+    const left = this.#queue;
+    this.#queue = [];
+    for (const { settle } of left) settle.reject(this.#ended);
+  }
+}
+
+function fenced(epoch: number): Mx8Error {
+  const message = `not leader for mutating operation: another coordinator leads in epoch ${epoch}`;
+  return new Mx8Error('not_leader', message, { epoch });
+}
+
+function fatalError(cause: unknown): Mx8Error {
+  if (cause instanceof Mx8Error) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new Mx8Error('internal', `the coordinator cannot go on: ${why}`, {}, cause);
+}

@@ -1,0 +1,55 @@
+/** Error codes on the wire: which gRPC status each has, and how a failed call becomes an `Mx8Error`. */
+import { Metadata, status, type ServiceError, type StatusObject } from '@grpc/grpc-js';
+import { type ErrorCode, errorKind, isErrorCode, Mx8Error } from '../core/base/errors.ts';
+
+/** The trailer that carries the code; the status and the text are for people and other clients. */
+export const ERROR_CODE_METADATA = 'mx8-error-code';
+/** The trailer that says where the leader is, beside `not_leader`. */
+export const LEADER_METADATA = 'mx8-leader';
+
+/** How a call that was refused ends. */
+export function statusOf(error: {
+  readonly code: ErrorCode;
+  readonly message: string;
+}): Pick<StatusObject, 'code' | 'details' | 'metadata'> {
+  const metadata = new Metadata();
+  metadata.set(ERROR_CODE_METADATA, error.code);
+  return { code: status[errorKind(error.code).status], details: error.message, metadata };
+}
+
+/** Any failure as one with a code: what is none of ours is a bug, and says so to the client. */
+export function asMx8Error(error: unknown): Mx8Error {
+  if (error instanceof Mx8Error) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new Mx8Error('internal', message, {}, error);
+}
+
+/** What a failed call means to the caller. `address` is for the sentence. */
+export function errorOfCall(error: ServiceError, address: string): Mx8Error {
+  const [code] = error.metadata.get(ERROR_CODE_METADATA);
+  if (typeof code === 'string' && isErrorCode(code)) return new Mx8Error(code, error.details);
+  switch (error.code) {
+    case status.UNIMPLEMENTED:
+      return new Mx8Error(
+        'coordinator_unavailable',
+        `${address} answers gRPC but is no coordinator of mx8.v1: ${error.details}`,
+        { address },
+      );
+    case status.RESOURCE_EXHAUSTED:
+      return new Mx8Error(
+        'message_too_large',
+        `a message between here and ${address} is over the cap: ${error.details}`,
+        { address },
+      );
+    default:
+      return unavailable(address, error.details === '' ? error.message : error.details);
+  }
+}
+
+export function unavailable(address: string, why: string): Mx8Error {
+  return new Mx8Error(
+    'coordinator_unavailable',
+    `no answer from the coordinator at ${address}: ${why}`,
+    { address },
+  );
+}

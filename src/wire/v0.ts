@@ -1,0 +1,157 @@
+/** Messages of `mx8.v0` ↔ commands and replies. v0 has no instance ids and no held leases. */
+import { Mx8Error } from '../core/base/errors.ts';
+import { isManifestHash, type JobId, type ManifestHash } from '../core/base/units.ts';
+import type {
+  Command,
+  JobSnapshot,
+  JobSpec,
+  Lease,
+  LeasesGranted,
+  LiveLease,
+  Registered,
+} from '../core/job/protocol.ts';
+import {
+  bytes,
+  child,
+  jobIdOf,
+  longOf,
+  nodeIdOf,
+  requiredChild,
+  requiredText,
+  uint,
+  uint64,
+} from './fields.ts';
+import type { WireMessage } from './schema.ts';
+import { asMessage, capsFrom, statsFrom } from './shared-messages.ts';
+
+function fromNode(message: WireMessage): {
+  jobId: JobId;
+  nodeId: ReturnType<typeof nodeIdOf>;
+  instanceId: null;
+} {
+  return { jobId: jobIdOf(message), nodeId: nodeIdOf(message), instanceId: null };
+}
+
+export function registerCommand(message: WireMessage): Command {
+  return {
+    type: 'register',
+    ...fromNode(message),
+    caps: capsFrom(requiredChild(message, 'caps')),
+    resumeFrom: bytes(message, 'resumeFrom'),
+  };
+}
+
+export function heartbeatCommand(message: WireMessage): Command {
+  return {
+    type: 'heartbeat',
+    ...fromNode(message),
+    stats: statsFrom(child(message, 'stats') ?? {}),
+    sentAtUnixMs: uint64(message, 'unixTimeMs'),
+  };
+}
+
+export function leaseCommand(message: WireMessage): Command {
+  return { type: 'request_lease', ...fromNode(message), want: uint(message, 'want'), held: null };
+}
+
+export function progressCommand(message: WireMessage): Command {
+  return {
+    type: 'progress',
+    ...fromNode(message),
+    leaseId: requiredText(message, 'leaseId'),
+    cursor: uint64(message, 'cursor'),
+    deliveredSamples: uint64(message, 'deliveredSamples'),
+    deliveredBytes: uint64(message, 'deliveredBytes'),
+  };
+}
+
+export function snapshotCommand(message: WireMessage): Command {
+  return { type: 'get_snapshot', jobId: jobIdOf(message) };
+}
+
+export function checkpointCommand(message: WireMessage): Command {
+  return { type: 'get_checkpoint', jobId: jobIdOf(message) };
+}
+
+/** The job and the manifest that a GetManifestRequest asks for. */
+export function manifestRequest(message: WireMessage): { jobId: JobId; hash: ManifestHash } {
+  const jobId = jobIdOf(message);
+  const hash = requiredText(message, 'manifestHash');
+  if (isManifestHash(hash)) return { jobId, hash };
+  throw new Mx8Error(
+    'field_invalid',
+    `field manifest_hash takes 64 lowercase hex digits, got ${JSON.stringify(hash.slice(0, 80))}`,
+  );
+}
+
+export function registeredMessage(reply: Registered): WireMessage {
+  const { spec, elastic } = reply;
+  return {
+    assignedRank: reply.assignedRank,
+    worldSize: spec.worldSize,
+    manifestHash: spec.manifestHash,
+    heartbeatIntervalMs: spec.heartbeatIntervalMs,
+    leaseTtlMs: spec.leaseTtlMs,
+    registeredNodes: reply.registeredNodes,
+    jobReady: reply.jobReady,
+    ...elasticFields(elastic),
+  };
+}
+
+/** `nowUnixMs` only dates the expiry for display: nodes count their leases' time on their own clock. */
+export function leasesMessage(reply: LeasesGranted, spec: JobSpec, nowUnixMs: number): WireMessage {
+  const expiresMs = nowUnixMs + spec.leaseTtlMs;
+  return {
+    leases: reply.leases.map((lease) => leaseMessage(lease, spec, expiresMs)),
+    waitMs: reply.waitMs,
+    ...elasticFields(reply.elastic),
+    jobDrained: reply.jobDrained,
+  };
+}
+
+export function snapshotMessage(snapshot: JobSnapshot, nowUnixMs: number): WireMessage {
+  const { spec } = snapshot;
+  return {
+    serverUnixTimeMs: nowUnixMs,
+    manifestHash: spec.manifestHash,
+    worldSize: spec.worldSize,
+    registeredNodes: snapshot.registeredNodes,
+    jobReady: snapshot.jobReady,
+    jobDrained: snapshot.jobDrained,
+    activeLeases: snapshot.liveLeases.length,
+    availableRanges: snapshot.availableRanges,
+    nodes: snapshot.nodes.map((node) => ({
+      nodeId: node.nodeId,
+      assignedRank: node.assignedRank,
+      lastHeartbeatUnixTimeMs: Math.max(0, Math.round(nowUnixMs - node.heartbeatAgeMs)),
+      caps: asMessage(node.caps),
+      stats: asMessage(node.stats),
+    })),
+    liveLeases: snapshot.liveLeases.map((lease: LiveLease) =>
+      leaseMessage(lease, spec, nowUnixMs + lease.expiresInMs),
+    ),
+    counters: asMessage(snapshot.counters),
+  };
+}
+
+function leaseMessage(lease: Lease, spec: JobSpec, expiresUnixMs: number): WireMessage {
+  const { start, end } = lease.range;
+  return {
+    leaseId: lease.leaseId,
+    nodeId: lease.nodeId,
+    range: { startId: start, endId: end, epoch: spec.epoch, seed: longOf(spec.seed) },
+    cursor: lease.cursor,
+    expiresUnixTimeMs: Math.round(expiresUnixMs),
+  };
+}
+
+function elasticFields(elastic: Registered['elastic']): WireMessage {
+  return {
+    elasticTransitionPending: elastic.transitionPending,
+    elasticTransitionsTotal: elastic.transitionsTotal,
+    elasticLastTransitionReason: elastic.lastTransitionReason,
+    elasticCurrentWorldSize: elastic.currentWorldSize,
+    elasticTargetWorldSize: elastic.targetWorldSize,
+    elasticLastTransitionUnixTimeMs: Math.round(elastic.lastTransitionUnixMs),
+  };
+}
