@@ -8,5 +8,6 @@ step types tsc --noEmit
 step lint oxlint --type-aware --deny-warnings
 step format prettier --check --log-level warn .
 step "unit tests and house rules" \
-  node --test --test-concurrency="$(nproc)" "src/**/*.test.ts" "test/*.test.ts"
+  node --test --test-concurrency="$(nproc)" --disable-warning=ExperimentalWarning \
+  "src/**/*.test.ts" "test/*.test.ts" "examples/**/*.test.ts"
 finish

@@ -8,5 +8,5 @@ source scripts/steps.sh
 step check bash scripts/check.sh
 step "integration tests" \
   node --test --test-concurrency=1 --test-timeout=600000 "test/integration/**/*.test.ts"
-step example node examples/corpus/start.ts
+step example bash scripts/start.sh
 finish
