@@ -141,7 +141,7 @@ function textUpToNul(field: Uint8Array): string {
   const nul = field.indexOf(0);
   const bytes = nul === -1 ? field : field.subarray(0, nul);
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (error) {
     throw corrupt('the name of the tar entry is not UTF-8', error);
   }
