@@ -14,7 +14,6 @@ const here = dirname(fileURLToPath(import.meta.url));
 
 if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
   hideKnownWarnings();
-  stopWithLauncher();
   await import(pathToFileURL(mainModule()).href);
 } else {
   const node = findNode();
@@ -46,7 +45,7 @@ function findNode() {
 }
 
 function runWith(node) {
-  // Nothing is said on the channel: that it closes tells the child that we were killed.
+  // Nothing is said on the channel: that it closes tells the child that we were killed (see main.ts).
   const child = spawn(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
@@ -63,13 +62,6 @@ function runWith(node) {
     for (const name of signals) process.removeAllListeners(name);
     process.kill(process.pid, signal);
   });
-}
-
-/** Where a launcher started us and was killed, stop as if asked to. */
-function stopWithLauncher() {
-  if (!process.channel) return;
-  process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
-  process.channel.unref();
 }
 
 /** Early releases of Node 24 announce features that mx8 is built on; every other warning is shown. */

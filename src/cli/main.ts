@@ -9,7 +9,7 @@ import { nodeClock } from '../platform/clock.ts';
 import { createLog } from '../platform/log.ts';
 import type { LogLevel } from '../platform/log-level.ts';
 import { nodeRandom } from '../platform/random.ts';
-import { listenForStop } from '../platform/signals.ts';
+import { listenForStop, stopWithParent } from '../platform/signals.ts';
 import type { CommandIo } from './command-io.ts';
 import type { Command, CommandLine } from './command.ts';
 import { errorJson, errorText } from './error-report.ts';
@@ -36,6 +36,7 @@ async function main(argv: readonly string[], environment: Environment): Promise<
   process.stdout.on('error', () => process.kill(process.pid, 'SIGTERM'));
   // What we say to a person who is gone is lost, and the work goes on.
   process.stderr.on('error', () => undefined);
+  stopWithParent();
   let isDebug = false;
   try {
     process.exitCode = await dispatch(argv, environment, (level) => {

@@ -55,6 +55,16 @@ export function listenForStop(onRepeat: (name: StopSignalName) => void = exitAtO
   };
 }
 
+/**
+ * Asks this process to stop, as SIGTERM does, when the process that started it with an IPC channel is
+ * gone: whoever is killed with SIGKILL cannot say goodbye. Does nothing where there is no channel.
+ */
+export function stopWithParent(): void {
+  if (process.channel === undefined || process.channel === null) return;
+  process.on('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  process.channel.unref();
+}
+
 function exitAtOnce(name: StopSignalName): void {
   process.exit(STOP_EXIT_CODES[name]);
 }
