@@ -124,13 +124,12 @@ function take(
   const held = new HeldLease(lease, reported ?? lease.cursor, started, sentAtMs, state.spec);
   if (!started) held.deadlineMs = leaseDeadlineMs(nowMs, state.spec);
   state.leases.set(lease.leaseId, held);
-  if (started) begin(effects, held);
+  if (started) begin(effects, lease, lease.cursor);
 }
 
-function begin(effects: HolderEffect[], held: HeldLease): void {
-  const { lease } = held;
-  effects.push({ type: 'lease_started', lease });
-  const { leaseId, range, cursor } = lease;
+function begin(effects: HolderEffect[], lease: Lease, cursor: number): void {
+  effects.push({ type: 'lease_started', lease: { ...lease, cursor } });
+  const { leaseId, range } = lease;
   const fields = { lease_id: leaseId, start: range.start, end: range.end, cursor };
   effects.push({ type: 'fact', level: 'debug', event: 'lease_started', fields });
 }
@@ -162,16 +161,17 @@ function onProgress(
   sentAtMs: MonoMs,
 ): void {
   const held = state.leases.get(call.leaseId);
-  if (held === undefined || state.spec === null) return;
-  held.reporting = false;
+  if (held?.report !== call || state.spec === null) return;
+  held.report = null;
   held.acknowledged = Math.max(held.acknowledged, call.cursor);
   renew(state, held, sentAtMs);
-  if (!held.started && !held.releaseWanted) {
+  if (!state.spec.commitsOutputs && held.acknowledged === held.lease.range.end) {
+    finish(state, effects, held);
+  } else if (!held.started && !held.releaseWanted) {
     held.started = true;
-    begin(effects, held);
+    // What was delivered before the lease was lost for a while has now been acknowledged.
+    begin(effects, held.lease, state.spec.commitsOutputs ? held.lease.cursor : held.acknowledged);
   }
-  const done = !state.spec.commitsOutputs && held.acknowledged === held.lease.range.end;
-  if (done) finish(state, effects, held);
 }
 
 function renew(state: HolderState, held: HeldLease, sentAtMs: MonoMs): void {
@@ -191,8 +191,8 @@ function onCommit(
   // Also for a lease that was lost meanwhile: the coordinator's word makes the output count.
   effects.push({ type: 'piece_committed', piece, repeated });
   const held = state.leases.get(piece.leaseId);
-  if (held === undefined || held.pieces[0] !== piece) return;
-  held.committing = false;
+  if (held?.commit !== call) return;
+  held.commit = null;
   held.pieces.shift();
   renew(state, held, sentAtMs);
   if (piece.end === held.lease.range.end) finish(state, effects, held);
@@ -200,12 +200,12 @@ function onCommit(
 
 function finish(state: HolderState, effects: HolderEffect[], held: HeldLease): void {
   state.leases.delete(held.lease.leaseId);
-  effects.push({ type: 'lease_finished', leaseId: held.lease.leaseId });
+  if (held.started) effects.push({ type: 'lease_finished', leaseId: held.lease.leaseId });
 }
 
 function onReleased(state: HolderState, effects: HolderEffect[], call: CallOf<'release'>): void {
   const held = state.leases.get(call.leaseId);
-  if (held === undefined) return;
+  if (held?.releasing !== call) return;
   state.leases.delete(call.leaseId);
   if (held.started) effects.push({ type: 'lease_released', leaseId: call.leaseId });
 }

@@ -40,16 +40,12 @@ function isFaultOfTheWay(code: ErrorCode): boolean {
 
 /** The call is over: it may be made again. */
 function clearMarks(state: HolderState, call: HolderCall): void {
-  if (call.type === 'progress') {
-    const held = state.leases.get(call.leaseId);
-    if (held !== undefined) held.reporting = false;
-  } else if (call.type === 'commit') {
-    const held = state.leases.get(call.piece.leaseId);
-    if (held !== undefined && held.pieces[0] === call.piece) held.committing = false;
-  } else if (call.type === 'release') {
-    const held = state.leases.get(call.leaseId);
-    if (held !== undefined) held.releasing = false;
-  } else if (call.type === 'request_leases') state.requestUnanswered = true;
+  if (call.type === 'request_leases') state.requestUnanswered = true;
+  for (const held of state.leases.values()) {
+    if (held.commit === call) held.commit = null;
+    if (held.report === call) held.report = null;
+    if (held.releasing === call) held.releasing = null;
+  }
 }
 
 /** The coordinator does not know this node, or cannot be reached: register until it answers. */
@@ -180,15 +176,16 @@ function onLeaseRefused(
   }
   if (held === undefined || state.spec === null) return;
   const gone = code === 'lease_unknown' || code === 'lease_not_owned';
-  if (!gone && errorKind(code).retryable) {
+  // A report may be overtaken by a later commit; the next one says more.
+  const overtaken = code === 'cursor_regressed';
+  if (!gone && (overtaken || errorKind(code).retryable)) {
     const waitMs = renewalIntervalMs(state.options.progressIntervalMs, state.spec.leaseTtlMs);
     held.reportAtMs = addMs(nowMs, waitMs);
     return;
   }
   tell(effects, gone ? 'info' : 'error', 'lease_refused', { lease_id: leaseId, code, message });
-  state.lose(effects, held, message);
-  // A lease that lives but does not take our word is better off with another node.
-  if (!gone) state.call(effects, { type: 'release', leaseId }, nowMs);
+  if (gone) state.lose(effects, held, message);
+  else state.surrender(effects, held, message);
 }
 
 function tell(

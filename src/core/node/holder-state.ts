@@ -71,17 +71,21 @@ export class HeldLease {
   /** End of the last piece queued; equals `delivered` for jobs without outputs. */
   staged: number;
   readonly pieces: StagedPiece[] = [];
-  committing: boolean = false;
-  reporting: boolean = false;
+  /**
+   * The call of its kind that is under way. A lease that was lost and handed over again is another
+   * object here: an answer to a call of its former life says nothing of this one.
+   */
+  commit: HolderCall | null = null;
+  report: HolderCall | null = null;
   reportAtMs: MonoMs;
   releaseWanted: boolean = false;
-  releasing: boolean = false;
+  releasing: HolderCall | null = null;
 
   constructor(lease: Lease, delivered: number, started: boolean, sentAtMs: MonoMs, spec: JobSpec) {
     this.lease = lease;
     this.started = started;
     this.delivered = Math.max(lease.cursor, delivered);
-    this.acknowledged = this.delivered;
+    this.acknowledged = lease.cursor;
     this.staged = lease.cursor;
     this.deadlineMs = leaseDeadlineMs(sentAtMs, spec);
     // A lease that is not known to live is asked about at once.
@@ -132,11 +136,12 @@ export class HolderState {
     return false;
   }
 
-  call(effects: HolderEffect[], call: HolderCall, nowMs: MonoMs): void {
+  call<C extends HolderCall>(effects: HolderEffect[], call: C, nowMs: MonoMs): C {
     const callId = this.nextCallId;
     this.nextCallId += 1;
     this.inFlight.set(callId, { call, sentAtMs: nowMs, registration: this.registration });
     effects.push({ type: 'call', callId, call });
+    return call;
   }
 
   /** Forgets the lease and says that work on it stops. */
@@ -151,6 +156,17 @@ export class HolderState {
       }
     }
     if (held.started) effects.push({ type: 'lease_lost', leaseId, reason });
+  }
+
+  /** Stops work on a lease that lives but does not take our word, and lets another node try. */
+  surrender(effects: HolderEffect[], held: HeldLease, reason: string): void {
+    const { leaseId } = held.lease;
+    if (held.started) effects.push({ type: 'lease_lost', leaseId, reason });
+    held.started = false;
+    held.pieces.length = 0;
+    held.commit = null;
+    held.delivered = held.acknowledged;
+    held.releaseWanted = true;
   }
 
   loseAll(effects: HolderEffect[], reason: string): void {

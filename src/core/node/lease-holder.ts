@@ -52,7 +52,8 @@ export function stepHolder(state: HolderState, event: HolderEvent): readonly Hol
 
 /** When to send the next `tick`; null when nothing is due before an answer comes. */
 export function holderWakeMs(state: HolderState): MonoMs | null {
-  if (state.mode.type === 'ended' || state.mode.type === 'idle') return null;
+  const { type } = state.mode;
+  if (type === 'idle' || type === 'leaving' || type === 'ended') return null;
   let wake = Infinity;
   const consider = (time: number): void => {
     wake = Math.min(wake, time);
@@ -61,7 +62,7 @@ export function holderWakeMs(state: HolderState): MonoMs | null {
   if (state.mode.type === 'failing' && !state.isInFlight('fail_job')) consider(state.mode.atMs);
   for (const held of state.leases.values()) {
     consider(held.deadlineMs);
-    if (state.member && !held.reporting && !held.releasing) consider(held.reportAtMs);
+    if (state.member && held.report === null && held.releasing === null) consider(held.reportAtMs);
   }
   if (state.member) {
     if (!state.isInFlight('heartbeat')) consider(state.heartbeatAtMs);
@@ -252,26 +253,23 @@ function sendForLease(
   held: HeldLease,
   nowMs: MonoMs,
 ): void {
-  if (state.spec === null || held.releasing) return;
+  if (state.spec === null || held.releasing !== null) return;
   const piece = held.pieces[0];
-  if (piece !== undefined && !held.committing && held.started) {
-    held.committing = true;
-    state.call(effects, { type: 'commit', piece }, nowMs);
+  if (piece !== undefined && held.commit === null && held.started) {
+    held.commit = state.call(effects, { type: 'commit', piece }, nowMs);
   }
   const { leaseId, range } = held.lease;
   const { commitsOutputs, leaseTtlMs } = state.spec;
   // In a job without outputs the report is the commit: its end, and what a release keeps, go at once.
   const reportIsCommit = !commitsOutputs && held.delivered > held.acknowledged;
   const urgent = reportIsCommit && (held.delivered === range.end || held.releaseWanted);
-  if (!held.reporting && (urgent || nowMs >= held.reportAtMs)) {
-    held.reporting = true;
+  if (held.report === null && (urgent || nowMs >= held.reportAtMs)) {
     held.reportAtMs = addMs(nowMs, renewalIntervalMs(state.options.progressIntervalMs, leaseTtlMs));
     const { delivered: cursor, deliveredSamples, deliveredBytes } = held;
     const report = { type: 'progress', leaseId, cursor, deliveredSamples, deliveredBytes } as const;
-    state.call(effects, report, nowMs);
+    held.report = state.call(effects, report, nowMs);
   }
-  if (held.releaseWanted && held.pieces.length === 0 && !held.reporting && !reportIsCommit) {
-    held.releasing = true;
-    state.call(effects, { type: 'release', leaseId }, nowMs);
+  if (held.releaseWanted && held.pieces.length === 0 && held.report === null && !reportIsCommit) {
+    held.releasing = state.call(effects, { type: 'release', leaseId }, nowMs);
   }
 }
