@@ -105,6 +105,11 @@ export const ERROR_KINDS = {
     retryable: true,
     remedy: 'Wait for the other resolver, or remove its lock if it is dead.',
   },
+  manifest_store_failed: {
+    status: 'INTERNAL',
+    retryable: false,
+    remedy: 'Free space or mend the permissions of the manifest store, then try again.',
+  },
   file_empty: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
