@@ -23,6 +23,8 @@ export interface FleetOptions {
   readonly onLine: (nodeId: string, line: string) => void;
   /** How much work is committed; an agent that dies without any since its start counts as a failure. */
   readonly committedSamples: () => number;
+  /** False for agents that stay dead when they die. Default: true. */
+  readonly restarts?: boolean;
 }
 
 /** How often agents may die in a row without a sample committed in between, before the run gives up. */
@@ -67,8 +69,10 @@ export class AgentFleet {
     return this.#lost.promise;
   }
 
-  pids(): number[] {
-    return this.#agents.flatMap((agent) => agent.child?.pid ?? []);
+  /** Ends the agent and its workers with SIGKILL, as a crash of their machine would. */
+  kill(nodeId: string): void {
+    const child = this.#agents.find((agent) => agent.nodeId === nodeId)?.child;
+    if (child !== undefined && child !== null) killGroup(child);
   }
 
   /** Asks every agent to finish or release what it holds, then kills what is left. */
@@ -124,7 +128,7 @@ export class AgentFleet {
       code,
       signal,
     });
-    if (code === 0 || this.#isStopping) return;
+    if (code === 0 || this.#isStopping || this.#options.restarts === false) return;
     if (committedSamples() > agent.committedAtStart) this.#fruitlessRestarts = 0;
     this.#fruitlessRestarts += 1;
     if (this.#fruitlessRestarts > FRUITLESS_RESTARTS_MAX) {

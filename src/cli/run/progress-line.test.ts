@@ -15,7 +15,7 @@ const view: JobView = {
   health: { state: 'healthy', reason: '', action: '' },
   nodes: [],
   leases: [],
-} as JobView;
+} as unknown as JobView;
 
 const figures: RunFigures = {
   name: 'tokenize',
