@@ -1,0 +1,25 @@
+/** What the gRPC services need of the coordinator behind them, in our own types. */
+import type { Mx8Error } from '../core/base/errors.ts';
+import type { JobId, ManifestHash, NodeId } from '../core/base/units.ts';
+import type { Command, CommittedPiece, JobSpec, Reply } from '../core/job/protocol.ts';
+import type { Push } from '../ports/coordinator-client.ts';
+import type { ManifestReader } from '../ports/manifest-store.ts';
+
+export interface CoordinatorBackend {
+  /** The leadership under which everything here is answered. */
+  readonly epoch: number;
+  /** The reply, once everything that it was decided on is durable; rejects with `Mx8Error`. */
+  submit(command: Command): Promise<Reply>;
+  /** Tells `listener` what the node is told unasked, until the returned function is called. */
+  subscribe(jobId: JobId, nodeId: NodeId, listener: (push: Push) => void): () => void;
+  jobIds(): readonly JobId[];
+  /** Null when there is no such job. */
+  jobSpec(jobId: JobId): JobSpec | null;
+  /** The manifest of the job, which must have that hash. It stays open: do not close it. */
+  manifest(jobId: JobId, hash: ManifestHash): Promise<ManifestReader>;
+  /** Every committed piece in order of start, in chunks of bounded size. */
+  committedPieces(jobId: JobId): AsyncIterable<readonly CommittedPiece[]>;
+  nowUnixMs(): number;
+  /** A bug that a call ran into; its caller has been told, in general terms. */
+  onInternalError(error: Mx8Error): void;
+}

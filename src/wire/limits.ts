@@ -1,0 +1,42 @@
+/** Limits of the wire. */
+
+/** Most bytes of one message, both ways, unless the option says otherwise. Fixed by the contract. */
+export const MESSAGE_BYTES_MAX_DEFAULT: number = 64 * 1024 ** 2;
+
+/** What a message holds besides its payload: field tags, lengths, small fields. */
+export const MESSAGE_OVERHEAD_BYTES = 1024;
+
+/** About this many bytes of manifest in one chunk of a stream, as the contract says. */
+export const MANIFEST_CHUNK_BYTES: number = 1024 ** 2;
+
+/** Samples whose lines share one chunk of a slice: about 1 MiB at usual lengths of paths. */
+export const SAMPLES_PER_CHUNK = 8192;
+
+/** Most samples in one slice of a manifest: far more than a block, far less than fills a memory. */
+export const SLICE_SAMPLES_MAX = 1_048_576;
+
+/**
+ * Requests of one session that wait for their answer. At more the coordinator stops reading from it, and
+ * the sender's own flow control holds it back.
+ */
+export const SESSION_REQUESTS_MAX = 1024;
+
+/** Calls of one client that wait for their answer; at more it refuses with `coordinator_unavailable`. */
+export const CLIENT_REQUESTS_MAX = 4096;
+
+/** How long a client waits for any one answer. A lease lives as long, so no later answer is of use. */
+export const CALL_TIMEOUT_MS_DEFAULT = 10_000;
+
+/** How long a connection may take until its first answer, before the next address is tried. */
+export const CONNECT_TIMEOUT_MS = 5000;
+
+/** Bounds of the wait before the next attempt to connect; a fraction of it is drawn each time. */
+export const BACKOFF_MS_MIN = 50;
+export const BACKOFF_MS_MAX = 2000;
+
+/** HTTP/2 pings tell a peer that is gone (cut off, not closed) after the sum of these. */
+export const KEEPALIVE_INTERVAL_MS = 10_000;
+export const KEEPALIVE_TIMEOUT_MS = 10_000;
+
+/** What calls in flight get to end when the server stops; with everything else it stays below 1 s. */
+export const SHUTDOWN_GRACE_MS = 300;

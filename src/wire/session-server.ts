@@ -1,0 +1,167 @@
+/**
+ * Sessions of `mx8.v1` on the coordinator's side: requests become commands, replies and pushes become
+ * messages. A session speaks for one node, which its hello names; it holds no state that outlives it,
+ * and its end revokes nothing.
+ */
+import { Mx8Error } from '../core/base/errors.ts';
+import type { Command } from '../core/job/protocol.ts';
+import type { CoordinatorBackend } from './backend.ts';
+import { uint64 } from './fields.ts';
+import { decoded, type Received, type SessionCall } from './grpc-service.ts';
+import { SESSION_REQUESTS_MAX } from './limits.ts';
+import type { WireMessage } from './schema.ts';
+import { asMx8Error, statusOf } from './status.ts';
+import { commandFrom, helloFrom, pushMessage, replyMessage, type Speaker } from './v1-session.ts';
+
+export class Sessions {
+  readonly #backend: CoordinatorBackend;
+  readonly #open: Set<Session> = new Set<Session>();
+
+  constructor(backend: CoordinatorBackend) {
+    this.#backend = backend;
+  }
+
+  readonly accept = (call: SessionCall): void => {
+    const session = new Session(call, this.#backend, () => this.#open.delete(session));
+    this.#open.add(session);
+  };
+
+  /** Ends every session, as the coordinator stops. */
+  endAll(): void {
+    for (const session of this.#open) session.end();
+  }
+}
+
+class Session {
+  readonly #call: SessionCall;
+  readonly #backend: CoordinatorBackend;
+  readonly #onEnd: () => void;
+  #speaker: Speaker | null = null;
+  #unsubscribe: (() => void) | null = null;
+  #unanswered = 0;
+  #hasRoom = true;
+  #isOver = false;
+
+  constructor(call: SessionCall, backend: CoordinatorBackend, onEnd: () => void) {
+    this.#call = call;
+    this.#backend = backend;
+    this.#onEnd = onEnd;
+    call.on('data', (message: Received) => this.#receive(message));
+    call.on('drain', () => {
+      this.#hasRoom = true;
+      this.#readOn();
+    });
+    call.on('end', () => {
+      this.#over();
+      call.end();
+    });
+    for (const event of ['cancelled', 'error', 'close']) call.on(event, () => this.#over());
+  }
+
+  end(): void {
+    if (this.#isOver) return;
+    this.#over();
+    this.#call.end();
+  }
+
+  #receive(received: Received): void {
+    let requestId = 0;
+    try {
+      const message = decoded(received);
+      requestId = uint64(message, 'requestId');
+      if (requestId === 0) throw new Mx8Error('field_missing', 'field request_id is missing');
+      this.#perform(requestId, this.#commandOf(message));
+    } catch (cause) {
+      const error = this.#noted(cause);
+      // Without a request id there is nothing to answer: the stream itself is refused.
+      if (requestId === 0) this.#refuseStream(error);
+      else this.#refuse(requestId, error);
+    }
+  }
+
+  #commandOf(message: WireMessage): Command {
+    const hello = helloFrom(message);
+    if (hello !== null) {
+      this.#speakFor(hello.speaker);
+      const { caps, resumeFrom } = hello;
+      return { type: 'register', ...hello.speaker, caps, resumeFrom };
+    }
+    if (this.#speaker === null) {
+      throw new Mx8Error('node_not_registered', 'a session begins with a hello');
+    }
+    return commandFrom(message, this.#speaker);
+  }
+
+  #speakFor(speaker: Speaker): void {
+    this.#silence();
+    this.#speaker = speaker;
+    const { jobId, nodeId } = speaker;
+    this.#unsubscribe = this.#backend.subscribe(jobId, nodeId, (push) => {
+      const message = pushMessage(push);
+      if (message !== null) this.#send(message);
+    });
+  }
+
+  #perform(requestId: number, command: Command): void {
+    this.#unanswered += 1;
+    if (this.#unanswered >= SESSION_REQUESTS_MAX) this.#call.pause();
+    this.#backend
+      .submit(command)
+      .then((reply) => this.#send(replyMessage(requestId, reply)))
+      .catch((cause: unknown) => this.#refuse(requestId, this.#noted(cause)))
+      .finally(() => {
+        this.#unanswered -= 1;
+        this.#readOn();
+      });
+  }
+
+  /** Reads on once the answers to what was read are few again, and the other side takes them. */
+  #readOn(): void {
+    const mayRead = this.#hasRoom && this.#unanswered < SESSION_REQUESTS_MAX;
+    if (mayRead && !this.#isOver && this.#call.isPaused()) this.#call.resume();
+  }
+
+  #send(message: WireMessage): void {
+    if (this.#isOver) return;
+    if (this.#call.write(message)) return;
+    // Whoever does not read its answers gets no further request read.
+    this.#hasRoom = false;
+    this.#call.pause();
+  }
+
+  #refuse(requestId: number, error: Mx8Error): void {
+    const { code, message } = error;
+    this.#send(replyMessage(requestId, { type: 'refused', code, message }));
+  }
+
+  #refuseStream(error: Mx8Error): void {
+    if (this.#isOver) return;
+    this.#over();
+    this.#call.emit('error', statusOf(error));
+  }
+
+  #noted(cause: unknown): Mx8Error {
+    const error = asMx8Error(cause);
+    if (error.code === 'internal') this.#backend.onInternalError(error);
+    return error;
+  }
+
+  #over(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#silence();
+    this.#onEnd();
+  }
+
+  /** The node is no longer reached here: another process may take its id. */
+  #silence(): void {
+    this.#unsubscribe?.();
+    this.#unsubscribe = null;
+    const speaker = this.#speaker;
+    this.#speaker = null;
+    if (speaker === null) return;
+    this.#backend.submit({ type: 'disconnect', ...speaker }).catch(() => {
+      // The coordinator stops; after its restart every node counts as disconnected anyway.
+    });
+  }
+}

@@ -1,0 +1,90 @@
+/** The service `mx8.v1.Coordinator`: jobs, manifests, pieces; sessions are in `session-server.ts`. */
+import { Mx8Error } from '../core/base/errors.ts';
+import type { JobId } from '../core/base/units.ts';
+import type { JobSnapshot } from '../core/job/protocol.ts';
+import type { CoordinatorBackend } from './backend.ts';
+import { expectReply } from './command-client.ts';
+import { jobIdOf, requiredChild, uint64 } from './fields.ts';
+import { type GrpcService, grpcService, type UnaryMethod } from './grpc-service.ts';
+import { SAMPLES_PER_CHUNK, SLICE_SAMPLES_MAX } from './limits.ts';
+import type { WireMessage } from './schema.ts';
+import type { Sessions } from './session-server.ts';
+import {
+  jobSnapshotMessage,
+  pieceMessage,
+  requiredHash,
+  specFrom,
+  specMessage,
+} from './v1-snapshot.ts';
+
+const EMPTY: WireMessage = {};
+
+export function v1Service(backend: CoordinatorBackend, sessions: Sessions): GrpcService {
+  const unary: Record<string, UnaryMethod> = {
+    SubmitJob: async (message) => {
+      const spec = specFrom(requiredChild(message, 'spec'));
+      const created = expectReply(
+        await backend.submit({ type: 'create_job', spec }),
+        'job_created',
+      );
+      return { spec: specMessage(created.spec), existed: created.existed };
+    },
+    ResumeJob: async (message) => {
+      expectReply(await backend.submit({ type: 'resume_job', jobId: jobIdOf(message) }), 'ok');
+      return EMPTY;
+    },
+    DrainJob: async (message) => {
+      expectReply(await backend.submit({ type: 'drain_job', jobId: jobIdOf(message) }), 'ok');
+      return EMPTY;
+    },
+    ListJobs: async () => {
+      const snapshots = await Promise.all(backend.jobIds().map((id) => snapshotOf(backend, id)));
+      return { jobs: snapshots.map(jobSnapshotMessage) };
+    },
+    GetJob: async (message) => ({
+      job: jobSnapshotMessage(await snapshotOf(backend, jobIdOf(message))),
+    }),
+    GetCheckpoint: async (message) => {
+      const command = { type: 'get_checkpoint', jobId: jobIdOf(message) } as const;
+      const { bytes } = expectReply(await backend.submit(command), 'checkpoint');
+      return { checkpoint: bytes };
+    },
+  };
+  const stream = {
+    GetManifestRange: (message: WireMessage) => manifestRange(backend, message),
+    ListCommittedPieces: (message: WireMessage) => pieces(backend, message),
+  };
+  const methods = { unary, stream, duplex: { Session: sessions.accept } };
+  return grpcService('mx8.v1.Coordinator', methods, (error) => backend.onInternalError(error));
+}
+
+async function snapshotOf(backend: CoordinatorBackend, jobId: JobId): Promise<JobSnapshot> {
+  return expectReply(await backend.submit({ type: 'get_snapshot', jobId }), 'snapshot');
+}
+
+async function* manifestRange(
+  backend: CoordinatorBackend,
+  message: WireMessage,
+): AsyncIterable<WireMessage> {
+  const start = uint64(message, 'start');
+  const end = uint64(message, 'end');
+  const reader = await backend.manifest(jobIdOf(message), requiredHash(message, 'manifestHash'));
+  if (!(start <= end && end <= reader.sampleCount && end - start <= SLICE_SAMPLES_MAX)) {
+    throw new Mx8Error(
+      'field_invalid',
+      `fields start and end take a range within [0, ${reader.sampleCount}) of at most ${SLICE_SAMPLES_MAX} samples, got [${start}, ${end})`,
+    );
+  }
+  for (let at = start; at < end; at += SAMPLES_PER_CHUNK) {
+    yield { lines: await reader.sliceBytes(at, Math.min(end, at + SAMPLES_PER_CHUNK)) };
+  }
+}
+
+async function* pieces(
+  backend: CoordinatorBackend,
+  message: WireMessage,
+): AsyncIterable<WireMessage> {
+  for await (const chunk of backend.committedPieces(jobIdOf(message))) {
+    yield { pieces: chunk.map(pieceMessage) };
+  }
+}
