@@ -1,0 +1,133 @@
+/**
+ * A stored manifest, opened. It holds one number per 1024 samples; a slice is read from the last noted
+ * line before it, so opening [start, end) costs what the slice costs, however long the manifest is.
+ */
+import type { FileHandle } from 'node:fs/promises';
+
+import { Mx8Error } from '../core/base/errors.ts';
+import type { ManifestHash } from '../core/base/units.ts';
+import { decodeSlice } from '../core/manifest/decode-slice.ts';
+import { MANIFEST_INDEX_STRIDE } from '../core/manifest/limits.ts';
+import type { SampleRecord } from '../core/manifest/record.ts';
+import type { ManifestReader } from '../ports/manifest-store.ts';
+import { readRange } from './file-bytes.ts';
+import { RECORD_CHUNK_BYTES } from './limits.ts';
+import type { ManifestIndex } from './manifest-index.ts';
+
+const NEWLINE = 0x0a;
+
+export class FsManifestReader implements ManifestReader {
+  readonly hash: ManifestHash;
+  readonly sampleCount: number;
+  readonly manifestBytes: number;
+  readonly #path: string;
+  readonly #file: FileHandle;
+  readonly #marks: Float64Array;
+
+  constructor(path: string, file: FileHandle, index: ManifestIndex) {
+    this.hash = index.hash;
+    this.sampleCount = index.sampleCount;
+    this.manifestBytes = index.manifestBytes;
+    this.#path = path;
+    this.#file = file;
+    this.#marks = index.marks;
+  }
+
+  async *records(
+    start: number,
+    end: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<readonly SampleRecord[]> {
+    this.#checkRange(start, end);
+    for (let from = start; from < end;) {
+      signal?.throwIfAborted();
+      const to = this.#chunkEnd(from, end);
+      yield decodeSlice(await this.#lines(from, to), from, this.#path);
+      from = to;
+    }
+  }
+
+  async sliceBytes(start: number, end: number): Promise<Uint8Array> {
+    this.#checkRange(start, end);
+    return start === end ? new Uint8Array(0) : this.#lines(start, end);
+  }
+
+  async *bytes(chunkBytes: number): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < this.manifestBytes; at += chunkBytes) {
+      yield await this.#read(at, Math.min(at + chunkBytes, this.manifestBytes));
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+
+  /** The end of a chunk of records from `from`: at a noted line, some 256 KiB on, at most `end`. */
+  #chunkEnd(from: number, end: number): number {
+    const startsAt = this.#offsetAtOrBefore(from);
+    let to = from;
+    do {
+      to = Math.min(end, (Math.floor(to / MANIFEST_INDEX_STRIDE) + 1) * MANIFEST_INDEX_STRIDE);
+    } while (to < end && this.#offsetAtOrAfter(to) - startsAt < RECORD_CHUNK_BYTES);
+    return to;
+  }
+
+  /** The lines of samples [start, end), cut out of the noted stretch around them. */
+  async #lines(start: number, end: number): Promise<Uint8Array> {
+    const bytes = await this.#read(this.#offsetAtOrBefore(start), this.#offsetAtOrAfter(end));
+    const first = this.#skipLines(bytes, 0, start % MANIFEST_INDEX_STRIDE);
+    // From the last noted line at or before `end`, as seen in these bytes.
+    const lastMark = Math.floor(end / MANIFEST_INDEX_STRIDE) * MANIFEST_INDEX_STRIDE;
+    const isMarkInside = lastMark > start;
+    const last = isMarkInside
+      ? this.#skipLines(
+          bytes,
+          this.#offsetAtOrAfter(lastMark) - this.#offsetAtOrBefore(start),
+          end - lastMark,
+        )
+      : this.#skipLines(bytes, first, end - start);
+    return bytes.subarray(first, last);
+  }
+
+  #skipLines(bytes: Uint8Array, from: number, count: number): number {
+    let at = from;
+    for (let line = 0; line < count; line += 1) {
+      const newline = bytes.indexOf(NEWLINE, at);
+      if (newline === -1) throw this.#changed();
+      at = newline + 1;
+    }
+    return at;
+  }
+
+  async #read(start: number, end: number): Promise<Buffer> {
+    const bytes = await readRange(this.#file, start, end);
+    if (bytes.length < end - start) throw this.#changed();
+    return bytes;
+  }
+
+  #offsetAtOrBefore(sampleId: number): number {
+    return this.#marks[Math.floor(sampleId / MANIFEST_INDEX_STRIDE)] ?? this.manifestBytes;
+  }
+
+  #offsetAtOrAfter(sampleId: number): number {
+    return this.#marks[Math.ceil(sampleId / MANIFEST_INDEX_STRIDE)] ?? this.manifestBytes;
+  }
+
+  #checkRange(start: number, end: number): void {
+    const isRange = Number.isSafeInteger(start) && Number.isSafeInteger(end) && start >= 0;
+    if (isRange && start <= end && end <= this.sampleCount) return;
+    throw new Mx8Error(
+      'field_invalid',
+      `[${start}, ${end}) is no range of the ${this.sampleCount} samples of manifest ${this.hash}.`,
+      { start, end, sample_count: this.sampleCount },
+    );
+  }
+
+  #changed(): Mx8Error {
+    return new Mx8Error(
+      'manifest_corrupt',
+      `The manifest ${this.#path} was changed while it was open; it must stay what hashes to ${this.hash}.`,
+      { path: this.#path, manifest_hash: this.hash },
+    );
+  }
+}

@@ -1,0 +1,25 @@
+/** Limits of manifest stores, indexing and packing. */
+
+/** Manifests are read, hashed and written in pieces of this size: large enough to hide call costs. */
+export const IO_CHUNK_BYTES: number = 1024 * 1024;
+
+/** Records of a slice are handed out in chunks of about so many bytes of manifest. */
+export const RECORD_CHUNK_BYTES: number = 256 * 1024;
+
+/** A waiting resolver looks at the lock this often; nobody notices a fifth of a second. */
+export const LOCK_POLL_MS = 100;
+
+/** The holder of a lock touches it this often, which shows those who cannot see its process that it lives. */
+export const LOCK_TOUCH_MS = 5_000;
+
+/**
+ * A lock whose holder this process cannot see (another machine or container) counts as dead after so
+ * long without a touch, by the watcher's own clock. Twelve missed touches are no accident.
+ */
+export const LOCK_SILENT_MS_MAX = 60_000;
+
+/** How long a resolver waits for another that lives: longer than indexing 30 million files takes. */
+export const LOCK_WAIT_MS_MAX: number = 30 * 60_000;
+
+/** Progress is told this often, counted in samples, so that telling costs nothing. */
+export const PROGRESS_SAMPLES = 1024;

@@ -1,0 +1,82 @@
+/** What a link's BASE points at. */
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { Mx8Error } from '../core/base/errors.ts';
+import { looksLikeSuffix } from '../core/manifest/dataset-link.ts';
+import { schemeOf } from '../core/manifest/location.ts';
+import { systemCode, systemReason } from './system-error.ts';
+
+export type Base =
+  | { readonly type: 'folder'; readonly path: string }
+  /** A manifest that somebody wrote; `isPacked` when it belongs to a packed data set. */
+  | { readonly type: 'manifest'; readonly path: string; readonly isPacked: boolean };
+
+export const PACKED_MANIFEST: string = join('_mx8', 'manifest.tsv');
+
+/**
+ * BASE as the store keys it: a local one as an absolute path, so that the same relative link typed in
+ * two folders does not name one snapshot.
+ */
+export function canonicalBase(base: string): string {
+  const scheme = schemeOf(base);
+  if (scheme === null) return resolve(base);
+  if (scheme !== 'file') return base;
+  try {
+    return fileURLToPath(base);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Mx8Error('link_invalid', `${base} is no path of this machine: ${reason}.`, { base });
+  }
+}
+
+/** `input_missing` when nothing is there, `scheme_unsupported` for what is not on this machine. */
+export async function locateBase(base: string): Promise<Base> {
+  const scheme = schemeOf(base);
+  if (scheme !== null) {
+    throw new Mx8Error(
+      'scheme_unsupported',
+      `${base} cannot be indexed: this version of mx8 reads folders and .tsv manifests of this machine, not ${scheme}://.`,
+      { base, scheme },
+    );
+  }
+  const stats = await stat(base).catch((error: unknown) => {
+    throw inputMissing(base, error);
+  });
+  if (stats.isDirectory()) {
+    const path = join(base, PACKED_MANIFEST);
+    return (await isFile(path))
+      ? { type: 'manifest', path, isPacked: true }
+      : { type: 'folder', path: base };
+  }
+  if (stats.isFile() && base.endsWith('.tsv')) {
+    return { type: 'manifest', path: base, isPacked: false };
+  }
+  throw new Mx8Error(
+    'link_invalid',
+    `${base} is neither a folder nor a .tsv manifest. Give the folder that holds the samples.`,
+    { base },
+  );
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return false;
+    throw inputMissing(path, error);
+  }
+}
+
+function inputMissing(path: string, error: unknown): Mx8Error {
+  const hint = looksLikeSuffix(path)
+    ? ' To pin a snapshot write @sha256: and 64 hex digits, to renew it @refresh, at the very end.'
+    : '';
+  return new Mx8Error(
+    'input_missing',
+    `Cannot open the data set ${path}: ${systemReason(error)}.${hint}`,
+    { location: path, system_code: systemCode(error) },
+    error,
+  );
+}

@@ -1,0 +1,34 @@
+/** The names of the classes that the label ids of a packed data set stand for. */
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+import { Mx8Error } from '../core/base/errors.ts';
+import { decodeLabels } from '../core/manifest/labels.ts';
+import type { ManifestReader } from '../ports/manifest-store.ts';
+import { systemCode, systemReason } from './system-error.ts';
+
+/** By label id; empty when the manifest is not of a data set that was packed with labels. */
+export async function readClasses(reader: ManifestReader): Promise<readonly string[]> {
+  if (reader.sampleCount === 0) return [];
+  for await (const [first] of reader.records(0, 1)) {
+    const shards = dirname(first?.location ?? '');
+    if (basename(shards) !== 'shards') return [];
+    return readLabels(join(dirname(shards), '_mx8', 'labels.tsv'));
+  }
+  return [];
+}
+
+async function readLabels(path: string): Promise<readonly string[]> {
+  try {
+    return decodeLabels(await readFile(path, 'utf8'), path);
+  } catch (error) {
+    if (error instanceof Mx8Error) throw error;
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return [];
+    throw new Mx8Error(
+      'sample_unreadable',
+      `Cannot read the labels ${path}: ${systemReason(error)}.`,
+      { location: path },
+      error,
+    );
+  }
+}

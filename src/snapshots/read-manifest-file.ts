@@ -1,0 +1,56 @@
+/** A manifest that somebody wrote into a file, as canonical bytes. */
+import { open, realpath } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+
+import { Mx8Error } from '../core/base/errors.ts';
+import { encodeHeader, encodeRecords } from '../core/manifest/encode.ts';
+import { ManifestDecoder } from '../core/manifest/manifest-decoder.ts';
+import { readChunks } from './file-bytes.ts';
+import { IO_CHUNK_BYTES } from './limits.ts';
+import { systemCode, systemReason } from './system-error.ts';
+
+/** The bytes as they are. */
+export async function* manifestFileBytes(
+  path: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw new Mx8Error(
+      'manifest_missing',
+      `Cannot read the manifest ${path}: ${systemReason(error)}.`,
+      { path, system_code: systemCode(error) },
+      error,
+    );
+  });
+  try {
+    yield* readChunks(file, IO_CHUNK_BYTES, signal);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * The same records in canonical form. Relative locations of a dev manifest count from the folder that
+ * the manifest is in.
+ */
+export async function* canonicalised(
+  path: string,
+  allowDev: boolean,
+  onSamples: (samples: number) => void,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const folder = dirname(await realpath(path));
+  const decoder = new ManifestDecoder({
+    source: path,
+    allowDev,
+    resolveLocation: (location) => resolve(folder, location),
+  });
+  yield encodeHeader();
+  for await (const chunk of manifestFileBytes(path, signal)) {
+    const records = decoder.push(chunk);
+    if (records.length === 0) continue;
+    yield encodeRecords(records);
+    onSamples(decoder.sampleCount);
+  }
+  decoder.finish();
+}

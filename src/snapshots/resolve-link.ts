@@ -1,0 +1,132 @@
+/**
+ * From a dataset link to a pinned manifest in the store. Resolvers of one BASE take turns, so that those
+ * who race for its first snapshot end with the same one.
+ */
+import { Mx8Error } from '../core/base/errors.ts';
+import { elapsedMs } from '../core/base/units.ts';
+import type { ManifestHash } from '../core/base/units.ts';
+import { parseLink, pinnedLink } from '../core/manifest/dataset-link.ts';
+import type { DatasetLink } from '../core/manifest/dataset-link.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { EventSink } from '../ports/event-sink.ts';
+import type { ManifestStore } from '../ports/manifest-store.ts';
+import { indexFolder } from './index-folder.ts';
+import { canonicalBase, locateBase } from './locate-base.ts';
+import type { Base } from './locate-base.ts';
+import { canonicalised, manifestFileBytes } from './read-manifest-file.ts';
+import type { WalkTally } from './walk-folder.ts';
+
+export interface ResolveProgress {
+  /** `waiting` for another resolver of the same base, then `indexing`. */
+  readonly phase: 'waiting' | 'indexing';
+  readonly samples: number;
+}
+
+export interface ResolveOptions {
+  readonly store: ManifestStore;
+  readonly clock: Clock;
+  readonly events: EventSink;
+  readonly onProgress?: (progress: ResolveProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface ResolvedLink {
+  /** BASE as the store knows it: an absolute path or a URL. */
+  readonly base: string;
+  readonly hash: ManifestHash;
+  readonly sampleCount: number;
+  readonly manifestBytes: number;
+  /** True when this call made the snapshot, false when it was there. */
+  readonly isNew: boolean;
+  /** `BASE@sha256:<hash>`: names this snapshot for ever. */
+  readonly pinnedLink: string;
+}
+
+export async function resolveLink(link: string, options: ResolveOptions): Promise<ResolvedLink> {
+  const parsed = parseLink(link);
+  const base = canonicalBase(parsed.base);
+  const { hash, isNew } = await pin({ ...parsed, base }, options);
+  const reader = await options.store.open(hash);
+  const { sampleCount, manifestBytes } = reader;
+  await reader.close();
+  if (sampleCount === 0) throw emptyManifest(base, hash);
+  return { base, hash, sampleCount, manifestBytes, isNew, pinnedLink: pinnedLink(base, hash) };
+}
+
+interface Pinned {
+  readonly hash: ManifestHash;
+  readonly isNew: boolean;
+}
+
+async function pin(link: DatasetLink, options: ResolveOptions): Promise<Pinned> {
+  if (link.type === 'pinned') return { hash: link.hash, isNew: false };
+  const { store, signal } = options;
+  const { base } = link;
+  if (link.type === 'plain') {
+    const current = await knownSnapshot(base, store);
+    if (current !== null) return { hash: current, isNew: false };
+  }
+  // Asked before the lock is taken: a mistyped link leaves no trace in the store.
+  await locateBase(base);
+  options.onProgress?.({ phase: 'waiting', samples: 0 });
+  return store.withLock(base, signal, async () => {
+    const current = link.type === 'plain' ? await knownSnapshot(base, store) : null;
+    if (current !== null) return { hash: current, isNew: false };
+    const hash = await takeSnapshot(base, options);
+    await store.setCurrent(base, hash);
+    return { hash, isNew: true };
+  });
+}
+
+/** The current snapshot of `base`, as long as the store still has its bytes. */
+async function knownSnapshot(base: string, store: ManifestStore): Promise<ManifestHash | null> {
+  const current = await store.current(base);
+  return current !== null && (await store.has(current)) ? current : null;
+}
+
+async function takeSnapshot(base: string, options: ResolveOptions): Promise<ManifestHash> {
+  const { store, clock, events, signal } = options;
+  const startedAt = clock.nowMs();
+  const tally: WalkTally = { skippedEntries: 0, specialFiles: 0, linkLoops: 0 };
+  const onSamples = (samples: number): void => options.onProgress?.({ phase: 'indexing', samples });
+  onSamples(0);
+  const found = await locateBase(base);
+  const { hash, sampleCount } =
+    found.type === 'folder'
+      ? await store.put(indexFolder({ root: found.path, tally, onSamples, signal }))
+      : await putManifestFile(found, options, onSamples);
+  if (sampleCount === 0) throw emptyManifest(base, hash);
+  onSamples(sampleCount);
+  events.emit('info', 'snapshot_index_summary', {
+    base,
+    manifest_hash: hash,
+    samples: sampleCount,
+    skipped_entries: tally.skippedEntries,
+    special_files: tally.specialFiles,
+    link_loops: tally.linkLoops,
+    elapsed_ms: Math.round(elapsedMs(startedAt, clock.nowMs())),
+  });
+  return hash;
+}
+
+/** Canonical bytes go in as they are; anything else is read as a manifest may be, and written anew. */
+async function putManifestFile(
+  found: Extract<Base, { type: 'manifest' }>,
+  options: ResolveOptions,
+  onSamples: (samples: number) => void,
+): Promise<{ hash: ManifestHash; sampleCount: number }> {
+  const { store, signal } = options;
+  try {
+    return await store.put(manifestFileBytes(found.path, signal));
+  } catch (error) {
+    if (!(error instanceof Mx8Error) || error.code !== 'manifest_invalid') throw error;
+    return await store.put(canonicalised(found.path, !found.isPacked, onSamples, signal));
+  }
+}
+
+function emptyManifest(base: string, hash: ManifestHash): Mx8Error {
+  return new Mx8Error('input_empty', `The manifest ${hash} of ${base} lists no sample.`, {
+    base,
+    manifest_hash: hash,
+  });
+}
