@@ -1,13 +1,16 @@
 /** What the pipeline takes and gives; `run.ts` implements it. */
 import type { Mx8Error } from '../core/base/errors.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { MemoryGate } from '../ports/memory-gate.ts';
+import type { LocalReader } from '../storage/local-reader.ts';
 
 /**
  * Some samples in one contiguous slab. It holds its memory permit until it is released; after that
  * its getters throw `batch_released` and the slab is used again.
  */
 export interface SampleBatch extends Disposable {
-  /** Global sample ids, ascending. */
+  /** Global sample ids, in the order of the records; ascending where those are. */
   readonly sampleIds: Float64Array;
   /** The bytes of all samples, one after the other, without gaps. */
   readonly payload: Uint8Array;
@@ -17,7 +20,13 @@ export interface SampleBatch extends Disposable {
   readonly labelIds: Int32Array;
   /** The manifest records of the samples, for their locations and hints. */
   readonly records: readonly SampleRecord[];
+  /** Samples in the batch; 0 when all of its records were skipped. */
   readonly sampleCount: number;
+  /**
+   * How many of the pipeline's records are behind it once this batch is done with, skipped ones
+   * included: what a cursor moves to.
+   */
+  readonly streamEnd: number;
   /** Sample i without a copy. */
   sample(index: number): Uint8Array;
   release(): void;
@@ -38,6 +47,19 @@ export interface PipelineOptions {
   readonly signal?: AbortSignal;
   /** Asked for each sample that cannot be read; default: always 'fail'. */
   readonly onSampleError?: (record: SampleRecord, error: Mx8Error) => SampleErrorVerdict;
+  /** True: a batch never holds records of two chunks. False, the default: chunks are only transport. */
+  readonly cutAtChunks?: boolean;
+  /** Measures the two waits of the statistics; without it they stay 0. */
+  readonly clock?: Clock;
+  /** Asked before each batch is begun; while it refuses, one batch at a time is read. */
+  readonly gate?: MemoryGate;
+  /** Reads the bytes, and outlives this pipeline: its threads serve the next one too. */
+  readonly reader?: LocalReader;
+  /**
+   * Called when the consumer waits while every byte is held by batches it has not released: those of
+   * them that were forgotten are found by a collection.
+   */
+  readonly collectGarbage?: () => void;
 }
 
 export interface PipelineStats {

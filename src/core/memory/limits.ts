@@ -3,7 +3,7 @@
 /** Default of `max_inflight_bytes`: several batches of the usual samples, little beside a trainer. */
 export const INFLIGHT_BYTES_DEFAULT: number = 64 * 1024 ** 2;
 /** Where the RSS cap is small, a quarter of it: the rest is for the runtime and the user's code. */
-export const INFLIGHT_PART_OF_RSS_CAP = 1 / 4;
+export const INFLIGHT_PART_OF_RSS_CAP = 0.25;
 /** Below one page nothing can be read sensibly. */
 export const INFLIGHT_BYTES_MIN = 4096;
 

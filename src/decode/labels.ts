@@ -1,0 +1,9 @@
+import { labelIdOf } from '../core/manifest/decode-hint.ts';
+import type { SampleRecord } from '../core/manifest/record.ts';
+
+/** The class of each sample, -1 where it has none. */
+export function labelIds(records: readonly SampleRecord[]): Int32Array {
+  const ids = new Int32Array(records.length);
+  for (const [index, record] of records.entries()) ids[index] = labelIdOf(record);
+  return ids;
+}

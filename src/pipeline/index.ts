@@ -1,0 +1,32 @@
+/** The door of the pipeline: records in, batches out, within the caps. */
+import { availableParallelism } from 'node:os';
+
+import { Mx8Error } from '../core/base/errors.ts';
+import { checkCaps } from '../core/memory/caps.ts';
+import { LocalReader } from '../storage/local-reader.ts';
+import type { Pipeline, PipelineOptions } from './contract.ts';
+import { READER_THREADS_MAX } from './limits.ts';
+import { PipelineRun } from './run.ts';
+
+export type {
+  Pipeline,
+  PipelineOptions,
+  PipelineStats,
+  SampleBatch,
+  SampleErrorVerdict,
+} from './contract.ts';
+
+/** Begins nothing until the first batch is asked for. `caps_conflict` when the caps cannot work. */
+export function openPipeline(options: PipelineOptions): Pipeline {
+  const refusal = checkCaps({ ...options, rssCapBytes: null });
+  if (refusal !== null) throw new Mx8Error(refusal.code, refusal.message);
+  const ownsReader = options.reader === undefined;
+  const reader = options.reader ?? createReader(options.prefetchBatches);
+  return new PipelineRun({ ...options, reader, ownsReader });
+}
+
+/** A reader for several pipelines, one after the other or at once; its owner closes it. */
+export function createReader(prefetchBatches: number): LocalReader {
+  const threadsMax = Math.min(availableParallelism(), READER_THREADS_MAX, prefetchBatches);
+  return new LocalReader({ threadsMax });
+}

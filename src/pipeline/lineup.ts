@@ -1,0 +1,81 @@
+/**
+ * The batches between the source and the consumer, in order of delivery:
+ *
+ *   planned ─▶ reading ─▶ read ─▶ (delivered)
+ *
+ * A batch that turns out to hold fewer records than planned sends every later one back: those are
+ * `void` and their records are planned again.
+ */
+import type { ReadResult } from '../storage/read-job.ts';
+import type { BatchPlan } from './planner.ts';
+import type { Upcoming } from './record-queue.ts';
+import type { Slab } from './slab-pool.ts';
+
+export interface InLine {
+  readonly plan: BatchPlan;
+  state: 'planned' | 'reading' | 'read' | 'void';
+  /** Records it holds; fewer than planned where the byte target ended it. */
+  count: number;
+  /** Present once it is read. */
+  outcome: { readonly slab: Slab; readonly result: ReadResult } | null;
+}
+
+export class Lineup {
+  #batches: InLine[] = [];
+
+  add(plan: BatchPlan): InLine {
+    const count = plan.entries.length;
+    const batch: InLine = { plan, state: 'planned', count, outcome: null };
+    this.#batches.push(batch);
+    return batch;
+  }
+
+  get length(): number {
+    return this.#batches.length;
+  }
+
+  /** Batches at the front that the consumer could have one after the other. */
+  get readyCount(): number {
+    const first = this.#batches.findIndex(({ state }) => state !== 'read');
+    return first === -1 ? this.#batches.length : first;
+  }
+
+  get unreadCount(): number {
+    return this.#batches.filter(({ state }) => state === 'planned' || state === 'reading').length;
+  }
+
+  /** The next one for the consumer, once it is read. */
+  takeFirst(): InLine | null {
+    const first = this.#batches[0];
+    if (first?.state !== 'read') return null;
+    this.#batches.shift();
+    return first;
+  }
+
+  /**
+   * Keeps the first `count` records of `batch` (none: the batch goes too) and voids every batch after
+   * it. Answers what was voided and the records that are to be planned again, in order.
+   */
+  cutBack(
+    batch: InLine,
+    count: number,
+  ): { readonly voided: readonly InLine[]; readonly entries: readonly Upcoming[] } {
+    const index = this.#batches.indexOf(batch);
+    const voided = this.#batches.splice(count === 0 ? index : index + 1);
+    const entries = count === 0 ? [] : batch.plan.entries.slice(count);
+    batch.count = count;
+    for (const other of voided) {
+      entries.push(...other.plan.entries.slice(0, other.count));
+      other.state = 'void';
+    }
+    return { voided, entries };
+  }
+
+  /** Empties the line. */
+  clear(): readonly InLine[] {
+    const all = this.#batches;
+    this.#batches = [];
+    for (const batch of all) batch.state = 'void';
+    return all;
+  }
+}

@@ -1,0 +1,265 @@
+/**
+ * Runs a pipeline: one loop plans and begins batches as the caps allow, the consumer takes them in
+ * order. Each batch holds one slab from before it is read until it is released. However it ends — the
+ * source's end, a failure, cancelling, or the consumer going away — `close` is the one way out, and
+ * when it resolves nothing is left but the batches the consumer has not released.
+ */
+import { Mx8Error } from '../core/base/errors.ts';
+import { batchLimits } from '../core/memory/batch-sizer.ts';
+import type { LocalReader } from '../storage/local-reader.ts';
+import { assemble } from './assemble.ts';
+import type { SlabBatch } from './batch.ts';
+import type { Pipeline, PipelineOptions, PipelineStats, SampleBatch } from './contract.ts';
+import { Lineup } from './lineup.ts';
+import type { InLine } from './lineup.ts';
+import { Planner } from './planner.ts';
+import { RecordQueue } from './record-queue.ts';
+import { SlabPool } from './slab-pool.ts';
+import type { Slab } from './slab-pool.ts';
+import { WaitMeter } from './wait-meter.ts';
+import { Wake } from './wake.ts';
+
+export interface RunOptions extends PipelineOptions {
+  readonly reader: LocalReader;
+  /** Whether the reader ends with this pipeline. */
+  readonly ownsReader: boolean;
+}
+
+export class PipelineRun implements Pipeline {
+  readonly #options: RunOptions;
+  readonly #queue: RecordQueue;
+  readonly #planner: Planner;
+  readonly #lineup: Lineup = new Lineup();
+  readonly #slabs: SlabPool;
+  readonly #wake: Wake = new Wake();
+  readonly #reads: Set<Promise<void>> = new Set();
+  readonly #consumerWait: WaitMeter;
+  readonly #backpressureWait: WaitMeter;
+  readonly #onAbort = (): void => this.#fail(this.#options.signal?.reason);
+  #unsubscribe: () => void = () => undefined;
+  #state: 'new' | 'open' | 'drained' | 'closed' = 'new';
+  #failure: { readonly error: unknown } | null = null;
+  #closing: Promise<void> | null = null;
+  #streamEnd: number = 0;
+  #delivered = { batches: 0, samples: 0, bytes: 0, skipped: 0 };
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    this.#queue = new RecordQueue(options.records, options.cutAtChunks === true);
+    const limits = batchLimits(options.batchSize, options.maxInflightBytes);
+    this.#planner = new Planner(this.#queue, limits, options.reader, () => !this.#isClosed());
+    this.#slabs = new SlabPool(options.maxInflightBytes, () => this.#wake.ring());
+    this.#consumerWait = new WaitMeter(options.clock);
+    this.#backpressureWait = new WaitMeter(options.clock);
+  }
+
+  stats(): PipelineStats {
+    const ready = Math.min(this.#lineup.readyCount, this.#options.maxQueueBatches);
+    const unread = this.#lineup.unreadCount;
+    return {
+      inflightBytes: this.#slabs.heldBytes,
+      inflightBytesHighWater: this.#slabs.heldBytesHighWater,
+      fetchQueueDepth: unread,
+      decodeQueueDepth: this.#lineup.length - unread - ready,
+      packQueueDepth: ready,
+      deliveredBatches: this.#delivered.batches,
+      deliveredSamples: this.#delivered.samples,
+      deliveredBytes: this.#delivered.bytes,
+      skippedSamples: this.#delivered.skipped,
+      consumerWaitMs: this.#consumerWait.totalMs,
+      backpressureWaitMs: this.#backpressureWait.totalMs,
+    };
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<SampleBatch, void, undefined> {
+    if (this.#state !== 'new') throw closedError();
+    this.#state = 'open';
+    return this.#batches();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async *#batches(): AsyncGenerator<SampleBatch, void, undefined> {
+    try {
+      this.#open();
+      for (let batch = await this.#next(); batch !== null; batch = await this.#next()) {
+        yield batch;
+      }
+    } finally {
+      await this.close();
+    }
+  }
+
+  #open(): void {
+    const { signal, gate } = this.#options;
+    if (this.#isClosed()) return;
+    if (signal?.aborted === true) {
+      this.#fail(signal.reason);
+      return;
+    }
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.#unsubscribe = gate?.subscribe(() => this.#wake.ring()) ?? this.#unsubscribe;
+    this.#admit().catch((error: unknown) => this.#fail(error));
+  }
+
+  // ---- the loop that begins batches --------------------------------------------------------------
+
+  async #admit(): Promise<void> {
+    for (;;) {
+      await this.#untilRoom();
+      if (this.#state === 'closed') return;
+      const plan = await this.#planner.next();
+      if (this.#isClosed()) return;
+      if (plan === null) {
+        // A batch still being read may send records back.
+        if (this.#lineup.unreadCount === 0) break;
+        await this.#wake.wait();
+        continue;
+      }
+      const batch = this.#lineup.add(plan);
+      this.#backpressureWait.start();
+      const slab = await this.#slabs.take(plan.slabBytes);
+      this.#backpressureWait.stop();
+      if (slab === null) return;
+      if (batch.state === 'void' || this.#isClosed()) this.#slabs.release(slab);
+      else this.#begin(batch, slab);
+    }
+    this.#state = 'drained';
+    this.#wake.ring();
+  }
+
+  /** Waits until another batch may be read ahead. */
+  async #untilRoom(): Promise<void> {
+    const { prefetchBatches, maxQueueBatches, gate } = this.#options;
+    for (;;) {
+      if (this.#isClosed()) return;
+      const { length, readyCount } = this.#lineup;
+      // Batches that are read but find the queue full keep their place among the prefetched.
+      const prefetching = length - Math.min(readyCount, maxQueueBatches);
+      const throttled = length > 0 && gate?.mayAdmit() === false;
+      if (prefetching < prefetchBatches && !throttled) return;
+      const full = length > 0 && readyCount === length;
+      if (full) this.#backpressureWait.start();
+      await this.#wake.wait();
+      this.#backpressureWait.stop();
+    }
+  }
+
+  #begin(batch: InLine, slab: Slab): void {
+    batch.state = 'reading';
+    const read = this.#read(batch, slab)
+      .catch((error: unknown) => this.#fail(error))
+      .finally(() => {
+        this.#reads.delete(read);
+        this.#wake.ring();
+      });
+    this.#reads.add(read);
+  }
+
+  async #read(batch: InLine, { slabId, buffer }: Slab): Promise<void> {
+    const filled = await this.#options.reader.fill(batch.plan.job, buffer).catch((error) => {
+      this.#slabs.lost(slabId);
+      throw error;
+    });
+    const slab: Slab = { slabId, buffer: filled.slab };
+    const { result } = filled;
+    if (batch.state === 'void' || result === null || this.#isClosed()) {
+      this.#slabs.release(slab);
+      return;
+    }
+    const count = this.#planner.settle(batch.plan, result);
+    if (count < batch.plan.entries.length) this.#cutBack(batch, count);
+    if (count === 0) {
+      this.#slabs.release(slab);
+      return;
+    }
+    batch.state = 'read';
+    batch.outcome = { slab, result };
+  }
+
+  #cutBack(batch: InLine, count: number): void {
+    const { voided, entries } = this.#lineup.cutBack(batch, count);
+    this.#queue.putBack(entries);
+    for (const { outcome } of voided) if (outcome !== null) this.#slabs.release(outcome.slab);
+  }
+
+  // ---- the consumer ------------------------------------------------------------------------------
+
+  async #next(): Promise<SampleBatch | null> {
+    for (;;) {
+      if (this.#failure !== null) throw this.#failure.error;
+      if (this.#state === 'closed') throw closedError();
+      const first = this.#lineup.takeFirst();
+      if (first !== null) return this.#deliver(first);
+      if (this.#state === 'drained' && this.#lineup.length === 0) return null;
+      this.#collectForgotten();
+      this.#consumerWait.start();
+      await this.#wake.wait();
+      this.#consumerWait.stop();
+    }
+  }
+
+  #deliver(first: InLine): SlabBatch {
+    this.#wake.ring();
+    const { maxInflightBytes, onSampleError } = this.#options;
+    const streamEnd = this.#streamEnd + first.count;
+    const batch = assemble(first, streamEnd, {
+      slabs: this.#slabs,
+      maxInflightBytes,
+      onSampleError,
+    });
+    this.#streamEnd = streamEnd;
+    this.#delivered.batches += 1;
+    this.#delivered.samples += batch.sampleCount;
+    this.#delivered.bytes += batch.payload.length;
+    this.#delivered.skipped += first.count - batch.sampleCount;
+    return batch;
+  }
+
+  /** Nothing is being read and the consumer waits: what holds the bytes may have been forgotten. */
+  #collectForgotten(): void {
+    const waitsForMemory = this.#lineup.length > 0 && this.#reads.size === 0;
+    if (waitsForMemory && this.#slabs.heldBytes > 0) this.#options.collectGarbage?.();
+  }
+
+  // ---- the end -----------------------------------------------------------------------------------
+
+  #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    // Whoever waits hears of the failure; what goes wrong in closing is heard by who closes.
+    this.close().catch(() => undefined);
+    this.#wake.ring();
+  }
+
+  async #close(): Promise<void> {
+    this.#state = 'closed';
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#unsubscribe();
+    this.#slabs.close();
+    for (const { outcome } of this.#lineup.clear()) {
+      if (outcome !== null) this.#slabs.release(outcome.slab);
+    }
+    this.#wake.ring();
+    const reader = this.#options.ownsReader ? this.#options.reader.close() : undefined;
+    const [source] = await Promise.allSettled([this.#queue.close(), reader, ...this.#reads]);
+    if (source.status === 'rejected') throw source.reason;
+  }
+}
+
+function closedError(): Mx8Error {
+  return new Mx8Error(
+    'loader_closed',
+    'This reading of the data has ended or has begun already, and it can be gone through only once.',
+  );
+}

@@ -1,0 +1,102 @@
+/**
+ * The memory of batches. The ledger decides who gets which slab; this allocates, waits and frees. A
+ * slab's memory is an ArrayBuffer that only its user holds: a batch that is forgotten is collected
+ * with it, and the pool hears of that and gives its bytes to the next one.
+ */
+import { must } from '../core/base/assert.ts';
+import { ByteLedger } from '../core/memory/byte-ledger.ts';
+import type { SlabGrant } from '../core/memory/byte-ledger.ts';
+
+export interface Slab {
+  readonly slabId: number;
+  readonly buffer: ArrayBuffer;
+}
+
+export class SlabPool {
+  readonly #ledger: ByteLedger;
+  readonly #free: Map<number, ArrayBuffer> = new Map();
+  readonly #waiting: Map<number, (slab: Slab | null) => void> = new Map();
+  readonly #onFreed: () => void;
+  readonly #forgotten: FinalizationRegistry<number>;
+  #closed: boolean = false;
+
+  /** `onFreed` is called whenever a slab comes back. */
+  constructor(capBytes: number, onFreed: () => void) {
+    this.#ledger = new ByteLedger(capBytes);
+    this.#onFreed = onFreed;
+    this.#forgotten = new FinalizationRegistry((slabId) => this.lost(slabId));
+  }
+
+  get heldBytes(): number {
+    return this.#ledger.heldBytes;
+  }
+
+  get heldBytesHighWater(): number {
+    return this.#ledger.heldBytesHighWater;
+  }
+
+  /** A slab of at least `bytes`, first come first served; null when the pool closes first. */
+  take(bytes: number): Promise<Slab | null> {
+    if (this.#closed) return Promise.resolve(null);
+    const { ticket, grants } = this.#ledger.request(bytes);
+    return new Promise((resolve) => {
+      this.#waiting.set(ticket, resolve);
+      this.#hand(grants);
+    });
+  }
+
+  /** From now on the slab comes back by itself when nothing refers to its memory any more. */
+  watch(slab: Slab): void {
+    this.#forgotten.register(slab.buffer, slab.slabId, slab.buffer);
+  }
+
+  /** Views of the memory that somebody kept become empty: they can never show another batch. */
+  release(slab: Slab): void {
+    this.#forgotten.unregister(slab.buffer);
+    if (this.#closed) {
+      slab.buffer.transfer(0);
+      this.#ledger.forget(slab.slabId);
+    } else {
+      this.#free.set(slab.slabId, slab.buffer.transfer());
+      this.#hand(this.#ledger.release(slab.slabId));
+    }
+    this.#onFreed();
+  }
+
+  /** The slab's memory is gone. */
+  lost(slabId: number): void {
+    this.#hand(this.#ledger.forget(slabId));
+    this.#onFreed();
+  }
+
+  /** Frees what is free and answers null to all who wait. Slabs in use may still be released. */
+  close(): void {
+    this.#closed = true;
+    for (const resolve of this.#waiting.values()) resolve(null);
+    for (const ticket of this.#waiting.keys()) this.#ledger.cancel(ticket);
+    this.#waiting.clear();
+    for (const slabId of this.#ledger.dropFree()) this.#drop(slabId);
+  }
+
+  #hand(grants: readonly SlabGrant[]): void {
+    for (const grant of grants) {
+      for (const slabId of grant.dropped) this.#drop(slabId);
+      const resolve = must(this.#waiting.get(grant.ticket), 'a grant belongs to a request');
+      this.#waiting.delete(grant.ticket);
+      resolve({ slabId: grant.slabId, buffer: this.#bufferFor(grant) });
+    }
+  }
+
+  #bufferFor(grant: SlabGrant): ArrayBuffer {
+    if (!grant.reused) return new ArrayBuffer(grant.capacityBytes);
+    const buffer = must(this.#free.get(grant.slabId), 'a free slab has its memory');
+    this.#free.delete(grant.slabId);
+    return buffer;
+  }
+
+  /** Gives the memory back at once instead of leaving it to the collector. */
+  #drop(slabId: number): void {
+    this.#free.get(slabId)?.transfer(0);
+    this.#free.delete(slabId);
+  }
+}

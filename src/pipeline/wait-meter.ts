@@ -1,0 +1,29 @@
+import { elapsedMs } from '../core/base/units.ts';
+import type { MonoMs } from '../core/base/units.ts';
+import type { Clock } from '../ports/clock.ts';
+
+/** Adds up how long somebody waited. Without a clock it stays at 0. */
+export class WaitMeter {
+  readonly #clock: Clock | undefined;
+  #since: MonoMs | null = null;
+  #totalMs: number = 0;
+
+  constructor(clock: Clock | undefined) {
+    this.#clock = clock;
+  }
+
+  get totalMs(): number {
+    return this.#totalMs;
+  }
+
+  start(): void {
+    this.#since = this.#clock?.nowMs() ?? null;
+  }
+
+  /** Does nothing where no wait was started. */
+  stop(): void {
+    if (this.#since === null || this.#clock === undefined) return;
+    this.#totalMs += elapsedMs(this.#since, this.#clock.nowMs());
+    this.#since = null;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Records of packed shards. Neighbours in one shard are read with one system call, scattered into
+ * their places, the gaps between them (tar headers and padding) into scratch memory.
+ */
+import type { IoAnswer, IoProgram } from './io-request.ts';
+import type { FillState } from './fill-state.ts';
+
+/** Most scattered pieces of one call; the kernel takes 1024. */
+const PIECES_MAX = 1000;
+/** Cancelling waits for at most one call of this many bytes. */
+const RUN_BYTES_MAX = 16 * 1024 ** 2;
+/** A wider gap costs more to read than another call. */
+export const GAP_BYTES_MAX: number = 32 * 1024;
+
+interface Run {
+  readonly path: string;
+  readonly position: number;
+  readonly views: readonly Uint8Array[];
+  /** Bytes of the run in the shard, gaps included. */
+  readonly bytes: number;
+  /** One past its last sample. */
+  readonly end: number;
+}
+
+/** Deals with samples [state.index, end). */
+export function* fillExtents(state: FillState, end: number, scratch: Uint8Array): IoProgram<void> {
+  while (state.index < end) {
+    const { job } = state;
+    if ((job.lengths[state.index] ?? 0) > job.capBytes) {
+      state.fail('too_large', job.lengths[state.index] ?? 0);
+      continue;
+    }
+    const run = nextRun(state, end, scratch);
+    const fd = yield { op: 'acquire', path: run.path };
+    if (typeof fd !== 'number') {
+      while (state.index < run.end) state.fault(fd);
+      continue;
+    }
+    const { views, position } = run;
+    const read = yield { op: 'readv', fd, views, position };
+    if (read === run.bytes) {
+      while (state.index < run.end) state.done(job.lengths[state.index] ?? 0);
+    } else {
+      yield* readSingly(state, fd, run.end);
+    }
+    yield { op: 'give_back', path: run.path };
+  }
+}
+
+/** The longest run of neighbours from the next sample on. */
+function nextRun(state: FillState, end: number, scratch: Uint8Array): Run {
+  const { job, slab } = state;
+  const path = job.locations[state.index] ?? '';
+  const position = job.offsets[state.index] ?? 0;
+  const views: Uint8Array[] = [];
+  let index = state.index;
+  let at = state.at;
+  let shardAt = position;
+  // Neighbours without a gap are one piece.
+  let pieceStart = at;
+  const endPiece = (): void => {
+    if (at > pieceStart) views.push(slab.subarray(pieceStart, at));
+    pieceStart = at;
+  };
+  while (index < end && job.locations[index] === path) {
+    const length = job.lengths[index] ?? 0;
+    const gap = (job.offsets[index] ?? 0) - shardAt;
+    if (gap < 0 || gap > GAP_BYTES_MAX || length > job.capBytes) break;
+    const bytes = shardAt + gap + length - position;
+    if (index > state.index && (bytes > RUN_BYTES_MAX || views.length + 3 > PIECES_MAX)) break;
+    if (gap > 0) {
+      endPiece();
+      views.push(scratch.subarray(0, gap));
+    }
+    at += length;
+    shardAt += gap + length;
+    index += 1;
+  }
+  endPiece();
+  return { path, position, views, bytes: shardAt - position, end: index };
+}
+
+/** The run could not be read in one go: reads each sample by itself and so finds the bad ones. */
+function* readSingly(state: FillState, fd: number, end: number): IoProgram<void> {
+  const { job } = state;
+  while (state.index < end) {
+    const length = job.lengths[state.index] ?? 0;
+    const got: IoAnswer = yield* readExtent(state, fd, job.offsets[state.index] ?? 0, length);
+    if (typeof got !== 'number') state.fault(got);
+    else if (got < length) state.fail('short', got);
+    else state.done(length);
+  }
+}
+
+function* readExtent(
+  state: FillState,
+  fd: number,
+  offset: number,
+  length: number,
+): IoProgram<IoAnswer> {
+  let got = 0;
+  while (got < length) {
+    const start = state.at + got;
+    const read = yield { op: 'read', fd, start, length: length - got, position: offset + got };
+    if (typeof read !== 'number') return read;
+    if (read === 0) break;
+    got += read;
+  }
+  return got;
+}

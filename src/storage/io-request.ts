@@ -1,0 +1,49 @@
+/**
+ * The system calls that reading needs, as data. A generator yields requests and is given the answers;
+ * one driver makes the calls synchronously (in a reader thread), the other through Node's thread pool.
+ * So how a batch is read is written once, and tested without a disk.
+ */
+export type IoRequest =
+  /** Opens a file that only this job reads. Answers a descriptor, to be closed. */
+  | { readonly op: 'open'; readonly path: string }
+  | { readonly op: 'close'; readonly fd: number }
+  /** Opens a shard that other jobs may be reading too. Answers a descriptor, to be given back. */
+  | { readonly op: 'acquire'; readonly path: string }
+  | { readonly op: 'give_back'; readonly path: string }
+  /** Into slab bytes [start, start + length); position null: where the last read ended. */
+  | {
+      readonly op: 'read';
+      readonly fd: number;
+      readonly start: number;
+      readonly length: number;
+      readonly position: number | null;
+    }
+  | {
+      readonly op: 'readv';
+      readonly fd: number;
+      readonly views: readonly Uint8Array[];
+      readonly position: number;
+    }
+  /** Answers the size of the open file, -1 when it is not a regular file. */
+  | { readonly op: 'fstat'; readonly fd: number }
+  /** Answers the size of the file, -1 when it is not a regular file. */
+  | { readonly op: 'stat'; readonly path: string };
+
+/** A system call that failed. */
+export interface IoFault {
+  readonly errno: string;
+  readonly syscall: string;
+}
+
+/** Bytes read, a descriptor, a size or 0; or the fault. */
+export type IoAnswer = number | IoFault;
+
+export type IoProgram<T> = Generator<IoRequest, T, IoAnswer>;
+
+export function ioFault(error: unknown, syscall: string): IoFault {
+  const errno =
+    error instanceof Error && 'code' in error && typeof error.code === 'string'
+      ? error.code
+      : 'EUNKNOWN';
+  return { errno, syscall };
+}

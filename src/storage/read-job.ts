@@ -1,0 +1,50 @@
+/** Reading the samples of one batch into one slab: the order, and what became of it. Plain data. */
+
+/**
+ * What to read, in order. Sample i is [offsets[i], offsets[i] + lengths[i]) of locations[i]; an offset
+ * of -1 stands for the whole file, whatever its size. The samples follow each other in the slab
+ * without gaps, from `startBytes` on; those that cannot be read leave no room.
+ */
+export interface ReadJob {
+  readonly locations: readonly string[];
+  readonly offsets: Float64Array;
+  readonly lengths: Float64Array;
+  readonly startBytes: number;
+  /** Whole files: a batch of several samples ends before it grows larger than this. */
+  readonly targetBytes: number;
+  /** A sample larger than this can never be read: `max_inflight_bytes`. */
+  readonly capBytes: number;
+}
+
+export interface ReadResult {
+  /** Bytes of each sample, -1 for those that failed or were not reached. */
+  readonly sizes: Float64Array;
+  readonly failures: readonly ReadFailure[];
+  /** Samples dealt with: all of them, or fewer when the next one did not fit. */
+  readonly done: number;
+  /** Size of the sample that did not fit; 0 when all were dealt with. */
+  readonly nextBytes: number;
+}
+
+export type ReadFailureReason =
+  /** A system call failed; see `errno`. */
+  | 'io'
+  /** Fewer bytes are there than the manifest says. */
+  | 'short'
+  | 'empty'
+  | 'too_large'
+  /** A folder, device, socket or the like. */
+  | 'not_a_file'
+  /** A URL; only local files are read here. */
+  | 'not_local';
+
+export interface ReadFailure {
+  readonly index: number;
+  readonly reason: ReadFailureReason;
+  /** Name of the system error, such as ENOENT; '' where none occurred. */
+  readonly errno: string;
+  /** The call that failed, such as open; '' where none did. */
+  readonly syscall: string;
+  /** Bytes that were there, where that is known; else -1. */
+  readonly foundBytes: number;
+}
