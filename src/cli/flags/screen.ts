@@ -73,7 +73,7 @@ export const pollMs: Flag<number> = flag(
 export const headlessPolls: Flag<number> = flag(
   count('polls', { max: 1_000_000 }),
   {
-    name: 'headless-polls',
+    name: 'polls',
     variable: 'MX8_TUI_HEADLESS_POLLS',
     doc: 'Ask this many times, print each answer as a line and end; 0 goes on until stopped.',
   },

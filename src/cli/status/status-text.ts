@@ -1,0 +1,90 @@
+/** A job as a few lines for a person, and as an object for a program. Pure. */
+import type { JobSnapshot } from '../../core/job/protocol.ts';
+import {
+  bytesText,
+  countText,
+  countedText,
+  durationText,
+  percentText,
+  rateText,
+} from '../../view/format.ts';
+import type { JobView } from '../../view/job-view.ts';
+import type { LeaseLook, NodeLook } from '../../view/looks.ts';
+
+/** Longer lists end in "and N more"; `--json` has all. */
+const ROWS_MAX = 20;
+
+export function statusText(snapshot: JobSnapshot, view: JobView): string {
+  const lines = [
+    `job ${snapshot.spec.jobId}  ${snapshot.phase}  ${view.health.state}`,
+    ...healthLines(view),
+    `  progress    ${percentText(view.fraction)}  ${countText(view.finishedSamples)} of ${countedText(view.totalSamples, 'sample')}${speedText(view)}`,
+    `  work        ${countedText(view.leasedSamples, 'sample')} leased, ${countedText(snapshot.availableRanges, 'range')} waiting`,
+    ...outputLines(snapshot, view),
+    `  manifest    ${snapshot.spec.manifestHash}`,
+    `  nodes       ${snapshot.registeredNodes} of ${snapshot.spec.worldSize}`,
+    ...shortened(view.nodes.map(nodeLine)),
+    `  leases      ${snapshot.liveLeases.length}, ${countText(snapshot.counters.leasesExpiredTotal)} expired so far`,
+    ...shortened(view.leases.map(leaseLine)),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** The snapshot as it is, with what the view concludes from it. Seeds beyond 2^53 are texts. */
+export function statusJson(snapshot: JobSnapshot, view: JobView): string {
+  const { spec, ...rest } = snapshot;
+  return `${JSON.stringify({
+    event: 'status',
+    ...rest,
+    type: undefined,
+    spec: { ...spec, seed: String(spec.seed) },
+    health: view.health,
+    fraction: view.fraction,
+    rates: view.rates,
+    etaMs: view.etaMs,
+  })}\n`;
+}
+
+function healthLines(view: JobView): readonly string[] {
+  const { reason, remedy } = view.health;
+  return reason === '' ? [] : [`  ${reason}`, ...(remedy === '' ? [] : [`  ${remedy}`])];
+}
+
+function speedText(view: JobView): string {
+  const rate = view.rates === null ? '' : `  ${rateText(view.rates.samplesPerSecond)}`;
+  const isRunning = view.etaMs !== null && view.fraction < 1;
+  return isRunning ? `${rate}  ${durationText(view.etaMs)} left` : rate;
+}
+
+function outputLines(snapshot: JobSnapshot, view: JobView): readonly string[] {
+  const lines: string[] = [];
+  if (snapshot.spec.commitsOutputs) {
+    const { rows, bytes, pieces } = snapshot.output;
+    lines.push(
+      `  output      ${countedText(rows, 'row')}, ${bytesText(bytes)} in ${countedText(pieces, 'piece')}`,
+    );
+  }
+  if (view.quarantinedSamples > 0) {
+    lines.push(`  quarantine  ${countedText(view.quarantinedSamples, 'sample')}`);
+  }
+  if (snapshot.outputManifestHash !== null) {
+    lines.push(`  output manifest ${snapshot.outputManifestHash}`);
+  }
+  return lines;
+}
+
+function nodeLine(node: NodeLook): string {
+  const stale = node.isStale ? '  silent' : '';
+  const { inflightBytes, ramHighWaterBytes } = node.stats;
+  return `    ${node.nodeId}  rank ${node.assignedRank}  heard ${durationText(node.heartbeatAgeMs)} ago${stale}  ${countedText(node.leaseCount, 'lease')}  ${bytesText(inflightBytes)} in flight  ${bytesText(ramHighWaterBytes)} RAM at most`;
+}
+
+function leaseLine(lease: LeaseLook): string {
+  const stalled = lease.isStalled ? `  still for ${durationText(lease.stillMs)}` : '';
+  return `    ${lease.leaseId}  ${lease.nodeId}  [${lease.start}, ${lease.end})  committed to ${lease.cursor}, delivered to ${lease.deliveredCursor}  expires in ${durationText(lease.expiresInMs)}${stalled}`;
+}
+
+function shortened(lines: readonly string[]): readonly string[] {
+  if (lines.length <= ROWS_MAX) return lines;
+  return [...lines.slice(0, ROWS_MAX), `    and ${lines.length - ROWS_MAX} more`];
+}

@@ -1,0 +1,49 @@
+/** Asks a coordinator how a job stands, once or again and again, and prints each answer. */
+import { Mx8Error } from '../../core/base/errors.ts';
+import type { JobId } from '../../core/base/units.ts';
+import type { JobSnapshot } from '../../core/job/protocol.ts';
+import type { CoordinatorClient } from '../../ports/coordinator-client.ts';
+import { EMPTY_HISTORY, lookAt } from '../../view/job-view.ts';
+import type { ViewLimits } from '../../view/looks.ts';
+import type { CommandIo } from '../command-io.ts';
+import { statusJson, statusText } from './status-text.ts';
+
+export interface WatchOptions {
+  readonly client: Pick<CoordinatorClient, 'snapshot' | 'listJobs'>;
+  /** Null: the one job that the coordinator runs. */
+  readonly jobId: JobId | null;
+  /** 0: until stopped. */
+  readonly polls: number;
+  readonly pollMs: number;
+  readonly json: boolean;
+  readonly limits: ViewLimits;
+}
+
+export async function watchStatus(options: WatchOptions, io: CommandIo): Promise<void> {
+  const { client, polls, pollMs, json, limits } = options;
+  const jobId = options.jobId ?? onlyJob(await client.listJobs());
+  let history = EMPTY_HISTORY;
+  for (let asked = 1; ; asked += 1) {
+    const snapshot = await client.snapshot(jobId);
+    const look = lookAt(snapshot, io.clock.nowMs(), history, limits);
+    history = look.history;
+    io.stdout((json ? statusJson : statusText)(snapshot, look.view));
+    if (asked === polls) return;
+    await io.clock.sleep(pollMs, io.signal);
+  }
+}
+
+function onlyJob(jobs: readonly JobSnapshot[]): JobId {
+  const [first, second] = jobs;
+  if (first === undefined) {
+    throw new Mx8Error('job_unknown', 'the coordinator runs no job; submit one with mx8 submit');
+  }
+  if (second !== undefined) {
+    const ids = jobs.map((job) => job.spec.jobId).join(', ');
+    throw new Mx8Error(
+      'job_unknown',
+      `the coordinator runs several jobs: ${ids}; name one with --job-id`,
+    );
+  }
+  return first.spec.jobId;
+}
