@@ -65,11 +65,15 @@ export type CrewEvent =
   | { readonly type: 'piece_staged'; readonly workId: number; readonly piece: StagedPiece }
   /** The worker is done with the order: at its end, or because it was told to stop. */
   | { readonly type: 'work_done'; readonly workId: number }
-  /** The job cannot go on in any worker: the module is broken, a sample failed for good, … */
+  /**
+   * The job cannot go on in any worker: the module is broken, a sample failed for good, … With the
+   * order it happened in, if it was in one; the worker still says `work_done` for that.
+   */
   | {
       readonly type: 'worker_failed';
       readonly slot: number;
       readonly incarnation: number;
+      readonly workId: number | null;
       readonly end: WorkerEnd;
     };
 

@@ -72,6 +72,8 @@ function handle(state: CrewState, effects: CrewEffect[], event: CrewEvent, nowMs
     case 'worker_failed': {
       const slot = current(state, event.slot, event.incarnation);
       if (slot === null || state.failed) return;
+      // Work on a lease that was lost may fail because others have gone on without it.
+      if (event.workId !== null && (event.workId !== slot.workId || !slot.counts)) return;
       state.failed = true;
       effects.push({ type: 'fail', code: event.end.code, message: event.end.message });
       return;

@@ -1,0 +1,43 @@
+/** What a user's code threw, in one line: the error's own words and the line of the module it came from. */
+import { fileURLToPath } from 'node:url';
+import { ERROR_TEXT_CHARS_MAX } from './limits.ts';
+
+/** `modulePath` picks the first frame in that file, so that the reader knows where to look. */
+export function errorText(error: unknown, modulePath: string | null): string {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : `threw ${shown(error)}`;
+  const where = error instanceof Error ? frameIn(error, modulePath) : null;
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  const cut =
+    line.length > ERROR_TEXT_CHARS_MAX ? `${line.slice(0, ERROR_TEXT_CHARS_MAX - 1)}…` : line;
+  return where === null ? cut : `${cut} (at ${where})`;
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return `"${value}"`;
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    // It refers to itself or holds a BigInt; its type must do.
+    return `a ${typeof value}`;
+  }
+}
+
+function frameIn(error: Error, modulePath: string | null): string | null {
+  if (modulePath === null || typeof error.stack !== 'string') return null;
+  for (const line of error.stack.split('\n')) {
+    const match = /(file:\/\/[^\s)]+?):(\d+):(\d+)\)?$/.exec(line);
+    if (match?.[1] === undefined) continue;
+    const path = pathOf(match[1]);
+    if (path === modulePath) return `${path}:${match[2]}:${match[3]}`;
+  }
+  return null;
+}
+
+function pathOf(url: string): string | null {
+  try {
+    return fileURLToPath(url);
+  } catch {
+    // Not a file of this machine: no frame of the module.
+    return null;
+  }
+}

@@ -1,0 +1,22 @@
+/** Door `mx8/job`: what a job module imports, and what runs one. */
+export { JobBatch, JobSample, type BatchSource } from './batch.ts';
+export {
+  defineJob,
+  isJobDefinition,
+  type JobContext,
+  type JobDefinition,
+  type JobOptions,
+} from './define-job.ts';
+export type { FileRow } from './file-rows.ts';
+export { files } from './files-sink.ts';
+export { finalizeOutput, type Finalized, type FinalizeOptions } from './finalize.ts';
+export { jsonl, type JsonRow } from './jsonl-sink.ts';
+export { loadJobModule, type LoadedJob } from './load-job-module.ts';
+export { claimOutput, inspectOutput, type OutputClaim, type OutputState } from './output-folder.ts';
+export { manifestPath, quarantinePath } from './output-paths.ts';
+export type { QuarantinedSample } from './piece-index.ts';
+export { processBatch, type OnError, type ProcessSetting } from './process-batch.ts';
+export { publishPiece, type PieceName } from './publish.ts';
+export type { AppendFile, OutputRecord, PartWriter, Sink, SinkPart } from './sink.ts';
+export { StagedPart, type StagingOptions } from './staged-part.ts';
+export { tar } from './tar-sink.ts';

@@ -1,0 +1,67 @@
+/** Importing a user's job module, with a sentence for everything that can be wrong with it. */
+import { stat } from 'node:fs/promises';
+import { basename, extname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Mx8Error } from '../core/base/errors.ts';
+import { isJobDefinition, type JobDefinition } from './define-job.ts';
+import { errorText } from './error-text.ts';
+
+export interface LoadedJob {
+  /** Absolute. */
+  readonly path: string;
+  /** The job's own name, or the file's name without `.job` and extension. */
+  readonly name: string;
+  readonly job: JobDefinition;
+}
+
+export async function loadJobModule(file: string): Promise<LoadedJob> {
+  const path = resolve(file);
+  await checkFile(path);
+  const module = await importModule(path);
+  const exported: unknown = module['default'];
+  if (isJobDefinition(exported)) {
+    return { path, name: exported.name ?? nameOf(path), job: exported };
+  }
+  const names = Object.keys(module);
+  const got =
+    exported !== undefined
+      ? 'its default export was not made by defineJob'
+      : names.length === 0
+        ? 'it exports nothing'
+        : `it exports ${names.join(', ')} but no default`;
+  throw invalid(path, `${got}; write: export default defineJob({ … })`);
+}
+
+async function checkFile(path: string): Promise<void> {
+  let isFile: boolean;
+  try {
+    isFile = (await stat(path)).isFile();
+  } catch (error) {
+    throw invalid(path, 'there is no such file', error);
+  }
+  if (!isFile) throw invalid(path, 'it is not a file');
+}
+
+async function importModule(path: string): Promise<Record<string, unknown>> {
+  try {
+    const module: Record<string, unknown> = await import(pathToFileURL(path).href);
+    return module;
+  } catch (error) {
+    // What defineJob refused is a sentence already.
+    if (error instanceof Mx8Error && error.code === 'job_options_invalid') {
+      const message = `job module ${path}: ${error.message}`;
+      throw new Mx8Error(error.code, message, { ...error.details, path }, error);
+    }
+    throw invalid(path, `it does not load: ${errorText(error, path)}`, error);
+  }
+}
+
+function invalid(path: string, reason: string, cause?: unknown): Mx8Error {
+  const message = `job module ${path} cannot be used: ${reason}`;
+  return new Mx8Error('job_module_invalid', message, { path }, cause);
+}
+
+function nameOf(path: string): string {
+  const name = basename(path, extname(path));
+  return name.endsWith('.job') ? name.slice(0, -'.job'.length) : name;
+}
