@@ -6,11 +6,21 @@ export const QUEUE_COMMANDS_MAX = 65_536;
 /** Commands in one log entry: enough to share one sync, few enough that its bytes stay far below 64 MiB. */
 export const BATCH_COMMANDS_MAX = 4096;
 
+/** Records at which a batch is closed: one request for leases may make a thousand of them. */
+export const BATCH_RECORDS_MAX = 16_384;
+
 /** Entries after which a snapshot is taken: replaying so many takes well under a second. */
 export const SNAPSHOT_ENTRIES = 20_000;
 
-/** Bytes of entries after which a snapshot is taken. */
-export const SNAPSHOT_PAYLOAD_BYTES: number = 64 * 1024 ** 2;
+/**
+ * Bytes of entries after which a snapshot is taken: about 200,000 records, replayed in half a second. A
+ * snapshot larger than this waits for as many bytes as it has, so that at most half of what is written
+ * is snapshots.
+ */
+export const SNAPSHOT_PAYLOAD_BYTES: number = 16 * 1024 ** 2;
+
+/** Events of progress that one batch may log one by one; the rest are counted in one more. */
+export const PROGRESS_EVENTS_PER_BATCH_MAX = 16;
 
 /** How often leases are looked at for expiry. An expired lease is requeued within TTL + this. */
 export const TICK_INTERVAL_MS_DEFAULT = 100;
@@ -21,11 +31,5 @@ export const TICK_INTERVAL_MS_DEFAULT = 100;
  */
 export const STALL_MS = 1000;
 
-/** About this many bytes of manifest in one chunk of a stream. */
-export const MANIFEST_CHUNK_BYTES: number = 1024 ** 2;
-
 /** Committed pieces in one chunk of a stream. */
 export const PIECES_PER_CHUNK = 4096;
-
-/** Most samples in one manifest slice: a lease's block is far smaller. */
-export const MANIFEST_SLICE_SAMPLES_MAX = 1_048_576;

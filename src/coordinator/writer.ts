@@ -17,14 +17,15 @@ import {
   step,
   takeOver,
 } from '../core/job/coordinator.ts';
-import type { Command, Fact, Reply } from '../core/job/protocol.ts';
+import type { Command, Fact, Reply, StepContext } from '../core/job/protocol.ts';
 import type { JobRecord } from '../core/job/records.ts';
 import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
-import type { LogStore } from '../ports/log-store.ts';
+import type { LogEntry, LogStore } from '../ports/log-store.ts';
 import type { Random } from '../ports/random.ts';
 import {
   BATCH_COMMANDS_MAX,
+  BATCH_RECORDS_MAX,
   QUEUE_COMMANDS_MAX,
   SNAPSHOT_ENTRIES,
   SNAPSHOT_PAYLOAD_BYTES,
@@ -42,9 +43,17 @@ export interface WriterOptions {
 
 export type FactListener = (facts: readonly Fact[]) => void;
 
+/** What a command, or a read between commands, comes to. */
+interface Decision {
+  readonly records: readonly JobRecord[];
+  readonly facts: readonly Fact[];
+  /** Says it to whoever asked, once the batch is durable. */
+  readonly answer: () => void;
+}
+
 interface Waiting {
-  readonly command: Command;
-  readonly settle: PromiseWithResolvers<Reply>;
+  decide(state: CoordinatorState, context: StepContext): Decision;
+  reject(error: Mx8Error): void;
 }
 
 export interface WriterFigures {
@@ -66,6 +75,7 @@ export class Writer {
   #nonce = '';
   #entriesSinceSnapshot = 0;
   #bytesSinceSnapshot = 0;
+  #snapshotBytes = 0;
   #figures = { entriesAppended: 0, entriesReplayed: 0, snapshotsTaken: 0 };
   #tickTimer: TimerHandle | null = null;
   #tickedMs: MonoMs;
@@ -82,13 +92,15 @@ export class Writer {
     const { log, clock, random } = this.#options;
     const loaded = await log.load();
     if (loaded.snapshot !== null) this.#state = decodeSnapshot(loaded.snapshot);
+    this.#snapshotBytes = loaded.snapshot?.length ?? 0;
     let seq = loaded.snapshotSeq;
     for await (const entry of loaded.entries) {
       assert(entry.seq === seq + 1, `entry ${seq + 1} follows entry ${seq}`);
       seq = entry.seq;
       this.#figures.entriesReplayed += 1;
       if (entry.payload.length === 0) continue;
-      const records = decodeRecords(entry.payload);
+      this.#bytesSinceSnapshot += entry.payload.length;
+      const records = recordsOf(entry);
       applyEntry(this.#state, { epoch: entry.epoch, seq, records }, clock.nowMs());
     }
     this.#nonce = Buffer.from(random.bytes(12)).toString('base64url');
@@ -122,19 +134,43 @@ export class Writer {
 
   /** The reply to a command, once everything that it was decided on is durable. */
   submit(command: Command): Promise<Reply> {
+    return this.#enqueue((state, context, resolve) => {
+      const { records, facts, reply } = step(state, command, context);
+      return { records, facts, answer: () => resolve(reply) };
+    });
+  }
+
+  /** What `body` sees of the state between two commands, once what it sees is durable. */
+  read<T>(body: (state: CoordinatorState) => T): Promise<T> {
+    return this.#enqueue<T>((state, _context, resolve) => {
+      const value = body(state);
+      return { records: [], facts: [], answer: () => resolve(value) };
+    });
+  }
+
+  #enqueue<T>(
+    decide: (
+      state: CoordinatorState,
+      context: StepContext,
+      resolve: (value: T) => void,
+    ) => Decision,
+  ): Promise<T> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     if (this.#queue.length >= QUEUE_COMMANDS_MAX) {
       const message = `the coordinator has ${QUEUE_COMMANDS_MAX} requests waiting; repeat this one later`;
       return Promise.reject(new Mx8Error('coordinator_unavailable', message));
     }
-    const settle = Promise.withResolvers<Reply>();
-    this.#queue.push({ command, settle });
-    if (!this.#isScheduled && !this.#isWriting) {
-      this.#isScheduled = true;
-      // After this turn's input, so that all of it shares one sync.
-      setImmediate(() => void this.#drain());
-    }
-    return settle.promise;
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({ decide: (state, context) => decide(state, context, resolve), reject });
+      this.#schedule();
+    });
+  }
+
+  /** The next batch starts after this turn's input, so that all of it shares one sync. */
+  #schedule(): void {
+    if (this.#isScheduled || this.#isWriting) return;
+    this.#isScheduled = true;
+    setImmediate(() => void this.#turn());
   }
 
   /** Answers what is queued, then stops. */
@@ -147,33 +183,36 @@ export class Writer {
     this.#end(new Mx8Error('coordinator_unavailable', 'the coordinator has stopped'));
   }
 
-  async #drain(): Promise<void> {
+  /** One batch; between two of them the process reads its sockets and timers. */
+  async #turn(): Promise<void> {
     this.#isScheduled = false;
     this.#isWriting = true;
-    while (this.#queue.length > 0 && this.#ended === null) {
-      const batch = this.#queue.slice(0, BATCH_COMMANDS_MAX);
-      this.#queue = this.#queue.slice(BATCH_COMMANDS_MAX);
-      try {
-        await this.#writeBatch(batch);
-      } catch (cause) {
-        const error = fatalError(cause);
-        for (const { settle } of batch) settle.reject(error);
-        this.#fail(error);
-      }
+    const batch: Waiting[] = [];
+    try {
+      await this.#writeBatch(batch);
+    } catch (cause) {
+      this.#fail(cause, batch);
     }
     this.#isWriting = false;
+    if (this.#queue.length > 0 && this.#ended === null) {
+      this.#schedule();
+      return;
+    }
     this.#idle?.resolve();
     this.#idle = null;
   }
 
-  async #writeBatch(batch: readonly Waiting[]): Promise<void> {
+  /** Moves what it takes from the queue to `batch`, decides it, makes it durable, answers it. */
+  async #writeBatch(batch: Waiting[]): Promise<void> {
     const records: JobRecord[] = [];
     const facts: Fact[] = [];
-    const replies: Reply[] = [];
+    const answers: (() => void)[] = [];
     const { clock } = this.#options;
     const seq = this.#seq + 1;
     const nowUnixMs = clock.unixMs();
-    for (const { command } of batch) {
+    for (const waiting of this.#queue) {
+      if (batch.length >= BATCH_COMMANDS_MAX || records.length >= BATCH_RECORDS_MAX) break;
+      batch.push(waiting);
       const context = {
         nowMs: clock.nowMs(),
         nowUnixMs,
@@ -181,18 +220,15 @@ export class Writer {
         seq,
         nextIndex: records.length,
       };
-      const result = step(this.#state, command, context);
-      for (const record of result.records) records.push(record);
-      for (const fact of result.facts) facts.push(fact);
-      replies.push(result.reply);
+      const decision = waiting.decide(this.#state, context);
+      for (const record of decision.records) records.push(record);
+      for (const fact of decision.facts) facts.push(fact);
+      answers.push(decision.answer);
     }
+    this.#queue = this.#queue.slice(batch.length);
     if (records.length > 0) await this.#append(seq, records);
     if (facts.length > 0) for (const listener of this.#listeners) listener(facts);
-    batch.forEach(({ settle }, index) => {
-      const reply = replies[index];
-      assert(reply !== undefined, 'every command has a reply');
-      settle.resolve(reply);
-    });
+    for (const answer of answers) answer();
     await this.#snapshotIfDue();
   }
 
@@ -210,7 +246,7 @@ export class Writer {
   async #snapshotIfDue(): Promise<void> {
     const isDue =
       this.#entriesSinceSnapshot >= SNAPSHOT_ENTRIES ||
-      this.#bytesSinceSnapshot >= SNAPSHOT_PAYLOAD_BYTES;
+      this.#bytesSinceSnapshot >= Math.max(SNAPSHOT_PAYLOAD_BYTES, this.#snapshotBytes);
     if (!isDue) return;
     const { log, events } = this.#options;
     const state = encodeSnapshot(this.#state);
@@ -223,6 +259,7 @@ export class Writer {
     }
     this.#entriesSinceSnapshot = 0;
     this.#bytesSinceSnapshot = 0;
+    this.#snapshotBytes = state.length;
     this.#figures.snapshotsTaken += 1;
     events.emit('debug', 'snapshot_taken', { seq: this.#seq, snapshot_bytes: state.length });
   }
@@ -250,9 +287,17 @@ export class Writer {
     });
   }
 
-  #fail(error: Mx8Error): void {
+  #fail(cause: unknown, batch: readonly Waiting[]): void {
     this.#tickTimer?.clear();
-    this.#end(error);
+    const error = fatalError(cause);
+    // Whether a write that failed is on the disk nobody knows: callers are told to ask again, never
+    // that it did not happen. A fenced write is known not to be there.
+    const answer =
+      error.code === 'not_leader'
+        ? error
+        : new Mx8Error('coordinator_unavailable', 'the coordinator ended; ask again', {}, error);
+    for (const waiting of batch) waiting.reject(answer);
+    this.#end(answer);
     this.#options.onFatal(error);
   }
 
@@ -260,7 +305,7 @@ export class Writer {
     this.#ended ??= error;
     const left = this.#queue;
     this.#queue = [];
-    for (const { settle } of left) settle.reject(this.#ended);
+    for (const waiting of left) waiting.reject(this.#ended);
   }
 }
 
@@ -273,4 +318,15 @@ function fatalError(cause: unknown): Mx8Error {
   if (cause instanceof Mx8Error) return cause;
   const why = cause instanceof Error ? cause.message : String(cause);
   return new Mx8Error('internal', `the coordinator cannot go on: ${why}`, {}, cause);
+}
+
+/** The records of an entry; what is wrong with them is said with its number. */
+function recordsOf(entry: LogEntry): readonly JobRecord[] {
+  try {
+    return decodeRecords(entry.payload);
+  } catch (error) {
+    if (!(error instanceof Mx8Error)) throw error;
+    const details = { ...error.details, seq: entry.seq };
+    throw new Mx8Error(error.code, `entry ${entry.seq}: ${error.message}`, details, error);
+  }
 }

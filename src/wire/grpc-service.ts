@@ -37,7 +37,7 @@ export function grpcService(
   methods: ServiceMethods,
   onInternalError: (error: Mx8Error) => void,
 ): GrpcService {
-  const definition: ServiceDefinition = {};
+  const definition: Record<string, Definition> = {};
   const implementation: UntypedServiceImplementation = {};
   for (const method of wireMethods(name)) {
     definition[method.name] = methodDefinition(method);
@@ -46,7 +46,9 @@ export function grpcService(
   return { definition, implementation };
 }
 
-function methodDefinition(method: WireMethod): ServiceDefinition[string] {
+type Definition = ServiceDefinition[string];
+
+function methodDefinition(method: WireMethod): Definition {
   const { path, requestStream, responseStream, request, response } = method;
   return {
     path,

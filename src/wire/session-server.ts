@@ -93,6 +93,7 @@ class Session {
   }
 
   #speakFor(speaker: Speaker): void {
+    if (this.#speaker !== null && isSame(this.#speaker, speaker)) return;
     this.#silence();
     this.#speaker = speaker;
     const { jobId, nodeId } = speaker;
@@ -164,4 +165,8 @@ class Session {
       // The coordinator stops; after its restart every node counts as disconnected anyway.
     });
   }
+}
+
+function isSame(a: Speaker, b: Speaker): boolean {
+  return a.jobId === b.jobId && a.nodeId === b.nodeId && a.instanceId === b.instanceId;
 }
