@@ -152,6 +152,8 @@ export class ScenarioWorld {
         };
       case 'resume':
         return { type: 'resume_job', jobId: job };
+      case 'begin-run':
+        return { type: 'begin_run', jobId: job, worldSize: Number(named.get('world') ?? 1) };
       case 'drain':
         return { type: 'drain_job', jobId: job };
       case 'status':

@@ -74,6 +74,11 @@ function applyToJob(
       job.failure = null;
       job.finalizer = null;
       return;
+    case 'world_size_set':
+      assert(job.nodes.size === 0, 'ranks are dealt anew only while nobody holds one');
+      job.spec = { ...job.spec, worldSize: record.worldSize, minWorldSize: 1 };
+      job.work.dealTo(record.worldSize);
+      return;
     case 'finalize_granted':
       job.phase = 'finalizing';
       job.finalizer = { nodeId: record.node, token: leaseId(position) };

@@ -14,6 +14,7 @@ import type { Refusal } from '../base/errors.ts';
 import { addMs, type JobId, type MonoMs } from '../base/units.ts';
 import { applyRecord } from './apply.ts';
 import {
+  beginRun,
   checkpointOf,
   completeJob,
   createJob,
@@ -79,6 +80,8 @@ function decideForJob(tx: Transaction, job: JobState, command: Exclude<OfJob, Of
   switch (command.type) {
     case 'resume_job':
       return resumeJob(tx, job);
+    case 'begin_run':
+      return beginRun(tx, job, command);
     case 'drain_job':
       return drainJob(tx, job);
     case 'get_snapshot':
@@ -112,7 +115,7 @@ function decideForNode(tx: Transaction, job: JobState, command: OfNode): Reply {
     case 'release':
       return releaseLease(tx, job, node, command);
     case 'leave':
-      return leave(tx, job, node);
+      return leave(tx, job, node, 'node_left');
     case 'fail_job':
       return failJob(tx, job, command);
     case 'request_finalize':

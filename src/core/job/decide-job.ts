@@ -3,6 +3,7 @@ import { refused, type Refusal } from '../base/errors.ts';
 import { isManifestHash } from '../base/units.ts';
 import { encodeCheckpoint } from './checkpoint.ts';
 import { returnLease } from './decide-leases.ts';
+import { leave } from './decide-membership.ts';
 import type { JobState, NodeState } from './job-state.ts';
 import type { Command, JobSpec, Reply } from './protocol.ts';
 import type { Transaction } from './transaction.ts';
@@ -95,6 +96,22 @@ export function resumeJob(tx: Transaction, job: JobState): Reply {
   tx.emit({ type: 'job_resumed', job: job.spec.jobId });
   tx.fact({ event: 'job_resumed', jobId: job.spec.jobId });
   return { type: 'ok' };
+}
+
+/** A new run by a supervisor that knows that no node of the former one lives. */
+export function beginRun(tx: Transaction, job: JobState, command: Of<'begin_run'>): Reply {
+  const { jobId } = job.spec;
+  const { worldSize } = command;
+  if (!(Number.isSafeInteger(worldSize) && worldSize >= 1 && worldSize <= WORLD_SIZE_MAX)) {
+    const message = `world_size takes a whole number from 1 to ${WORLD_SIZE_MAX}, got ${worldSize}`;
+    return refused('field_invalid', message);
+  }
+  if (job.phase === 'completed') return { type: 'ok' };
+  for (const node of [...job.nodes.values()]) leave(tx, job, node, 'run_ended');
+  if (job.spec.worldSize !== worldSize) {
+    tx.emit({ type: 'world_size_set', job: jobId, worldSize });
+  }
+  return resumeJob(tx, job);
 }
 
 export function drainJob(tx: Transaction, job: JobState): Reply {

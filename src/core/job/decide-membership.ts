@@ -193,12 +193,13 @@ function heard(node: NodeState, nowMs: MonoMs): void {
   node.disconnected = false;
 }
 
-export function leave(tx: Transaction, job: JobState, node: NodeState): Reply {
+/** The node goes, and what it holds is available at once. */
+export function leave(tx: Transaction, job: JobState, node: NodeState, reason: string): Reply {
   for (const id of [...node.leases]) {
     const lease = job.leases.get(id);
     if (lease !== undefined) returnLease(tx, job, lease, 'released', '');
   }
-  releaseRank(tx, job, node, 'node_left');
+  releaseRank(tx, job, node, reason);
   return { type: 'ok' };
 }
 

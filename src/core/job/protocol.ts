@@ -94,6 +94,11 @@ export type Command =
   | { readonly type: 'create_job'; readonly spec: JobSpec }
   /** Lets a failed or drained job go on; a new run of the same outputs. */
   | { readonly type: 'resume_job'; readonly jobId: JobId }
+  /**
+   * A supervisor that knows all former nodes of the job to be dead goes on with it, maybe with another
+   * number of nodes: what they held is available at once.
+   */
+  | { readonly type: 'begin_run'; readonly jobId: JobId; readonly worldSize: number }
   | ({
       readonly type: 'register';
       readonly caps: NodeCaps;

@@ -61,6 +61,8 @@ export type JobRecord =
   | ({ readonly type: 'job_failed'; readonly code: string; readonly message: string } & OfJob)
   | ({ readonly type: 'job_draining' } & OfJob)
   | ({ readonly type: 'job_resumed' } & OfJob)
+  /** The order is dealt to this many ranks from now on; no node holds a rank at this moment. */
+  | ({ readonly type: 'world_size_set'; readonly worldSize: number } & OfJob)
   /** The token is this record's own position in the log. */
   | ({ readonly type: 'finalize_granted'; readonly node: NodeId } & OfJob)
   | ({ readonly type: 'job_completed'; readonly outputManifestHash: ManifestHash | null } & OfJob);

@@ -26,7 +26,7 @@ type OrderSpec = Pick<
 
 export class WorkLedger {
   readonly blockCount: number;
-  readonly #spec: OrderSpec;
+  #spec: OrderSpec;
   /** By block index. */
   readonly #blocks: Uint8Array;
   /** Block index by position in the global order; null means the identity. */
@@ -85,6 +85,12 @@ export class WorkLedger {
     if (this.#unissuedBlocks === 0) return null;
     const position = this.#ownPosition(rank) ?? this.#lastPosition();
     return this.blockRange(this.#blockAt(position));
+  }
+
+  /** From now on position i of the order belongs first to rank i mod `worldSize`. */
+  dealTo(worldSize: number): void {
+    this.#spec = { ...this.#spec, worldSize };
+    this.#resetHeads();
   }
 
   /** Unissued -> leased, for a range that `next` gave (now or, in a replay, then). */
