@@ -23,3 +23,9 @@ export const LOCK_WAIT_MS_MAX: number = 30 * 60_000;
 
 /** Progress is told this often, counted in samples, so that telling costs nothing. */
 export const PROGRESS_SAMPLES = 1024;
+
+/** Packing gathers writes to this size; one such buffer is all the payload it holds. */
+export const PACK_BUFFER_BYTES: number = 4 * 1024 * 1024;
+
+/** Differences that `verify` keeps for its answer; it counts and tells of all of them. */
+export const DIFFERENCES_MAX = 10_000;

@@ -1,0 +1,11 @@
+/** The door of this room: pinned data sets. */
+export { FsManifestStore } from './fs-manifest-store.ts';
+export type { FsManifestStoreOptions } from './fs-manifest-store.ts';
+export { pack } from './pack.ts';
+export type { PackOptions, PackProgress, PackResult } from './pack.ts';
+export type { LabelMode } from './pack-plan.ts';
+export { readClasses } from './read-classes.ts';
+export { resolveLink } from './resolve-link.ts';
+export type { ResolvedLink, ResolveOptions, ResolveProgress } from './resolve-link.ts';
+export { verify } from './verify.ts';
+export type { Difference, VerifyOptions, VerifyProgress, VerifyResult } from './verify.ts';

@@ -1,0 +1,245 @@
+/** Packs the files of a folder into tar shards with a manifest over them. */
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { resolve } from 'node:path';
+
+import { Mx8Error } from '../core/base/errors.ts';
+import { manifestHash } from '../core/base/units.ts';
+import type { ManifestHash } from '../core/base/units.ts';
+import { imagefolderHint } from '../core/manifest/decode-hint.ts';
+import { encodeHeader, encodeRecords } from '../core/manifest/encode.ts';
+import { encodeLabels } from '../core/manifest/labels.ts';
+import type { SampleRecord } from '../core/manifest/record.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Random } from '../ports/random.ts';
+import { PROGRESS_SAMPLES } from './limits.ts';
+import { canonicalBase, locateBase } from './locate-base.ts';
+import { classOf, entryName, planPack, walkPackInput } from './pack-plan.ts';
+import type { LabelMode, PackPlan } from './pack-plan.ts';
+import { PackOutput } from './pack-output.ts';
+import { SampleFile } from './sample-file.ts';
+import { ShardWriter } from './shard-writer.ts';
+import type { PackedPart } from './shard-writer.ts';
+import { systemCode, systemReason } from './system-error.ts';
+import { contains } from './walk-folder.ts';
+import type { FoundFile } from './walk-folder.ts';
+
+export interface PackProgress {
+  /** `listing` counts the files, then `packing` copies them. */
+  readonly phase: 'listing' | 'packing';
+  readonly samples: number;
+  /** Of `packing`; null while listing. */
+  readonly samplesTotal: number | null;
+  /** Bytes of samples copied. */
+  readonly bytes: number;
+}
+
+export interface PackOptions {
+  readonly labels: LabelMode;
+  /** A shard does not grow past this, except for one sample that is larger by itself. */
+  readonly shardBytes: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly onProgress?: (progress: PackProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface PackResult {
+  /** Canonical absolute path of the data set: a link to it. */
+  readonly output: string;
+  readonly hash: ManifestHash;
+  readonly sampleCount: number;
+  readonly shardCount: number;
+  /** Bytes of the samples. */
+  readonly bytes: number;
+  /** By label id; null without labels. */
+  readonly labels: readonly string[] | null;
+}
+
+/** Packs `input` into `output`. When it fails or is aborted, what it wrote is removed again. */
+export async function pack(
+  input: string,
+  output: string,
+  options: PackOptions,
+): Promise<PackResult> {
+  const from = await checkInput(input, output);
+  const { onProgress, signal } = options;
+  const plan = await planPack(
+    from,
+    options.labels,
+    (samples) => onProgress?.({ phase: 'listing', samples, samplesTotal: null, bytes: 0 }),
+    signal,
+  );
+  const target = await PackOutput.claim(resolve(output), options);
+  try {
+    const packed = await new PackRun(from, target, plan, options).run();
+    await target.publish(packed.metaNames);
+    const { hash, sampleCount, shardCount, bytes } = packed;
+    return { output: target.root, hash, sampleCount, shardCount, bytes, labels: plan.labels };
+  } catch (error) {
+    await target.abandon();
+    throw writeError(target.root, error);
+  }
+}
+
+async function checkInput(input: string, output: string): Promise<string> {
+  const path = canonicalBase(input);
+  const base = await locateBase(path);
+  if (base.type === 'manifest') {
+    const what = base.isPacked ? 'a packed data set already' : 'a manifest';
+    throw new Mx8Error('link_invalid', `${path} is ${what}; pack takes a folder of files.`, {
+      location: path,
+    });
+  }
+  if (contains(path, resolve(output))) {
+    throw new Mx8Error(
+      'flag_invalid',
+      `The output ${resolve(output)} lies in the input ${path}, so the data set would pack itself. Choose a folder beside it.`,
+      { flag: '--out' },
+    );
+  }
+  return path;
+}
+
+interface Packed {
+  readonly hash: ManifestHash;
+  readonly sampleCount: number;
+  readonly shardCount: number;
+  readonly bytes: number;
+  /** Files to be moved into `_mx8/`, the manifest last. */
+  readonly metaNames: readonly string[];
+}
+
+class PackRun {
+  readonly #input: string;
+  readonly #target: PackOutput;
+  readonly #plan: PackPlan;
+  readonly #options: PackOptions;
+  readonly #labelIds: ReadonlyMap<string, number>;
+  readonly #shards: ShardWriter;
+  readonly #hash = createHash('sha256');
+  #samples = 0;
+  #bytes = 0;
+
+  constructor(input: string, target: PackOutput, plan: PackPlan, options: PackOptions) {
+    this.#input = input;
+    this.#target = target;
+    this.#plan = plan;
+    this.#options = options;
+    this.#labelIds = new Map((plan.labels ?? []).map((label, id) => [label, id]));
+    this.#shards = new ShardWriter(target.shardsFolder, options.shardBytes);
+  }
+
+  async run(): Promise<Packed> {
+    const manifest = await open(this.#target.metaPath('manifest.tsv'), 'wx');
+    try {
+      await this.#write(manifest, encodeHeader());
+      for await (const files of walkPackInput(this.#input, this.#options.signal)) {
+        await this.#packFiles(manifest, files);
+      }
+      await this.#shards.finish();
+      await manifest.sync();
+    } finally {
+      await this.#shards.abandon();
+      await manifest.close();
+    }
+    this.#checkCount();
+    await this.#writeLabels();
+    return {
+      hash: manifestHash(this.#hash.digest('hex')),
+      sampleCount: this.#samples,
+      shardCount: this.#shards.shardCount,
+      bytes: this.#bytes,
+      metaNames: this.#plan.labels === null ? ['manifest.tsv'] : ['labels.tsv', 'manifest.tsv'],
+    };
+  }
+
+  async #packFiles(manifest: FileHandle, files: readonly FoundFile[]): Promise<void> {
+    const records: SampleRecord[] = [];
+    for (const file of files) {
+      this.#options.signal?.throwIfAborted();
+      records.push(await this.#packFile(file));
+      if (this.#samples % PROGRESS_SAMPLES === 0) this.#tell();
+    }
+    await this.#write(manifest, encodeRecords(records));
+    this.#tell();
+  }
+
+  async #packFile(found: FoundFile): Promise<SampleRecord> {
+    const sampleId = this.#samples;
+    const file = SampleFile.open(found.realPath);
+    let part: PackedPart;
+    try {
+      part = await this.#shards.add(entryName(sampleId, found.path), file);
+    } finally {
+      file.close();
+    }
+    this.#samples += 1;
+    this.#bytes += part.byteLength;
+    return {
+      sampleId,
+      location: this.#target.shardLocation(part.shard),
+      byteOffset: part.byteOffset,
+      byteLength: part.byteLength,
+      decodeHint: this.#hintOf(found.path),
+    };
+  }
+
+  #hintOf(path: string): string {
+    if (this.#plan.labels === null) return '';
+    const labelId = this.#labelIds.get(classOf(path) ?? '');
+    if (labelId === undefined) throw inputChanged(`${this.#input}/${path} is new`);
+    return imagefolderHint(labelId);
+  }
+
+  /** The listing and the packing must have seen the same folder. */
+  #checkCount(): void {
+    if (this.#samples === this.#plan.fileCount) return;
+    throw inputChanged(
+      `${this.#input} held ${this.#plan.fileCount} files first and ${this.#samples} then`,
+    );
+  }
+
+  async #writeLabels(): Promise<void> {
+    if (this.#plan.labels === null) return;
+    const file = await open(this.#target.metaPath('labels.tsv'), 'wx');
+    try {
+      await file.writeFile(encodeLabels(this.#plan.labels));
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #write(manifest: FileHandle, bytes: Uint8Array): Promise<void> {
+    this.#hash.update(bytes);
+    await manifest.writeFile(bytes);
+  }
+
+  #tell(): void {
+    this.#options.onProgress?.({
+      phase: 'packing',
+      samples: this.#samples,
+      samplesTotal: this.#plan.fileCount,
+      bytes: this.#bytes,
+    });
+  }
+}
+
+function inputChanged(how: string): Mx8Error {
+  return new Mx8Error(
+    'sample_changed',
+    `The input changed while it was packed: ${how}. Pack again when nobody writes to it.`,
+  );
+}
+
+function writeError(root: string, error: unknown): unknown {
+  if (error instanceof Mx8Error || systemCode(error) === '') return error;
+  return new Mx8Error(
+    'output_write_failed',
+    `Cannot write the packed data set ${root}: ${systemReason(error)}.`,
+    { path: root, system_code: systemCode(error) },
+    error,
+  );
+}

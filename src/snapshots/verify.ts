@@ -1,0 +1,191 @@
+/**
+ * Reads every sample of a pinned data set again and says what differs from its manifest. Damage is not
+ * an error here, it is the answer.
+ */
+import { Mx8Error } from '../core/base/errors.ts';
+import { USTAR_BLOCK_BYTES } from '../core/base/ustar.ts';
+import { schemeOf } from '../core/manifest/location.ts';
+import type { SampleRecord } from '../core/manifest/record.ts';
+import type { ManifestReader } from '../ports/manifest-store.ts';
+import { DIFFERENCES_MAX, IO_CHUNK_BYTES, PROGRESS_SAMPLES } from './limits.ts';
+import { headerDifference, isPackedShard } from './packed-entry.ts';
+import { resolveLink } from './resolve-link.ts';
+import type { ResolvedLink, ResolveOptions, ResolveProgress } from './resolve-link.ts';
+import { SampleFile } from './sample-file.ts';
+
+export interface Difference {
+  readonly sampleId: number;
+  readonly location: string;
+  /**
+   * `missing`: no such file · `empty`: a file without bytes · `shorter`: it ends before the sample does ·
+   * `unreadable`: the system refuses · `header`: the tar header before the sample says something else.
+   */
+  readonly kind: 'missing' | 'empty' | 'shorter' | 'unreadable' | 'header';
+  /** A sentence. */
+  readonly what: string;
+}
+
+export interface VerifyProgress {
+  readonly phase: ResolveProgress['phase'] | 'verifying';
+  readonly samples: number;
+  /** Of `verifying`; null before. */
+  readonly samplesTotal: number | null;
+  readonly bytes: number;
+  readonly differences: number;
+}
+
+export interface VerifyOptions extends Omit<ResolveOptions, 'onProgress'> {
+  readonly onProgress?: (progress: VerifyProgress) => void;
+  /** Called for each difference as it is found. */
+  readonly onDifference?: (difference: Difference) => void;
+}
+
+export interface VerifyResult {
+  readonly link: ResolvedLink;
+  readonly bytes: number;
+  readonly differenceCount: number;
+  /** The first `DIFFERENCES_MAX`, in id order. */
+  readonly differences: readonly Difference[];
+}
+
+export async function verify(link: string, options: VerifyOptions): Promise<VerifyResult> {
+  const { store, clock, events, signal, onProgress } = options;
+  const resolved = await resolveLink(link, {
+    store,
+    clock,
+    events,
+    ...(signal === undefined ? {} : { signal }),
+    onProgress: ({ phase, samples }) =>
+      onProgress?.({ phase, samples, samplesTotal: null, bytes: 0, differences: 0 }),
+  });
+  const reader = await store.open(resolved.hash);
+  try {
+    const run = new VerifyRun(reader, options);
+    await run.run();
+    const { bytes, differenceCount, differences } = run;
+    return { link: resolved, bytes, differenceCount, differences };
+  } finally {
+    await reader.close();
+  }
+}
+
+class VerifyRun {
+  readonly differences: Difference[] = [];
+  differenceCount = 0;
+  bytes = 0;
+  readonly #reader: ManifestReader;
+  readonly #options: VerifyOptions;
+  readonly #buffer = Buffer.allocUnsafeSlow(IO_CHUNK_BYTES);
+  /** The file of the last sample: the samples of a shard follow each other. */
+  #file: SampleFile | null = null;
+
+  constructor(reader: ManifestReader, options: VerifyOptions) {
+    this.#reader = reader;
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.#options;
+    try {
+      for await (const records of this.#reader.records(0, this.#reader.sampleCount, signal)) {
+        for (const record of records) {
+          signal?.throwIfAborted();
+          this.#verify(record);
+          if (record.sampleId % PROGRESS_SAMPLES === 0) this.#tell(record.sampleId);
+        }
+      }
+      this.#tell(this.#reader.sampleCount);
+    } finally {
+      this.#file?.close();
+    }
+  }
+
+  #verify(record: SampleRecord): void {
+    try {
+      const difference = this.#differenceOf(record);
+      if (difference !== null) this.#report(record, difference[0], difference[1]);
+    } catch (error) {
+      if (!(error instanceof Mx8Error)) throw error;
+      if (error.code === 'sample_missing') this.#report(record, 'missing', error.message);
+      else if (error.code === 'sample_unreadable')
+        this.#report(record, 'unreadable', error.message);
+      else throw error;
+    }
+  }
+
+  #differenceOf(record: SampleRecord): readonly [Difference['kind'], string] | null {
+    const file = this.#open(record.location);
+    const { byteOffset, byteLength } = record;
+    if (byteOffset === null || byteLength === null) {
+      if (file.size === 0) return ['empty', `The file ${record.location} is empty.`];
+      return this.#read(file, 0, file.size)
+        ? null
+        : shorter(record, file.size, 'while it was read');
+    }
+    const end = byteOffset + byteLength;
+    if (file.size < end) return shorter(record, file.size, `but the sample ends at ${end}`);
+    if (isPackedShard(record.location)) {
+      const header = new Uint8Array(USTAR_BLOCK_BYTES);
+      file.readAt(header, Math.max(0, byteOffset - USTAR_BLOCK_BYTES));
+      const what = headerDifference(header, record);
+      if (what !== null) return ['header', what];
+    }
+    return this.#read(file, byteOffset, end)
+      ? null
+      : shorter(record, file.size, 'while it was read');
+  }
+
+  #open(path: string): SampleFile {
+    if (this.#file?.path === path) return this.#file;
+    this.#file?.close();
+    this.#file = null;
+    const scheme = schemeOf(path);
+    if (scheme !== null) {
+      throw new Mx8Error(
+        'scheme_unsupported',
+        `${path} cannot be verified: this version of mx8 reads files of this machine, not ${scheme}://.`,
+        { location: path, scheme },
+      );
+    }
+    this.#file = SampleFile.open(path);
+    return this.#file;
+  }
+
+  /** False when the file ends before `end`. */
+  #read(file: SampleFile, start: number, end: number): boolean {
+    for (let at = start; at < end;) {
+      const length = Math.min(this.#buffer.length, end - at);
+      const bytes = file.readAt(this.#buffer.subarray(0, length), at);
+      if (bytes === 0) return false;
+      at += bytes;
+      this.bytes += bytes;
+    }
+    return true;
+  }
+
+  #report(record: SampleRecord, kind: Difference['kind'], what: string): void {
+    const { sampleId, location } = record;
+    const difference = { sampleId, location, kind, what };
+    this.differenceCount += 1;
+    if (this.differences.length < DIFFERENCES_MAX) this.differences.push(difference);
+    this.#options.onDifference?.(difference);
+  }
+
+  #tell(samples: number): void {
+    this.#options.onProgress?.({
+      phase: 'verifying',
+      samples,
+      samplesTotal: this.#reader.sampleCount,
+      bytes: this.bytes,
+      differences: this.differenceCount,
+    });
+  }
+}
+
+function shorter(
+  record: SampleRecord,
+  size: number,
+  detail: string,
+): readonly [Difference['kind'], string] {
+  return ['shorter', `The file ${record.location} has ${size} bytes, ${detail}.`];
+}
