@@ -35,10 +35,10 @@ export interface JobOptions<Row> {
    * being called once; only what is returned counts. Rows are in the order of the samples; where a row
    * belongs to another sample than its place says, or samples have none, it names its `sampleId`.
    */
-  process(
+  readonly process: (
     batch: JobBatch,
     ctx: JobContext,
-  ): Iterable<NoInfer<Row>> | Promise<Iterable<NoInfer<Row>>>;
+  ) => Iterable<NoInfer<Row>> | Promise<Iterable<NoInfer<Row>>>;
   readonly output: Sink<Row>;
 }
 
@@ -90,7 +90,7 @@ export function defineJob<Row>(options: JobOptions<Row>): JobDefinition<Row> {
     input: input ?? null,
     batch,
     retries,
-    process: process.bind(options),
+    process,
     output,
   } satisfies JobDefinition<Row>);
 }

@@ -44,8 +44,9 @@ async function checkFile(path: string): Promise<void> {
 
 async function importModule(path: string): Promise<Record<string, unknown>> {
   try {
-    const module: Record<string, unknown> = await import(pathToFileURL(path).href);
-    return module;
+    const module: unknown = await import(pathToFileURL(path).href);
+    // A module namespace is an object whose values are whatever it exports.
+    return module as Record<string, unknown>;
   } catch (error) {
     // What defineJob refused is a sentence already.
     if (error instanceof Mx8Error && error.code === 'job_options_invalid') {

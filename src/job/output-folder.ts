@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { Mx8Error } from '../core/base/errors.ts';
 import { isId, isManifestHash, jobId, type JobId, type ManifestHash } from '../core/base/units.ts';
 import { makeFolder, readIfThere, writeWholeOnce } from '../storage/local-output.ts';
-import { errnoOf, writing } from '../storage/output-error.ts';
+import { errnoOf, outputError, writing } from '../storage/output-error.ts';
 import { hashFile } from './hash-file.ts';
 import { claimPath, manifestPath, metaFolder } from './output-paths.ts';
 
@@ -119,7 +119,7 @@ async function firstEntry(out: string): Promise<string | null> {
     return names.find((name) => name !== '_mx8') ?? (await firstOfMeta(out, names));
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return null;
-    return writing('read', out, () => Promise.reject(error));
+    throw outputError(error, 'read', out);
   }
 }
 

@@ -40,15 +40,16 @@ function withoutQuery(location: string): string {
 }
 
 function cleaned(name: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is being removed
-  return name.replaceAll(/[\u0000-\u001f\u007f\\]/g, '_');
+  return Array.from(name, (char) => (isControl(char) || char === '\\' ? '_' : char)).join('');
+}
+
+function isControl(char: string): boolean {
+  return char < ' ' || char === '\u007f';
 }
 
 /** At most `bytesMax` bytes of UTF-8, never half a character. */
 function cut(text: string, bytesMax: number): string {
-  let short = text;
-  while (encoder.encode(short).length > bytesMax) short = [...short].slice(0, -1).join('');
-  return short;
+  return text.slice(0, encoder.encodeInto(text, new Uint8Array(bytesMax)).read);
 }
 
 /** The name as given, or `row_invalid` with what is wrong with it. */
@@ -64,8 +65,7 @@ function fault(name: string): string | null {
   if (name.startsWith('/'))
     return 'it is an absolute path; names are relative to the output folder';
   if (name.includes('\\')) return 'it has a backslash; folders are separated by "/"';
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  if (/[\u0000-\u001f\u007f]/.test(name)) return 'it has a control character';
+  if (Array.from(name).some(isControl)) return 'it has a control character';
   if (!name.isWellFormed()) return 'it is not valid Unicode';
   if (encoder.encode(name).length > NAME_PATH_BYTES_MAX) {
     return `it is longer than ${NAME_PATH_BYTES_MAX} bytes`;

@@ -14,7 +14,7 @@ import {
   readIfThere,
   syncFolder,
 } from '../storage/local-output.ts';
-import { errnoOf, writing } from '../storage/output-error.ts';
+import { errnoOf, outputError, writing } from '../storage/output-error.ts';
 import { nameTaken } from './output-name.ts';
 import {
   leaseFolder,
@@ -73,13 +73,9 @@ async function makeParents(out: string, files: readonly PieceFile[]): Promise<vo
         const message = `the output folder ${parent} cannot be made: another sample's output is a file of that name`;
         throw new Mx8Error('row_invalid', message, { path }, error);
       }
-      throw await failed(error, 'create the folder', path);
+      throw outputError(error, 'create the folder', path);
     }
   }
-}
-
-function failed(error: unknown, doing: string, path: string): Promise<never> {
-  return writing(doing, path, () => Promise.reject(error));
 }
 
 async function publishFile(
@@ -136,6 +132,6 @@ async function namesIn(folder: string): Promise<readonly string[]> {
     return await readdir(folder);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return [];
-    return writing('read', folder, () => Promise.reject(error));
+    throw outputError(error, 'read', folder);
   }
 }
