@@ -52,6 +52,11 @@ export interface CoordinatorServer {
   readonly port: number;
   /** The same coordinator without the way over gRPC. */
   readonly client: CoordinatorClient;
+  /**
+   * Goes on with a job whose former nodes are all known to be dead, with this many nodes from now on:
+   * nothing waits for the leases of the dead. False when there is no such job.
+   */
+  beginRun(jobId: JobId, worldSize: number): Promise<boolean>;
   /** Calls `listener` with everything that happens, once it is durable. */
   onFact(listener: (fact: Fact) => void): void;
   /** Answers what was asked, stops serving and closes the log; within a second. */
@@ -126,6 +131,13 @@ class RunningCoordinator implements CoordinatorServer {
       entries_replayed: entriesReplayed,
       start_ms: Math.round(clock.nowMs() - startMs),
     });
+  }
+
+  async beginRun(jobId: JobId, worldSize: number): Promise<boolean> {
+    const reply = await this.#writer.submit({ type: 'begin_run', jobId, worldSize });
+    if (reply.type === 'refused' && reply.code === 'job_unknown') return false;
+    expectReply(reply, 'ok');
+    return true;
   }
 
   onFact(listener: (fact: Fact) => void): void {

@@ -1,0 +1,235 @@
+/** `mx8 run`: a whole job on this machine. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Mx8Error } from '../../core/base/errors.ts';
+import type { JobSnapshot } from '../../core/job/protocol.ts';
+import { startCoordinator } from '../../coordinator/index.ts';
+import { SqliteLog } from '../../log/sqlite-log.ts';
+import type { EventSink } from '../../ports/event-sink.ts';
+import { countText } from '../../view/format.ts';
+import type { CommandIo } from '../command-io.ts';
+import { type Command, type CommandLine, defineCommand } from '../command.ts';
+import * as cluster from '../flags/cluster.ts';
+import * as data from '../flags/data.ts';
+import * as job from '../flags/job.ts';
+import * as memory from '../flags/memory.ts';
+import * as screenFlags from '../flags/screen.ts';
+import { AgentFleet } from '../run/agent-fleet.ts';
+import { agentArguments } from '../run/agent-arguments.ts';
+import { prepareRun, type PreparedRun } from '../run/prepare.ts';
+import type { RunOptions } from '../run/run-options.ts';
+import { jsonEvents, quietEvents } from '../run/run-events.ts';
+import { StatusScreen } from '../run/status-screen.ts';
+import { type RunSummary, summaryFields, summaryText } from '../run/summary.ts';
+import { type RunResult, supervise } from '../run/supervise.ts';
+import { EXIT_DONE } from '../exit-codes.ts';
+
+const RUN_FLAGS = {
+  data: data.dataLink,
+  out: job.outDir,
+  nodes: job.nodes,
+  ramBytes: memory.ramBytes,
+  resume: job.resume,
+  json: screenFlags.json,
+  onError: job.onError,
+  blockSize: data.blockSize,
+  want: cluster.leaseWant,
+  shuffle: data.shuffle,
+  seed: data.seed,
+  epoch: data.epoch,
+  maxInflightBytes: memory.maxInflightBytes,
+  prefetchBatches: memory.prefetchBatches,
+  maxQueueBatches: memory.maxQueueBatches,
+  manifestStoreRoot: data.manifestStoreRoot,
+  leaseTtlMs: cluster.leaseTtlMs,
+  heartbeatIntervalMs: cluster.heartbeatIntervalMs,
+  progressIntervalMs: cluster.progressIntervalMs,
+  stallBudgetMs: cluster.stallBudgetMs,
+  staleHeartbeatMs: screenFlags.staleHeartbeatMs,
+  leaseStallMs: screenFlags.leaseStallMs,
+} as const;
+
+/** How often the coordinator looks at leases; agents on one machine make an extra look cheap. */
+const TICK_INTERVAL_MS = 100;
+
+export const command: Command = defineCommand({
+  name: 'run',
+  summary: 'run a job on this machine, with as many agents as asked for',
+  about:
+    'Starts a coordinator, agents and their worker processes, runs the job over its whole input and ends with a summary. Every sample ends up in the output exactly once. Ctrl-C stops cleanly; the same command with --resume goes on.',
+  argument: {
+    name: 'JOB.ts',
+    doc: 'A module whose default export is made by defineJob.',
+    isRequired: true,
+  },
+  flags: RUN_FLAGS,
+  examples: [
+    { command: 'mx8 run embed.job.ts --data ./docs --out ./vectors --nodes 2 --ram-gb 4', doc: '' },
+    {
+      command: 'mx8 run embed.job.ts --out ./vectors --resume',
+      doc: 'go on after Ctrl-C or a crash',
+    },
+  ],
+  run: runCommand,
+});
+
+async function runCommand(line: CommandLine<typeof RUN_FLAGS>, io: CommandIo): Promise<number> {
+  const { options } = line;
+  using screen = new StatusScreen(io);
+  const given: ReadonlySet<string> = line.given;
+  const isQuiet = io.isTerminal && !given.has('log');
+  const events = options.json ? jsonEvents(io) : isQuiet ? quietEvents(io.events) : io.events;
+  const prepared = await prepareRun(line.argument, options, { io, screen, events });
+  screen.clear();
+  let last: JobSnapshot | null = null;
+  try {
+    const begun = await runPrepared(prepared, options, io, screen, events, (snapshot) => {
+      last = snapshot;
+    });
+    say(begun, prepared, options, io, events);
+    return EXIT_DONE;
+  } catch (error) {
+    screen.clear();
+    throw withWayOn(error, prepared, last);
+  }
+}
+
+interface Finished {
+  readonly result: RunResult;
+  readonly samplesBefore: number;
+}
+
+async function runPrepared(
+  prepared: PreparedRun,
+  options: RunOptions,
+  io: CommandIo,
+  screen: StatusScreen,
+  events: EventSink,
+  onSnapshot: (snapshot: JobSnapshot) => void,
+): Promise<Finished> {
+  const stateFolder = join(prepared.out, '_mx8', 'state');
+  await mkdir(stateFolder, { recursive: true });
+  const log = new SqliteLog(join(stateFolder, 'coordinator.sqlite'));
+  const fatal = Promise.withResolvers<never>();
+  fatal.promise.catch(() => undefined);
+  const coordinator = await startCoordinator({
+    log,
+    manifests: prepared.manifests,
+    clock: io.clock,
+    random: io.random,
+    events,
+    bind: { host: '127.0.0.1', port: 0 },
+    tickIntervalMs: TICK_INTERVAL_MS,
+    onFatal: fatal.reject,
+  });
+  const { jobId } = prepared.spec;
+  let committed = 0;
+  const fleet = new AgentFleet({
+    agentArguments: agentArguments(prepared, options, `http://127.0.0.1:${coordinator.port}`),
+    nodeIds: Array.from({ length: options.nodes }, (_, index) => `node-${index}`),
+    environment: { ...io.environment, MX8_LOG_FORMAT: 'json' },
+    clock: io.clock,
+    events,
+    onLine: (nodeId, text) => passOn(nodeId, text, events, screen, options.json),
+    committedSamples: () => committed,
+  });
+  try {
+    // Agents end with their supervisor, so whoever was there before is gone. A run that was killed before
+    // its job was created has none to go on with yet.
+    const goesOn = options.resume && (await coordinator.beginRun(jobId, options.nodes));
+    if (!goesOn) await coordinator.client.submitJob(prepared.spec);
+    const first = await coordinator.client.snapshot(jobId);
+    const samplesBefore = first.samples.committed + first.samples.quarantined;
+    onSnapshot(first);
+    if (first.phase !== 'completed') fleet.start();
+    const result = await supervise({
+      io,
+      client: coordinator.client,
+      fleet,
+      screen,
+      events,
+      emitsProgress: options.json,
+      name: prepared.name,
+      jobId,
+      rssCapBytes: prepared.memory.totalBytes,
+      limits: options,
+      fatal: fatal.promise,
+      onSnapshot: (snapshot) => {
+        committed = snapshot.samples.committed;
+        onSnapshot(snapshot);
+      },
+    });
+    return { result, samplesBefore };
+  } finally {
+    await fleet.stop();
+    // What agents committed while they stopped is in the last words too.
+    await coordinator.client.snapshot(jobId).then(onSnapshot, () => undefined);
+    await coordinator.stop();
+  }
+}
+
+function say(
+  { result, samplesBefore }: Finished,
+  prepared: PreparedRun,
+  options: RunOptions,
+  io: CommandIo,
+  events: EventSink,
+): void {
+  const { committed, quarantined } = result.snapshot.samples;
+  const summary: RunSummary = {
+    name: prepared.name,
+    snapshot: result.snapshot,
+    elapsedMs: result.elapsedMs,
+    samplesThisRun: committed + quarantined - samplesBefore,
+    inputBytes: null,
+    peakRssBytes: result.peakRssBytes,
+    rssCapBytes: prepared.memory.totalBytes,
+    nodes: options.nodes,
+    out: prepared.out,
+    inputHash: prepared.spec.manifestHash,
+  };
+  if (options.json) events.emit('info', 'run_completed', summaryFields(summary));
+  else io.stdout(summaryText(summary));
+}
+
+/** An agent's line: a structured one goes to the events under its node, another is printed as it is. */
+function passOn(
+  nodeId: string,
+  text: string,
+  events: EventSink,
+  screen: StatusScreen,
+  isJson: boolean,
+): void {
+  const event = parseEvent(text);
+  if (event !== null) events.emit(event.level, event.event, { node_id: nodeId, ...event.fields });
+  else if (isJson) events.emit('info', 'agent_output', { node_id: nodeId, text });
+  else screen.print(`[${nodeId}] ${text}`);
+}
+
+function parseEvent(text: string): {
+  level: 'debug' | 'info' | 'warn' | 'error';
+  event: string;
+  fields: Record<string, never>;
+} | null {
+  if (!text.startsWith('{')) return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+  const { level, event, time: _, ...fields } = value as Record<string, never>;
+  const known = (['debug', 'info', 'warn', 'error'] as const).find((name) => name === level);
+  return known === undefined || typeof event !== 'string' ? null : { level: known, event, fields };
+}
+
+/** The error with what is kept and how to go on. */
+function withWayOn(error: unknown, prepared: PreparedRun, last: JobSnapshot | null): unknown {
+  if (!(error instanceof Mx8Error) || last === null) return error;
+  const { committed, quarantined } = last.samples;
+  const done = countText(committed + quarantined);
+  const total = countText(last.spec.sampleCount);
+  const message = `${error.message}; ${done} of ${total} samples are committed; go on with: ${prepared.resumeCommand}`;
+  return new Mx8Error(error.code, message, error.details, error);
+}

@@ -1,0 +1,27 @@
+/** The command line of each agent that a run starts. Pure. */
+import type { RunOptions } from './run-options.ts';
+import type { PreparedRun } from './prepare.ts';
+
+export function agentArguments(
+  prepared: PreparedRun,
+  options: RunOptions,
+  coordUrl: string,
+): (nodeId: string) => readonly string[] {
+  const { memory } = prepared;
+  const shared: readonly (readonly [string, string | number])[] = [
+    ['coord-url', coordUrl],
+    ['job-id', prepared.spec.jobId],
+    ['job-file', prepared.jobFile],
+    ['out', prepared.out],
+    ['lease-want', options.want],
+    ['max-inflight-bytes', memory.maxInflightBytes],
+    ['max-process-rss-bytes', memory.workerBytes],
+    ['prefetch-batches', options.prefetchBatches],
+    ['max-queue-batches', options.maxQueueBatches],
+    ['on-error', options.onError],
+    ['progress-interval-ms', options.progressIntervalMs],
+    ['stall-budget-ms', options.stallBudgetMs],
+  ];
+  const flags = shared.flatMap(([name, value]) => [`--${name}`, String(value)]);
+  return (nodeId) => ['--node-id', nodeId, ...flags];
+}

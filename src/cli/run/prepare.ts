@@ -1,0 +1,178 @@
+/** Everything a run settles before it starts a process: module, output folder, input, memory. */
+import { randomId } from '../random-id.ts';
+import { resolve } from 'node:path';
+import { Mx8Error } from '../../core/base/errors.ts';
+import { type JobId, jobId } from '../../core/base/units.ts';
+import { effectiveRssCap, rssCapFields } from '../../core/memory/rss-cap.ts';
+import type { JobSpec } from '../../core/job/protocol.ts';
+import {
+  claimOutput,
+  inspectOutput,
+  type LoadedJob,
+  loadJobModule,
+  type OutputState,
+} from '../../job/index.ts';
+import { readMemoryLimits } from '../../platform/cgroup.ts';
+import type { EventSink } from '../../ports/event-sink.ts';
+import type { ManifestStore } from '../../ports/manifest-store.ts';
+import { type ResolvedLink, resolveLink } from '../../snapshots/index.ts';
+import { countText } from '../../view/format.ts';
+import type { CommandIo } from '../command-io.ts';
+import type { RunOptions } from './run-options.ts';
+import { jobSpecOf } from '../job-spec.ts';
+import { openManifestStore } from '../manifest-store.ts';
+import { runBlockSize } from './block-size.ts';
+import { type MemoryPlan, planMemory } from './memory-plan.ts';
+import type { StatusScreen } from './status-screen.ts';
+
+export interface PreparedRun {
+  readonly name: string;
+  /** Absolute. */
+  readonly jobFile: string;
+  /** Absolute. */
+  readonly out: string;
+  readonly spec: JobSpec;
+  readonly manifests: ManifestStore;
+  readonly memory: MemoryPlan;
+  /** What to type to go on with this run. */
+  readonly resumeCommand: string;
+}
+
+export interface RunSurroundings {
+  readonly io: CommandIo;
+  readonly screen: StatusScreen;
+  readonly events: EventSink;
+}
+
+export async function prepareRun(
+  jobFile: string,
+  options: RunOptions,
+  surroundings: RunSurroundings,
+): Promise<PreparedRun> {
+  const { io, events } = surroundings;
+  const loaded = await loadJobModule(jobFile);
+  const memory = memoryOf(options, events);
+  const out = outputFolder(loaded, options);
+  const state = await inspectOutput(out);
+  checkOccupancy(out, state, options);
+  const manifests = openManifestStore(options.manifestStoreRoot, { ...io, events });
+  const input = await pinInput(loaded, options, state, manifests, surroundings);
+  const id = state.type === 'job' ? state.claim.jobId : newJobId(loaded.name, io);
+  await claimOutput(out, {
+    jobId: id,
+    inputManifestHash: input.hash,
+    sink: loaded.job.output.kind,
+  });
+  return {
+    name: loaded.name,
+    jobFile: loaded.path,
+    out,
+    spec: specOf(id, input, loaded, options),
+    manifests,
+    memory,
+    resumeCommand: `mx8 run ${jobFile} --out ${options.out ?? loaded.job.output.dir ?? out} --resume`,
+  };
+}
+
+function specOf(
+  id: JobId,
+  input: { readonly hash: JobSpec['manifestHash']; readonly sampleCount: number },
+  loaded: LoadedJob,
+  options: RunOptions,
+): JobSpec {
+  const { nodes, want } = options;
+  const shape = { sampleCount: input.sampleCount, batchSize: loaded.job.batch };
+  return jobSpecOf({
+    ...options,
+    jobId: id,
+    manifestHash: input.hash,
+    sampleCount: input.sampleCount,
+    blockSize: options.blockSize ?? runBlockSize({ ...shape, nodes, workersPerNode: want }),
+    worldSize: nodes,
+    // Whoever is there begins: a node that starts late, or dies early, keeps nobody waiting.
+    minWorldSize: 1,
+    commitsOutputs: true,
+  });
+}
+
+function memoryOf(options: RunOptions, events: EventSink): MemoryPlan {
+  const cap = effectiveRssCap(
+    { maxRamBytes: options.ramBytes, maxProcessRssBytes: null },
+    readMemoryLimits(),
+  );
+  if (cap.derived) events.emit('info', 'rss_cap_defaulted', rssCapFields(cap));
+  return planMemory({
+    totalBytes: cap.capBytes,
+    nodes: options.nodes,
+    workersPerNode: options.want,
+    maxInflightBytes: options.maxInflightBytes,
+  });
+}
+
+function outputFolder(loaded: LoadedJob, options: RunOptions): string {
+  const folder = options.out ?? loaded.job.output.dir;
+  if (folder !== null) return resolve(folder);
+  throw new Mx8Error(
+    'flag_invalid',
+    `job module ${loaded.path} names no output folder; say where the output goes with --out DIR`,
+    { flag: 'out' },
+  );
+}
+
+function checkOccupancy(out: string, state: OutputState, options: RunOptions): void {
+  if (options.resume && state.type === 'free') {
+    throw new Mx8Error(
+      'output_nothing_to_resume',
+      `there is nothing to resume in ${out}: it holds no job; run without --resume to start one`,
+      { path: out },
+    );
+  }
+  if (options.resume || state.type !== 'job') return;
+  const isComplete = state.outputManifestHash !== null;
+  throw new Mx8Error(
+    'output_occupied',
+    `output folder ${out} holds ${isComplete ? 'the finished' : 'an unfinished'} output of job ${state.claim.jobId}; ${isComplete ? 'choose another --out' : 'pass --resume to go on with it, or choose another --out'}`,
+    { path: out, job_id: state.claim.jobId },
+  );
+}
+
+/** A resumed job reads exactly what it began with; nothing is listed again. */
+async function pinInput(
+  loaded: LoadedJob,
+  options: RunOptions,
+  state: OutputState,
+  manifests: ManifestStore,
+  surroundings: RunSurroundings,
+): Promise<Pick<ResolvedLink, 'hash' | 'sampleCount'>> {
+  if (state.type === 'job') {
+    const reader = await manifests.open(state.claim.inputManifestHash);
+    const { hash, sampleCount } = reader;
+    await reader.close();
+    return { hash, sampleCount };
+  }
+  const link = options.data ?? loaded.job.input;
+  if (link === null) {
+    throw new Mx8Error(
+      'flag_invalid',
+      `job module ${loaded.path} names no input; say what it reads with --data LINK`,
+      { flag: 'data' },
+    );
+  }
+  const { io, screen, events } = surroundings;
+  return resolveLink(link, {
+    store: manifests,
+    clock: io.clock,
+    events,
+    signal: io.signal,
+    onProgress: ({ phase, samples }) => {
+      const text = `${loaded.name}: ${phase} ${link}, ${countText(samples)} samples`;
+      screen.show(text.slice(0, io.columns - 1), text);
+    },
+  });
+}
+
+/** Readable, and unlike that of any other run of the job. */
+function newJobId(name: string, io: CommandIo): JobId {
+  const safe = name.replaceAll(/[^A-Za-z0-9._-]/g, '-').slice(0, 80);
+  return jobId(`${safe}-${randomId(io.random)}`);
+}

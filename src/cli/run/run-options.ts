@@ -1,0 +1,31 @@
+/** What `mx8 run` takes, read and checked. */
+import type { ViewLimits } from '../../view/looks.ts';
+
+export interface RunOptions extends ViewLimits {
+  /** Null: the input that the job names. */
+  readonly data: string | null;
+  /** Null: the output that the job names. */
+  readonly out: string | null;
+  readonly nodes: number;
+  /** For all processes of the run; null to derive it. */
+  readonly ramBytes: number | null;
+  readonly resume: boolean;
+  readonly json: boolean;
+  readonly onError: 'fail' | 'quarantine';
+  /** Null to derive it. */
+  readonly blockSize: number | null;
+  /** Leases that each agent holds, and so its worker processes. */
+  readonly want: number;
+  readonly shuffle: boolean;
+  readonly seed: bigint;
+  readonly epoch: number;
+  /** Of each worker; null to derive it. */
+  readonly maxInflightBytes: number | null;
+  readonly prefetchBatches: number;
+  readonly maxQueueBatches: number;
+  readonly manifestStoreRoot: string | null;
+  readonly leaseTtlMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly progressIntervalMs: number;
+  readonly stallBudgetMs: number;
+}
