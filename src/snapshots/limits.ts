@@ -29,3 +29,6 @@ export const PACK_BUFFER_BYTES: number = 4 * 1024 * 1024;
 
 /** Differences that `verify` keeps for its answer; it counts and tells of all of them. */
 export const DIFFERENCES_MAX = 10_000;
+
+/** Reads of at most `IO_CHUNK_BYTES` between two turns of the event loop: a few milliseconds. */
+export const TURN_READS = 16;

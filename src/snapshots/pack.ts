@@ -78,7 +78,8 @@ export async function pack(
     const { hash, sampleCount, shardCount, bytes } = packed;
     return { output: target.root, hash, sampleCount, shardCount, bytes, labels: plan.labels };
   } catch (error) {
-    await target.abandon();
+    // The first failure is the one to tell. What cannot be removed does not look finished.
+    await target.abandon().catch(() => undefined);
     throw writeError(target.root, error);
   }
 }

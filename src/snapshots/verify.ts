@@ -2,12 +2,14 @@
  * Reads every sample of a pinned data set again and says what differs from its manifest. Damage is not
  * an error here, it is the answer.
  */
+import { setImmediate } from 'node:timers/promises';
+
 import { Mx8Error } from '../core/base/errors.ts';
 import { USTAR_BLOCK_BYTES } from '../core/base/ustar.ts';
 import { schemeOf } from '../core/manifest/location.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { ManifestReader } from '../ports/manifest-store.ts';
-import { DIFFERENCES_MAX, IO_CHUNK_BYTES, PROGRESS_SAMPLES } from './limits.ts';
+import { DIFFERENCES_MAX, IO_CHUNK_BYTES, PROGRESS_SAMPLES, TURN_READS } from './limits.ts';
 import { headerDifference, isPackedShard } from './packed-entry.ts';
 import { resolveLink } from './resolve-link.ts';
 import type { ResolvedLink, ResolveOptions, ResolveProgress } from './resolve-link.ts';
@@ -78,6 +80,7 @@ class VerifyRun {
   readonly #buffer = Buffer.allocUnsafeSlow(IO_CHUNK_BYTES);
   /** The file of the last sample: the samples of a shard follow each other. */
   #file: SampleFile | null = null;
+  #reads = 0;
 
   constructor(reader: ManifestReader, options: VerifyOptions) {
     this.#reader = reader;
@@ -89,8 +92,7 @@ class VerifyRun {
     try {
       for await (const records of this.#reader.records(0, this.#reader.sampleCount, signal)) {
         for (const record of records) {
-          signal?.throwIfAborted();
-          this.#verify(record);
+          await this.#verify(record);
           if (record.sampleId % PROGRESS_SAMPLES === 0) this.#tell(record.sampleId);
         }
       }
@@ -100,9 +102,9 @@ class VerifyRun {
     }
   }
 
-  #verify(record: SampleRecord): void {
+  async #verify(record: SampleRecord): Promise<void> {
     try {
-      const difference = this.#differenceOf(record);
+      const difference = await this.#differenceOf(record);
       if (difference !== null) this.#report(record, difference[0], difference[1]);
     } catch (error) {
       if (!(error instanceof Mx8Error)) throw error;
@@ -113,12 +115,12 @@ class VerifyRun {
     }
   }
 
-  #differenceOf(record: SampleRecord): readonly [Difference['kind'], string] | null {
+  async #differenceOf(record: SampleRecord): Promise<readonly [Difference['kind'], string] | null> {
     const file = this.#open(record.location);
     const { byteOffset, byteLength } = record;
     if (byteOffset === null || byteLength === null) {
       if (file.size === 0) return ['empty', `The file ${record.location} is empty.`];
-      return this.#read(file, 0, file.size)
+      return (await this.#read(file, 0, file.size))
         ? null
         : shorter(record, file.size, 'while it was read');
     }
@@ -130,7 +132,7 @@ class VerifyRun {
       const what = headerDifference(header, record);
       if (what !== null) return ['header', what];
     }
-    return this.#read(file, byteOffset, end)
+    return (await this.#read(file, byteOffset, end))
       ? null
       : shorter(record, file.size, 'while it was read');
   }
@@ -152,10 +154,15 @@ class VerifyRun {
   }
 
   /** False when the file ends before `end`. */
-  #read(file: SampleFile, start: number, end: number): boolean {
+  async #read(file: SampleFile, start: number, end: number): Promise<boolean> {
     for (let at = start; at < end;) {
       const length = Math.min(this.#buffer.length, end - at);
       const bytes = file.readAt(this.#buffer.subarray(0, length), at);
+      this.#reads += 1;
+      if (this.#reads % TURN_READS === 0) {
+        await setImmediate();
+        this.#options.signal?.throwIfAborted();
+      }
       if (bytes === 0) return false;
       at += bytes;
       this.bytes += bytes;

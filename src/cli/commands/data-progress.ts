@@ -1,0 +1,70 @@
+/** How the commands that read data sets show how far they are: a few times a second, as one line. */
+import { elapsedMs, type MonoMs } from '../../core/base/units.ts';
+import { bytesText, countText, percentText, rateText } from '../../view/format.ts';
+import type { CommandIo } from '../command-io.ts';
+import { StatusScreen } from '../run/status-screen.ts';
+
+/** A terminal need not be drawn more often than people can read. */
+const DRAW_INTERVAL_MS = 100;
+
+export interface DataFigures {
+  /** What is going on, such as `packing`. */
+  readonly phase: string;
+  readonly samples: number;
+  /** Null while nobody knows. */
+  readonly samplesTotal: number | null;
+  readonly bytes: number;
+}
+
+export class DataProgress implements Disposable {
+  readonly #io: CommandIo;
+  readonly #screen: StatusScreen;
+  #phase = '';
+  #phaseStartedMs: MonoMs;
+  #drawnMs: MonoMs | null = null;
+
+  constructor(io: CommandIo) {
+    this.#io = io;
+    this.#screen = new StatusScreen(io);
+    this.#phaseStartedMs = io.clock.nowMs();
+  }
+
+  show(figures: DataFigures): void {
+    const nowMs = this.#io.clock.nowMs();
+    if (figures.phase !== this.#phase) {
+      this.#phase = figures.phase;
+      this.#phaseStartedMs = nowMs;
+      this.#drawnMs = null;
+    }
+    if (this.#drawnMs !== null && elapsedMs(this.#drawnMs, nowMs) < DRAW_INTERVAL_MS) return;
+    this.#drawnMs = nowMs;
+    const facts = factsOf(figures, elapsedMs(this.#phaseStartedMs, nowMs));
+    this.#screen.show(
+      facts.join('  ').slice(0, Math.max(1, this.#io.columns - 1)),
+      facts.join(', '),
+    );
+  }
+
+  /** Writes a line that stays, above the one that is drawn over. */
+  print(text: string): void {
+    this.#screen.print(text);
+  }
+
+  [Symbol.dispose](): void {
+    this.#screen.clear();
+  }
+}
+
+function factsOf(figures: DataFigures, spentMs: number): string[] {
+  const { phase, samples, samplesTotal, bytes } = figures;
+  const facts = [phase];
+  if (samplesTotal !== null) facts.push(percentText(samples / samplesTotal));
+  const of = samplesTotal === null ? '' : `/${countText(samplesTotal)}`;
+  if (samples > 0 || samplesTotal !== null) facts.push(`${countText(samples)}${of} samples`);
+  if (bytes > 0) facts.push(bytesText(bytes));
+  if (spentMs >= 1000 && samples > 0) {
+    facts.push(rateText((samples * 1000) / spentMs));
+    if (bytes > 0) facts.push(`${bytesText((bytes * 1000) / spentMs)}/s`);
+  }
+  return facts;
+}

@@ -1,0 +1,67 @@
+/** `mx8 resolve`: which snapshot a link means. */
+import { countText } from '../../view/format.ts';
+import { resolveLink } from '../../snapshots/index.ts';
+import type { CommandIo } from '../command-io.ts';
+import { type Command, defineCommand } from '../command.ts';
+import { EXIT_DONE } from '../exit-codes.ts';
+import type { OptionsOf } from '../flag.ts';
+import { manifestStoreRoot } from '../flags/data.ts';
+import { json } from '../flags/screen.ts';
+import { openManifestStore } from '../manifest-store.ts';
+import { DataProgress } from './data-progress.ts';
+
+const RESOLVE_FLAGS = { manifestStoreRoot, json } as const;
+
+export type ResolveCommandOptions = OptionsOf<typeof RESOLVE_FLAGS>;
+
+export const command: Command = defineCommand({
+  name: 'resolve',
+  summary: 'pin a data set and print the hash of its manifest',
+  about:
+    'Finds the snapshot that a link means, or takes one: lists the folder, or reads the manifest, and keeps the result in the manifest store. Prints manifest_hash, the number of samples and the link that names this snapshot for ever.',
+  argument: {
+    name: 'LINK',
+    doc: 'BASE, BASE@refresh or BASE@sha256:<64 hex digits>; BASE is a folder or a .tsv manifest.',
+    isRequired: true,
+  },
+  flags: RESOLVE_FLAGS,
+  examples: [
+    { command: 'mx8 resolve ./photos', doc: '' },
+    { command: 'mx8 resolve ./photos@refresh', doc: 'list the folder again' },
+  ],
+  run: ({ argument, options }, io) => runResolve(argument, options, io),
+});
+
+export async function runResolve(
+  link: string,
+  options: ResolveCommandOptions,
+  io: CommandIo,
+): Promise<number> {
+  using progress = new DataProgress(io);
+  const resolved = await resolveLink(link, {
+    store: openManifestStore(options.manifestStoreRoot, io),
+    clock: io.clock,
+    events: io.events,
+    signal: io.signal,
+    onProgress: ({ phase, samples }) =>
+      progress.show({ phase, samples, samplesTotal: null, bytes: 0 }),
+  });
+  progress[Symbol.dispose]();
+  if (options.json) {
+    io.stdout(
+      `${JSON.stringify({
+        event: 'resolved',
+        manifest_hash: resolved.hash,
+        samples: resolved.sampleCount,
+        manifest_bytes: resolved.manifestBytes,
+        is_new: resolved.isNew,
+        link: resolved.pinnedLink,
+      })}\n`,
+    );
+    return EXIT_DONE;
+  }
+  io.stdout(`manifest_hash: ${resolved.hash}\n`);
+  io.stdout(`samples: ${countText(resolved.sampleCount)}\n`);
+  io.stdout(`link: ${resolved.pinnedLink}\n`);
+  return EXIT_DONE;
+}

@@ -1,0 +1,84 @@
+/** `mx8 verify`: whether the bytes of a data set are still what was pinned. */
+import { type Difference, verify, type VerifyResult } from '../../snapshots/index.ts';
+import { bytesText, countedText } from '../../view/format.ts';
+import type { CommandIo } from '../command-io.ts';
+import { type Command, defineCommand } from '../command.ts';
+import { EXIT_DATA, EXIT_DONE } from '../exit-codes.ts';
+import type { OptionsOf } from '../flag.ts';
+import { manifestStoreRoot } from '../flags/data.ts';
+import { json } from '../flags/screen.ts';
+import { openManifestStore } from '../manifest-store.ts';
+import { DataProgress } from './data-progress.ts';
+
+const VERIFY_FLAGS = { manifestStoreRoot, json } as const;
+
+export type VerifyCommandOptions = OptionsOf<typeof VERIFY_FLAGS>;
+
+export const command: Command = defineCommand({
+  name: 'verify',
+  summary: 'read a pinned data set again and say what differs',
+  about:
+    'Reads every sample of the snapshot that a link means: files that are missing, empty, cut off or unreadable, and in packed data sets tar headers that do not belong to their sample. Prints one line per difference and ends with status 3 when there is any.',
+  argument: {
+    name: 'LINK',
+    doc: 'BASE or BASE@sha256:<64 hex digits>; BASE is a folder or a .tsv manifest.',
+    isRequired: true,
+  },
+  flags: VERIFY_FLAGS,
+  examples: [
+    { command: 'mx8 verify ./photos-packed', doc: '' },
+    { command: 'mx8 verify ./photos --json', doc: 'one JSON object per difference' },
+  ],
+  run: ({ argument, options }, io) => runVerify(argument, options, io),
+});
+
+export async function runVerify(
+  link: string,
+  options: VerifyCommandOptions,
+  io: CommandIo,
+): Promise<number> {
+  using progress = new DataProgress(io);
+  const tell = options.json ? differenceJson : differenceText;
+  const result = await verify(link, {
+    store: openManifestStore(options.manifestStoreRoot, io),
+    clock: io.clock,
+    events: io.events,
+    signal: io.signal,
+    onProgress: (figures) => progress.show(figures),
+    onDifference: (difference) => {
+      progress[Symbol.dispose]();
+      io.stdout(tell(difference));
+    },
+  });
+  progress[Symbol.dispose]();
+  io.stdout(options.json ? resultJson(result) : resultText(result));
+  return result.differenceCount === 0 ? EXIT_DONE : EXIT_DATA;
+}
+
+function differenceText({ sampleId, kind, what }: Difference): string {
+  return `sample ${sampleId}: ${kind}: ${what}\n`;
+}
+
+function differenceJson({ sampleId, location, kind, what }: Difference): string {
+  return `${JSON.stringify({ event: 'difference', sample_id: sampleId, location, kind, what })}\n`;
+}
+
+function resultText(result: VerifyResult): string {
+  const { link, bytes, differenceCount } = result;
+  return [
+    `manifest_hash: ${link.hash}`,
+    `verified ${countedText(link.sampleCount, 'sample')}, ${bytesText(bytes)}: ${differenceCount === 0 ? 'no differences' : countedText(differenceCount, 'difference')}`,
+    '',
+  ].join('\n');
+}
+
+function resultJson(result: VerifyResult): string {
+  const { link, bytes, differenceCount } = result;
+  return `${JSON.stringify({
+    event: 'verified',
+    manifest_hash: link.hash,
+    samples: link.sampleCount,
+    bytes,
+    differences: differenceCount,
+  })}\n`;
+}
