@@ -59,11 +59,6 @@ export interface CoordinatorServer {
   beginRun(jobId: JobId, worldSize: number): Promise<boolean>;
   /** Calls `listener` with everything that happens, once it is durable. */
   onFact(listener: (fact: Fact) => void): void;
-  /**
-   * Goes on with a job whose former nodes are all dead, as only a supervisor can know: what they held is
-   * available at once, and the job has `worldSize` ranks from now on.
-   */
-  beginRun(jobId: JobId, worldSize: number): Promise<void>;
   /** Answers what was asked, stops serving and closes the log; within a second. */
   stop(): Promise<void>;
 }
@@ -147,10 +142,6 @@ class RunningCoordinator implements CoordinatorServer {
 
   onFact(listener: (fact: Fact) => void): void {
     this.#listeners.push(listener);
-  }
-
-  async beginRun(jobId: JobId, worldSize: number): Promise<void> {
-    expectReply(await this.#writer.submit({ type: 'begin_run', jobId, worldSize }), 'ok');
   }
 
   stop(): Promise<void> {
