@@ -63,7 +63,7 @@ export class Lineup {
     const index = this.#batches.indexOf(batch);
     const voided = this.#batches.splice(count === 0 ? index : index + 1);
     const entries = count === 0 ? [] : batch.plan.entries.slice(count);
-    batch.count = count;
+    if (count > 0) batch.count = count;
     for (const other of voided) {
       entries.push(...other.plan.entries.slice(0, other.count));
       other.state = 'void';

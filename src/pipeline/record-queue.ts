@@ -22,6 +22,7 @@ export class RecordQueue {
   #head: number = 0;
   #sourceDone: boolean = false;
   #pulling: boolean = false;
+  #pulledCount: number = 0;
 
   constructor(records: PipelineOptions['records'], cutAtChunks: boolean) {
     this.#cutAtChunks = cutAtChunks;
@@ -29,6 +30,11 @@ export class RecordQueue {
       Symbol.asyncIterator in records
         ? records[Symbol.asyncIterator]()
         : records[Symbol.iterator]();
+  }
+
+  /** Records that the source has given so far. */
+  get pulledCount(): number {
+    return this.#pulledCount;
   }
 
   /** Pulls until the next batch's records are here: `count` of them, or fewer where it ends early. */
@@ -89,6 +95,7 @@ export class RecordQueue {
 
   #append(chunk: readonly SampleRecord[]): void {
     const last = chunk.length - 1;
+    this.#pulledCount += chunk.length;
     for (const [index, record] of chunk.entries()) {
       this.#entries.push({
         record,

@@ -4,6 +4,7 @@
  * source's end, a failure, cancelling, or the consumer going away — `close` is the one way out, and
  * when it resolves nothing is left but the batches the consumer has not released.
  */
+import { assert } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { batchLimits } from '../core/memory/batch-sizer.ts';
 import type { LocalReader } from '../storage/local-reader.ts';
@@ -198,7 +199,13 @@ export class PipelineRun implements Pipeline {
       if (this.#state === 'closed') throw closedError();
       const first = this.#lineup.takeFirst();
       if (first !== null) return this.#deliver(first);
-      if (this.#state === 'drained' && this.#lineup.length === 0) return null;
+      if (this.#state === 'drained' && this.#lineup.length === 0) {
+        assert(
+          this.#streamEnd === this.#queue.pulledCount,
+          'every record was delivered or skipped',
+        );
+        return null;
+      }
       this.#collectForgotten();
       this.#consumerWait.start();
       await this.#wake.wait();

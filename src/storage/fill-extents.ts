@@ -25,10 +25,15 @@ interface Run {
 /** Deals with samples [state.index, end). */
 export function* fillExtents(state: FillState, end: number, scratch: Uint8Array): IoProgram<void> {
   while (state.index < end) {
-    const { job } = state;
-    if ((job.lengths[state.index] ?? 0) > job.capBytes) {
-      state.fail('too_large', job.lengths[state.index] ?? 0);
+    const length = state.job.lengths[state.index] ?? 0;
+    if (length > state.job.capBytes) {
+      state.fail('too_large', length);
       continue;
+    }
+    if (!state.fits(length, state.at)) {
+      // Files of unknown size before it took more room than was expected.
+      state.nextBytes = length;
+      return;
     }
     const run = nextRun(state, end, scratch);
     const fd = yield { op: 'acquire', path: run.path };
@@ -39,7 +44,7 @@ export function* fillExtents(state: FillState, end: number, scratch: Uint8Array)
     const { views, position } = run;
     const read = yield { op: 'readv', fd, views, position };
     if (read === run.bytes) {
-      while (state.index < run.end) state.done(job.lengths[state.index] ?? 0);
+      while (state.index < run.end) state.done(state.job.lengths[state.index] ?? 0);
     } else {
       yield* readSingly(state, fd, run.end);
     }
@@ -66,6 +71,7 @@ function nextRun(state: FillState, end: number, scratch: Uint8Array): Run {
     const length = job.lengths[index] ?? 0;
     const gap = (job.offsets[index] ?? 0) - shardAt;
     if (gap < 0 || gap > GAP_BYTES_MAX || length > job.capBytes) break;
+    if (!state.fits(length, at)) break;
     const bytes = shardAt + gap + length - position;
     if (index > state.index && (bytes > RUN_BYTES_MAX || views.length + 3 > PIECES_MAX)) break;
     if (gap > 0) {

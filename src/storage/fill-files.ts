@@ -42,13 +42,10 @@ function* readToEnd(state: FillState, fd: number): IoProgram<IoAnswer> {
 }
 
 function settle(state: FillState, bytes: IoAnswer): void {
-  const { targetBytes, capBytes } = state.job;
   if (typeof bytes !== 'number') state.fault(bytes);
   else if (bytes === -1) state.fail('not_a_file');
   else if (bytes === 0) state.fail('empty', 0);
-  else if (bytes > capBytes) state.fail('too_large', bytes);
-  else if (state.filledBytes > 0 && state.filledBytes + bytes > targetBytes)
-    state.nextBytes = bytes;
-  else if (state.at + bytes > state.slab.length) state.nextBytes = bytes;
-  else state.done(bytes);
+  else if (bytes > state.job.capBytes) state.fail('too_large', bytes);
+  else if (state.fits(bytes, state.at)) state.done(bytes);
+  else state.nextBytes = bytes;
 }

@@ -21,9 +21,11 @@ export class FillState {
     this.#sizes = new Float64Array(job.locations.length).fill(-1);
   }
 
-  /** Payload bytes so far. */
-  get filledBytes(): number {
-    return this.at - this.job.startBytes;
+  /** Whether a sample of so many bytes may go to slab byte `at` as a part of this batch. */
+  fits(bytes: number, at: number): boolean {
+    const filled = at - this.job.startBytes;
+    if (filled > 0 && filled + bytes > this.job.targetBytes) return false;
+    return at + bytes <= this.slab.length;
   }
 
   /** The sample at `index` is in the slab. */

@@ -1,0 +1,561 @@
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { Mx8Error } from '../../src/core/base/errors.ts';
+import type { SampleRecord } from '../../src/core/manifest/record.ts';
+import { createReader, openPipeline } from '../../src/pipeline/index.ts';
+import type { Pipeline, PipelineOptions, SampleBatch } from '../../src/pipeline/index.ts';
+import { garbageCollection } from '../../src/platform/collect-garbage.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { writeLooseFiles, writeShards } from '../support/data-files.ts';
+import type { Sample } from '../support/data-files.ts';
+import { openFilesBelow, threadCount, until } from '../support/leftovers.ts';
+
+const MIB = 1024 ** 2;
+let root = '';
+
+before(() => {
+  root = mkdtempSync(join(tmpdir(), 'mx8-pipeline-'));
+});
+
+after(() => {
+  rmSync(root, { recursive: true, force: true });
+});
+
+function open(samples: readonly Sample[], options: Partial<PipelineOptions> = {}): Pipeline {
+  return openPipeline({
+    records: chunksOf(samples, 7),
+    batchSize: 4,
+    maxInflightBytes: MIB,
+    prefetchBatches: 3,
+    maxQueueBatches: 2,
+    ...options,
+  });
+}
+
+function* chunksOf(samples: readonly Sample[], size: number): Generator<SampleRecord[]> {
+  for (let start = 0; start < samples.length; start += size) {
+    yield samples.slice(start, start + size).map(({ record }) => record);
+  }
+}
+
+interface Delivered {
+  readonly sampleIds: readonly number[];
+  readonly labelIds: readonly number[];
+  readonly bytes: readonly Uint8Array[];
+  readonly streamEnd: number;
+}
+
+/** Copies everything out of a batch and lets it go. */
+function copied(batch: SampleBatch): Delivered {
+  const bytes = Array.from({ length: batch.sampleCount }, (_, index) =>
+    batch.sample(index).slice(),
+  );
+  const { streamEnd } = batch;
+  const [sampleIds, labelIds] = [[...batch.sampleIds], [...batch.labelIds]];
+  batch.release();
+  return { sampleIds, labelIds, bytes, streamEnd };
+}
+
+async function drain(pipeline: Pipeline): Promise<Delivered[]> {
+  const batches: Delivered[] = [];
+  for await (const batch of pipeline) batches.push(copied(batch));
+  return batches;
+}
+
+function assertDelivers(batches: readonly Delivered[], samples: readonly Sample[]): void {
+  const ids = batches.flatMap(({ sampleIds }) => sampleIds);
+  assert.deepEqual(
+    ids,
+    samples.map(({ record }) => record.sampleId),
+  );
+  const bytes = batches.flatMap((batch) => batch.bytes);
+  for (const [index, sample] of samples.entries()) {
+    assert.deepEqual(bytes[index], sample.bytes, `bytes of sample ${sample.record.sampleId}`);
+  }
+}
+
+/** Nothing of the pipeline is left: no descriptor, no thread, no permit. */
+function assertNothingLeft(pipeline: Pipeline, threads: number): void {
+  assert.deepEqual(openFilesBelow(root), []);
+  assert.equal(threadCount(), threads);
+  assert.equal(pipeline.stats().inflightBytes, 0);
+}
+
+const sizesOf = (count: number, size: (index: number) => number): number[] =>
+  Array.from({ length: count }, (_, index) => size(index));
+
+test('packed records arrive in order, in batches of batch_size, contiguous', async () => {
+  const samples = writeShards(
+    join(root, 'packed'),
+    sizesOf(50, (index) => 100 + index * 37),
+    16,
+  );
+  const pipeline = open(samples);
+  const batches = await drain(pipeline);
+  assertDelivers(batches, samples);
+  assert.deepEqual(
+    batches.map(({ sampleIds }) => sampleIds.length),
+    [...new Array<number>(12).fill(4), 2],
+  );
+  assert.equal(batches.at(-1)?.streamEnd, 50);
+  assert.equal(pipeline.stats().deliveredSamples, 50);
+  assertNothingLeft(pipeline, threadCount());
+});
+
+test('loose files arrive in order with the classes of their hints', async () => {
+  const samples = writeLooseFiles(
+    join(root, 'loose'),
+    sizesOf(45, (index) => 1 + index * 211),
+  );
+  const batches = await drain(open(samples));
+  assertDelivers(batches, samples);
+  assert.deepEqual(
+    batches.flatMap(({ labelIds }) => labelIds),
+    samples.map((_, index) => index % 3),
+  );
+});
+
+test('files of wildly different sizes: batch ends depend on sizes only, not on guesses', async () => {
+  const sizes = sizesOf(120, (index) => (index % 17 === 5 ? 40_000 : 10 + ((index * 7919) % 3000)));
+  const loose = writeLooseFiles(join(root, 'wild'), sizes);
+  const pinned = loose.map(({ record, bytes }) => ({
+    bytes,
+    record: { ...record, byteOffset: 0, byteLength: bytes.length },
+  }));
+  const options = { batchSize: 16, maxInflightBytes: 96 * 1024 };
+  const guessed = await drain(open(loose, options));
+  const exact = await drain(open(pinned, options));
+  assertDelivers(guessed, loose);
+  assert.deepEqual(
+    guessed.map(({ sampleIds }) => sampleIds),
+    exact.map(({ sampleIds }) => sampleIds),
+  );
+});
+
+test('many small files are read by reader threads, which end with the pipeline', async () => {
+  const samples = writeLooseFiles(
+    join(root, 'many'),
+    sizesOf(3000, (index) => 1 + (index % 200)),
+  );
+  const threadsBefore = threadCount();
+  const pipeline = open(samples, {
+    batchSize: 50,
+    records: chunksOf([...samples, ...samples], 500),
+  });
+  const batches: Delivered[] = [];
+  let most = 0;
+  for await (const batch of pipeline) {
+    batches.push(copied(batch));
+    most = Math.max(most, threadCount());
+    // The threads need a moment to start while the pool goes on reading.
+    if (batches.length === 60) await until(() => threadCount() > threadsBefore);
+  }
+  assertDelivers(batches, [...samples, ...samples]);
+  assert.ok(most > threadsBefore, 'reader threads were started');
+  assertNothingLeft(pipeline, threadsBefore);
+});
+
+test('the bytes in flight never pass the cap, and a consumer that holds on stops the reading', async () => {
+  const samples = writeShards(
+    join(root, 'capped'),
+    sizesOf(200, () => 4000),
+    50,
+  );
+  const cap = 64 * 1024;
+  const pipeline = open(samples, {
+    maxInflightBytes: cap,
+    prefetchBatches: 50,
+    maxQueueBatches: 50,
+  });
+  const held: SampleBatch[] = [];
+  for await (const batch of pipeline) {
+    held.push(batch);
+    assert.ok(pipeline.stats().inflightBytes <= cap);
+    if (held.length === 3) held.splice(0).forEach((other) => other.release());
+  }
+  held.forEach((batch) => batch.release());
+  const { inflightBytesHighWater, inflightBytes } = pipeline.stats();
+  assert.ok(inflightBytesHighWater <= cap && inflightBytesHighWater > cap / 2);
+  assert.equal(inflightBytes, 0);
+});
+
+test('no more is read ahead than prefetch and queue allow', async () => {
+  const samples = writeShards(
+    join(root, 'ahead'),
+    sizesOf(100, () => 100),
+    100,
+  );
+  const pulled: number[] = [];
+  function* counted(): Generator<SampleRecord[]> {
+    for (const [index, { record }] of samples.entries()) {
+      pulled.push(index);
+      yield [record];
+    }
+  }
+  const options = { records: counted(), batchSize: 1, prefetchBatches: 2, maxQueueBatches: 3 };
+  const pipeline = open(samples, options);
+  let taken = 0;
+  for await (const batch of pipeline) {
+    taken += 1;
+    await until(() => pipeline.stats().packQueueDepth === Math.min(3, 100 - taken));
+    assert.ok(pulled.length <= taken + 5, `${pulled.length} pulled when ${taken} were taken`);
+    batch.release();
+  }
+});
+
+test('after its release a batch refuses to be read and its old views are empty', async () => {
+  const samples = writeShards(join(root, 'released'), [100, 100], 2);
+  const pipeline = open(samples);
+  for await (const batch of pipeline) {
+    const view = batch.sample(1);
+    assert.equal(view.length, 100);
+    batch.release();
+    batch.release();
+    assert.equal(view.length, 0);
+    for (const use of [() => batch.payload, () => batch.offsets, () => batch.sample(0)]) {
+      assert.throws(use, { code: 'batch_released' });
+    }
+  }
+});
+
+test('a batch outlives its pipeline until it is released', async () => {
+  const samples = writeShards(join(root, 'outlive'), [100], 1);
+  const pipeline = open(samples);
+  const kept: SampleBatch[] = [];
+  for await (const batch of pipeline) kept.push(batch);
+  assert.deepEqual(kept[0]?.sample(0), samples[0]?.bytes);
+  kept[0]?.release();
+  assert.equal(pipeline.stats().inflightBytes, 0);
+});
+
+test('batches that were forgotten give their memory to those that wait', async () => {
+  const samples = writeShards(
+    join(root, 'forgotten'),
+    sizesOf(60, () => 8000),
+    60,
+  );
+  const clock = new FakeClock();
+  const collectGarbage = garbageCollection(clock);
+  const options = { maxInflightBytes: 80_000, batchSize: 4, collectGarbage };
+  let seen = 0;
+  for await (const batch of open(samples, options)) {
+    seen += batch.sampleCount;
+    await clock.advance(10_000);
+  }
+  assert.equal(seen, 60);
+});
+
+const ways: readonly (readonly [string, (pipeline: Pipeline) => Promise<void>])[] = [
+  [
+    'breaking out',
+    async (pipeline) => {
+      for await (const batch of pipeline) {
+        batch.release();
+        break;
+      }
+    },
+  ],
+  [
+    'an error of the consumer',
+    async (pipeline) => {
+      const failing = async (): Promise<void> => {
+        for await (const batch of pipeline) {
+          batch.release();
+          throw new Error('the consumer had enough');
+        }
+      };
+      await assert.rejects(failing, /had enough/);
+    },
+  ],
+  [
+    'closing from outside',
+    async (pipeline) => {
+      const reading = async (): Promise<void> => {
+        for await (const batch of pipeline) {
+          batch.release();
+          await pipeline.close();
+        }
+      };
+      await assert.rejects(reading, { code: 'loader_closed' });
+    },
+  ],
+  [
+    'disposing of it unread',
+    async (pipeline) => {
+      await pipeline[Symbol.asyncDispose]();
+    },
+  ],
+];
+
+for (const [way, leave] of ways) {
+  test(`${way} leaves no descriptor, no thread and no permit behind`, async () => {
+    const threads = threadCount();
+    const samples = writeShards(
+      join(root, 'left'),
+      sizesOf(100, () => 1000),
+      10,
+    );
+    let returned = false;
+    async function* source(): AsyncGenerator<SampleRecord[]> {
+      try {
+        for (const chunk of chunksOf(samples, 3)) yield chunk;
+      } finally {
+        returned = true;
+      }
+    }
+    const pipeline = open(samples, { records: source() });
+    await leave(pipeline);
+    assertNothingLeft(pipeline, threads);
+    if (way !== 'disposing of it unread') assert.ok(returned, 'the source was told to stop');
+  });
+}
+
+test('aborting ends a reading that waits, with the reason of the signal', async () => {
+  const threads = threadCount();
+  const samples = writeLooseFiles(
+    join(root, 'aborted'),
+    sizesOf(20, () => 10),
+  );
+  const controller = new AbortController();
+  async function* endless(): AsyncGenerator<SampleRecord[]> {
+    yield samples.map(({ record }) => record);
+    await new Promise(() => undefined);
+  }
+  const pipeline = open(samples, { records: endless(), batchSize: 8, signal: controller.signal });
+  const reading = async (): Promise<void> => {
+    for await (const batch of pipeline) {
+      batch.release();
+      setImmediate(() => controller.abort(new Error('enough for today')));
+    }
+  };
+  await assert.rejects(reading, /enough for today/);
+  assertNothingLeft(pipeline, threads);
+});
+
+test('an error of the source reaches the consumer and everything is let go', async () => {
+  const samples = writeLooseFiles(
+    join(root, 'source'),
+    sizesOf(8, () => 10),
+  );
+  const threads = threadCount();
+  function* failing(): Generator<SampleRecord[]> {
+    yield samples.map(({ record }) => record);
+    throw new Error('the manifest is gone');
+  }
+  const pipeline = open(samples, { records: failing() });
+  await assert.rejects(() => drain(pipeline), /the manifest is gone/);
+  assertNothingLeft(pipeline, threads);
+});
+
+test('a pipeline can be gone through only once', async () => {
+  const pipeline = open(writeShards(join(root, 'once'), [10], 1));
+  await drain(pipeline);
+  await assert.rejects(() => drain(pipeline), { code: 'loader_closed' });
+});
+
+interface Trouble {
+  readonly name: string;
+  readonly code: string;
+  readonly says: RegExp;
+  readonly make: (folder: string) => SampleRecord;
+}
+
+function plainRecord(location: string): SampleRecord {
+  return { sampleId: 1, location, byteOffset: null, byteLength: null, decodeHint: '' };
+}
+
+const troubles: readonly Trouble[] = [
+  {
+    name: 'vanished',
+    code: 'sample_missing',
+    says: /^Sample 1 in .*gone\.bin is no longer there \(ENOENT\)/,
+    make: (folder) => {
+      const [, victim] = writeLooseFiles(folder, [5, 5]);
+      assert.ok(victim);
+      unlinkSync(victim.record.location);
+      return plainRecord(join(folder, 'gone.bin'));
+    },
+  },
+  {
+    name: 'shrank after pinning',
+    code: 'sample_changed',
+    says: /^Sample 1 in .*\.tar at byte 512 has only 40 of the 100 bytes/,
+    make: (folder) => {
+      const [sample] = writeShards(folder, [100], 1);
+      assert.ok(sample);
+      truncateSync(sample.record.location, 552);
+      return { ...sample.record, sampleId: 1 };
+    },
+  },
+  {
+    name: 'is empty',
+    code: 'file_empty',
+    says: /^Sample 1 in .*empty\.bin is an empty file/,
+    make: (folder) => {
+      writeFileSync(join(folder, 'empty.bin'), '');
+      return plainRecord(join(folder, 'empty.bin'));
+    },
+  },
+  {
+    name: 'is a folder',
+    code: 'sample_unreadable',
+    says: /^Sample 1 in .* is not a regular file/,
+    make: (folder) => plainRecord(folder),
+  },
+  {
+    name: 'is larger than the cap',
+    code: 'sample_too_large',
+    says: /^Sample 1 in .*large\.bin has 2000000 bytes, more than max_inflight_bytes 1048576 allows/,
+    make: (folder) => {
+      writeFileSync(join(folder, 'large.bin'), new Uint8Array(2_000_000));
+      return plainRecord(join(folder, 'large.bin'));
+    },
+  },
+  {
+    name: 'is pinned larger than the cap',
+    code: 'sample_too_large',
+    says: /^Sample 1 in .*large\.bin at byte 0 has 2000000 bytes/,
+    make: (folder) => ({
+      ...plainRecord(join(folder, 'large.bin')),
+      byteOffset: 0,
+      byteLength: 2_000_000,
+    }),
+  },
+  {
+    name: 'lies in a store that is not spoken here',
+    code: 'scheme_unsupported',
+    says: /^Sample 1 in s3:\/\/bucket\/key is not an absolute path/,
+    make: () => plainRecord('s3://bucket/key'),
+  },
+];
+
+for (const trouble of troubles) {
+  test(`a sample that ${trouble.name} is ${trouble.code}; skipped, the others arrive`, async () => {
+    const folder = join(root, `trouble-${trouble.name.replaceAll(' ', '-')}`);
+    mkdirSync(folder, { recursive: true });
+    const good = writeLooseFiles(join(folder, 'good'), [10, 20, 30]);
+    const bad: Sample = { record: trouble.make(folder), bytes: new Uint8Array(0) };
+    const [first, ...rest] = good.map((sample, index) => ({
+      ...sample,
+      record: { ...sample.record, sampleId: [0, 2, 3][index] ?? 0 },
+    }));
+    assert.ok(first);
+    const samples = [first, bad, ...rest];
+
+    await assert.rejects(
+      () => drain(open(samples)),
+      (error) => {
+        assert.ok(error instanceof Mx8Error);
+        assert.equal(error.code, trouble.code);
+        assert.match(error.message, trouble.says);
+        assert.equal(error.details['sample_id'], 1);
+        return true;
+      },
+    );
+
+    const skipped: number[] = [];
+    const onSampleError: PipelineOptions['onSampleError'] = (record, error) => {
+      assert.equal(error.code, trouble.code);
+      skipped.push(record.sampleId);
+      return 'skip';
+    };
+    const pipeline = open(samples, { onSampleError });
+    const batches = await drain(pipeline);
+    assert.deepEqual(skipped, [1]);
+    assertDelivers(batches, [first, ...rest]);
+    assert.equal(batches.at(-1)?.streamEnd, 4);
+    assert.equal(pipeline.stats().skippedSamples, 1);
+  });
+}
+
+test('a file that may not be read is sample_unreadable', { skip: isRoot() }, async () => {
+  const [sample] = writeLooseFiles(join(root, 'locked'), [10]);
+  assert.ok(sample);
+  chmodSync(sample.record.location, 0o000);
+  await assert.rejects(() => drain(open([sample])), { code: 'sample_unreadable' });
+});
+
+function isRoot(): string | false {
+  return process.getuid?.() === 0 ? 'root may read everything' : false;
+}
+
+test('a batch whose samples were all skipped is empty but moves the cursor', async () => {
+  const samples = ['a', 'b', 'c', 'd', 'e'].map((name) => ({
+    record: plainRecord(join(root, 'nowhere', name)),
+    bytes: new Uint8Array(0),
+  }));
+  const batches = await drain(open(samples, { onSampleError: () => 'skip' }));
+  assert.deepEqual(
+    batches.map(({ sampleIds, streamEnd }) => [sampleIds.length, streamEnd]),
+    [
+      [0, 4],
+      [0, 5],
+    ],
+  );
+});
+
+test('batches keep within chunks where they are asked to', async () => {
+  const samples = writeShards(
+    join(root, 'chunks'),
+    sizesOf(20, () => 10),
+    20,
+  );
+  const batches = await drain(open(samples, { cutAtChunks: true }));
+  assertDelivers(batches, samples);
+  assert.deepEqual(
+    batches.map(({ sampleIds }) => sampleIds.length),
+    [4, 3, 4, 3, 4, 2],
+  );
+});
+
+test('while memory is short one batch at a time is read', async () => {
+  const samples = writeShards(
+    join(root, 'gate'),
+    sizesOf(40, () => 10),
+    40,
+  );
+  const gate = { mayAdmit: () => false, subscribe: () => () => undefined };
+  const pipeline = open(samples, { gate });
+  let most = 0;
+  const batches: Delivered[] = [];
+  for await (const batch of pipeline) {
+    const { fetchQueueDepth, decodeQueueDepth, packQueueDepth } = pipeline.stats();
+    most = Math.max(most, fetchQueueDepth + decodeQueueDepth + packQueueDepth);
+    batches.push(copied(batch));
+  }
+  assertDelivers(batches, samples);
+  assert.ok(most <= 1, `${most} batches ahead`);
+});
+
+test('a reader that is lent serves several pipelines and stays open', async () => {
+  const samples = writeShards(
+    join(root, 'lent'),
+    sizesOf(40, () => 100),
+    10,
+  );
+  const reader = createReader(2);
+  await drain(open(samples, { reader }));
+  assert.notDeepEqual(openFilesBelow(root), [], 'its shards stay open');
+  assertDelivers(await drain(open(samples, { reader })), samples);
+  await reader.close();
+  assert.deepEqual(openFilesBelow(root), []);
+});
+
+test('caps that cannot work are refused before anything is read', () => {
+  assert.throws(() => open([], { prefetchBatches: 0 }), { code: 'caps_conflict' });
+  assert.throws(() => open([], { batchSize: 8192, maxInflightBytes: 4096 }), {
+    code: 'caps_conflict',
+  });
+});

@@ -1,0 +1,30 @@
+/** What a process holds: for tests that something has let go of everything. */
+import { readdirSync, readlinkSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Descriptors of regular files and folders below `root`. */
+export function openFilesBelow(root: string): readonly string[] {
+  return openFiles().filter((target) => target.startsWith(root));
+}
+
+/** Threads of this process, the runtime's own included. */
+export function threadCount(): number {
+  return readdirSync('/proc/self/task').length;
+}
+
+/** Waits until `isTrue` answers true; fails by the test's own time limit when it never does. */
+export async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await sleep(5);
+}
+
+function openFiles(): readonly string[] {
+  const targets: string[] = [];
+  for (const fd of readdirSync('/proc/self/fd')) {
+    try {
+      targets.push(readlinkSync(`/proc/self/fd/${fd}`));
+    } catch {
+      // The descriptor of this very listing.
+    }
+  }
+  return targets.sort();
+}
