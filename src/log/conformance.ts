@@ -34,7 +34,7 @@ export function runLogStoreSuite(options: LogStoreSuite): void {
     name: string,
     body: (world: { store: LogStore; reopen: () => LogStore }) => Promise<void>,
   ): void => {
-    test(name, async () => {
+    void test(name, async () => {
       const world = await options.create();
       try {
         await body(world);
@@ -44,7 +44,7 @@ export function runLogStoreSuite(options: LogStoreSuite): void {
     });
   };
 
-  suite(`log store: ${options.name}`, () => {
+  void suite(`log store: ${options.name}`, () => {
     it('an empty log has no entry, no epoch and no snapshot', async ({ store }) => {
       const loaded = await store.load();
       assert.deepEqual(
