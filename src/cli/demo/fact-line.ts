@@ -3,11 +3,7 @@ import type { Fact } from '../../core/job/protocol.ts';
 
 export function factLine(fact: Fact): string {
   const { event, jobId: _, ...rest } = fact;
-  const { start, end, ...others } = rest as Record<string, unknown>;
-  const parts = Object.entries(others).map(
-    ([name, value]) => `${snakeCase(name)}=${String(value)}`,
-  );
-  if (start !== undefined) parts.push(`[${String(start)}, ${String(end)})`);
+  const parts = Object.entries(rest).map(([name, value]) => `${snakeCase(name)}=${value}`);
   return `${event.padEnd(18)} ${parts.join(' ')}`.trimEnd();
 }
 
