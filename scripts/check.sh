@@ -5,6 +5,7 @@ source "$(dirname "$0")/node.sh"
 source scripts/steps.sh
 
 step types tsc --noEmit
+step "types of examples" tsc --noEmit -p examples
 step lint oxlint --type-aware --deny-warnings
 step format prettier --check --log-level warn .
 step "unit tests and house rules" \

@@ -58,8 +58,8 @@ test('seeds take all of 64 bits and no more', () => {
 test('addresses have a host and a port', () => {
   accepts(kinds.bindAddress(), { '127.0.0.1:0': '127.0.0.1:0', '[::1]:50051': '[::1]:50051' });
   refuses(kinds.bindAddress(), ['127.0.0.1', 'a:65536', '::1:50051', 'http://a:1', '']);
-  accepts(kinds.coordinatorUrl(), { 'http://h:1': 'http://h:1', 'h:1': 'h:1' });
-  refuses(kinds.coordinatorUrl(), [':1', 'h', 'ftp://h:1', 'http://h:1/path']);
+  accepts(kinds.coordinatorUrl(), { 'http://h:1': 'http://h:1', 'h:1': 'h:1', 'a:1,b': 'a:1,b' });
+  refuses(kinds.coordinatorUrl(), [':1', 'ftp://h:1', 'http://h:1/path', 'h:70000', ',']);
 });
 
 test('ids are short and visible', () => {

@@ -1,4 +1,6 @@
 /** The kinds of values that flags and variables take. */
+import { Mx8Error } from '../core/base/errors.ts';
+import { parseCoordUrl } from '../wire/coord-url.ts';
 import type { Kind } from './flag.ts';
 
 const INTEGER = /^(0|[1-9]\d{0,15})$/;
@@ -141,13 +143,15 @@ export function bindAddress(): Kind<string> {
 /** Where a coordinator listens, as clients name it; several are separated by commas. */
 export function coordinatorUrl(): Kind<string> {
   return {
-    takes: 'an address such as http://127.0.0.1:50051 or 127.0.0.1:50051',
+    takes: 'an address such as http://127.0.0.1:50051 or host:50051, several with commas between',
     placeholder: 'URL',
     parse(raw) {
-      const address = raw.replace(/^(http|https|grpc):\/\//, '').replace(/\/$/, '');
-      return bindAddress().parse(address) === undefined || address.startsWith(':')
-        ? undefined
-        : raw;
+      try {
+        return parseCoordUrl(raw).length > 0 ? raw : undefined;
+      } catch (error) {
+        if (error instanceof Mx8Error) return undefined;
+        throw error;
+      }
     },
   };
 }

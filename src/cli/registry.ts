@@ -1,6 +1,6 @@
 /**
- * The commands. Each is loaded only when it is asked for, so that `mx8 --version` does not wait for
- * the gRPC library.
+ * The commands, in the order that `mx8 --help` lists them. Each is loaded only when it is asked for, so
+ * that `mx8 --version` does not wait for the gRPC library.
  */
 import type { Command } from './command.ts';
 
@@ -10,4 +10,45 @@ export interface CommandEntry {
   load(): Promise<Command>;
 }
 
-export const COMMANDS: readonly CommandEntry[] = [];
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'run',
+    summary: 'run a job on this machine, with as many agents as asked for',
+    load: async () => (await import('./commands/run.ts')).command,
+  },
+  {
+    name: 'coordinator',
+    summary: 'hand out the work of a job to agents and keep what was answered',
+    load: async () => (await import('./commands/coordinator.ts')).command,
+  },
+  {
+    name: 'submit',
+    summary: 'give a running coordinator another job',
+    load: async () => (await import('./commands/submit.ts')).command,
+  },
+  {
+    name: 'status',
+    summary: 'print how a job stands: progress, nodes, leases, health',
+    load: async () => (await import('./commands/status.ts')).command,
+  },
+  {
+    name: 'resolve',
+    summary: 'pin a data set and print the hash of its manifest',
+    load: async () => (await import('./commands/resolve.ts')).command,
+  },
+  {
+    name: 'pack',
+    summary: 'pack a folder of files into tar shards with a manifest',
+    load: async () => (await import('./commands/pack.ts')).command,
+  },
+  {
+    name: 'verify',
+    summary: 'read a pinned data set again and say what differs',
+    load: async () => (await import('./commands/verify.ts')).command,
+  },
+  {
+    name: 'demo2',
+    summary: 'kill a node in mid-job and watch its work being done by the others',
+    load: async () => (await import('./commands/demo2.ts')).command,
+  },
+];

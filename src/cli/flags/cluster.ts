@@ -135,7 +135,7 @@ export const stateDir: Flag<string | null> = optionalFlag(
     variable: 'MX8_COORD_STATE',
     doc: 'The folder of the coordinator’s durable log; the same command goes on from it.',
   },
-  '~/.mx8/coordinator',
+  'below ~/.mx8/coordinator, one folder for each job id or data set',
 );
 
 export const grpcMaxMessageBytes: Flag<number> = flag(

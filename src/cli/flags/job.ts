@@ -35,12 +35,12 @@ export const onError: Flag<'fail' | 'quarantine'> = flag(
   'fail',
 );
 
-export const retries: Flag<number> = flag(
-  count('retries', { max: 100 }),
+export const jobFile: Flag<string | null> = optionalFlag(
+  path('FILE', 'a job module'),
   {
-    name: 'retries',
-    variable: 'MX8_RETRIES',
-    doc: 'How often a sample that failed is tried again before it counts as failing.',
+    name: 'job-file',
+    variable: 'MX8_JOB_FILE',
+    doc: 'The job module, for where it cannot be given as the argument.',
   },
-  2,
+  'the argument',
 );

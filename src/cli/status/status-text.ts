@@ -30,19 +30,34 @@ export function statusText(snapshot: JobSnapshot, view: JobView): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** The snapshot as it is, with what the view concludes from it. Seeds beyond 2^53 are texts. */
+/**
+ * The snapshot with what the view concludes from it, named like the fields of events: snake_case, unit
+ * last. Seeds are texts, as they may be beyond 2^53.
+ */
 export function statusJson(snapshot: JobSnapshot, view: JobView): string {
-  const { spec, ...rest } = snapshot;
-  return `${JSON.stringify({
+  const { spec, type: _, ...rest } = snapshot;
+  const { health, fraction, rates, etaMs } = view;
+  const status = {
     event: 'status',
     ...rest,
-    type: undefined,
     spec: { ...spec, seed: String(spec.seed) },
-    health: view.health,
-    fraction: view.fraction,
-    rates: view.rates,
-    etaMs: view.etaMs,
-  })}\n`;
+    health,
+    fraction,
+    rates,
+    etaMs,
+  };
+  return `${JSON.stringify(snakeCased(status))}\n`;
+}
+
+function snakeCased(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(snakeCased);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      key.replace(/(?<=[a-z0-9])[A-Z]/g, (letter) => `_${letter}`).toLowerCase(),
+      snakeCased(inner),
+    ]),
+  );
 }
 
 function healthLines(view: JobView): readonly string[] {

@@ -1,0 +1,81 @@
+/** `mx8 submit`: gives a running coordinator another job. */
+import { Mx8Error } from '../../core/base/errors.ts';
+import { GrpcCoordinatorClient } from '../../wire/grpc-coordinator-client.ts';
+import { countedText } from '../../view/format.ts';
+import type { CommandIo } from '../command-io.ts';
+import { defineCommand } from '../command.ts';
+import type { Command, CommandLine } from '../command.ts';
+import { EXIT_DONE } from '../exit-codes.ts';
+import { withDefault } from '../flag.ts';
+import * as cluster from '../flags/cluster.ts';
+import * as data from '../flags/data.ts';
+import * as screen from '../flags/screen.ts';
+import { openManifestStore } from '../manifest-store.ts';
+import { JOB_SPEC_FLAGS, openJob } from '../open-job.ts';
+import { randomId } from '../random-id.ts';
+
+const FLAGS = {
+  ...JOB_SPEC_FLAGS,
+  jobId: withDefault(cluster.jobIdFlag, null, 'the job’s name, or one drawn by chance'),
+  coordUrl: cluster.coordUrl,
+  manifestStoreRoot: data.manifestStoreRoot,
+  grpcMaxMessageBytes: cluster.grpcMaxMessageBytes,
+  json: screen.json,
+} as const;
+
+export const command: Command = defineCommand({
+  name: 'submit',
+  summary: 'give a running coordinator another job',
+  about:
+    'Pins the input in the manifest store, which must be the one that the coordinator uses, and creates the job. The same job submitted again is left as it is; another one of the same id is refused.',
+  argument: {
+    name: 'JOB.ts',
+    doc: 'A module whose default export is made by defineJob; needed for jobs with outputs.',
+    isRequired: false,
+  },
+  flags: FLAGS,
+  examples: [
+    {
+      command: 'mx8 submit embed.job.ts --data ./docs --world-size 2',
+      doc: 'then: mx8 agent embed.job.ts --job-id embed',
+    },
+    { command: 'mx8 submit --data ./photos --job-id photos --shuffle', doc: 'read it with load()' },
+  ],
+  run,
+});
+
+async function run(
+  { options, argument }: CommandLine<typeof FLAGS>,
+  io: CommandIo,
+): Promise<number> {
+  const { coordUrl, grpcMaxMessageBytes } = options;
+  const { clock, random } = io;
+  // A job that takes its id from the first node would take it from nodes of other jobs here.
+  const fallbackId = argument === '' ? `job-${randomId(random)}` : null;
+  const manifests = openManifestStore(options.manifestStoreRoot, io);
+  const job = await openJob(
+    argument,
+    { ...options, jobId: options.jobId ?? fallbackId },
+    manifests,
+    io,
+  );
+  if (job === null) {
+    throw new Mx8Error('flag_invalid', 'mx8 submit needs JOB.ts, --data LINK or both', {
+      flag: '--data',
+    });
+  }
+  const client = new GrpcCoordinatorClient({ coordUrl, clock, random, grpcMaxMessageBytes });
+  try {
+    const { spec, existed } = await client.submitJob(job.spec);
+    const { jobId, manifestHash, sampleCount, blockSize } = spec;
+    const facts = { job_id: jobId, manifest_hash: manifestHash, sample_count: sampleCount };
+    io.stdout(
+      options.json
+        ? `${JSON.stringify({ event: 'submitted', ...facts, block_size: blockSize, existed })}\n`
+        : `job ${jobId} ${existed ? 'was there already' : 'submitted'}: ${countedText(sampleCount, 'sample')} in blocks of ${blockSize}\nmanifest_hash: ${manifestHash}\n`,
+    );
+  } finally {
+    await client.close();
+  }
+  return EXIT_DONE;
+}

@@ -1,0 +1,100 @@
+/** A data set and, where there is one, a job module, made into the specification of a job. */
+import { Mx8Error } from '../core/base/errors.ts';
+import type { JobSpec } from '../core/job/protocol.ts';
+import { loadJobModule } from '../job/index.ts';
+import type { LoadedJob } from '../job/index.ts';
+import type { ManifestStore } from '../ports/manifest-store.ts';
+import { resolveLink } from '../snapshots/index.ts';
+import { countedText } from '../view/format.ts';
+import type { CommandIo } from './command-io.ts';
+import * as cluster from './flags/cluster.ts';
+import * as data from './flags/data.ts';
+import { jobSpecOf } from './job-spec.ts';
+import type { OptionsOf } from './flag.ts';
+import { StatusScreen } from './run/status-screen.ts';
+
+/** The flags that say what a job is. */
+export const JOB_SPEC_FLAGS: {
+  readonly data: typeof data.dataLink;
+  readonly jobId: typeof cluster.jobIdFlag;
+  readonly worldSize: typeof cluster.worldSize;
+  readonly minWorldSize: typeof cluster.minWorldSize;
+  readonly blockSize: typeof data.blockSize;
+  readonly shuffle: typeof data.shuffle;
+  readonly seed: typeof data.seed;
+  readonly epoch: typeof data.epoch;
+  readonly leaseTtlMs: typeof cluster.leaseTtlMs;
+  readonly heartbeatIntervalMs: typeof cluster.heartbeatIntervalMs;
+} = {
+  data: data.dataLink,
+  jobId: cluster.jobIdFlag,
+  worldSize: cluster.worldSize,
+  minWorldSize: cluster.minWorldSize,
+  blockSize: data.blockSize,
+  shuffle: data.shuffle,
+  seed: data.seed,
+  epoch: data.epoch,
+  leaseTtlMs: cluster.leaseTtlMs,
+  heartbeatIntervalMs: cluster.heartbeatIntervalMs,
+};
+
+export interface OpenedJob {
+  readonly spec: JobSpec;
+  /** The link that was resolved, as it was given. */
+  readonly link: string;
+}
+
+/**
+ * Pins the input and says what the job is; null where neither flag nor module names an input. Work
+ * counts when its output is committed where there is a job module, else when it is delivered.
+ */
+export async function openJob(
+  moduleFile: string,
+  options: OptionsOf<typeof JOB_SPEC_FLAGS>,
+  manifests: ManifestStore,
+  io: CommandIo,
+): Promise<OpenedJob | null> {
+  const loaded = moduleFile === '' ? null : await loadJobModule(moduleFile);
+  const link = options.data ?? loaded?.job.input ?? null;
+  if (link === null) {
+    if (loaded === null) return null;
+    throw new Mx8Error(
+      'flag_invalid',
+      `job module ${loaded.path} names no input; say what it reads with --data LINK`,
+      { flag: 'data' },
+    );
+  }
+  const input = await pinInput(link, manifests, io);
+  const spec = jobSpecOf({
+    ...options,
+    jobId: options.jobId ?? idOf(loaded),
+    manifestHash: input.hash,
+    sampleCount: input.sampleCount,
+    blockSize: options.blockSize,
+    commitsOutputs: loaded !== null,
+  });
+  return { spec, link };
+}
+
+/** A job with a module has its name; one without takes the id of the first node, as v0 clients expect. */
+function idOf(loaded: LoadedJob | null): string | null {
+  return loaded === null ? null : loaded.name.replaceAll(/[^\x21-\x7e]/g, '-').slice(0, 128);
+}
+
+async function pinInput(
+  link: string,
+  store: ManifestStore,
+  io: CommandIo,
+): ReturnType<typeof resolveLink> {
+  using screen = new StatusScreen(io);
+  return await resolveLink(link, {
+    store,
+    clock: io.clock,
+    events: io.events,
+    signal: io.signal,
+    onProgress: ({ phase, samples }) => {
+      const line = `${phase} ${link}, ${countedText(samples, 'sample')}`;
+      screen.show(line.slice(0, io.columns - 1), line);
+    },
+  });
+}
