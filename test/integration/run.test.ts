@@ -1,0 +1,196 @@
+/** `mx8 run` as a person uses it: real processes, Ctrl-C, kill -9, resume, mistakes. */
+import assert from 'node:assert/strict';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { checkOutput } from '../support/check-output.ts';
+import { type Mx8, until, Workbench } from '../support/mx8-process.ts';
+import { descendants, stillRunning } from '../support/processes.ts';
+
+const JOB = fileURLToPath(new URL('../support/jobs/checksum.job.ts', import.meta.url));
+const SMALL = ['--ram-gb', '1'];
+
+async function inputManifest(bench: Workbench): Promise<string> {
+  const folder = bench.path('manifests', 'by-hash');
+  const [hash = ''] = await readdir(folder);
+  return join(folder, hash);
+}
+
+async function assertExactlyOnce(bench: Workbench, out: string, count: number): Promise<void> {
+  const report = checkOutput(await inputManifest(bench), out);
+  assert.deepEqual(
+    { ...report },
+    {
+      inputs: count,
+      rows: count,
+      missing: [],
+      repeated: [],
+      foreign: [],
+      altered: [],
+      quarantined: 0,
+    },
+  );
+}
+
+function committed(mx8: Mx8): number {
+  const lines = mx8
+    .stdout()
+    .split('\n')
+    .filter((line) => line.includes('"run_progress"'));
+  const last = lines.at(-1);
+  if (last === undefined) return 0;
+  return Number((JSON.parse(last) as { committed_samples: number }).committed_samples);
+}
+
+test('a job over a folder ends with every sample in the output once, and a summary', async () => {
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', 300);
+  const out = bench.path('out');
+  const ended = await bench.run([
+    'run',
+    JOB,
+    '--data',
+    data,
+    '--out',
+    out,
+    '--nodes',
+    '2',
+    ...SMALL,
+  ]);
+  assert.equal(ended.code, 0, ended.stderr);
+  await assertExactlyOnce(bench, out, 300);
+  for (const word of ['complete', '300 committed', 'peak', 'sha256:', out, 'mx8 verify']) {
+    assert(ended.stdout.includes(word), `the summary says "${word}":\n${ended.stdout}`);
+  }
+  const verified = await bench.run(['verify', out]);
+  assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+
+  const again = await bench.run(['run', JOB, '--data', data, '--out', out, ...SMALL]);
+  assert.notEqual(again.code, 0);
+  assert.match(again.stderr, /holds the finished output of job checksum-/);
+  const resumed = await bench.run(['run', JOB, '--data', data, '--out', out, '--resume', ...SMALL]);
+  assert.equal(resumed.code, 0, resumed.stderr);
+  await assertExactlyOnce(bench, out, 300);
+});
+
+test('Ctrl-C stops within two seconds, says how to go on, and --resume repeats nothing', async () => {
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', 400);
+  const out = bench.path('out');
+  const args = ['run', JOB, '--data', data, '--out', out, '--nodes', '2', '--json', ...SMALL];
+  const mx8 = bench.start([...args, '--block-size', '16'], { TEST_PAUSE_MS: '60' });
+  await until('some samples are committed', () => committed(mx8) > 40);
+  const family = descendants(mx8.pid).map((entry) => entry.pid);
+  assert(family.length >= 4, 'two agents with a worker each');
+  const stopMs = performance.now();
+  mx8.child.kill('SIGINT');
+  const ended = await mx8.ended;
+  const tookMs = performance.now() - stopMs;
+  assert.equal(ended.code, 130, ended.stderr);
+  // The promise is 2 s; the machine that tests run on is shared.
+  assert(tookMs < 4000, `stopped after ${tookMs} ms`);
+  assert.match(ended.stdout + ended.stderr, /go on with: mx8 run .* --resume/);
+  await until('nothing is left running', () => stillRunning(family).length === 0, 3000);
+  const before = await committedLines(out);
+  assert(before.length > 0 && before.length < 400);
+
+  const resumed = await bench.run(['run', JOB, '--out', out, '--nodes', '3', '--resume', ...SMALL]);
+  assert.equal(resumed.code, 0, resumed.stderr);
+  await assertExactlyOnce(bench, out, 400);
+  const after = new Set(await committedLines(out));
+  assert(
+    before.every((line) => after.has(line)),
+    'what was committed stays as it was',
+  );
+});
+
+test('kill -9 of the whole run leaves nothing behind, and --resume finishes the job', async () => {
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', 400);
+  const out = bench.path('out');
+  const args = ['run', JOB, '--data', data, '--out', out, '--nodes', '2', '--json', ...SMALL];
+  const mx8 = bench.start([...args, '--block-size', '16'], { TEST_PAUSE_MS: '40' });
+  await until('some samples are committed', () => committed(mx8) > 40);
+  const family = descendants(mx8.pid).map((entry) => entry.pid);
+  mx8.child.kill('SIGKILL');
+  await mx8.ended;
+  await until(
+    'agents and workers end with their supervisor',
+    () => stillRunning(family).length === 0,
+    10_000,
+  );
+  const resumed = await bench.run(['run', JOB, '--out', out, '--resume', ...SMALL]);
+  assert.equal(resumed.code, 0, resumed.stderr);
+  await assertExactlyOnce(bench, out, 400);
+});
+
+test('workers and agents that are killed in mid-run cost nothing but time', async () => {
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', 400);
+  const out = bench.path('out');
+  const args = ['run', JOB, '--data', data, '--out', out, '--nodes', '2', '--json', ...SMALL];
+  const mx8 = bench.start([...args, '--block-size', '16', '--lease-ttl-ms', '2000'], {
+    TEST_PAUSE_MS: '30',
+  });
+  await until('some samples are committed', () => committed(mx8) > 40);
+  const workers = descendants(mx8.pid).filter((entry) => entry.command.includes('worker-main'));
+  assert(workers[0] !== undefined, 'there is a worker');
+  process.kill(workers[0].pid, 'SIGKILL');
+  await until('more is committed', () => committed(mx8) > 120);
+  const agents = descendants(mx8.pid).filter((entry) => entry.parentPid === mx8.pid);
+  assert(agents[0] !== undefined, 'there is an agent');
+  process.kill(agents[0].pid, 'SIGKILL');
+  const ended = await mx8.ended;
+  assert.equal(ended.code, 0, ended.stderr);
+  await assertExactlyOnce(bench, out, 400);
+});
+
+test('mistakes get a sentence that names what is wrong, and nothing is written', async () => {
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', 3);
+  const job = async (name: string, text: string): Promise<string> => {
+    const path = bench.path(`${name}.job.ts`);
+    await writeFile(path, text);
+    return path;
+  };
+  const silent = await job('silent', 'export const nothing = 1;\n');
+  const throwing = await job('throwing', 'throw new Error("no such luck");\n');
+  const foreign = bench.path('foreign');
+  await mkdir(foreign);
+  await writeFile(join(foreign, 'thesis.txt'), 'mine');
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['run', bench.path('missing.job.ts')], /missing\.job\.ts .*no such file/],
+    [['run', silent, '--data', data, '--out', 'x'], /silent\.job\.ts .*no default/],
+    [['run', throwing, '--data', data, '--out', 'x'], /throwing\.job\.ts .*no such luck/],
+    [['run', JOB, '--out', 'x'], /--data LINK/],
+    [['run', JOB, '--data', data], /--out DIR/],
+    [['run', JOB, '--data', bench.path('nowhere'), '--out', 'x'], /nowhere/],
+    [['run', JOB, '--data', data, '--out', foreign], /thesis\.txt/],
+    [['run', JOB, '--data', data, '--out', 'x', '--resume'], /nothing to resume/],
+    [
+      ['run', JOB, '--data', data, '--out', 'x', '--ram-gb', '0.25'],
+      /--ram-gb 0\.25 is too little/,
+    ],
+    [['run', JOB, '--data', data, '--out', 'x', '--nodes', 'two'], /--nodes/],
+    [['run', JOB, '--data', data, '--out', 'x', '--node', '2'], /did you mean --nodes/],
+  ];
+  for (const [args, sentence] of cases) {
+    const ended = await bench.run(args);
+    assert(ended.code !== 0 && ended.code !== null, `${args.join(' ')} is refused`);
+    assert.match(ended.stderr, sentence, args.join(' '));
+    assert.doesNotMatch(ended.stderr, /\n\s+at /, `no stack for ${args.join(' ')}`);
+  }
+  assert.equal(await readFile(join(foreign, 'thesis.txt'), 'utf8'), 'mine');
+});
+
+async function committedLines(out: string): Promise<string[]> {
+  const lines: string[] = [];
+  for (const name of await readdir(out)) {
+    if (!name.endsWith('.jsonl')) continue;
+    lines.push(
+      ...(await readFile(join(out, name), 'utf8')).split('\n').filter((line) => line !== ''),
+    );
+  }
+  return lines;
+}

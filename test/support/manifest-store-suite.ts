@@ -1,0 +1,132 @@
+/** What every manifest store keeps to. Run it on each implementation. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import test from 'node:test';
+
+import { Mx8Error } from '../../src/core/base/errors.ts';
+import { manifestHash } from '../../src/core/base/units.ts';
+import { encodeHeader, encodeRecords } from '../../src/core/manifest/encode.ts';
+import type { SampleRecord } from '../../src/core/manifest/record.ts';
+import type { ManifestReader, ManifestStore } from '../../src/ports/manifest-store.ts';
+
+export interface ManifestStoreSuite {
+  readonly name: string;
+  /** Runs `body` with a store of its own. */
+  withStore(body: (store: ManifestStore) => Promise<void>): Promise<void>;
+}
+
+export function manifestOf(count: number): { records: SampleRecord[]; bytes: Buffer } {
+  const records = Array.from({ length: count }, (_, sampleId) => ({
+    sampleId,
+    location: `/data/${'é'.repeat(sampleId % 7)}/${sampleId}.bin`,
+    byteOffset: sampleId % 3 === 0 ? null : sampleId * 512,
+    byteLength: sampleId % 3 === 0 ? null : 1 + sampleId,
+    decodeHint: sampleId % 5 === 0 ? 'mx8:vision:imagefolder;label_id=1' : '',
+  }));
+  return { records, bytes: Buffer.concat([encodeHeader(), encodeRecords(records)]) };
+}
+
+export async function* inChunks(bytes: Uint8Array, chunkBytes: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += chunkBytes) yield bytes.slice(at, at + chunkBytes);
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+export async function recordsOf(
+  reader: ManifestReader,
+  start: number,
+  end: number,
+): Promise<SampleRecord[]> {
+  const all: SampleRecord[] = [];
+  for await (const records of reader.records(start, end)) all.push(...records);
+  return all;
+}
+
+/** Awaits a failure with this code. */
+export async function rejectsWith(code: string, failing: Promise<unknown>): Promise<Mx8Error> {
+  try {
+    await failing;
+  } catch (error) {
+    assert.ok(error instanceof Mx8Error, String(error));
+    assert.equal(error.code, code, error.message);
+    return error;
+  }
+  return assert.fail(`nothing failed where ${code} was expected`);
+}
+
+export function runManifestStoreSuite(suite: ManifestStoreSuite): void {
+  test(`${suite.name}: any slice reads as the same records and bytes`, () =>
+    suite.withStore(async (store) => {
+      const { records, bytes } = manifestOf(5000);
+      const { hash, sampleCount } = await store.put(inChunks(bytes, 1000));
+      assert.deepEqual({ hash, sampleCount }, { hash: sha256(bytes), sampleCount: 5000 });
+      const reader = await store.open(hash);
+      assert.deepEqual([reader.sampleCount, reader.manifestBytes], [5000, bytes.length]);
+      const edges = [0, 1, 1023, 1024, 1025, 2048, 3000, 4096, 4999, 5000];
+      for (const start of edges) {
+        for (const end of edges.filter((edge) => edge >= start)) {
+          const slice = records.slice(start, end);
+          assert.deepEqual(await recordsOf(reader, start, end), slice, `[${start}, ${end})`);
+          const found = Buffer.from(await reader.sliceBytes(start, end));
+          assert.ok(found.equals(encodeRecords(slice)), `bytes of [${start}, ${end})`);
+        }
+      }
+      const parts: Uint8Array[] = [];
+      for await (const part of reader.bytes(999)) parts.push(part);
+      assert.ok(Buffer.concat(parts).equals(bytes));
+      await reader.close();
+    }));
+
+  test(`${suite.name}: a manifest is there after it was put, and missing before`, () =>
+    suite.withStore(async (store) => {
+      const { bytes } = manifestOf(3);
+      const hash = manifestHash(sha256(bytes));
+      assert.equal(await store.has(hash), false);
+      await rejectsWith('manifest_missing', store.open(hash));
+      await store.put(inChunks(bytes, 10));
+      assert.equal(await store.has(hash), true);
+      await store.put(inChunks(bytes, 7));
+      const reader = await store.open(hash);
+      assert.equal(reader.sampleCount, 3);
+      await reader.close();
+    }));
+
+  test(`${suite.name}: a base has no current manifest until one is set, and then the last one`, () =>
+    suite.withStore(async (store) => {
+      const first = await store.put(inChunks(manifestOf(3).bytes, 99));
+      const second = await store.put(inChunks(manifestOf(4).bytes, 99));
+      assert.equal(await store.current('/a'), null);
+      for (const { hash } of [first, second]) {
+        await store.withLock('/a', undefined, () => store.setCurrent('/a', hash));
+        assert.equal(await store.current('/a'), hash);
+      }
+      assert.equal(await store.current('/b'), null);
+    }));
+
+  test(`${suite.name}: bodies under one lock run one after the other, under two together`, () =>
+    suite.withStore(async (store) => {
+      let inside = 0;
+      const turn = async (): Promise<void> => {
+        inside += 1;
+        assert.equal(inside, 1);
+        await new Promise((resolve) => setImmediate(resolve));
+        inside -= 1;
+      };
+      await Promise.all(Array.from({ length: 8 }, () => store.withLock('/a', undefined, turn)));
+      const nested = store.withLock('/a', undefined, () =>
+        store.withLock('/b', undefined, async () => 'both'),
+      );
+      assert.equal(await nested, 'both');
+    }));
+
+  test(`${suite.name}: a body that throws frees the lock and its error comes through`, () =>
+    suite.withStore(async (store) => {
+      const failing = store.withLock('/a', undefined, async () => {
+        throw new Error('from the body');
+      });
+      await assert.rejects(failing, /from the body/);
+      assert.equal(await store.withLock('/a', undefined, async () => 'free'), 'free');
+    }));
+}
