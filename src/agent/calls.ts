@@ -1,0 +1,52 @@
+/** Makes the calls that the lease holder asks for. */
+import { Mx8Error, type ErrorCode } from '../core/base/errors.ts';
+import type { NodeStats } from '../core/job/protocol.ts';
+import type { HolderAnswer, HolderCall } from '../core/node/holder-protocol.ts';
+import type { NodeIdentity } from '../ports/coordinator-client.ts';
+import type { CompiledAgentOptions } from './options.ts';
+
+const OK: HolderAnswer = { type: 'ok' };
+
+export async function makeCall(
+  options: Pick<CompiledAgentOptions, 'client' | 'caps' | 'resumeFrom'>,
+  node: NodeIdentity,
+  call: HolderCall,
+  stats: () => NodeStats,
+): Promise<HolderAnswer> {
+  const { client, caps, resumeFrom } = options;
+  switch (call.type) {
+    case 'register':
+      return client.register(node, caps, resumeFrom);
+    case 'heartbeat':
+      await client.heartbeat(node, stats());
+      return OK;
+    case 'request_leases':
+      return client.requestLeases(node, call.want, call.held);
+    case 'progress':
+      return { type: 'accepted', ...(await client.reportProgress(node, call)) };
+    case 'commit':
+      return { type: 'accepted', ...(await client.commit(node, call.piece)) };
+    case 'release':
+      await client.release(node, call.leaseId);
+      return OK;
+    case 'leave':
+      await client.leave(node);
+      return OK;
+    case 'fail_job':
+      await client.failJob(node, call.code, call.message);
+      return OK;
+    case 'request_finalize':
+      return { type: 'finalize', ...(await client.requestFinalize(node)) };
+    case 'complete_job':
+      await client.completeJob(node, call.finalizeToken, call.outputManifestHash);
+      return OK;
+    default:
+      return call satisfies never;
+  }
+}
+
+/** What any error is to the machine: a code and a sentence. */
+export function asFailure(error: unknown): { readonly code: ErrorCode; readonly message: string } {
+  if (error instanceof Mx8Error) return { code: error.code, message: error.message };
+  return { code: 'internal', message: error instanceof Error ? error.message : String(error) };
+}

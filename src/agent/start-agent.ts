@@ -1,0 +1,350 @@
+/**
+ * The agent: a shell around the node's machine. It makes the calls, runs the worker processes, publishes
+ * what has been committed and, when its turn comes, finishes the job's output. Every decision is the
+ * machine's.
+ */
+import { Mx8Error } from '../core/base/errors.ts';
+import { elapsedMs } from '../core/base/units.ts';
+import type { JobSpec, NodeStats } from '../core/job/protocol.ts';
+import type { SampleRecord } from '../core/manifest/record.ts';
+import type { HolderCall, NodeOutcome } from '../core/node/holder-protocol.ts';
+import {
+  newNode,
+  nodeWakeMs,
+  stepNode,
+  type NodeEffect,
+  type NodeEvent,
+  type NodeState,
+} from '../core/node/node-machine.ts';
+import { claimOutput, finalizeOutput } from '../job/index.ts';
+import type { TimerHandle } from '../ports/clock.ts';
+import type { NodeIdentity, Push } from '../ports/coordinator-client.ts';
+import { asFailure, makeCall } from './calls.ts';
+import { ProcessCrew, type WithoutTime } from './crew-of-processes.ts';
+import {
+  LEAVE_TIMEOUT_MS,
+  HEAP_MIB_MIN,
+  HEAP_PART_OF_RSS_CAP,
+  READ_RETRY_BASE_MS,
+  READ_RETRY_MAX_MS,
+  SINK_SLEEP_MS_DEFAULT,
+} from './limits.ts';
+import { compileAgentOptions, type AgentOptions, type CompiledAgentOptions } from './options.ts';
+import { Publisher } from './publisher.ts';
+import type { WorkerSettings } from './worker-messages.ts';
+
+export type AgentOutcome = NodeOutcome;
+
+export interface AgentHandle {
+  /** Resolves, never rejects, when the agent's part is over and no process of it is left. */
+  readonly done: Promise<AgentOutcome>;
+  /** Process ids of the workers that run now; for tests and screens. */
+  readonly workerPids: readonly number[];
+  /**
+   * Stops asking for leases, finishes the batches in hand, commits them, gives the rest back and leaves,
+   * within `drainTimeoutMs`; what is not finished by then is given up.
+   */
+  drain(reason?: string): Promise<AgentOutcome>;
+  /** Leaves at once; what is not committed is done again by others. */
+  stop(): Promise<AgentOutcome>;
+}
+
+/** Starts in the background; whatever goes wrong is the outcome. */
+export function startAgent(options: AgentOptions): Promise<AgentHandle> {
+  const agent = new Agent(compileAgentOptions(options));
+  agent.start();
+  return Promise.resolve(agent);
+}
+
+class Agent implements AgentHandle {
+  readonly #options: CompiledAgentOptions;
+  readonly #node: NodeIdentity;
+  readonly #state: NodeState;
+  readonly #crew: ProcessCrew;
+  readonly #publisher: Publisher | null;
+  readonly #over: AbortController = new AbortController();
+  readonly done: Promise<AgentOutcome>;
+  #resolve: (outcome: AgentOutcome) => void = () => undefined;
+  #timer: TimerHandle | null = null;
+  #leaveTimer: TimerHandle | null = null;
+  #spec: JobSpec | null = null;
+  #claim: Promise<void> | null = null;
+  #finalizations = 0;
+  #ended = false;
+
+  constructor(options: CompiledAgentOptions) {
+    this.#options = options;
+    const { clock, random, jobId, nodeId, work } = options;
+    const instanceId = hex(random.bytes(8));
+    this.#node = { jobId, nodeId, instanceId };
+    this.#state = newNode(machineOptions(options), clock.nowMs());
+    const onError = (error: unknown): void => this.#fail(error);
+    this.#publisher = work.type === 'job' ? new Publisher(work.out, onError) : null;
+    this.#crew = new ProcessCrew({
+      clock,
+      events: options.events,
+      settings: (slot) => workerSettings(options, slot, instanceId),
+      heapMiB: heapMiB(options),
+      writeLine: options.writeWorkerLine,
+      tell: (event) => this.#tell(event),
+      records: (start, end) => this.#records(start, end),
+      mayBegin: (sinkKind) => this.#claimOutput(sinkKind),
+    });
+    this.done = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  get workerPids(): readonly number[] {
+    return this.#crew.pids;
+  }
+
+  start(): void {
+    this.#options.client.onPush((push) => this.#onPush(push));
+    this.#tell({ type: 'start' });
+  }
+
+  drain(reason = 'it was asked to drain'): Promise<AgentOutcome> {
+    const { clock, drainTimeoutMs, events } = this.#options;
+    if (this.#ended) return this.done;
+    events.emit('info', 'agent_draining', { node_id: this.#node.nodeId, reason });
+    this.#tell({ type: 'drain' });
+    this.#leaveTimer ??= clock.setTimer(drainTimeoutMs, () => {
+      this.#leave({ type: 'drained', reason: `${reason}; some work in hand was given up` });
+    });
+    return this.done;
+  }
+
+  stop(): Promise<AgentOutcome> {
+    this.#leave({ type: 'stopped' });
+    return this.done;
+  }
+
+  #leave(outcome: AgentOutcome): void {
+    this.#tell({ type: 'leave', outcome });
+    if (this.#ended) return;
+    // The last call may find nobody; nothing depends on it but how soon others get the rest.
+    this.#leaveTimer?.clear();
+    this.#leaveTimer = this.#options.clock.setTimer(LEAVE_TIMEOUT_MS, () => this.#end(outcome));
+  }
+
+  #tell(event: WithoutTime<NodeEvent>): void {
+    if (this.#ended) return;
+    const { clock } = this.#options;
+    for (const effect of stepNode(this.#state, { ...event, nowMs: clock.nowMs() })) {
+      this.#carryOut(effect);
+    }
+    this.#arm();
+  }
+
+  #arm(): void {
+    this.#timer?.clear();
+    this.#timer = null;
+    if (this.#ended) return;
+    const { clock } = this.#options;
+    const wakeMs = nodeWakeMs(this.#state);
+    if (wakeMs === null) return;
+    const waitMs = Math.max(0, elapsedMs(clock.nowMs(), wakeMs));
+    this.#timer = clock.setTimer(Math.ceil(waitMs), () => this.#tell({ type: 'tick' }));
+  }
+
+  #carryOut(effect: NodeEffect): void {
+    const { events } = this.#options;
+    switch (effect.type) {
+      case 'call':
+        this.#call(effect.callId, effect.call);
+        return;
+      case 'registered':
+        this.#spec = effect.answer.spec;
+        return;
+      case 'piece_committed':
+        this.#publisher?.add(effect.piece);
+        return;
+      case 'finalize_granted':
+        this.#finalize(effect.finalizeToken).catch((error: unknown) => this.#fail(error));
+        return;
+      case 'ended':
+        this.#end(effect.outcome);
+        return;
+      case 'fact':
+        events.emit(effect.level, effect.event, { ...effect.fields, node_id: this.#node.nodeId });
+        return;
+      default:
+        this.#crew.carryOut(effect);
+    }
+  }
+
+  #call(callId: number, call: HolderCall): void {
+    makeCall(this.#options, this.#node, call, () => this.#stats()).then(
+      (answer) => this.#tell({ type: 'answered', callId, answer }),
+      (error: unknown) => this.#tell({ type: 'call_failed', callId, ...asFailure(error) }),
+    );
+  }
+
+  #stats(): NodeStats {
+    const { rssHighWaterBytes, ...queues } = this.#crew.stats;
+    const { prefetchBatches, maxQueueBatches, want } = this.#options;
+    return {
+      ...queues,
+      ramHighWaterBytes: Math.max(rssHighWaterBytes, process.resourceUsage().maxRSS * 1024),
+      autotuneEnabled: false,
+      effectivePrefetchBatches: prefetchBatches,
+      effectiveMaxQueueBatches: maxQueueBatches,
+      effectiveWant: want,
+      autotunePressureMilli: 0,
+      autotuneCooldownTicks: 0,
+      batchPayloadP95OverP50Milli: 0,
+      batchJitterSloBreachesTotal: 0,
+    };
+  }
+
+  #onPush(push: Push): void {
+    switch (push.type) {
+      case 'lease_revoked':
+      case 'job_failed':
+      case 'disconnected':
+      case 'connected':
+        this.#tell(push);
+        return;
+      case 'drain':
+        void this.drain(push.reason);
+        return;
+      default:
+        push satisfies never;
+    }
+  }
+
+  /** Makes the output folder this job's, once, before the first sample is worked on. */
+  #claimOutput(sinkKind: string): Promise<void> {
+    const { work, jobId } = this.#options;
+    const spec = this.#spec;
+    if (work.type !== 'job' || spec === null) return Promise.resolve();
+    const inputManifestHash = spec.manifestHash;
+    this.#claim ??= claimOutput(work.out, { jobId, inputManifestHash, sink: sinkKind }).then(
+      () => undefined,
+      (error: unknown) => {
+        // The fault of this agent's --out, not of the job: others go on.
+        this.#leave({ type: 'failed', ...asFailure(error) });
+        throw error;
+      },
+    );
+    return this.#claim;
+  }
+
+  /** The records of [start, end); waits for a coordinator that is away until the work is stopped. */
+  async #records(start: number, end: number): Promise<readonly SampleRecord[]> {
+    const { client, jobId } = this.#options;
+    const spec = this.#spec;
+    if (spec === null) throw new Mx8Error('internal', 'work before the registration');
+    return this.#patiently(() =>
+      client.manifestRecords(jobId, spec.manifestHash, start, end, this.#over.signal),
+    );
+  }
+
+  async #patiently<T>(read: () => Promise<T>): Promise<T> {
+    const { clock } = this.#options;
+    for (let waitMs = READ_RETRY_BASE_MS; ; waitMs = Math.min(READ_RETRY_MAX_MS, waitMs * 2)) {
+      try {
+        return await read();
+      } catch (error) {
+        if (!(error instanceof Mx8Error && error.retryable)) throw error;
+      }
+      await clock.sleep(waitMs, this.#over.signal);
+    }
+  }
+
+  async #finalize(finalizeToken: string): Promise<void> {
+    const { work, client, jobId, events } = this.#options;
+    const spec = this.#spec;
+    if (work.type !== 'job' || spec === null) throw new Mx8Error('internal', 'nothing to finalize');
+    await this.#publisher?.idle();
+    const { signal } = this.#over;
+    const { outputManifestHash, wasDone } = await this.#patiently(() => {
+      this.#finalizations += 1;
+      return finalizeOutput({
+        out: work.out,
+        pieces: client.committedPieces(jobId),
+        sampleCount: spec.sampleCount,
+        nonce: `${this.#node.instanceId}-${this.#finalizations}`,
+        signal,
+      });
+    });
+    const fields = { output_manifest_hash: outputManifestHash, was_done: wasDone };
+    events.emit('info', 'output_finalized', fields);
+    this.#tell({ type: 'finalized', finalizeToken, outputManifestHash });
+  }
+
+  #fail(error: unknown): void {
+    if (!this.#over.signal.aborted) this.#tell({ type: 'fail', ...asFailure(error) });
+  }
+
+  #end(outcome: AgentOutcome): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#timer?.clear();
+    this.#leaveTimer?.clear();
+    this.#over.abort(new Mx8Error('interrupted', 'the agent has ended'));
+    this.#settle(outcome).catch((error: unknown) => {
+      this.#options.events.emit('error', 'agent_end_failed', asFailure(error));
+      this.#resolve(outcome);
+    });
+  }
+
+  /** What was committed is published before the agent is done; others would do it otherwise. */
+  async #settle(outcome: AgentOutcome): Promise<void> {
+    await this.#crew.dismiss(outcome.type === 'stopped');
+    await this.#publisher?.idle();
+    const { type } = outcome;
+    this.#options.events.emit('info', 'agent_ended', { node_id: this.#node.nodeId, outcome: type });
+    this.#resolve(outcome);
+  }
+}
+
+function machineOptions(options: CompiledAgentOptions): Parameters<typeof newNode>[0] {
+  const { want, workers, work, onError, stallTimeoutMs, progressIntervalMs, random } = options;
+  const stages = work.type === 'job';
+  const [a = 0, b = 0, c = 0, d = 0] = random.bytes(4);
+  const seed = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+  const { nodeIdBusyMaxMs } = options;
+  return {
+    holder: { want, progressIntervalMs, finalizes: stages, nodeIdBusyMaxMs, seed },
+    crew: { workers, stages, stallTimeoutMs, onError },
+  };
+}
+
+function workerSettings(
+  options: CompiledAgentOptions,
+  slot: number,
+  instanceId: string,
+): WorkerSettings {
+  const { nodeId, caps, workers, prefetchBatches, maxQueueBatches, maxProcessRssBytes } = options;
+  return {
+    nodeId,
+    slot,
+    nonce: instanceId,
+    work: workOf(options),
+    maxInflightBytes: Math.floor(caps.maxInflightBytes / workers),
+    prefetchBatches,
+    maxQueueBatches,
+    maxProcessRssBytes,
+  };
+}
+
+function workOf({ work, onError, commitIntervalMs }: CompiledAgentOptions): WorkerSettings['work'] {
+  if (work.type === 'job') {
+    const { jobFile, out } = work;
+    return { type: 'job', jobFile, out, onError, commitIntervalMs };
+  }
+  const { batchSize, sinkSleepMs = SINK_SLEEP_MS_DEFAULT, deliverLog = null } = work;
+  return { type: 'deliver', delivery: { batchSize, sinkSleepMs, logPath: deliverLog } };
+}
+
+function heapMiB({ maxProcessRssBytes, caps, workers }: CompiledAgentOptions): number | null {
+  if (maxProcessRssBytes === null) return null;
+  const besideSlabs = maxProcessRssBytes - caps.maxInflightBytes / workers;
+  return Math.max(HEAP_MIB_MIN, Math.floor((besideSlabs * HEAP_PART_OF_RSS_CAP) / 2 ** 20));
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,123 @@
+/**
+ * Entry of a worker process: it takes orders from its agent over IPC, runs user code, and holds nothing
+ * that is not in the staging folder. It ends when the agent says so, when the agent is gone, or when its
+ * memory passes the cap.
+ */
+import { isMainThread, Worker } from 'node:worker_threads';
+import { Mx8Error } from '../core/base/errors.ts';
+import { nodeClock } from '../platform/clock.ts';
+import { RssGuard } from '../platform/rss.ts';
+import type { Clock } from '../ports/clock.ts';
+import { deliverTask } from './deliver-task.ts';
+import { loadJobTask } from './job-task.ts';
+import { STATS_INTERVAL_MS } from './limits.ts';
+import { OrderRunner } from './order-runner.ts';
+import { RecordSource } from './record-source.ts';
+import { siblingModule } from './sibling-module.ts';
+import { WorkerChannel } from './worker-channel.ts';
+import type { ToWorker, WorkerSettings } from './worker-messages.ts';
+import type { WorkerTask } from './worker-task.ts';
+
+class WorkerMain {
+  readonly #clock: Clock = nodeClock();
+  readonly #channel: WorkerChannel = new WorkerChannel();
+  readonly #source: RecordSource = new RecordSource(this.#channel);
+  #runner: OrderRunner | null = null;
+  #guard: RssGuard | null = null;
+
+  /** The messages come from our own agent, which is the only one that can send here. */
+  onMessage(message: ToWorker): void {
+    switch (message.type) {
+      case 'configure':
+        this.#configure(message.settings).catch((error: unknown) => this.#fail(error));
+        return;
+      case 'start_work':
+        this.#runner?.run(message.order).catch((error: unknown) => this.#fail(error));
+        return;
+      case 'stop_work':
+        this.#runner?.stop(message.workId, message.flush);
+        return;
+      case 'records':
+      case 'records_failed':
+        this.#source.onMessage(message);
+        return;
+      case 'exit':
+        process.exit(0);
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  async #configure(settings: WorkerSettings): Promise<void> {
+    const channel = this.#channel;
+    if (settings.maxProcessRssBytes !== null) this.#watch(settings, settings.maxProcessRssBytes);
+    const task = await this.#task(settings);
+    this.#runner = new OrderRunner({
+      settings,
+      task,
+      channel,
+      source: this.#source,
+      clock: this.#clock,
+      gate: this.#guard,
+    });
+    this.#tellStats();
+    channel.send({ type: 'ready', sinkKind: task.sinkKind });
+  }
+
+  #task(settings: WorkerSettings): Promise<WorkerTask> {
+    const { work } = settings;
+    const [clock, events] = [this.#clock, this.#channel];
+    if (work.type === 'job') return loadJobTask({ settings, work, clock, events });
+    return Promise.resolve(deliverTask(work.delivery, clock));
+  }
+
+  #watch(settings: WorkerSettings, capBytes: number): void {
+    const { maxInflightBytes, prefetchBatches, maxQueueBatches } = settings;
+    this.#guard = new RssGuard({
+      capBytes,
+      clock: this.#clock,
+      events: this.#channel,
+      knobs: () => ({ maxInflightBytes, prefetchBatches, maxQueueBatches, want: null }),
+      onBreach: (error) => this.#fail(error),
+    });
+    this.#guard.start();
+  }
+
+  #tellStats(): void {
+    const figures = this.#runner?.figures();
+    if (figures === undefined) return;
+    const rssHighWaterBytes = this.#guard?.highWaterBytes ?? process.resourceUsage().maxRSS * 1024;
+    this.#channel.send({ type: 'stats', stats: { ...figures, rssHighWaterBytes } });
+    this.#clock.setTimer(STATS_INTERVAL_MS, () => this.#tellStats(), { unref: true });
+  }
+
+  /** Nothing more can be done here: says why, then ends. */
+  #fail(error: unknown): void {
+    const code = error instanceof Mx8Error ? error.code : 'internal';
+    const message =
+      error instanceof Mx8Error
+        ? error.message
+        : error instanceof Error
+          ? (error.stack ?? error.message)
+          : String(error);
+    const end = (): never => process.exit(1);
+    this.#channel.sendSurely({ type: 'failed', workId: null, code, message }).then(end, end);
+  }
+}
+
+function main(): void {
+  // Ctrl-C and a service manager's SIGTERM reach the whole group; the agent decides what they mean.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', () => undefined);
+  process.on('disconnect', () => process.exit(0));
+  const watch = new Worker(siblingModule(import.meta.url, 'orphan-watch'), {
+    workerData: process.ppid,
+    resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
+  });
+  watch.unref();
+  const worker = new WorkerMain();
+  process.on('message', (message: ToWorker) => worker.onMessage(message));
+}
+
+if (isMainThread && process.send !== undefined) main();
