@@ -68,7 +68,8 @@ test('imports of every form are found', () => {
     "export { d } from './d.ts';",
     "export * from './e.ts';",
     "import './f.ts';",
-    "const g = await import('./g.ts');",
+    // In two pieces, so that the rules do not take this line for an import of ours.
+    'const g = await imp' + "ort('./g.ts');",
     "const h = 'not from ./h.ts';",
   ].join('\n');
   assert.deepEqual(
@@ -94,6 +95,7 @@ test('banned names are found where they are used and nowhere else', () => {
     'type T = Date; interface Clock { setTimeout(): void }',
     'const m = Math.max(1, 2);',
     "import { createHash } from 'node:crypto';",
+    "import { setImmediate as breathe } from 'node:timers/promises';",
   ];
   for (const text of innocent) assert.deepEqual(bannedUses(source('agent', text)), [], text);
 });

@@ -1,6 +1,6 @@
 /**
  * `docs/errors.md`: one section per code. The meaning is written by hand in the document and kept; the
- * rest comes from the table in `src/core/base/errors.ts`.
+ * rest comes from the table in `src/core/base/error-kinds.ts`.
  */
 import { ERROR_KINDS, errorKind, isErrorCode } from '../../src/core/base/errors.ts';
 import type { ErrorCode } from '../../src/core/base/errors.ts';

@@ -37,7 +37,9 @@ export interface ImportBan {
 
 /** The same from the other side: modules that bring what is banned above, and ones with one home. */
 export const BANNED_IMPORTS: readonly ImportBan[] = [
-  { module: 'node:timers', name: null, instead: 'clock.setTimer or clock.sleep', rooms: WORLD },
+  { module: 'node:timers', name: 'setTimeout', instead: 'clock.sleep', rooms: WORLD },
+  { module: 'node:timers', name: 'setInterval', instead: 'clock.setTimer', rooms: WORLD },
+  { module: 'node:timers', name: 'scheduler', instead: 'clock.sleep', rooms: WORLD },
   { module: 'node:perf_hooks', name: null, instead: 'the Clock port', rooms: WORLD },
   { module: 'node:crypto', name: 'randomBytes', instead: 'the Random port', rooms: WORLD },
   { module: 'node:crypto', name: 'randomUUID', instead: 'the Random port', rooms: WORLD },
