@@ -20,7 +20,9 @@ const number = new Intl.NumberFormat('en-US');
 export async function readOutput(folder: string): Promise<readonly Summary[]> {
   const rows: Summary[] = [];
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
-  for (const file of files.filter((name) => name.endsWith('.jsonl')).sort()) {
+  // Below _mx8 is what mx8 keeps for itself, such as what was staged and never committed.
+  const parts = files.filter((name) => name.endsWith('.jsonl') && !name.startsWith('_mx8'));
+  for (const file of parts.sort()) {
     for await (const line of createInterface({ input: createReadStream(join(folder, file)) })) {
       const row = JSON.parse(line) as DocumentRow;
       const { path, kind, sha256, tokens } = row;
