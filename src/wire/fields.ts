@@ -44,7 +44,8 @@ export function big(message: WireMessage, name: string): bigint {
 
 export function bytes(message: WireMessage, name: string): Uint8Array {
   const value = message[name];
-  return value instanceof Uint8Array ? value : new Uint8Array(0);
+  // A copy: what was decoded is a window on the whole message and would keep all of it.
+  return value instanceof Uint8Array ? new Uint8Array(value) : new Uint8Array(0);
 }
 
 export function child(message: WireMessage, name: string): WireMessage | null {

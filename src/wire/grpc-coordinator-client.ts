@@ -44,6 +44,8 @@ export class GrpcCoordinatorClient extends CommandClient {
   /** By job, node and process. */
   readonly #sessions: Map<string, SessionClient> = new Map<string, SessionClient>();
 
+  #isClosed = false;
+
   constructor(options: GrpcClientOptions) {
     super(options.clock);
     const { coordUrl, clock, random, tls = {} } = options;
@@ -83,12 +85,14 @@ export class GrpcCoordinatorClient extends CommandClient {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (const session of this.#sessions.values()) session.close();
     this.#sessions.clear();
     this.#dialer.close();
   }
 
-  protected ask(command: Command, signal?: AbortSignal): Promise<Reply> {
+  protected async ask(command: Command, signal?: AbortSignal): Promise<Reply> {
+    if (this.#isClosed) throw new Mx8Error('coordinator_unavailable', 'this client was closed');
     switch (command.type) {
       case 'create_job':
       case 'resume_job':
@@ -99,7 +103,7 @@ export class GrpcCoordinatorClient extends CommandClient {
       case 'begin_run':
       case 'disconnect':
       case 'tick':
-        return Promise.resolve(refused('internal', `a client does not send ${command.type}`));
+        return refused('internal', `a client does not send ${command.type}`);
       default:
         return this.#askOnSession(command, signal);
     }

@@ -42,8 +42,16 @@ export function errorOfCall(error: ServiceError, address: string): Mx8Error {
         { address },
       );
     default:
-      return unavailable(address, error.details === '' ? error.message : error.details);
+      return unavailable(address, reasonOf(error));
   }
+}
+
+/** What grpc-js says, without what it wraps around the cause. */
+function reasonOf(error: ServiceError): string {
+  const said = error.details === '' ? error.message : error.details;
+  return said
+    .replace(/^No connection established\. Last error: (Error: )?/, '')
+    .replace(/\.? ?Resolution note: ?$/, '');
 }
 
 export function unavailable(address: string, why: string): Mx8Error {
