@@ -113,7 +113,7 @@ function main(): void {
   process.on('disconnect', () => process.exit(0));
   const watch = new Worker(siblingModule(import.meta.url, 'orphan-watch'), {
     workerData: process.ppid,
-    resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
+    resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
   });
   watch.unref();
   const worker = new WorkerMain();
