@@ -28,8 +28,16 @@ export async function writeDurably(
     }
     await rename(temporaryPath, path);
   } catch (error) {
-    await rm(temporaryPath, { force: true });
+    await discard(temporaryPath);
     throw error;
   }
   await syncFolder(dirname(path));
+}
+
+/**
+ * Removes a file that is not wanted any more while something else has failed, which is what is to be
+ * told. If it stays, it is found as the file of a dead process later.
+ */
+export async function discard(path: string): Promise<void> {
+  await rm(path, { force: true }).catch(() => undefined);
 }

@@ -4,7 +4,7 @@
  * implementation's own: `index/` (see `manifest-index.ts`) and `tmp/` (files being written).
  */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -18,7 +18,7 @@ import type { EventSink } from '../ports/event-sink.ts';
 import type { ManifestReader, ManifestStore } from '../ports/manifest-store.ts';
 import type { Random } from '../ports/random.ts';
 import { ManifestCheck, checkManifestFile } from './check-manifest.ts';
-import { syncFolder, writeDurably } from './durable-file.ts';
+import { discard, syncFolder, writeDurably } from './durable-file.ts';
 import { FsManifestReader } from './fs-manifest-reader.ts';
 import { LOCK_WAIT_MS_MAX } from './limits.ts';
 import { acquireLock } from './lock-file.ts';
@@ -85,7 +85,7 @@ export class FsManifestStore implements ManifestStore {
       await this.#saveIndex(index, await stateOf(path));
       return { hash: index.hash, sampleCount: index.sampleCount };
     } catch (error) {
-      await rm(temporary, { force: true });
+      await discard(temporary);
       throw storeError('write', temporary, error);
     }
   }

@@ -45,13 +45,13 @@ export class DataProgress implements Disposable {
     );
   }
 
-  /** Writes a line that stays, above the one that is drawn over. */
-  print(text: string): void {
-    this.#screen.print(text);
+  /** Takes the line away, so that a result can be printed. */
+  clear(): void {
+    this.#screen.clear();
   }
 
   [Symbol.dispose](): void {
-    this.#screen.clear();
+    this.clear();
   }
 }
 

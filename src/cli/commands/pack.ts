@@ -5,14 +5,19 @@ import type { CommandIo } from '../command-io.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { EXIT_DONE } from '../exit-codes.ts';
 import { type OptionsOf, required } from '../flag.ts';
-import { labels, shardBytes } from '../flags/data.ts';
-import { outDir } from '../flags/job.ts';
-import { json } from '../flags/screen.ts';
+import * as data from '../flags/data.ts';
+import * as job from '../flags/job.ts';
+import * as screen from '../flags/screen.ts';
 import { DataProgress } from './data-progress.ts';
 
-const PACK_FLAGS = { out: required(outDir), labels, shardBytes, json } as const;
+const PACK_FLAGS = {
+  out: required(job.outDir),
+  labels: data.labels,
+  shardBytes: data.shardBytes,
+  json: screen.json,
+} as const;
 
-export type PackCommandOptions = OptionsOf<typeof PACK_FLAGS>;
+type PackCommandOptions = OptionsOf<typeof PACK_FLAGS>;
 
 export const command: Command = defineCommand({
   name: 'pack',
@@ -31,7 +36,7 @@ export const command: Command = defineCommand({
   run: ({ argument, options }, io) => runPack(argument, options, io),
 });
 
-export async function runPack(
+async function runPack(
   input: string,
   options: PackCommandOptions,
   io: CommandIo,
@@ -45,7 +50,7 @@ export async function runPack(
     signal: io.signal,
     onProgress: (figures) => progress.show(figures),
   });
-  progress[Symbol.dispose]();
+  progress.clear();
   io.stdout(options.json ? resultJson(result) : resultText(result));
   return EXIT_DONE;
 }

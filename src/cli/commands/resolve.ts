@@ -5,14 +5,14 @@ import type { CommandIo } from '../command-io.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { EXIT_DONE } from '../exit-codes.ts';
 import type { OptionsOf } from '../flag.ts';
-import { manifestStoreRoot } from '../flags/data.ts';
-import { json } from '../flags/screen.ts';
+import * as data from '../flags/data.ts';
+import * as screen from '../flags/screen.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { DataProgress } from './data-progress.ts';
 
-const RESOLVE_FLAGS = { manifestStoreRoot, json } as const;
+const RESOLVE_FLAGS = { manifestStoreRoot: data.manifestStoreRoot, json: screen.json } as const;
 
-export type ResolveCommandOptions = OptionsOf<typeof RESOLVE_FLAGS>;
+type ResolveCommandOptions = OptionsOf<typeof RESOLVE_FLAGS>;
 
 export const command: Command = defineCommand({
   name: 'resolve',
@@ -32,7 +32,7 @@ export const command: Command = defineCommand({
   run: ({ argument, options }, io) => runResolve(argument, options, io),
 });
 
-export async function runResolve(
+async function runResolve(
   link: string,
   options: ResolveCommandOptions,
   io: CommandIo,
@@ -46,7 +46,7 @@ export async function runResolve(
     onProgress: ({ phase, samples }) =>
       progress.show({ phase, samples, samplesTotal: null, bytes: 0 }),
   });
-  progress[Symbol.dispose]();
+  progress.clear();
   if (options.json) {
     io.stdout(
       `${JSON.stringify({

@@ -5,14 +5,14 @@ import type { CommandIo } from '../command-io.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { EXIT_DATA, EXIT_DONE } from '../exit-codes.ts';
 import type { OptionsOf } from '../flag.ts';
-import { manifestStoreRoot } from '../flags/data.ts';
-import { json } from '../flags/screen.ts';
+import * as data from '../flags/data.ts';
+import * as screen from '../flags/screen.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { DataProgress } from './data-progress.ts';
 
-const VERIFY_FLAGS = { manifestStoreRoot, json } as const;
+const VERIFY_FLAGS = { manifestStoreRoot: data.manifestStoreRoot, json: screen.json } as const;
 
-export type VerifyCommandOptions = OptionsOf<typeof VERIFY_FLAGS>;
+type VerifyCommandOptions = OptionsOf<typeof VERIFY_FLAGS>;
 
 export const command: Command = defineCommand({
   name: 'verify',
@@ -32,7 +32,7 @@ export const command: Command = defineCommand({
   run: ({ argument, options }, io) => runVerify(argument, options, io),
 });
 
-export async function runVerify(
+async function runVerify(
   link: string,
   options: VerifyCommandOptions,
   io: CommandIo,
@@ -46,11 +46,11 @@ export async function runVerify(
     signal: io.signal,
     onProgress: (figures) => progress.show(figures),
     onDifference: (difference) => {
-      progress[Symbol.dispose]();
+      progress.clear();
       io.stdout(tell(difference));
     },
   });
-  progress[Symbol.dispose]();
+  progress.clear();
   io.stdout(options.json ? resultJson(result) : resultText(result));
   return result.differenceCount === 0 ? EXIT_DONE : EXIT_DATA;
 }

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import {
+  appendFile,
+  chmod,
+  open,
+  readFile,
+  readdir,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import test from 'node:test';
+
+import { EagerClock } from '../../test/support/eager-clock.ts';
+import {
+  inChunks,
+  manifestOf,
+  recordsOf,
+  rejectsWith,
+  runManifestStoreSuite,
+  sha256,
+} from '../../test/support/manifest-store-suite.ts';
+import { temporaryFolder } from '../../test/support/temporary-folder.ts';
+import { manifestHash } from '../core/base/units.ts';
+import { nodeRandom } from '../platform/random.ts';
+import { MemoryManifestStore } from '../testing/memory-manifest-store.ts';
+import { RecordingEvents } from '../testing/recording-events.ts';
+import { FsManifestStore } from './fs-manifest-store.ts';
+
+function storeIn(root: string, events: RecordingEvents = new RecordingEvents()): FsManifestStore {
+  return new FsManifestStore({
+    root,
+    clock: new EagerClock(),
+    random: nodeRandom(),
+    events,
+  });
+}
+
+runManifestStoreSuite({
+  name: 'file system',
+  withStore: async (body) => {
+    await using folder = await temporaryFolder();
+    await body(storeIn(folder.join('store')));
+    assert.deepEqual(await readdir(folder.join('store', 'tmp')).catch(() => []), []);
+    assert.deepEqual(await readdir(folder.join('store', 'locks')).catch(() => []), []);
+  },
+});
+
+runManifestStoreSuite({
+  name: 'memory',
+  withStore: (body) => body(new MemoryManifestStore()),
+});
+
+test('bytes that do not hash to their name are refused with both hashes', async () => {
+  await using folder = await temporaryFolder();
+  const store = storeIn(folder.path);
+  const { bytes } = manifestOf(2000);
+  const { hash } = await store.put(inChunks(bytes, 4096));
+  const path = folder.join('by-hash', hash);
+  await chmod(path, 0o644);
+  const file = await open(path, 'r+');
+  await file.write(Buffer.from('/Data'), 0, 5, bytes.indexOf('/data'));
+  await file.close();
+  const error = await rejectsWith('manifest_corrupt', store.open(hash));
+  assert.ok(error.message.includes(hash));
+  assert.ok(error.message.includes(sha256(await readFile(path))));
+  await appendFile(path, 'x');
+  await rejectsWith('manifest_corrupt', store.open(hash));
+});
+
+test('damage is noticed although size and modification time are what they were', async () => {
+  await using folder = await temporaryFolder();
+  const store = storeIn(folder.path);
+  const { bytes } = manifestOf(100);
+  const { hash } = await store.put(inChunks(bytes, 4096));
+  const path = folder.join('by-hash', hash);
+  const before = await stat(path);
+  await chmod(path, 0o644);
+  const file = await open(path, 'r+');
+  await file.write(Buffer.from('X'), 0, 1, bytes.length - 10);
+  await file.close();
+  await utimes(path, before.atime, before.mtime);
+  await rejectsWith('manifest_corrupt', store.open(hash));
+});
+
+test('an index that is missing, damaged or of another manifest is made again', async () => {
+  await using folder = await temporaryFolder();
+  const store = storeIn(folder.path);
+  const { bytes, records } = manifestOf(3000);
+  const { hash } = await store.put(inChunks(bytes, 4096));
+  const other = await store.put(inChunks(manifestOf(2999).bytes, 4096));
+  const index = folder.join('index', hash);
+  const good = await readFile(index);
+  const damaged = Buffer.from(good);
+  damaged.writeDoubleLE(40, good.length - 32 - 8);
+  const foreign = await readFile(folder.join('index', other.hash));
+  for (const bad of [null, Buffer.alloc(0), good.subarray(0, 100), damaged, foreign]) {
+    await rm(index);
+    if (bad !== null) await writeFile(index, bad);
+    const reader = await store.open(hash);
+    assert.deepEqual(await recordsOf(reader, 2040, 2060), records.slice(2040, 2060));
+    await reader.close();
+    assert.ok((await readFile(index)).equals(good));
+  }
+});
+
+test('an index that cannot be saved is reported, and the manifest is served', async () => {
+  await using folder = await temporaryFolder();
+  const events: RecordingEvents = new RecordingEvents();
+  const store = storeIn(folder.path, events);
+  await writeFile(folder.join('index'), 'in the way');
+  const { hash } = await store.put(inChunks(manifestOf(10).bytes, 4096));
+  const reader = await store.open(hash);
+  assert.equal(reader.sampleCount, 10);
+  await reader.close();
+  assert.deepEqual(new Set(events.names()), new Set(['manifest_index_not_saved']));
+});
+
+test('bytes that are no canonical manifest are not stored, and leave nothing', async () => {
+  await using folder = await temporaryFolder();
+  const store = storeIn(folder.path);
+  const bytes = Buffer.from('schema_version=0\n0\t/a\t\t\t\n2\t/b\t\t\t\n');
+  const error = await rejectsWith('manifest_invalid', store.put(inChunks(bytes, 5)));
+  assert.equal(error.details['line'], 3);
+  assert.deepEqual(await readdir(folder.join('tmp')), []);
+  assert.deepEqual(await readdir(folder.path), ['tmp']);
+});
+
+test('a manifest that hashes to its name but is not canonical is refused by its line', async () => {
+  await using folder = await temporaryFolder();
+  const bytes = Buffer.from('schema_version=0\r\n0\t/a\t\t\t\r\n');
+  await folder.write({ [`by-hash/${sha256(bytes)}`]: bytes });
+  const store = storeIn(folder.path);
+  await rejectsWith('manifest_invalid', store.open(manifestHash(sha256(bytes))));
+});
+
+test('what a killed writer left in tmp is removed by the next one, what others write is not', async () => {
+  await using folder = await temporaryFolder();
+  const store = storeIn(folder.path);
+  const names = ['0123456789abcdef-1-1-0123456789abcdef', 'something-else'];
+  for (const name of names) await folder.write({ [`tmp/${name}`]: 'x' });
+  let mine = '';
+  await store.put(
+    (async function* () {
+      mine = (await readdir(folder.join('tmp'))).find((name) => !names.includes(name)) ?? '';
+      yield* inChunks(manifestOf(1).bytes, 99);
+    })(),
+  );
+  // The same place, but a process that cannot be there: pids end at 2^22.
+  const [place = ''] = mine.split('-');
+  await folder.write({ [`tmp/${place}-4194305-77-0123456789abcdef`]: 'left by a dead process' });
+  await store.put(inChunks(manifestOf(2).bytes, 99));
+  assert.deepEqual((await readdir(folder.join('tmp'))).sort(), names);
+});
+
+test('a current file that holds no hash is refused with its path', async () => {
+  await using folder = await temporaryFolder();
+  const store = storeIn(folder.path);
+  const { hash } = await store.put(inChunks(manifestOf(1).bytes, 99));
+  await store.withLock('/a', undefined, () => store.setCurrent('/a', hash));
+  const [key = ''] = await readdir(folder.join('intent'));
+  assert.equal(await readFile(folder.join('intent', key, 'current'), 'utf8'), hash);
+  await writeFile(folder.join('intent', key, 'current'), `${hash}\n`);
+  assert.equal(await store.current('/a/'), hash);
+  await writeFile(folder.join('intent', key, 'current'), 'nonsense');
+  const error = await rejectsWith('manifest_corrupt', store.current('/a'));
+  assert.ok(error.message.includes(folder.join('intent', key, 'current')));
+});
+
+test('a slice outside the manifest is refused', async () => {
+  await using folder = await temporaryFolder();
+  const store = storeIn(folder.path);
+  const { hash } = await store.put(inChunks(manifestOf(10).bytes, 99));
+  const reader = await store.open(hash);
+  for (const [start, end] of [
+    [0, 11],
+    [-1, 2],
+    [5, 4],
+    [0.5, 2],
+  ] as const) {
+    await rejectsWith('field_invalid', recordsOf(reader, start, end));
+    await rejectsWith('field_invalid', reader.sliceBytes(start, end));
+  }
+  await reader.close();
+});
+
+test('a root that cannot be written to is a failure of the store, not a bug', async () => {
+  await using folder = await temporaryFolder();
+  await folder.write({ store: 'a file' });
+  const store = storeIn(folder.join('store'));
+  const error = await rejectsWith(
+    'manifest_store_failed',
+    store.put(inChunks(manifestOf(1).bytes, 9)),
+  );
+  assert.ok(error.message.includes(folder.join('store')));
+});
