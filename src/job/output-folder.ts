@@ -1,8 +1,9 @@
 /** Whose an output folder is: the claim in `_mx8/job.json`, checked before anything is written. */
-import { readdir } from 'node:fs/promises';
+import { mkdtemp, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Mx8Error } from '../core/base/errors.ts';
 import { isId, isManifestHash, jobId, type JobId, type ManifestHash } from '../core/base/units.ts';
-import { makeFolder, readIfThere, writeWholeOnce } from '../storage/local-output.ts';
+import { makeFolder, readIfThere, removeTree, writeWholeOnce } from '../storage/local-output.ts';
 import { errnoOf, outputError, writing } from '../storage/output-error.ts';
 import { hashFile } from './hash-file.ts';
 import { claimPath, manifestPath, metaFolder } from './output-paths.ts';
@@ -14,6 +15,9 @@ export interface OutputClaim {
   /** `kind` of the sink. */
   readonly sink: string;
 }
+
+/** Begins the names of folders that a claim works in. */
+const SCRATCH_PREFIX = 'claim-';
 
 export type OutputState =
   /** Not there, or empty. */
@@ -51,11 +55,21 @@ export async function claimOutput(out: string, claim: OutputClaim): Promise<bool
   }
   await makeFolder(metaFolder(out));
   const path = claimPath(out);
-  const temporary = `${path}.${claim.jobId.replaceAll(/[^A-Za-z0-9.-]/g, '_')}.tmp`;
-  if (await writeWholeOnce(path, temporary, encodeClaim(claim))) return false;
+  if (await writeClaim(out, path, encodeClaim(claim))) return false;
   const other = await writing('read', path, () => readIfThere(path));
   if (other !== null) checkSame(out, decodeClaim(other.toString(), path), claim);
   return true;
+}
+
+/** In a scratch folder of its own, as several processes may claim the folder at once. */
+async function writeClaim(out: string, path: string, text: string): Promise<boolean> {
+  const prefix = join(metaFolder(out), SCRATCH_PREFIX);
+  const scratch = await writing('write', path, () => mkdtemp(prefix));
+  try {
+    return await writeWholeOnce(path, join(scratch, 'job.json'), text);
+  } finally {
+    await removeTree(scratch);
+  }
 }
 
 function encodeClaim(claim: OutputClaim): string {
@@ -127,6 +141,6 @@ async function firstEntry(out: string): Promise<string | null> {
 async function firstOfMeta(out: string, names: readonly string[]): Promise<string | null> {
   if (names.length === 0) return null;
   const inside = await readdir(metaFolder(out));
-  const whole = inside.filter((name) => !name.endsWith('.tmp'));
+  const whole = inside.filter((name) => !name.startsWith(SCRATCH_PREFIX));
   return whole[0] === undefined ? null : `_mx8/${whole[0]}`;
 }
