@@ -56,6 +56,8 @@ function runMx8(words: readonly string[]): Promise<number> {
   const child = spawn(process.execPath, [join(root, 'bin/mx8.js'), ...words], {
     cwd: root,
     stdio: 'inherit',
+    // On a terminal there is a progress bar; elsewhere its sentences are enough unless more is asked for.
+    env: { ...process.env, MX8_LOG: process.env['MX8_LOG'] ?? 'warn' },
   });
   // A terminal sends Ctrl-C to both of us; the run stops cleanly and we report how it ended.
   const passOn = (signal: NodeJS.Signals): void => {

@@ -22,6 +22,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/coordinator.ts')).command,
   },
   {
+    name: 'agent',
+    summary: 'work on a job as one of its nodes',
+    load: async () => (await import('./commands/agent.ts')).command,
+  },
+  {
     name: 'submit',
     summary: 'give a running coordinator another job',
     load: async () => (await import('./commands/submit.ts')).command,

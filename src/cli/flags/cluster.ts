@@ -123,9 +123,19 @@ export const leaseWant: Flag<number> = flag(
   {
     name: 'lease-want',
     variable: 'MX8_DEV_LEASE_WANT',
-    doc: 'How many leases an agent holds at a time; each has its own worker process.',
+    doc: 'How many leases an agent holds at a time.',
   },
   1,
+);
+
+export const workers: Flag<number | null> = optionalFlag(
+  count('processes', { min: 1, max: 256 }),
+  {
+    name: 'workers',
+    variable: 'MX8_WORKERS',
+    doc: 'Worker processes of an agent; each works on one lease at a time.',
+  },
+  'one for each lease that is held',
 );
 
 export const stateDir: Flag<string | null> = optionalFlag(

@@ -1,7 +1,7 @@
 /** The recovery demonstration. */
-import { flag } from '../flag.ts';
+import { flag, optionalFlag } from '../flag.ts';
 import type { Flag } from '../flag.ts';
-import { bytes, count, durationMs } from '../kinds.ts';
+import { bytes, count, durationMs, path } from '../kinds.ts';
 
 export const totalSamples: Flag<number> = flag(
   count('samples', { min: 1, max: 100_000_000 }),
@@ -41,4 +41,14 @@ export const killAfterMs: Flag<number> = flag(
     doc: 'How long after the first lease the node that holds it is killed with SIGKILL.',
   },
   750,
+);
+
+export const deliverLog: Flag<string | null> = optionalFlag(
+  path('FILE', 'a file'),
+  {
+    name: 'deliver-log',
+    variable: 'MX8_DELIVER_LOG',
+    doc: 'An agent without a job appends a line `start end` to it for each delivered batch.',
+  },
+  'nothing is written',
 );

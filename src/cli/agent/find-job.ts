@@ -1,0 +1,45 @@
+/** Which job an agent without --job-id works on: the one that its coordinator runs. */
+import { Mx8Error } from '../../core/base/errors.ts';
+import type { JobId } from '../../core/base/units.ts';
+import type { JobSnapshot } from '../../core/job/protocol.ts';
+import type { CoordinatorClient } from '../../ports/coordinator-client.ts';
+import type { CommandIo } from '../command-io.ts';
+
+/** Between two questions to a coordinator that is not there yet, or has no job yet. */
+const ASK_INTERVAL_MS = 1000;
+
+/** Waits for coordinator and job until the command is stopped; refuses to choose among several. */
+export async function findJob(
+  client: Pick<CoordinatorClient, 'listJobs'>,
+  io: Pick<CommandIo, 'clock' | 'events' | 'signal'>,
+): Promise<JobId> {
+  for (let waited = false; ; waited = true) {
+    const jobs = await reachableJobs(client, io);
+    const [first, second] = jobs;
+    if (first !== undefined && second === undefined) return first.spec.jobId;
+    if (second !== undefined) {
+      const ids = jobs.map((job) => job.spec.jobId).join(', ');
+      throw new Mx8Error(
+        'job_unknown',
+        `the coordinator runs several jobs: ${ids}; name one with --job-id`,
+      );
+    }
+    if (!waited) io.events.emit('info', 'job_wait', { reason: 'the coordinator has no job yet' });
+    await io.clock.sleep(ASK_INTERVAL_MS, io.signal);
+  }
+}
+
+async function reachableJobs(
+  client: Pick<CoordinatorClient, 'listJobs'>,
+  io: Pick<CommandIo, 'clock' | 'events' | 'signal'>,
+): Promise<readonly JobSnapshot[]> {
+  for (;;) {
+    try {
+      return await client.listJobs();
+    } catch (error) {
+      if (!(error instanceof Mx8Error && error.retryable)) throw error;
+      io.events.emit('warn', 'coordinator_wait', { code: error.code, message: error.message });
+    }
+    await io.clock.sleep(ASK_INTERVAL_MS, io.signal);
+  }
+}

@@ -1,0 +1,165 @@
+/** `mx8 agent`: a node that works on a job's leases in worker processes. */
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+
+import { startAgent } from '../../agent/index.ts';
+import type { AgentOptions, AgentOutcome } from '../../agent/index.ts';
+import { Mx8Error, isErrorCode } from '../../core/base/errors.ts';
+import { jobId, nodeId } from '../../core/base/units.ts';
+import type { NodeId } from '../../core/base/units.ts';
+import { rssCapFields } from '../../core/memory/rss-cap.ts';
+import { loadJobModule } from '../../job/index.ts';
+import { readMemoryLimits } from '../../platform/cgroup.ts';
+import { GrpcCoordinatorClient } from '../../wire/grpc-coordinator-client.ts';
+import { planAgentMemory } from '../agent/agent-memory.ts';
+import { findJob } from '../agent/find-job.ts';
+import type { CommandIo } from '../command-io.ts';
+import { defineCommand } from '../command.ts';
+import type { Command, CommandLine } from '../command.ts';
+import { EXIT_DONE } from '../exit-codes.ts';
+import { withDefault } from '../flag.ts';
+import type { OptionsOf } from '../flag.ts';
+import * as cluster from '../flags/cluster.ts';
+import * as demo from '../flags/demo.ts';
+import * as job from '../flags/job.ts';
+import * as memory from '../flags/memory.ts';
+
+const FLAGS = {
+  coordUrl: cluster.coordUrl,
+  jobId: cluster.jobIdFlag,
+  nodeId: cluster.nodeIdFlag,
+  jobFile: job.jobFile,
+  out: job.outDir,
+  onError: job.onError,
+  want: cluster.leaseWant,
+  workers: cluster.workers,
+  batchSize: memory.batchSize,
+  prefetchBatches: memory.prefetchBatches,
+  maxQueueBatches: memory.maxQueueBatches,
+  maxInflightBytes: memory.maxInflightBytes,
+  maxProcessRssBytes: memory.maxProcessRssBytes,
+  progressIntervalMs: cluster.progressIntervalMs,
+  stallBudgetMs: cluster.stallBudgetMs,
+  sinkSleepMs: withDefault(demo.sinkSleepMs, 0),
+  deliverLog: demo.deliverLog,
+  grpcMaxMessageBytes: cluster.grpcMaxMessageBytes,
+} as const;
+
+type Options = OptionsOf<typeof FLAGS>;
+
+export const command: Command = defineCommand({
+  name: 'agent',
+  summary: 'work on a job as one of its nodes',
+  about:
+    'Registers with a coordinator, leases blocks of samples, runs the job in worker processes and commits its output. Without JOB.ts it reads the samples and delivers them to nobody, to try a set-up. It waits for a coordinator that is not there yet, survives its restarts, and at SIGTERM finishes or gives back what it holds.',
+  argument: {
+    name: 'JOB.ts',
+    doc: 'A module whose default export is made by defineJob.',
+    isRequired: false,
+  },
+  flags: FLAGS,
+  examples: [
+    {
+      command: 'mx8 agent embed.job.ts --coord-url http://10.0.0.5:50051 --out /data/vectors',
+      doc: 'one node; the output folder is the same for all of them',
+    },
+    {
+      command: 'mx8 agent --batch-size 64 --workers 2',
+      doc: 'read a data set as fast as it goes',
+    },
+  ],
+  run,
+});
+
+async function run(
+  { options, argument }: CommandLine<typeof FLAGS>,
+  io: CommandIo,
+): Promise<number> {
+  const { coordUrl, grpcMaxMessageBytes } = options;
+  const { clock, random, events, signal } = io;
+  const work = await workOf(argument, options);
+  const client = new GrpcCoordinatorClient({ coordUrl, clock, random, grpcMaxMessageBytes });
+  try {
+    const agent = await startAgent({
+      client,
+      clock,
+      random,
+      events,
+      work,
+      jobId: options.jobId === null ? await findJob(client, io) : jobId(options.jobId),
+      nodeId: options.nodeId === null ? defaultNodeId() : nodeId(options.nodeId),
+      want: options.want,
+      prefetchBatches: options.prefetchBatches,
+      maxQueueBatches: options.maxQueueBatches,
+      onError: options.onError,
+      stallTimeoutMs: options.stallBudgetMs,
+      progressIntervalMs: options.progressIntervalMs,
+      ...resourcesOf(options, io),
+    });
+    const drain = (): void => void agent.drain('it was asked to stop');
+    if (signal.aborted) drain();
+    signal.addEventListener('abort', drain, { once: true });
+    return exitCodeOf(await agent.done);
+  } finally {
+    await client.close();
+  }
+}
+
+/** What the outputs are made of and where they go; every worker loads the module itself. */
+async function workOf(argument: string, options: Options): Promise<AgentOptions['work']> {
+  const jobFile = argument === '' ? options.jobFile : argument;
+  if (jobFile === null) {
+    const { batchSize, sinkSleepMs, deliverLog } = options;
+    const logged = deliverLog === null ? {} : { deliverLog: resolve(deliverLog) };
+    return { type: 'deliver', batchSize, sinkSleepMs, ...logged };
+  }
+  if (options.out !== null) {
+    return { type: 'job', jobFile: resolve(jobFile), out: resolve(options.out) };
+  }
+  const loaded = await loadJobModule(jobFile);
+  const { dir } = loaded.job.output;
+  if (dir !== null) return { type: 'job', jobFile: loaded.path, out: resolve(dir) };
+  throw new Mx8Error(
+    'flag_invalid',
+    `job module ${loaded.path} names no output folder; say where the output goes with --out DIR`,
+    { flag: '--out' },
+  );
+}
+
+function resourcesOf(
+  options: Options,
+  io: CommandIo,
+): Pick<AgentOptions, 'workers' | 'caps' | 'maxProcessRssBytes'> {
+  const workers = options.workers ?? options.want;
+  const { cap, inflightBytes } = planAgentMemory({ ...options, workers }, readMemoryLimits());
+  if (cap.derived) io.events.emit('info', 'rss_cap_defaulted', rssCapFields(cap));
+  return {
+    workers,
+    maxProcessRssBytes: cap.capBytes,
+    caps: {
+      maxFetchConcurrency: workers * options.prefetchBatches,
+      maxDecodeConcurrency: workers,
+      maxInflightBytes: workers * inflightBytes,
+      maxRamBytes: workers * cap.capBytes,
+    },
+  };
+}
+
+/** Unlike that of any other process: two agents with one id would push each other out. */
+function defaultNodeId(): NodeId {
+  const host = hostname().replaceAll(/[^A-Za-z0-9._-]/g, '-');
+  return nodeId(`${host.slice(0, 100)}-${process.pid}`);
+}
+
+function exitCodeOf(outcome: AgentOutcome): number {
+  switch (outcome.type) {
+    case 'completed':
+    case 'drained':
+    case 'stopped':
+      return EXIT_DONE;
+    case 'failed':
+      throw new Mx8Error(isErrorCode(outcome.code) ? outcome.code : 'job_failed', outcome.message);
+    default:
+      return outcome satisfies never;
+  }
+}
