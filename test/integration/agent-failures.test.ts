@@ -1,0 +1,195 @@
+/** Samples that fail, workers that die or stand still: nothing is lost and nothing is silent. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import test from 'node:test';
+import { AgentBench } from '../support/agent-bench.ts';
+
+/** A job that says the text of each sample, and does something else at one of them. */
+function jobWith(atSample7: string, batch = 4): string {
+  return `
+import { writeSync } from 'node:fs';
+export default defineJob({
+  batch: ${batch},
+  retries: 1,
+  async process(batch) {
+    const rows = [];
+    for (const sample of batch) {
+      if (sample.id === 7) { ${atSample7} }
+      rows.push(sample.text());
+    }
+    return rows;
+  },
+  output: jsonl(),
+});`;
+}
+
+function allBut(count: number, ...missing: readonly number[]): string[] {
+  const ids = Array.from({ length: count }, (_, id) => id).filter((id) => !missing.includes(id));
+  return ids.map((id) => JSON.stringify(`text ${id}`));
+}
+
+interface Quarantined {
+  readonly sample_id: number;
+  readonly location: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+function quarantined(bench: AgentBench): Quarantined[] {
+  const lines = readFileSync(`${bench.out}/_mx8/quarantine.jsonl`, 'utf8').trimEnd().split('\n');
+  return lines.map((line): Quarantined => JSON.parse(line));
+}
+
+async function texts(bench: AgentBench): Promise<string[]> {
+  return (await bench.rows()).map(({ text }) => text);
+}
+
+test('a sample that throws fails the job with its id, its file and the words of the error', async () => {
+  await using bench = await AgentBench.create(20);
+  const job = await bench.job(jobWith(`throw new RangeError('too wide');`));
+  const agents = [await bench.agent('a', job), await bench.agent('b', job)];
+  const outcomes = await Promise.all(agents.map((agent) => agent.done));
+  for (const outcome of outcomes) {
+    assert(outcome.type === 'failed');
+    assert.equal(outcome.code, 'process_failed');
+    assert.match(outcome.message, /sample 7 \(.*doc-0007\.txt\) failed \(tried 2 times\)/);
+    assert.match(outcome.message, /RangeError: too wide \(at .*probe\.job\.ts:\d+:\d+\)/);
+  }
+  const snapshot = await bench.server.client.snapshot(bench.spec.jobId);
+  assert.equal(snapshot.phase, 'failed');
+});
+
+test('a mended job goes on after resume and repeats no committed sample', async () => {
+  await using bench = await AgentBench.create(20);
+  const broken = await bench.agent('a', await bench.job(jobWith(`throw new Error('no');`)));
+  assert.equal((await broken.done).type, 'failed');
+  await bench.server.client.resumeJob(bench.spec.jobId);
+  const mended = await bench.agent('b', await bench.job(jobWith('')));
+  assert.equal((await mended.done).type, 'completed');
+  assert.deepEqual(await texts(bench), allBut(20));
+});
+
+test('a sample that throws is quarantined with its error and the rest of its batch is kept', async () => {
+  await using bench = await AgentBench.create(20);
+  const job = await bench.job(jobWith(`throw new RangeError('too wide');`));
+  const agent = await bench.agent('a', job, { onError: 'quarantine' });
+  assert.equal((await agent.done).type, 'completed');
+  assert.deepEqual(await texts(bench), allBut(20, 7));
+  const [only, ...more] = quarantined(bench);
+  assert.deepEqual(more, []);
+  assert.equal(only?.sample_id, 7);
+  assert.equal(only.code, 'process_failed');
+  assert.match(only.location, /doc-0007\.txt$/);
+  assert.match(only.message, /^RangeError: too wide/);
+  const snapshot = await bench.server.client.snapshot(bench.spec.jobId);
+  assert.equal(snapshot.samples.quarantined, 1);
+});
+
+test('a sample that fails once is tried again and kept', async () => {
+  await using bench = await AgentBench.create(20);
+  const once = `if (!globalThis.failed) { globalThis.failed = true; throw new Error('flaky'); }`;
+  const agent = await bench.agent('a', await bench.job(jobWith(once)));
+  assert.equal((await agent.done).type, 'completed');
+  assert.deepEqual(await texts(bench), allBut(20));
+});
+
+test('a sample that ends the worker process is found and quarantined with the last words', async () => {
+  await using bench = await AgentBench.create(20);
+  const job = await bench.job(jobWith(`writeSync(2, 'goodbye\\n'); process.exit(3);`));
+  const agent = await bench.agent('a', job, { onError: 'quarantine' });
+  assert.equal((await agent.done).type, 'completed');
+  assert.deepEqual(await texts(bench), allBut(20, 7));
+  const [only] = quarantined(bench);
+  assert.equal(only?.sample_id, 7);
+  assert.match(only.location, /doc-0007\.txt$/);
+  assert.equal(only.code, 'worker_crashed');
+  assert.match(
+    only.message,
+    /2 times with sample 7 in hand: exit status 3; its last words: goodbye/,
+  );
+  assert(bench.lines.includes('[worker 0] goodbye\n'), 'what it printed is passed on');
+});
+
+test('a sample that ends the worker process fails the job with its id', async () => {
+  await using bench = await AgentBench.create(20);
+  const agent = await bench.agent('a', await bench.job(jobWith('process.exit(3);')));
+  const outcome = await agent.done;
+  assert(outcome.type === 'failed');
+  assert.equal(outcome.code, 'worker_crashed');
+  assert.match(outcome.message, /with sample 7 in hand: exit status 3/);
+});
+
+test('a sample that never returns is killed with its worker, found and quarantined', async () => {
+  await using bench = await AgentBench.create(12);
+  const job = await bench.job(jobWith('for (;;) {}', 2));
+  const agent = await bench.agent('a', job, { onError: 'quarantine', stallTimeoutMs: 700 });
+  assert.equal((await agent.done).type, 'completed');
+  assert.deepEqual(await texts(bench), allBut(12, 7));
+  const [only] = quarantined(bench);
+  assert.equal(only?.code, 'process_stalled');
+  assert.match(only.message, /within the stall budget of 700 ms/);
+});
+
+test('a file that vanished after pinning fails the job, or is quarantined', async () => {
+  for (const onError of ['fail', 'quarantine'] as const) {
+    await using bench = await AgentBench.create(12);
+    await rm(bench.folder.join('in/doc-0007.txt'));
+    const agent = await bench.agent('a', await bench.job(jobWith('')), { onError });
+    const outcome = await agent.done;
+    if (onError === 'fail') {
+      assert(outcome.type === 'failed');
+      assert.equal(outcome.code, 'sample_missing');
+      assert.match(outcome.message, /doc-0007\.txt/);
+    } else {
+      assert.equal(outcome.type, 'completed');
+      assert.deepEqual(await texts(bench), allBut(12, 7));
+      assert.deepEqual(
+        quarantined(bench).map(({ sample_id, code }) => ({ sample_id, code })),
+        [{ sample_id: 7, code: 'sample_missing' }],
+      );
+    }
+  }
+});
+
+test('a module without a default export fails the job with its path', async () => {
+  await using bench = await AgentBench.create(4);
+  const agent = await bench.agent('a', await bench.job('export const job = 1;'));
+  const outcome = await agent.done;
+  assert(outcome.type === 'failed');
+  assert.equal(outcome.code, 'job_module_invalid');
+  assert.match(outcome.message, /probe\.job\.ts cannot be used: it exports job but no default/);
+});
+
+test('a module that never finishes loading is a stall', async () => {
+  await using bench = await AgentBench.create(4);
+  const job = await bench.job('await new Promise(() => setInterval(() => {}, 1000));');
+  const outcome = await (await bench.agent('a', job, { stallTimeoutMs: 300 })).done;
+  assert(outcome.type === 'failed');
+  assert.equal(outcome.code, 'process_stalled');
+  assert.match(outcome.message, /did not finish loading the job module within .* 300 ms/);
+});
+
+test('a worker that passes its memory cap ends the job with the cap and what to turn down', async () => {
+  await using bench = await AgentBench.create(4);
+  const hoard = `globalThis.hoard = []; for (;;) {
+    globalThis.hoard.push(Buffer.alloc(2 ** 22, 1));
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }`;
+  const job = await bench.job(jobWith('', 1).replace('for (const', `${hoard} for (const`));
+  const agent = await bench.agent('a', job, { maxProcessRssBytes: 200 * 2 ** 20 });
+  const outcome = await agent.done;
+  assert(outcome.type === 'failed');
+  assert.equal(outcome.code, 'rss_cap_exceeded');
+  assert.match(outcome.message, /process rss \d+ exceeds max_process_rss_bytes 209715200/);
+});
+
+test('a runaway JavaScript heap ends the job with the cap it is a share of', async () => {
+  await using bench = await AgentBench.create(4);
+  const hoard = `const hoard = []; for (;;) hoard.push({ at: hoard.length, text: 'x' + hoard.length });`;
+  const job = await bench.job(jobWith('', 1).replace('for (const', `${hoard} for (const`));
+  const agent = await bench.agent('a', job, { maxProcessRssBytes: 160 * 2 ** 20 });
+  const outcome = await agent.done;
+  assert(outcome.type === 'failed');
+  assert.equal(outcome.code, 'rss_cap_exceeded');
+});
