@@ -56,8 +56,7 @@ function runMx8(words: readonly string[]): Promise<number> {
   const child = spawn(process.execPath, [join(root, 'bin/mx8.js'), ...words], {
     cwd: root,
     stdio: 'inherit',
-    // On a terminal there is a progress bar; elsewhere its sentences are enough unless more is asked for.
-    env: { ...process.env, MX8_LOG: process.env['MX8_LOG'] ?? 'warn' },
+    env: { ...quietLog(), ...process.env },
   });
   // A terminal sends Ctrl-C to both of us; the run stops cleanly and we report how it ended.
   const passOn = (signal: NodeJS.Signals): void => {
@@ -69,6 +68,11 @@ function runMx8(words: readonly string[]): Promise<number> {
     child.on('error', reject);
     child.on('exit', (code) => resolve(code ?? 1));
   });
+}
+
+/** On a terminal there is a progress bar; elsewhere sentences say enough unless more is asked for. */
+function quietLog(): Readonly<Record<string, string>> {
+  return process.stderr.isTTY ? {} : { MX8_LOG: 'warn' };
 }
 
 function fromRoot(path: string): string {
