@@ -9,6 +9,7 @@ import type { EventSink } from '../../ports/event-sink.ts';
 import { countText } from '../../view/format.ts';
 import type { CommandIo } from '../command-io.ts';
 import { type Command, type CommandLine, defineCommand } from '../command.ts';
+import { withDefault } from '../flag.ts';
 import * as cluster from '../flags/cluster.ts';
 import * as data from '../flags/data.ts';
 import * as job from '../flags/job.ts';
@@ -33,7 +34,7 @@ const RUN_FLAGS = {
   json: screenFlags.json,
   onError: job.onError,
   blockSize: data.blockSize,
-  want: cluster.leaseWant,
+  workers: withDefault<number | null>(cluster.workers, null, 'what the cores and --ram-gb allow'),
   shuffle: data.shuffle,
   seed: data.seed,
   epoch: data.epoch,

@@ -11,9 +11,10 @@ export function agentArguments(
   const shared: readonly (readonly [string, string | number])[] = [
     ['coord-url', coordUrl],
     ['job-id', prepared.spec.jobId],
-    ['job-file', prepared.jobFile],
     ['out', prepared.out],
-    ['lease-want', options.want],
+    ['workers', prepared.workersPerNode],
+    // One more than are worked on, so that no worker waits for its next lease.
+    ['lease-want', prepared.workersPerNode + 1],
     ['max-inflight-bytes', memory.maxInflightBytes],
     ['max-process-rss-bytes', memory.workerBytes],
     ['prefetch-batches', options.prefetchBatches],
@@ -23,5 +24,5 @@ export function agentArguments(
     ['stall-budget-ms', options.stallBudgetMs],
   ];
   const flags = shared.flatMap(([name, value]) => [`--${name}`, String(value)]);
-  return (nodeId) => ['--node-id', nodeId, ...flags];
+  return (nodeId) => [prepared.jobFile, '--node-id', nodeId, ...flags];
 }

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import { AGENT_BYTES, planMemory, SUPERVISOR_BYTES, WORKER_BYTES_MIN } from './memory-plan.ts';
+import {
+  AGENT_BYTES,
+  defaultWorkers,
+  planMemory,
+  SUPERVISOR_BYTES,
+  WORKER_BYTES_MIN,
+} from './memory-plan.ts';
 
 const GIB = 1024 ** 3;
 
@@ -38,4 +44,11 @@ test('too little memory is refused with the least that would do', () => {
   assert.throws(() => planMemory(options), /need at least 0\.75/);
   const enough = { ...options, totalBytes: Math.ceil(0.76 * GIB) };
   assert(planMemory(enough).workerBytes >= WORKER_BYTES_MIN);
+});
+
+test('workers follow the cores, and memory where it is the smaller', () => {
+  assert.equal(defaultWorkers({ totalBytes: 64 * GIB, nodes: 2 }, 16), 8);
+  assert.equal(defaultWorkers({ totalBytes: 64 * GIB, nodes: 4 }, 2), 1);
+  assert.equal(defaultWorkers({ totalBytes: 1 * GIB, nodes: 1 }, 16), 4);
+  assert.equal(defaultWorkers({ totalBytes: GIB / 8, nodes: 1 }, 16), 1);
 });

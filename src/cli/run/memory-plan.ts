@@ -36,6 +36,17 @@ export interface MemoryPlan {
   readonly maxInflightBytes: number;
 }
 
+/** Worker processes of each node where nobody said: the node's share of the cores, as far as memory goes. */
+export function defaultWorkers(
+  options: Pick<MemoryPlanOptions, 'totalBytes' | 'nodes'>,
+  cores: number,
+): number {
+  const { totalBytes, nodes } = options;
+  const free = totalBytes - SUPERVISOR_BYTES - nodes * AGENT_BYTES;
+  const fitting = Math.floor(free / (nodes * WORKER_BYTES_MIN));
+  return Math.max(1, Math.min(Math.floor(cores / nodes), fitting));
+}
+
 /** Refuses with `caps_conflict` when the processes cannot fit. */
 export function planMemory(options: MemoryPlanOptions): MemoryPlan {
   const { totalBytes, nodes, workersPerNode } = options;
@@ -46,7 +57,7 @@ export function planMemory(options: MemoryPlanOptions): MemoryPlan {
     const neededGb = (overhead + workers * WORKER_BYTES_MIN) / 1024 ** 3;
     throw new Mx8Error(
       'caps_conflict',
-      `--ram-gb ${(totalBytes / 1024 ** 3).toFixed(2)} is too little for ${nodes} nodes with ${workersPerNode} workers each: they need at least ${(Math.ceil(neededGb * 100) / 100).toFixed(2)}; raise --ram-gb or lower --nodes or --lease-want`,
+      `--ram-gb ${(totalBytes / 1024 ** 3).toFixed(2)} is too little for ${nodes} nodes with ${workersPerNode} workers each: they need at least ${(Math.ceil(neededGb * 100) / 100).toFixed(2)}; raise --ram-gb or lower --nodes or --workers`,
       { ram_bytes: totalBytes, nodes, workers },
     );
   }

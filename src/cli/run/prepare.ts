@@ -1,5 +1,5 @@
 /** Everything a run settles before it starts a process: module, output folder, input, memory. */
-import { randomId } from '../random-id.ts';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { Mx8Error } from '../../core/base/errors.ts';
 import { type JobId, jobId } from '../../core/base/units.ts';
@@ -21,8 +21,9 @@ import type { CommandIo } from '../command-io.ts';
 import type { RunOptions } from './run-options.ts';
 import { jobSpecOf } from '../job-spec.ts';
 import { openManifestStore } from '../manifest-store.ts';
+import { randomId } from '../random-id.ts';
 import { runBlockSize } from './block-size.ts';
-import { type MemoryPlan, planMemory } from './memory-plan.ts';
+import { defaultWorkers, type MemoryPlan, planMemory } from './memory-plan.ts';
 import type { StatusScreen } from './status-screen.ts';
 
 export interface PreparedRun {
@@ -34,6 +35,7 @@ export interface PreparedRun {
   readonly spec: JobSpec;
   readonly manifests: ManifestStore;
   readonly memory: MemoryPlan;
+  readonly workersPerNode: number;
   /** What to type to go on with this run. */
   readonly resumeCommand: string;
 }
@@ -51,7 +53,7 @@ export async function prepareRun(
 ): Promise<PreparedRun> {
   const { io, events } = surroundings;
   const loaded = await loadJobModule(jobFile);
-  const memory = memoryOf(options, events);
+  const { memory, workersPerNode } = memoryOf(options, events);
   const out = outputFolder(loaded, options);
   const state = await inspectOutput(out);
   checkOccupancy(out, state, options);
@@ -67,9 +69,10 @@ export async function prepareRun(
     name: loaded.name,
     jobFile: loaded.path,
     out,
-    spec: specOf(id, input, loaded, options),
+    spec: specOf(id, input, loaded, workersPerNode, options),
     manifests,
     memory,
+    workersPerNode,
     resumeCommand: `mx8 run ${jobFile} --out ${options.out ?? loaded.job.output.dir ?? out} --resume`,
   };
 }
@@ -78,16 +81,17 @@ function specOf(
   id: JobId,
   input: { readonly hash: JobSpec['manifestHash']; readonly sampleCount: number },
   loaded: LoadedJob,
+  workersPerNode: number,
   options: RunOptions,
 ): JobSpec {
-  const { nodes, want } = options;
+  const { nodes } = options;
   const shape = { sampleCount: input.sampleCount, batchSize: loaded.job.batch };
   return jobSpecOf({
     ...options,
     jobId: id,
     manifestHash: input.hash,
     sampleCount: input.sampleCount,
-    blockSize: options.blockSize ?? runBlockSize({ ...shape, nodes, workersPerNode: want }),
+    blockSize: options.blockSize ?? runBlockSize({ ...shape, nodes, workersPerNode }),
     worldSize: nodes,
     // Whoever is there begins: a node that starts late, or dies early, keeps nobody waiting.
     minWorldSize: 1,
@@ -95,18 +99,18 @@ function specOf(
   });
 }
 
-function memoryOf(options: RunOptions, events: EventSink): MemoryPlan {
-  const cap = effectiveRssCap(
-    { maxRamBytes: options.ramBytes, maxProcessRssBytes: null },
-    readMemoryLimits(),
-  );
+function memoryOf(
+  options: RunOptions,
+  events: EventSink,
+): { readonly memory: MemoryPlan; readonly workersPerNode: number } {
+  const { ramBytes, nodes, workers, maxInflightBytes } = options;
+  const wanted = { maxRamBytes: ramBytes, maxProcessRssBytes: null };
+  const cap = effectiveRssCap(wanted, readMemoryLimits());
   if (cap.derived) events.emit('info', 'rss_cap_defaulted', rssCapFields(cap));
-  return planMemory({
-    totalBytes: cap.capBytes,
-    nodes: options.nodes,
-    workersPerNode: options.want,
-    maxInflightBytes: options.maxInflightBytes,
-  });
+  const totalBytes = cap.capBytes;
+  const workersPerNode = workers ?? defaultWorkers({ totalBytes, nodes }, availableParallelism());
+  const memory = planMemory({ totalBytes, nodes, workersPerNode, maxInflightBytes });
+  return { memory, workersPerNode };
 }
 
 function outputFolder(loaded: LoadedJob, options: RunOptions): string {

@@ -14,8 +14,8 @@ export interface RunOptions extends ViewLimits {
   readonly onError: 'fail' | 'quarantine';
   /** Null to derive it. */
   readonly blockSize: number | null;
-  /** Leases that each agent holds, and so its worker processes. */
-  readonly want: number;
+  /** Worker processes of each agent; null to derive it from the machine. */
+  readonly workers: number | null;
   readonly shuffle: boolean;
   readonly seed: bigint;
   readonly epoch: number;
