@@ -40,7 +40,8 @@ export function commandHelp(command: Command, columns: number): string {
   lines.push('Every command:', ...COMMON_FLAGS.flatMap((flag) => flagEntry(flag, columns)), '');
   lines.push('Examples:');
   for (const example of command.examples) {
-    lines.push(...wrapText(`# ${example.doc}`, columns, 2, 4), `  ${example.command}`, '');
+    if (example.doc !== '') lines.push(...wrapText(`# ${example.doc}`, columns, 2, 4));
+    lines.push(`  ${example.command}`, '');
   }
   return `${lines.join('\n').trimEnd()}\n`;
 }
