@@ -12,6 +12,11 @@ export function threadCount(): number {
   return readdirSync('/proc/self/task').length;
 }
 
+/** Timers that keep this process alive. */
+export function timerCount(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+}
+
 /** Waits until `isTrue` answers true; fails by the test's own time limit when it never does. */
 export async function until(isTrue: () => boolean): Promise<void> {
   while (!isTrue()) await sleep(5);
