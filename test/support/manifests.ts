@@ -29,15 +29,22 @@ export const manifests: fc.Arbitrary<SampleRecord[]> = fc
     })),
   );
 
-/** `bytes` cut into chunks of the given sizes, which are used in turn. */
-export function chunksOf(bytes: Uint8Array, sizes: readonly number[]): Uint8Array[] {
-  const chunks: Uint8Array[] = [];
+/**
+ * Hands `bytes` on in chunks of the given sizes, which are used in turn. As a file reader does, it puts
+ * every chunk into the same memory: whoever keeps a chunk without copying it will be found out.
+ */
+export function pushInChunks(
+  bytes: Uint8Array,
+  sizes: readonly number[],
+  push: (chunk: Uint8Array) => void,
+): void {
+  const memory = Buffer.alloc(Math.max(...sizes));
   for (let at = 0, turn = 0; at < bytes.length; turn += 1) {
-    const size = sizes[turn % sizes.length] ?? 1;
-    chunks.push(bytes.slice(at, at + size));
-    at += size;
+    const part = bytes.subarray(at, at + (sizes[turn % sizes.length] ?? 1));
+    memory.fill(0x21).set(part);
+    push(memory.subarray(0, part.length));
+    at += part.length;
   }
-  return chunks;
 }
 
 export const chunkSizes: fc.Arbitrary<number[]> = fc.array(fc.integer({ min: 1, max: 50 }), {

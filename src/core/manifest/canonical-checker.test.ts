@@ -8,13 +8,13 @@ import { CanonicalChecker } from './canonical-checker.ts';
 import type { CanonicalSummary } from './canonical-checker.ts';
 import { MANIFEST_HEADER, encodeRecord, encodeRecords } from './encode.ts';
 import { parseLine } from './parse-line.ts';
-import { chunkSizes, chunksOf, manifests } from '../../../test/support/manifests.ts';
+import { chunkSizes, manifests, pushInChunks } from '../../../test/support/manifests.ts';
 
 const encoder = new TextEncoder();
 
-function check(bytes: Uint8Array, sizes: readonly number[] = [1 << 20]): CanonicalSummary {
+function check(bytes: Uint8Array, sizes: readonly number[] = [1 << 17]): CanonicalSummary {
   const checker = new CanonicalChecker('m.tsv');
-  for (const chunk of chunksOf(bytes, sizes)) checker.push(chunk);
+  pushInChunks(bytes, sizes, (chunk) => checker.push(chunk));
   return checker.finish();
 }
 

@@ -56,7 +56,8 @@ export class CanonicalChecker {
     }
     const to = Math.max(from, chunk.lastIndexOf(NEWLINE) + 1);
     if (to > from) this.#lines(chunk.subarray(from, to));
-    if (to < chunk.length) this.#keepPartial(chunk.slice(to));
+    // A copy, as the caller uses the chunk's memory again; `slice` of a Node buffer would be none.
+    if (to < chunk.length) this.#keepPartial(new Uint8Array(chunk.subarray(to)));
   }
 
   finish(): CanonicalSummary {

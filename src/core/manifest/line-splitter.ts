@@ -30,8 +30,9 @@ export class LineSplitter {
   push(chunk: Uint8Array): string[] {
     const last = chunk.lastIndexOf(NEWLINE);
     const ended = last === -1 ? NOTHING : joined(this.#partial, chunk.subarray(0, last));
-    // Copied, as the caller may use the memory of the chunk again.
-    this.#partial = last === -1 ? joined(this.#partial, chunk).slice() : chunk.slice(last + 1);
+    const rest = last === -1 ? joined(this.#partial, chunk) : chunk.subarray(last + 1);
+    // A copy, as the caller uses the chunk's memory again; `slice` of a Node buffer would be none.
+    this.#partial = new Uint8Array(rest);
     const lines = last === -1 ? [] : this.#decode(ended);
     if (this.#partial.length > MANIFEST_LINE_BYTES_MAX + 1) throw this.#tooLong(this.#lines + 1);
     return lines;

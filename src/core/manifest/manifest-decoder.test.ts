@@ -8,7 +8,7 @@ import { encodeHeader, encodeRecord, encodeRecords } from './encode.ts';
 import { ManifestDecoder } from './manifest-decoder.ts';
 import type { ManifestDecoderOptions } from './manifest-decoder.ts';
 import type { SampleRecord } from './record.ts';
-import { chunkSizes, chunksOf, manifests } from '../../../test/support/manifests.ts';
+import { chunkSizes, manifests, pushInChunks } from '../../../test/support/manifests.ts';
 
 const encoder = new TextEncoder();
 
@@ -18,7 +18,8 @@ function decode(
   sizes: readonly number[] = [1 << 16],
 ): SampleRecord[] {
   const decoder = new ManifestDecoder({ source: 'm.tsv', allowDev: true, ...options });
-  const records = chunksOf(encoder.encode(text), sizes).flatMap((chunk) => decoder.push(chunk));
+  const records: SampleRecord[] = [];
+  pushInChunks(encoder.encode(text), sizes, (chunk) => records.push(...decoder.push(chunk)));
   decoder.finish();
   return records;
 }
