@@ -21,6 +21,9 @@ export const SLICE_SAMPLES_MAX = 1_048_576;
  */
 export const SESSION_REQUESTS_MAX = 1024;
 
+/** Messages of a session that are sent as one: together far below the cap, and their cost well shared. */
+export const SESSION_BATCH_MESSAGES_MAX = 256;
+
 /** Calls of one client that wait for their answer; at more it refuses with `coordinator_unavailable`. */
 export const CLIENT_REQUESTS_MAX = 4096;
 

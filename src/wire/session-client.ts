@@ -19,6 +19,7 @@ import type { Push } from '../ports/coordinator-client.ts';
 import type { Connection } from './dialer.ts';
 import { uint64 } from './fields.ts';
 import { CLIENT_REQUESTS_MAX, CONNECT_TIMEOUT_MS } from './limits.ts';
+import { MessageBatcher, unbatched } from './message-batcher.ts';
 import type { WireMessage } from './schema.ts';
 import { asMx8Error, errorOfCall, unavailable } from './status.ts';
 import { abortReason, type CallerOptions, v1Method } from './unary-caller.ts';
@@ -50,6 +51,7 @@ export class SessionClient {
   #hello: Hello | null = null;
   #connection: Connection | null = null;
   #stream: Stream | null = null;
+  #out: MessageBatcher | null = null;
   #isOpen = false;
   #saidDisconnected = false;
   #attempts = 0;
@@ -76,7 +78,7 @@ export class SessionClient {
     const deadlineMs = addMs(clock.nowMs(), callTimeoutMs);
     this.#requests.set(id, { command, deadlineMs, resolve, reject });
     this.#armDeadline();
-    if (this.#stream !== null) this.#stream.write(commandMessage(id, command));
+    if (this.#out !== null) this.#out.send(commandMessage(id, command));
     else if (this.#retryTimer === null) this.#connect();
     return signal === undefined ? promise : this.#abortable(id, promise, signal);
   }
@@ -89,6 +91,7 @@ export class SessionClient {
     this.#clearTimers();
     const stream = this.#stream;
     this.#stream = null;
+    this.#out = null;
     // A cancelled call may end in an error that nobody waits for any more.
     stream?.on('error', () => undefined);
     stream?.end();
@@ -126,9 +129,11 @@ export class SessionClient {
     const { path, request, response } = METHOD;
     const stream: Stream = client.makeBidiStreamRequest(path, request.encode, response.decode);
     this.#connection = connection;
+    const out = new MessageBatcher(stream);
     this.#stream = stream;
+    this.#out = out;
     stream.on('data', (message: WireMessage) => {
-      if (this.#stream === stream) this.#receive(message);
+      for (const one of unbatched(message)) if (this.#stream === stream) this.#receive(one);
     });
     stream.on('error', (error: ServiceError) => {
       if (this.#stream === stream) this.#broke(errorOfCall(error, address.text));
@@ -142,9 +147,9 @@ export class SessionClient {
     if (this.#hello !== null) {
       // Its answer goes to nobody: whoever asks later on is told by the answers to their own requests.
       this.#lastRequestId += 1;
-      stream.write(commandMessage(this.#lastRequestId, this.#hello));
+      out.send(commandMessage(this.#lastRequestId, this.#hello));
     }
-    for (const [id, { command }] of this.#requests) stream.write(commandMessage(id, command));
+    for (const [id, { command }] of this.#requests) out.send(commandMessage(id, command));
   }
 
   #opened(): void {
@@ -159,6 +164,7 @@ export class SessionClient {
     const { clock, dialer, onPush } = this.#options;
     const [stream, connection] = [this.#stream, this.#connection];
     this.#stream = null;
+    this.#out = null;
     this.#isOpen = false;
     this.#connectTimer?.clear();
     this.#lastFailure = error;

@@ -7,8 +7,9 @@ import { Mx8Error } from '../core/base/errors.ts';
 import type { Command } from '../core/job/protocol.ts';
 import type { CoordinatorBackend } from './backend.ts';
 import { uint64 } from './fields.ts';
-import { decoded, type Received, type SessionCall } from './grpc-service.ts';
+import type { Received, SessionCall } from './grpc-service.ts';
 import { SESSION_REQUESTS_MAX } from './limits.ts';
+import { MessageBatcher, unbatched } from './message-batcher.ts';
 import type { WireMessage } from './schema.ts';
 import { asMx8Error, statusOf } from './status.ts';
 import { commandFrom, helloFrom, pushMessage, replyMessage, type Speaker } from './v1-session.ts';
@@ -34,22 +35,22 @@ export class Sessions {
 
 class Session {
   readonly #call: SessionCall;
+  readonly #out: MessageBatcher;
   readonly #backend: CoordinatorBackend;
   readonly #onEnd: () => void;
   #speaker: Speaker | null = null;
   #unsubscribe: (() => void) | null = null;
   #unanswered = 0;
-  #hasRoom = true;
   #isOver = false;
 
   constructor(call: SessionCall, backend: CoordinatorBackend, onEnd: () => void) {
     this.#call = call;
     this.#backend = backend;
     this.#onEnd = onEnd;
-    call.on('data', (message: Received) => this.#receive(message));
-    call.on('drain', () => {
-      this.#hasRoom = true;
-      this.#readOn();
+    this.#out = new MessageBatcher(call, () => this.#readOn());
+    call.on('data', (received: Received) => {
+      if (received instanceof Mx8Error) this.#refuseStream(received);
+      else for (const message of unbatched(received)) this.#receive(message);
     });
     call.on('end', () => {
       this.#over();
@@ -64,10 +65,9 @@ class Session {
     this.#call.end();
   }
 
-  #receive(received: Received): void {
+  #receive(message: WireMessage): void {
     let requestId = 0;
     try {
-      const message = decoded(received);
       requestId = uint64(message, 'requestId');
       if (requestId === 0) throw new Mx8Error('field_missing', 'field request_id is missing');
       this.#perform(requestId, this.#commandOf(message));
@@ -105,7 +105,7 @@ class Session {
 
   #perform(requestId: number, command: Command): void {
     this.#unanswered += 1;
-    if (this.#unanswered >= SESSION_REQUESTS_MAX) this.#call.pause();
+    if (!this.#hasRoom) this.#call.pause();
     this.#backend
       .submit(command)
       .then((reply) => this.#send(replyMessage(requestId, reply)))
@@ -116,18 +116,19 @@ class Session {
       });
   }
 
-  /** Reads on once the answers to what was read are few again, and the other side takes them. */
+  /** Whoever asks faster than it is answered, or does not read its answers, gets no further request read. */
+  get #hasRoom(): boolean {
+    return this.#unanswered + this.#out.waitingCount < SESSION_REQUESTS_MAX;
+  }
+
   #readOn(): void {
-    const mayRead = this.#hasRoom && this.#unanswered < SESSION_REQUESTS_MAX;
-    if (mayRead && !this.#isOver && this.#call.isPaused()) this.#call.resume();
+    if (this.#hasRoom && !this.#isOver && this.#call.isPaused()) this.#call.resume();
   }
 
   #send(message: WireMessage): void {
     if (this.#isOver) return;
-    if (this.#call.write(message)) return;
-    // Whoever does not read its answers gets no further request read.
-    this.#hasRoom = false;
-    this.#call.pause();
+    this.#out.send(message);
+    if (!this.#hasRoom) this.#call.pause();
   }
 
   #refuse(requestId: number, error: Mx8Error): void {
