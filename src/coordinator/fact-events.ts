@@ -8,7 +8,6 @@ const LEVELS: Partial<Record<Fact['event'], EventLevel>> = {
   output_committed: 'debug',
   lease_expired: 'warn',
   lease_revoked: 'warn',
-  range_requeued: 'warn',
   cursor_regressed: 'warn',
   sample_quarantined: 'warn',
   resume_checkpoint_rejected: 'warn',

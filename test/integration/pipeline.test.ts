@@ -16,8 +16,8 @@ import { Mx8Error } from '../../src/core/base/errors.ts';
 import type { SampleRecord } from '../../src/core/manifest/record.ts';
 import { createReader, openPipeline } from '../../src/pipeline/index.ts';
 import type { Pipeline, PipelineOptions, SampleBatch } from '../../src/pipeline/index.ts';
-import { garbageCollection } from '../../src/platform/collect-garbage.ts';
-import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { collectionWhileStalled } from '../../src/platform/collect-garbage.ts';
+import { nodeClock } from '../../src/platform/clock.ts';
 import { writeLooseFiles, writeShards } from '../support/data-files.ts';
 import type { Sample } from '../support/data-files.ts';
 import { openFilesBelow, threadCount, until } from '../support/leftovers.ts';
@@ -246,13 +246,11 @@ test('batches that were forgotten give their memory to those that wait', async (
     sizesOf(60, () => 8000),
     60,
   );
-  const clock = new FakeClock();
-  const collectGarbage = garbageCollection(clock);
-  const options = { maxInflightBytes: 80_000, batchSize: 4, collectGarbage };
+  const onStall = collectionWhileStalled(nodeClock());
+  const options = { maxInflightBytes: 80_000, batchSize: 4, onStall };
   let seen = 0;
   for await (const batch of open(samples, options)) {
     seen += batch.sampleCount;
-    await clock.advance(10_000);
   }
   assert.equal(seen, 60);
 });

@@ -92,7 +92,7 @@ test('Ctrl-C stops within two seconds, says how to go on, and --resume repeats n
   assert.equal(ended.code, 130, ended.stderr);
   // The promise is 2 s; the machine that tests run on is shared.
   assert(tookMs < 4000, `stopped after ${tookMs} ms`);
-  assert.match(ended.stdout + ended.stderr, /go on with: mx8 run .* --resume/);
+  assert.match(ended.stdout + ended.stderr, /go on with: npx mx8 run .* --resume/);
   await until('nothing is left running', () => stillRunning(family).length === 0, 3000);
   const before = await committedLines(out);
   assert(before.length > 0 && before.length < 400);

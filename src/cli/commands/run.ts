@@ -186,7 +186,7 @@ function say(
     peakRssBytes: result.peakRssBytes,
     rssCapBytes: prepared.memory.totalBytes,
     nodes: options.nodes,
-    out: prepared.out,
+    out: prepared.outText,
     inputHash: prepared.spec.manifestHash,
   };
   if (options.json) events.emit('info', 'run_completed', summaryFields(summary));

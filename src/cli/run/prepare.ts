@@ -36,6 +36,8 @@ export interface PreparedRun {
   readonly manifests: ManifestStore;
   readonly memory: MemoryPlan;
   readonly workersPerNode: number;
+  /** The same as one would type it here. */
+  readonly outText: string;
   /** What to type to go on with this run. */
   readonly resumeCommand: string;
 }
@@ -73,7 +75,8 @@ export async function prepareRun(
     manifests,
     memory,
     workersPerNode,
-    resumeCommand: `mx8 run ${jobFile} --out ${options.out ?? loaded.job.output.dir ?? out} --resume`,
+    outText: options.out ?? loaded.job.output.dir ?? out,
+    resumeCommand: `npx mx8 run ${jobFile} --out ${options.out ?? loaded.job.output.dir ?? out} --resume`,
   };
 }
 
