@@ -71,6 +71,8 @@ class Agent implements AgentHandle {
   #claim: Promise<void> | null = null;
   #finalizations = 0;
   #ended = false;
+  /** True when what is in hand is not waited for. */
+  #isGivingUp = false;
 
   constructor(options: CompiledAgentOptions) {
     this.#options = options;
@@ -121,6 +123,7 @@ class Agent implements AgentHandle {
   }
 
   #leave(outcome: AgentOutcome): void {
+    this.#isGivingUp = true;
     this.#tell({ type: 'leave', outcome });
     if (this.#ended) return;
     // The last call may find nobody; nothing depends on it but how soon others get the rest.
@@ -292,7 +295,7 @@ class Agent implements AgentHandle {
 
   /** What was committed is published before the agent is done; others would do it otherwise. */
   async #settle(outcome: AgentOutcome): Promise<void> {
-    await this.#crew.dismiss(outcome.type === 'stopped');
+    await this.#crew.dismiss(this.#isGivingUp);
     await this.#publisher?.idle();
     const { type } = outcome;
     this.#options.events.emit('info', 'agent_ended', { node_id: this.#node.nodeId, outcome: type });

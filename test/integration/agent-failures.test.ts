@@ -38,7 +38,7 @@ interface Quarantined {
 
 function quarantined(bench: AgentBench): Quarantined[] {
   const lines = readFileSync(`${bench.out}/_mx8/quarantine.jsonl`, 'utf8').trimEnd().split('\n');
-  return lines.map((line): Quarantined => JSON.parse(line));
+  return lines.map((line) => JSON.parse(line) as Quarantined);
 }
 
 async function texts(bench: AgentBench): Promise<string[]> {
