@@ -1,6 +1,7 @@
 /** The package as somebody gets it: built, packed, installed into an empty project, used. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
+import type { SpawnSyncReturns } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -99,7 +100,57 @@ test('the library is imported by its name', () => {
   assert.equal(ended.stdout, 'function function\n', ended.stderr);
 });
 
-function run(command: string, words: readonly string[]): { stdout: string; stderr: string } {
+test('a TypeScript project sees the types', () => {
+  writeFileSync(
+    join(project, 'reader.ts'),
+    `import { load } from 'mx8';
+     import { defineJob, jsonl } from 'mx8/job';
+     export const job = defineJob({
+       batch: 2,
+       process: (batch) => Array.from(batch, (sample) => ({ name: sample.name })),
+       output: jsonl(),
+     });
+     for await (const batch of load('docs', { batchSize: 2 })) {
+       // @ts-expect-error: a batch has no such field, and the compiler knows it.
+       console.log(batch.sampleIds, batch.noSuchField);
+     }`,
+  );
+  const types = ['--types', 'node', '--typeRoots', join(ROOT, 'node_modules/@types')];
+  const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024'];
+  const libs = ['--lib', 'es2024,esnext.disposable,esnext.iterator'];
+  const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+  const ended = run(process.execPath, [tsc, ...flags, ...libs, ...types, 'reader.ts']);
+  assert.equal(ended.stdout, '');
+  assert.equal(ended.status, 0);
+});
+
+test('a job runs on the installed package, agents and workers included', () => {
+  const docs = join(project, 'docs');
+  mkdirSync(docs);
+  for (const name of ['a', 'b', 'c']) writeFileSync(join(docs, `${name}.txt`), `text of ${name}`);
+  const job = `import { defineJob, jsonl } from 'mx8/job';
+    export default defineJob({
+      batch: 2,
+      process: (batch) => Array.from(batch, (sample) => ({ name: sample.name, text: sample.text() })),
+      output: jsonl(),
+    });`;
+  writeFileSync(join(project, 'upper.job.ts'), job);
+  const words = ['run', 'upper.job.ts', '--data', 'docs', '--out', 'out', '--ram-gb', '1.5'];
+  const ended = run('npx', ['--no-install', 'mx8', ...words, '--manifest-store', 'manifests']);
+  assert.equal(ended.status, 0, ended.stderr);
+  const parts = readdirSync(join(project, 'out')).filter((name) => name.endsWith('.jsonl'));
+  const rows = parts.flatMap((name) =>
+    readFileSync(join(project, 'out', name), 'utf8')
+      .trim()
+      .split('\n'),
+  );
+  assert.deepEqual(
+    rows.sort(),
+    ['a', 'b', 'c'].map((name) => `{"name":"${name}.txt","text":"text of ${name}"}`),
+  );
+});
+
+function run(command: string, words: readonly string[]): SpawnSyncReturns<string> {
   const path = `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`;
   return spawnSync(command, words, {
     cwd: project,

@@ -21,6 +21,9 @@ const FLAGS = {
   grpcMaxMessageBytes: cluster.grpcMaxMessageBytes,
 } as const;
 
+/** Somebody waits for the answer; a coordinator that is there gives it in milliseconds. */
+const CALL_TIMEOUT_MS = 3000;
+
 export const command: Command = defineCommand({
   name: 'status',
   summary: 'print how a job stands: progress, nodes, leases, health',
@@ -41,7 +44,13 @@ export const command: Command = defineCommand({
 async function run({ options }: CommandLine<typeof FLAGS>, io: CommandIo): Promise<number> {
   const { coordUrl, grpcMaxMessageBytes } = options;
   const { clock, random } = io;
-  const client = new GrpcCoordinatorClient({ coordUrl, clock, random, grpcMaxMessageBytes });
+  const client = new GrpcCoordinatorClient({
+    coordUrl,
+    clock,
+    random,
+    grpcMaxMessageBytes,
+    callTimeoutMs: CALL_TIMEOUT_MS,
+  });
   try {
     await watchStatus(
       {
