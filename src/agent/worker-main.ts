@@ -3,7 +3,6 @@
  * that is not in the staging folder. It ends when the agent says so, when the agent is gone, or when its
  * memory passes the cap.
  */
-import { isMainThread, Worker } from 'node:worker_threads';
 import { Mx8Error } from '../core/base/errors.ts';
 import { nodeClock } from '../platform/clock.ts';
 import { RssGuard } from '../platform/rss.ts';
@@ -12,8 +11,8 @@ import { deliverTask } from './deliver-task.ts';
 import { loadJobTask } from './job-task.ts';
 import { STATS_INTERVAL_MS } from './limits.ts';
 import { OrderRunner } from './order-runner.ts';
+import { watchForOrphanhood } from './orphan-watch.ts';
 import { RecordSource } from './record-source.ts';
-import { siblingModule } from './sibling-module.ts';
 import { WorkerChannel } from './worker-channel.ts';
 import type { ToWorker, WorkerSettings } from './worker-messages.ts';
 import type { WorkerTask } from './worker-task.ts';
@@ -111,13 +110,9 @@ function main(): void {
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', () => undefined);
   process.on('disconnect', () => process.exit(0));
-  const watch = new Worker(siblingModule(import.meta.url, 'orphan-watch'), {
-    workerData: process.ppid,
-    resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
-  });
-  watch.unref();
+  watchForOrphanhood();
   const worker = new WorkerMain();
   process.on('message', (message: ToWorker) => worker.onMessage(message));
 }
 
-if (isMainThread && process.send !== undefined) main();
+if (process.send !== undefined) main();
