@@ -145,6 +145,16 @@ test('a holder that cannot be seen keeps its lock while it touches it, and loses
   await lock.release();
 });
 
+test('silent holders that cannot be seen are succeeded one after the other', async () => {
+  await using folder = await temporaryFolder();
+  const path = folder.join('a.lock');
+  await plant(path, { host: 'elsewhere' }, '01');
+  await plant(`${path}.${'01'.repeat(16)}.next`, { host: 'elsewhere' }, '02');
+  const lock = await acquireLock(request(path, { waitMsMax: 60_000, silentMsMax: 5000 }));
+  await lock.release();
+  assert.deepEqual(await readdir(folder.path), []);
+});
+
 test('a lock file of another program is left alone', async () => {
   await using folder = await temporaryFolder();
   const path = folder.join('a.lock');

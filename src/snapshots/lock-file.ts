@@ -61,8 +61,8 @@ class LockAttempt {
   readonly #request: LockRequest;
   readonly #me: LockHolder;
   readonly #temporary: string;
-  /** The holder that was last seen, and since when its lock has not been touched. */
-  #watched: { readonly key: string; readonly since: MonoMs } | null = null;
+  /** By lock file: the holder that was last seen, and since when it has not touched the file. */
+  readonly #watched = new Map<string, { readonly touch: string; readonly since: MonoMs }>();
 
   constructor(request: LockRequest) {
     this.#request = request;
@@ -140,11 +140,14 @@ class LockAttempt {
       (stats) => stats.mtimeMs,
       () => 0,
     );
-    const key = `${holder.nonce} ${touched}`;
+    const touch = `${holder.nonce} ${touched}`;
     const now = this.#request.clock.nowMs();
-    if (this.#watched?.key !== key) this.#watched = { key, since: now };
-    const silentMsMax = this.#request.silentMsMax ?? LOCK_SILENT_MS_MAX;
-    return elapsedMs(this.#watched.since, now) > silentMsMax;
+    const watched = this.#watched.get(path);
+    if (watched?.touch !== touch) {
+      this.#watched.set(path, { touch, since: now });
+      return false;
+    }
+    return elapsedMs(watched.since, now) > (this.#request.silentMsMax ?? LOCK_SILENT_MS_MAX);
   }
 }
 

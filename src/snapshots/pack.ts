@@ -1,8 +1,8 @@
 /** Packs the files of a folder into tar shards with a manifest over them. */
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, realpath } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 
 import { Mx8Error } from '../core/base/errors.ts';
 import { manifestHash } from '../core/base/units.ts';
@@ -93,14 +93,25 @@ async function checkInput(input: string, output: string): Promise<string> {
       location: path,
     });
   }
-  if (contains(path, resolve(output))) {
+  const target = await realPathOf(resolve(output));
+  if (contains(await realPathOf(path), target)) {
     throw new Mx8Error(
       'flag_invalid',
-      `The output ${resolve(output)} lies in the input ${path}, so the data set would pack itself. Choose a folder beside it.`,
+      `The output ${target} lies in the input ${path}, so the data set would pack itself. Choose a folder beside it.`,
       { flag: '--out' },
     );
   }
   return path;
+}
+
+/** The canonical path of what need not be there yet. */
+async function realPathOf(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw writeError(path, error);
+    return join(await realPathOf(dirname(path)), basename(path));
+  }
 }
 
 interface Packed {

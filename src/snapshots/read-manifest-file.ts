@@ -1,5 +1,6 @@
 /** A manifest that somebody wrote into a file, as canonical bytes. */
 import { open, realpath } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
 import { Mx8Error } from '../core/base/errors.ts';
@@ -14,18 +15,16 @@ export async function* manifestFileBytes(
   path: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  const file = await open(path, 'r').catch((error: unknown) => {
-    throw new Mx8Error(
-      'manifest_missing',
-      `Cannot read the manifest ${path}: ${systemReason(error)}.`,
-      { path, system_code: systemCode(error) },
-      error,
-    );
-  });
+  let file: FileHandle | null = null;
   try {
+    file = await open(path, 'r');
     yield* readChunks(file, IO_CHUNK_BYTES, signal);
+  } catch (error) {
+    if (systemCode(error) === '') throw error;
+    const what = `Cannot read the manifest ${path}: ${systemReason(error)}.`;
+    throw new Mx8Error('manifest_missing', what, { path, system_code: systemCode(error) }, error);
   } finally {
-    await file.close();
+    await file?.close();
   }
 }
 

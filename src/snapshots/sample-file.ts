@@ -1,5 +1,5 @@
 /** The file of one sample, opened to be read whole. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
 import { Mx8Error } from '../core/base/errors.ts';
 import { systemCode, systemReason } from './system-error.ts';
@@ -18,9 +18,12 @@ export class SampleFile {
 
   static open(path: string): SampleFile {
     try {
-      const fd = openSync(path, 'r');
+      // Opening a pipe without this flag would wait for somebody to write to it.
+      const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
       try {
-        return new SampleFile(path, fd, fstatSync(fd).size);
+        const stats = fstatSync(fd);
+        if (!stats.isFile()) throw notAFile(path);
+        return new SampleFile(path, fd, stats.size);
       } catch (error) {
         closeSync(fd);
         throw error;
@@ -51,7 +54,12 @@ export class SampleFile {
   }
 }
 
+function notAFile(path: string): Mx8Error {
+  return new Mx8Error('sample_unreadable', `${path} is not a file.`, { location: path });
+}
+
 function sampleError(path: string, error: unknown): Mx8Error {
+  if (error instanceof Mx8Error) return error;
   const system = systemCode(error);
   const isMissing = system === 'ENOENT' || system === 'ENOTDIR';
   return new Mx8Error(
