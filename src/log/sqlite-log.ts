@@ -183,14 +183,14 @@ export class SqliteLog implements LogStore {
 
   /** Runs `body` in one durable transaction. */
   #write<T>(body: (meta: Meta) => T): T {
-    this.#db.exec('BEGIN IMMEDIATE');
     try {
+      this.#db.exec('BEGIN IMMEDIATE');
       const result = body(this.#meta());
       this.#db.exec('COMMIT');
       return result;
     } catch (error) {
       if (this.#db.isOpen && this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      throw error;
+      throw isSqliteError(error) ? writeFailed(this.#path, error) : error;
     }
   }
 
@@ -241,6 +241,19 @@ function stateInvalid(path: string, why: string): Mx8Error {
     'coordinator_state_invalid',
     `the coordinator's state in ${path} is damaged: ${why}; restore the file from a backup`,
     { path },
+  );
+}
+
+function isSqliteError(error: unknown): error is Error {
+  return error instanceof Error && 'errcode' in error;
+}
+
+function writeFailed(path: string, error: Error): Mx8Error {
+  return new Mx8Error(
+    'coordinator_state_write_failed',
+    `the coordinator's state in ${path} cannot be written: ${error.message}; what was answered before is safe`,
+    { path },
+    error,
   );
 }
 

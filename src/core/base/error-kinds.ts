@@ -320,6 +320,11 @@ export const ERROR_KINDS = {
     retryable: false,
     remedy: 'Start a version of mx8 at least as new as the one that wrote the state.',
   },
+  coordinator_state_write_failed: {
+    status: 'INTERNAL',
+    retryable: false,
+    remedy: 'Free space on the disk that holds the state, or mend it, then start again.',
+  },
   coordinator_state_in_use: {
     status: 'FAILED_PRECONDITION',
     retryable: true,

@@ -1,0 +1,72 @@
+/** A disk that fills up in mid-job: the run ends with a sentence, and goes on once there is room. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { checkOutput } from '../support/check-output.ts';
+import { Workbench } from '../support/mx8-process.ts';
+
+const JOB = fileURLToPath(new URL('../support/jobs/padded.job.ts', import.meta.url));
+const SAMPLES = 256;
+
+/** A file system of its own size at `path`; null where this process may not make one. */
+function smallDisk(
+  path: string,
+  bytes: number,
+): { grow(bytes: number): void; remove(): void } | null {
+  mkdirSync(path);
+  const mount = (...args: string[]): boolean => spawnSync('mount', args).status === 0;
+  if (!mount('-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path)) return null;
+  return {
+    grow: (size) => assert(mount('-o', `remount,size=${size}`, path), 'the disk grows'),
+    remove: () => assert.equal(spawnSync('umount', [path]).status, 0, 'the disk is unmounted'),
+  };
+}
+
+test('a full disk ends the run with a sentence, loses nothing, and --resume finishes', async (t) => {
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', SAMPLES);
+  const disk = smallDisk(bench.path('disk'), 3 * 1024 ** 2);
+  if (disk === null) {
+    t.skip('this user may not mount a file system');
+    return;
+  }
+  try {
+    const out = bench.path('disk', 'out');
+    const args = [
+      'run',
+      JOB,
+      '--out',
+      out,
+      '--nodes',
+      '2',
+      '--ram-gb',
+      '1.5',
+      '--block-size',
+      '16',
+    ];
+    const ended = await bench.run([...args, '--data', data]);
+    assert(ended.code !== 0 && ended.code !== 70, `exit code ${ended.code}: ${ended.stderr}`);
+    assert.match(ended.stderr, /disk is full|no space left/i);
+    assert.match(ended.stderr, /--resume/);
+    assert.doesNotMatch(ended.stderr, /^\s+at .*\.ts:\d+/m, 'no stack');
+
+    disk.grow(64 * 1024 ** 2);
+    const resumed = await bench.run([...args, '--resume']);
+    assert.equal(resumed.code, 0, resumed.stderr);
+    const claim = JSON.parse(await readFile(join(out, '_mx8', 'job.json'), 'utf8')) as {
+      readonly input_manifest_hash: string;
+    };
+    const manifest = bench.path('manifests', 'by-hash', claim.input_manifest_hash);
+    const { rows, missing, repeated, altered } = checkOutput(manifest, out);
+    assert.deepEqual(
+      { rows, missing, repeated, altered },
+      { rows: SAMPLES, missing: [], repeated: [], altered: [] },
+    );
+  } finally {
+    disk.remove();
+  }
+});
