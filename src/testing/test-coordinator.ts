@@ -1,6 +1,6 @@
 /** A coordinator in this process with a job, for tests; several in turn may stand on one log. */
-import { startCoordinator, type CoordinatorServer } from '../coordinator/start-coordinator.ts';
-import type { CoordinatorOptions } from '../coordinator/start-coordinator.ts';
+import { startCoordinator } from '../coordinator/start-coordinator.ts';
+import type { CoordinatorOptions, CoordinatorServer } from '../coordinator/start-coordinator.ts';
 import type { Mx8Error } from '../core/base/errors.ts';
 import { jobId, type ManifestHash } from '../core/base/units.ts';
 import type { JobSpec, NodeCaps } from '../core/job/protocol.ts';

@@ -9,8 +9,8 @@ import protobuf from 'protobufjs';
 export type WireMessage = Readonly<Record<string, unknown>>;
 
 export interface WireType {
-  encode(message: WireMessage): Buffer;
-  decode(bytes: Uint8Array): WireMessage;
+  readonly encode: (message: WireMessage) => Buffer;
+  readonly decode: (bytes: Uint8Array) => WireMessage;
 }
 
 const FILES = ['mx8_v0.proto', 'mx8_v1.proto'];

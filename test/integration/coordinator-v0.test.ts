@@ -5,8 +5,8 @@ import test from 'node:test';
 
 import { status } from '@grpc/grpc-js';
 import { RawClient } from '../../src/testing/raw-client.ts';
-import { startTestCoordinator, type TestCoordinatorOptions } from '../../src/testing/index.ts';
-import type { TestCoordinator } from '../../src/testing/index.ts';
+import { startTestCoordinator } from '../../src/testing/index.ts';
+import type { TestCoordinator, TestCoordinatorOptions } from '../../src/testing/index.ts';
 import type { WireMessage } from '../../src/wire/schema.ts';
 
 interface World {
@@ -140,12 +140,13 @@ test('a snapshot shows nodes, leases and what nodes say of themselves', async ()
     const snapshot = await v0.call('GetJobSnapshot', { jobId: 'job' });
     const [node] = snapshot['nodes'] as WireMessage[];
     const [live] = snapshot['liveLeases'] as WireMessage[];
-    assert.equal(node?.['nodeId'], 'n1');
-    assert.equal(number((node?.['caps'] as WireMessage)['maxInflightBytes']), 5_000_000_000);
-    assert.equal(number((node?.['stats'] as WireMessage)['inflightBytes']), 123);
-    assert.equal((node?.['stats'] as WireMessage)['autotuneEnabled'], true);
+    assert.ok(node);
+    assert.equal(node['nodeId'], 'n1');
+    assert.equal(number((node['caps'] as WireMessage)['maxInflightBytes']), 5_000_000_000);
+    assert.equal(number((node['stats'] as WireMessage)['inflightBytes']), 123);
+    assert.equal((node['stats'] as WireMessage)['autotuneEnabled'], true);
     const nowMs = number(snapshot['serverUnixTimeMs']);
-    assert.ok(number(node?.['lastHeartbeatUnixTimeMs']) <= nowMs);
+    assert.ok(number(node['lastHeartbeatUnixTimeMs']) <= nowMs);
     assert.equal(live?.['leaseId'], held?.['leaseId']);
     assert.deepEqual(rangeOf(live), [0, 10]);
     assert.equal(number(snapshot['availableRanges']), 9);

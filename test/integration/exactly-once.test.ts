@@ -107,8 +107,11 @@ test('kill -9 of workers, an agent and the coordinator: every input is in the ou
   await second.ended;
   const replacement = cluster.startAgent('n3');
 
-  const ended = await Promise.all([agents[0], agents[2], replacement].map((agent) => agent?.ended));
-  for (const agent of ended) assert.equal(agent?.code, 0, agent?.stderr);
+  const ended = await Promise.all(
+    [agents[0], agents[2], replacement].flatMap((agent) => agent?.ended ?? []),
+  );
+  assert.equal(ended.length, 3);
+  for (const agent of ended) assert.equal(agent.code, 0, agent.stderr);
   await until('no worker outlives its agent', () =>
     orphans.every((pid) => !descendants(1).some((entry) => entry.pid === pid)),
   );
