@@ -36,11 +36,7 @@ export const command: Command = defineCommand({
   run: ({ argument, options }, io) => runPack(argument, options, io),
 });
 
-async function runPack(
-  input: string,
-  options: PackCommandOptions,
-  io: CommandIo,
-): Promise<number> {
+async function runPack(input: string, options: PackCommandOptions, io: CommandIo): Promise<number> {
   using progress = new DataProgress(io);
   const result = await pack(input, options.out, {
     labels: options.labels,
