@@ -7,6 +7,7 @@ import type { FactFields, HolderCall, HolderEffect, HolderEvent } from './holder
 import type { CallInFlight, HolderState } from './holder-state.ts';
 import {
   BARRIER_POLL_MS,
+  FAIL_TRIES_MAX,
   NODE_ID_BUSY_DEFAULT_MS,
   NODE_ID_BUSY_SLACK_MS,
   renewalIntervalMs,
@@ -29,7 +30,7 @@ export function onCallFailed(state: HolderState, effects: HolderEffect[], event:
   clearMarks(state, call);
   if (call.type === 'register') onRegisterFailed(state, effects, event);
   else if (code === 'node_not_registered' || isFaultOfTheWay(code)) {
-    loseSight(state, call, flight, code, nowMs);
+    loseSight(state, effects, call, flight, code, nowMs);
   } else onRefused(state, effects, call, event);
 }
 
@@ -51,21 +52,27 @@ function clearMarks(state: HolderState, call: HolderCall): void {
 /** The coordinator does not know this node, or cannot be reached: register until it answers. */
 function loseSight(
   state: HolderState,
+  effects: HolderEffect[],
   call: HolderCall,
   flight: CallInFlight,
   code: ErrorCode,
   nowMs: MonoMs,
 ): void {
-  if (call.type === 'fail_job') retryFailure(state, nowMs);
+  if (call.type === 'fail_job') retryFailure(state, effects, nowMs);
   if (flight.registration < state.registration || !state.member) return;
   state.member = false;
   const waitMs = code === 'node_not_registered' ? 0 : state.jitter.backoffMs(0);
   if (!state.isInFlight('register')) state.registerAtMs = addMs(nowMs, waitMs);
 }
 
-function retryFailure(state: HolderState, nowMs: MonoMs): void {
+function retryFailure(state: HolderState, effects: HolderEffect[], nowMs: MonoMs): void {
   if (state.mode.type !== 'failing') return;
-  const { attempt } = state.mode;
+  const { attempt, failure } = state.mode;
+  if (attempt + 1 >= FAIL_TRIES_MAX) {
+    const { code, message } = failure;
+    leave(state, effects, nowMs, { type: 'failed', code, message });
+    return;
+  }
   const atMs = addMs(nowMs, state.jitter.backoffMs(attempt));
   state.mode = { ...state.mode, attempt: attempt + 1, atMs };
 }
@@ -127,7 +134,7 @@ function onRefused(
       else leave(state, effects, nowMs, { type: 'failed', code, message });
       return;
     case 'fail_job':
-      if (errorKind(code).retryable) retryFailure(state, nowMs);
+      if (errorKind(code).retryable) retryFailure(state, effects, nowMs);
       else if (state.mode.type === 'failing') {
         const { failure } = state.mode;
         const outcome = { type: 'failed', code: failure.code, message: failure.message } as const;

@@ -8,6 +8,9 @@ export const RETRY_MAX_MS = 2_000;
 /** How often a node registers again while the membership barrier holds; what v0 clients do. */
 export const BARRIER_POLL_MS = 200;
 
+/** Tries to tell a coordinator that the job failed: about half a minute, then the node ends anyway. */
+export const FAIL_TRIES_MAX = 20;
+
 /** Shortest wait after an answer without leases, should a coordinator name none. */
 export const REQUEST_WAIT_MIN_MS = 50;
 
