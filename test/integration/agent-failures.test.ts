@@ -1,7 +1,10 @@
 /** Samples that fail, workers that die or stand still: nothing is lost and nothing is silent. */
 import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import test from 'node:test';
 import { AgentBench } from '../support/agent-bench.ts';
 
@@ -192,4 +195,28 @@ test('a runaway JavaScript heap ends the job with the cap it is a share of', asy
   const outcome = await agent.done;
   assert(outcome.type === 'failed');
   assert.equal(outcome.code, 'rss_cap_exceeded');
+});
+
+test('a full disk fails the job with a sentence that says so', async (t) => {
+  const tmpfs = 'mount -t tmpfs -o size=96k none "$0" && exec "$@"';
+  const namespace = ['--user', '--map-root-user', '--mount', 'sh', '-c'];
+  if (spawnSync('unshare', [...namespace, tmpfs, tmpdir(), 'true']).status !== 0) {
+    t.skip('this machine lets nobody but root mount a file system');
+    return;
+  }
+  await using bench = await AgentBench.create(64);
+  const big = `export default defineJob({
+    batch: 1,
+    process: (batch) => [{ data: new Uint8Array(16_384).fill(1) }],
+    output: files(),
+  });`;
+  await mkdir(bench.out);
+  const agent = bench.agentCommand('a', await bench.job(big));
+  const child = spawn('unshare', [...namespace, tmpfs, bench.out, ...agent], { stdio: 'ignore' });
+  await once(child, 'exit');
+  const snapshot = await bench.server.client.snapshot(bench.spec.jobId);
+  assert.equal(snapshot.phase, 'failed');
+  assert.equal(snapshot.failure?.code, 'output_write_failed');
+  assert.match(snapshot.failure.message, /could not \w+.* the disk is full; free some space/);
+  assert(snapshot.samples.committed < 64);
 });

@@ -136,13 +136,19 @@ export class AgentBench implements AsyncDisposable {
 
   /** An agent in a process of its own, to be killed. */
   agentProcess(name: string, jobFile: string, options: Record<string, unknown> = {}): ChildProcess {
-    const settings = { coordUrl: `127.0.0.1:${this.#port}`, name, jobFile, out: this.out };
-    const child = fork(AGENT_PROCESS, [JSON.stringify({ ...settings, ...options })], {
+    const [, , settings = ''] = this.agentCommand(name, jobFile, options);
+    const child = fork(AGENT_PROCESS, [settings], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => this.lines.push(text));
     this.#children.push(child);
     return child;
+  }
+
+  /** The command line of such a process. */
+  agentCommand(name: string, jobFile: string, options: Record<string, unknown> = {}): string[] {
+    const settings = { coordUrl: `127.0.0.1:${this.#port}`, name, jobFile, out: this.out };
+    return [process.execPath, AGENT_PROCESS, JSON.stringify({ ...settings, ...options })];
   }
 
   /** The output data set as its manifest says: one entry a record, in order. */
