@@ -261,82 +261,76 @@ async function restart(folder: string): Promise<{ ms: number; rssBytes: number }
   return { ms, rssBytes };
 }
 
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+}
+
+async function rateRows(folder: string): Promise<readonly BenchRow[]> {
+  await durableRate(folder, 1000, 1);
+  const rounds: { small: number; large: number }[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    rounds.push({
+      small: await durableRate(folder, 1000, 2),
+      large: await durableRate(folder, 1_000_000, 2),
+    });
+  }
+  const rate = median(rounds.map((round) => round.small));
+  return [
+    benchRow({
+      name: 'durable progress, 256 in flight',
+      ours: rate,
+      limit: null,
+      unit: 'ops/s',
+      target: { atLeast: 50_000 },
+      note: 'SQLite, synchronous=FULL, on disk',
+    }),
+    benchRow({
+      name: 'durable progress against bare SQLite',
+      ours: rate,
+      limit: bareRate(folder, 2),
+      unit: 'ops/s',
+      target: null,
+      note: 'limit: the same bytes in bare transactions of 256',
+    }),
+    benchRow({
+      name: 'cost of an operation, 1M ranges to 1,000',
+      ours: median(rounds.map((round) => round.small / round.large)),
+      limit: null,
+      unit: '×',
+      target: { atMost: 1.2 },
+      note: 'median of 5 alternating rounds; shuffled order',
+    }),
+  ];
+}
+
+async function singleRows(folder: string): Promise<readonly BenchRow[]> {
+  const figure = (
+    name: string,
+    ours: number,
+    unit: string,
+    atMost: number,
+    note: string,
+  ): BenchRow => benchRow({ name, ours, limit: null, unit, target: { atMost }, note });
+  const { ms, rssBytes } = await restart(folder);
+  const p50 = await latencyP50(folder);
+  const writes = await heartbeatWrites(folder);
+  const rssMiB = rssBytes / 1024 ** 2;
+  return [
+    figure('durable progress at 1,000/s, p50', p50, 'ms', 1, '3,000 operations, one by one'),
+    figure('log bytes and entries of 1,000 heartbeats', writes, 'bytes', 0, 'growth of the log'),
+    figure('restart, 1M ranges, 100k live leases', ms, 'ms', 1000, 'to the first lease granted'),
+    figure(
+      'memory after that restart',
+      rssMiB,
+      'MiB',
+      512,
+      'in a process that also built the state',
+    ),
+  ];
+}
+
 async function run(): Promise<readonly BenchRow[]> {
-  return withFolder(async (folder) => {
-    const { ms, rssBytes } = await restart(folder);
-    await durableRate(folder, 1000, 1);
-    const rates: { small: number; large: number }[] = [];
-    for (let round = 0; round < 5; round += 1) {
-      rates.push({
-        small: await durableRate(folder, 1000, 2),
-        large: await durableRate(folder, 1_000_000, 2),
-      });
-    }
-    const median = (values: readonly number[]): number =>
-      values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
-    const rate = median(rates.map((round) => round.small));
-    const cost = median(rates.map((round) => round.small / round.large));
-    const p50 = await latencyP50(folder);
-    const writes = await heartbeatWrites(folder);
-    return [
-      benchRow({
-        name: 'durable progress, 256 in flight',
-        ours: rate,
-        limit: null,
-        unit: 'ops/s',
-        target: { atLeast: 50_000 },
-        note: `SQLite, synchronous=FULL, on disk`,
-      }),
-      benchRow({
-        name: 'durable progress against bare SQLite',
-        ours: rate,
-        limit: bareRate(folder, 2),
-        unit: 'ops/s',
-        target: null,
-        note: 'limit: the same bytes in bare transactions of 256',
-      }),
-      benchRow({
-        name: 'durable progress at 1,000/s, p50',
-        ours: p50,
-        limit: null,
-        unit: 'ms',
-        target: { atMost: 1 },
-        note: '3,000 operations, one by one',
-      }),
-      benchRow({
-        name: 'cost of an operation, 1M ranges to 1,000',
-        ours: cost,
-        limit: null,
-        unit: '×',
-        target: { atMost: 1.2 },
-        note: 'median of 5 alternating rounds; shuffled order',
-      }),
-      benchRow({
-        name: 'log bytes and entries of 1,000 heartbeats',
-        ours: writes,
-        limit: null,
-        unit: 'bytes',
-        target: { atMost: 0 },
-        note: 'growth of the write-ahead log plus entries',
-      }),
-      benchRow({
-        name: 'restart, 1M ranges, 100k live leases',
-        ours: ms,
-        limit: null,
-        unit: 'ms',
-        target: { atMost: 1000 },
-        note: 'open the state to the first lease granted',
-      }),
-      benchRow({
-        name: 'memory after that restart',
-        ours: rssBytes / 1024 ** 2,
-        limit: null,
-        unit: 'MiB',
-        target: { atMost: 512 },
-        note: 'resident, in a process that also built the state',
-      }),
-    ];
-  });
+  return withFolder(async (folder) => [...(await singleRows(folder)), ...(await rateRows(folder))]);
 }
 
 export const benchmark: Benchmark = { name: 'control plane', run };
