@@ -56,10 +56,11 @@ export interface PipelineOptions {
   /** Reads the bytes, and outlives this pipeline: its threads serve the next one too. */
   readonly reader?: LocalReader;
   /**
-   * Called when the consumer waits while every byte is held by batches it has not released: those of
-   * them that were forgotten are found by a collection.
+   * Called when the consumer begins to wait while all memory is held by batches that it has not
+   * released, and what it returns when that is over. Batches among them that were forgotten come back
+   * once they are collected, so this is the place to see to that, and to call `lookAgain` afterwards.
    */
-  readonly collectGarbage?: () => void;
+  readonly onStall?: (lookAgain: () => void) => () => void;
 }
 
 export interface PipelineStats {

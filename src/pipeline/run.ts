@@ -11,6 +11,7 @@ import type { LocalReader } from '../storage/local-reader.ts';
 import { assemble } from './assemble.ts';
 import type { SlabBatch } from './batch.ts';
 import type { Pipeline, PipelineOptions, PipelineStats, SampleBatch } from './contract.ts';
+import { LeavingIterator } from '../core/base/leaving-iterator.ts';
 import { Lineup } from './lineup.ts';
 import type { InLine } from './lineup.ts';
 import { Planner } from './planner.ts';
@@ -72,10 +73,14 @@ export class PipelineRun implements Pipeline {
     };
   }
 
-  [Symbol.asyncIterator](): AsyncGenerator<SampleBatch, void, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<SampleBatch, void, undefined> {
     if (this.#state !== 'new') throw closedError();
     this.#state = 'open';
-    return this.#batches();
+    return new LeavingIterator({
+      start: () => this.#open(),
+      next: () => this.#next(),
+      leave: () => this.close(),
+    });
   }
 
   close(): Promise<void> {
@@ -85,17 +90,6 @@ export class PipelineRun implements Pipeline {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  async *#batches(): AsyncGenerator<SampleBatch, void, undefined> {
-    try {
-      this.#open();
-      for (let batch = await this.#next(); batch !== null; batch = await this.#next()) {
-        yield batch;
-      }
-    } finally {
-      await this.close();
-    }
   }
 
   #open(): void {
@@ -126,7 +120,10 @@ export class PipelineRun implements Pipeline {
       }
       const batch = this.#lineup.add(plan);
       this.#backpressureWait.start();
-      const slab = await this.#slabs.take(plan.slabBytes);
+      const taking = this.#slabs.take(plan.slabBytes);
+      // A consumer that waits already may be the one who holds the memory.
+      this.#wake.ring();
+      const slab = await taking;
       this.#backpressureWait.stop();
       if (slab === null) return;
       if (batch.state === 'void' || this.#isClosed()) this.#slabs.release(slab);
@@ -194,23 +191,30 @@ export class PipelineRun implements Pipeline {
   // ---- the consumer ------------------------------------------------------------------------------
 
   async #next(): Promise<SampleBatch | null> {
-    for (;;) {
-      if (this.#failure !== null) throw this.#failure.error;
-      if (this.#state === 'closed') throw closedError();
-      const first = this.#lineup.takeFirst();
-      if (first !== null) return this.#deliver(first);
-      if (this.#state === 'drained' && this.#lineup.length === 0) {
-        assert(
-          this.#streamEnd === this.#queue.pulledCount,
-          'every record was delivered or skipped',
-        );
-        return null;
+    let endStall: (() => void) | undefined;
+    try {
+      for (;;) {
+        const batch = this.#takeNext();
+        if (batch !== undefined) return batch;
+        if (this.#isStalled()) endStall ??= this.#beginStall();
+        this.#consumerWait.start();
+        await this.#wake.wait();
+        this.#consumerWait.stop();
       }
-      this.#collectForgotten();
-      this.#consumerWait.start();
-      await this.#wake.wait();
-      this.#consumerWait.stop();
+    } finally {
+      endStall?.();
     }
+  }
+
+  /** The next batch, null at the end, undefined when there is none yet. */
+  #takeNext(): SampleBatch | null | undefined {
+    if (this.#failure !== null) throw this.#failure.error;
+    if (this.#state === 'closed') throw closedError();
+    const first = this.#lineup.takeFirst();
+    if (first !== null) return this.#deliver(first);
+    if (this.#state !== 'drained' || this.#lineup.length > 0) return undefined;
+    assert(this.#streamEnd === this.#queue.pulledCount, 'every record was delivered or skipped');
+    return null;
   }
 
   #deliver(first: InLine): SlabBatch {
@@ -230,10 +234,15 @@ export class PipelineRun implements Pipeline {
     return batch;
   }
 
-  /** Nothing is being read and the consumer waits: what holds the bytes may have been forgotten. */
-  #collectForgotten(): void {
+  /** A batch waits for memory while nothing is being read: the consumer itself holds it all. */
+  #isStalled(): boolean {
     const waitsForMemory = this.#lineup.length > 0 && this.#reads.size === 0;
-    if (waitsForMemory && this.#slabs.heldBytes > 0) this.#options.collectGarbage?.();
+    return waitsForMemory && this.#slabs.heldBytes > 0;
+  }
+
+  #beginStall(): (() => void) | undefined {
+    // Nobody else may refer to this pipeline now: whoever calls back keeps it from being collected too.
+    return this.#options.onStall?.(() => this.#wake.ring());
   }
 
   // ---- the end -----------------------------------------------------------------------------------

@@ -1,0 +1,97 @@
+/**
+ * Where in an order of a data set a reading stopped, as text that a program may keep anywhere:
+ * `mx8.checkpoint.1.` and JSON in base64url. It names everything that the position depends on, so that
+ * it is never taken for a position in other data or another order.
+ */
+import { Mx8Error } from '../core/base/errors.ts';
+import { isManifestHash } from '../core/base/units.ts';
+import type { OrderOptions } from './options.ts';
+
+const PREFIX = 'mx8.checkpoint.1.';
+
+export interface Checkpoint {
+  /** '' when it was made before the data were looked at; then the position is 0. */
+  readonly manifestHash: string;
+  readonly shuffle: boolean;
+  readonly seed: string;
+  readonly epoch: number;
+  readonly blockSize: number;
+  readonly start: number;
+  readonly end: number | null;
+  /** Samples of the order that the consumer has taken. */
+  readonly position: number;
+}
+
+export function checkpointOf(
+  manifestHash: string,
+  order: OrderOptions,
+  position: number,
+): Checkpoint {
+  return { manifestHash, ...order, seed: String(order.seed), position };
+}
+
+export function encodeCheckpoint(checkpoint: Checkpoint): string {
+  return PREFIX + Buffer.from(JSON.stringify(checkpoint)).toString('base64url');
+}
+
+export function decodeCheckpoint(text: string): Checkpoint {
+  const value: unknown = text.startsWith(PREFIX) ? parsed(text.slice(PREFIX.length)) : null;
+  if (isCheckpoint(value)) return value;
+  throw new Mx8Error(
+    'checkpoint_invalid',
+    `What was given as resume is no checkpoint of a loader: expected text that begins with ${PREFIX} as loader.checkpoint() gave it, not ${JSON.stringify(text.slice(0, 40))}.`,
+  );
+}
+
+/** `checkpoint_mismatch` naming both sides, unless the checkpoint is of this data in this order. */
+export function checkAgreement(found: Checkpoint, wanted: Checkpoint): void {
+  const names = ['manifestHash', 'seed', 'epoch', 'shuffle', 'blockSize', 'start', 'end'] as const;
+  for (const name of names) {
+    if (found[name] === wanted[name]) continue;
+    if (name === 'manifestHash' && found.manifestHash === '') continue;
+    if (name === 'blockSize' && !found.shuffle) continue;
+    throw new Mx8Error(
+      'checkpoint_mismatch',
+      `The checkpoint is of ${LABELS[name]} ${String(found[name])}, but this reading has ${LABELS[name]} ${String(wanted[name])}. Resume with what the checkpoint was made with, or start anew without it.`,
+      { field: name, checkpoint: String(found[name]), reading: String(wanted[name]) },
+    );
+  }
+}
+
+const LABELS = {
+  manifestHash: 'the manifest',
+  seed: 'seed',
+  epoch: 'epoch',
+  shuffle: 'shuffle',
+  blockSize: 'blockSize',
+  start: 'start',
+  end: 'end',
+} as const;
+
+function parsed(encoded: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(encoded, 'base64url').toString());
+  } catch {
+    return null;
+  }
+}
+
+function isCheckpoint(value: unknown): value is Checkpoint {
+  if (typeof value !== 'object' || value === null) return false;
+  const fields = value as Record<keyof Checkpoint, unknown>;
+  const { manifestHash, shuffle, seed, end } = fields;
+  const counts = [fields.epoch, fields.blockSize, fields.start, fields.position];
+  return (
+    typeof manifestHash === 'string' &&
+    (manifestHash === '' || isManifestHash(manifestHash)) &&
+    typeof shuffle === 'boolean' &&
+    typeof seed === 'string' &&
+    /^\d{1,20}$/.test(seed) &&
+    counts.every(isCount) &&
+    (end === null || isCount(end))
+  );
+}
+
+function isCount(value: unknown): boolean {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}

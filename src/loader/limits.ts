@@ -1,0 +1,16 @@
+/** Limits and defaults of the reading library. */
+
+/** Samples that stay together when shuffling: long enough to be read in one go from a shard. */
+export const BLOCK_SIZE_DEFAULT = 256;
+
+/** How often a node says what it has finished with, as `MX8_PROGRESS_INTERVAL_MS`. */
+export const PROGRESS_INTERVAL_MS_DEFAULT = 500;
+
+/** Leases a node may hold; the coordinator's own limit. */
+export const WANT_MAX = 1024;
+
+/** Records of a lease are fetched about so many at a time: 10 MiB of them in memory. */
+export const LEASE_RECORDS_PER_FETCH = 65_536;
+
+/** How long a loader that ends waits for the coordinator to take its last reports and its leases back. */
+export const LEAVE_WAIT_MS = 1_500;

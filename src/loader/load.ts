@@ -1,0 +1,124 @@
+/** `load()`: puts a loader together from its options and this process's clock, chance and memory. */
+import { homedir, hostname } from 'node:os';
+import { join } from 'node:path';
+
+import { nodeId } from '../core/base/units.ts';
+import type { NodeStats } from '../core/job/protocol.ts';
+import { readMemoryLimits } from '../platform/cgroup.ts';
+import { nodeClock } from '../platform/clock.ts';
+import { nodeRandom } from '../platform/random.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { CoordinatorClient } from '../ports/coordinator-client.ts';
+import type { EventSink } from '../ports/event-sink.ts';
+import type { Random } from '../ports/random.ts';
+import { FsManifestStore } from '../snapshots/index.ts';
+import { GrpcCoordinatorClient } from '../wire/grpc-coordinator-client.ts';
+import { JobSource } from './job-source.ts';
+import { RunningLoader } from './loader.ts';
+import type { Loader, LoaderStats } from './loader.ts';
+import { LocalSource } from './local-source.ts';
+import { compileLoadOptions } from './options.ts';
+import type { CompiledOptions, JobOptions, LoadOptions } from './options.ts';
+import type { RecordSource } from './source.ts';
+
+/** What a loader needs of its surroundings; tests give others. */
+export interface LoadSurroundings {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly connect: (coordUrl: string) => CoordinatorClient;
+}
+
+/**
+ * Reads a data set in batches, inside a memory limit:
+ *
+ *     for await (const batch of load('data/photos', { batchSize: 64, maxInflightBytes: 2 ** 26 })) {
+ *       for (let i = 0; i < batch.sampleCount; i += 1) use(batch.sample(i), batch.labelIds[i]);
+ *     }
+ *
+ * The link is `BASE`, `BASE@refresh` or `BASE@sha256:<64 hex>`. Bad options throw at once; everything
+ * else is heard of by whoever asks for the first batch. Leaving the loop in any way lets go of
+ * everything.
+ */
+export function load(link: string, options: LoadOptions = {}): Loader {
+  const clock = nodeClock();
+  const random = nodeRandom();
+  const connect = (coordUrl: string): CoordinatorClient =>
+    new GrpcCoordinatorClient({ coordUrl, clock, random });
+  return loadIn(link, options, { clock, random, connect });
+}
+
+export function loadIn(link: string, options: LoadOptions, surroundings: LoadSurroundings): Loader {
+  const compiled = compileLoadOptions(options, readMemoryLimits());
+  const events: EventSink = options.events ?? { emit: () => undefined };
+  const { clock } = surroundings;
+  const { job } = compiled;
+  let loader: RunningLoader | null = null;
+  const stats = (): LoaderStats | undefined => loader?.stats();
+  const source: RecordSource =
+    job === null
+      ? localSource(link, compiled, events, surroundings)
+      : jobSource(link, compiled, job, events, surroundings, () => nodeStats(compiled, stats()));
+  const { onSampleError, signal } = options;
+  loader = new RunningLoader({ compiled, onSampleError, signal, source, clock, events });
+  return loader;
+}
+
+function localSource(
+  link: string,
+  compiled: CompiledOptions,
+  events: EventSink,
+  { clock, random }: LoadSurroundings,
+): RecordSource {
+  const root = compiled.manifestStoreRoot ?? join(homedir(), '.mx8', 'manifests');
+  const store = new FsManifestStore({ root, clock, random, events });
+  const { order, resume } = compiled;
+  return new LocalSource({ link, order, resume, store, clock, events });
+}
+
+function jobSource(
+  link: string,
+  compiled: CompiledOptions,
+  job: JobOptions,
+  events: EventSink,
+  { clock, random, connect }: LoadSurroundings,
+  stats: () => NodeStats,
+): RecordSource {
+  const instanceId = Buffer.from(random.bytes(8)).toString('hex');
+  const freshId = `loader-${hostname().slice(0, 64)}-${instanceId}`.replace(/[^\x21-\x7e]/g, '_');
+  const { batchSize, maxInflightBytes, prefetchBatches, rssCap } = compiled;
+  return new JobSource({
+    link,
+    job,
+    batchSize,
+    client: connect(job.coordUrl),
+    node: { jobId: job.jobId, nodeId: job.nodeId ?? nodeId(freshId), instanceId },
+    caps: {
+      maxFetchConcurrency: prefetchBatches,
+      maxDecodeConcurrency: 1,
+      maxInflightBytes,
+      maxRamBytes: rssCap.capBytes,
+    },
+    clock,
+    events,
+    jitterSeed: Math.floor(random.fraction() * 2 ** 32),
+    stats,
+  });
+}
+
+function nodeStats(compiled: CompiledOptions, stats: LoaderStats | undefined): NodeStats {
+  return {
+    inflightBytes: stats?.inflightBytes ?? 0,
+    ramHighWaterBytes: stats?.rssHighWaterBytes ?? 0,
+    fetchQueueDepth: stats?.fetchQueueDepth ?? 0,
+    decodeQueueDepth: stats?.decodeQueueDepth ?? 0,
+    packQueueDepth: stats?.packQueueDepth ?? 0,
+    autotuneEnabled: false,
+    effectivePrefetchBatches: compiled.prefetchBatches,
+    effectiveMaxQueueBatches: compiled.maxQueueBatches,
+    effectiveWant: compiled.job?.want ?? 0,
+    autotunePressureMilli: 0,
+    autotuneCooldownTicks: 0,
+    batchPayloadP95OverP50Milli: 0,
+    batchJitterSloBreachesTotal: 0,
+  };
+}

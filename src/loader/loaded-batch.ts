@@ -1,0 +1,98 @@
+/** A batch as the consumer of `load()` gets it. */
+import type { SampleRecord } from '../core/manifest/record.ts';
+import type { SampleBatch } from '../pipeline/index.ts';
+
+/**
+ * Valid until the next one is asked for; `keep()` makes it the consumer's own, until it is released
+ * (`using`, or `release()`). A kept batch that is forgotten is released when it is collected.
+ */
+export interface Batch extends Disposable {
+  /** Global sample ids, in the order of delivery. */
+  readonly sampleIds: Float64Array;
+  /** The bytes of all samples, one after the other, without gaps. */
+  readonly payload: Uint8Array;
+  /** n + 1 byte positions in `payload`: sample i is [offsets[i], offsets[i + 1]). */
+  readonly offsets: Float64Array;
+  /** Class of each sample, -1 where it has none; names in `loader.classes`. */
+  readonly labelIds: Int32Array;
+  /** The manifest's records of the samples: locations, hints. */
+  readonly records: readonly SampleRecord[];
+  readonly sampleCount: number;
+  /** Sample i, without a copy. */
+  sample(index: number): Uint8Array;
+  /** Hands the batch over: it stays valid, and counts as in flight, until it is released. */
+  keep(): this;
+  /** The consumer is done with it. Safe to call twice. */
+  release(): void;
+}
+
+export class LoadedBatch implements Batch {
+  readonly #read: SampleBatch;
+  /** Called once, when the consumer is done with the batch. */
+  readonly #onFinished: () => void;
+  #kept: boolean = false;
+  #over: boolean = false;
+
+  constructor(read: SampleBatch, onFinished: () => void) {
+    this.#read = read;
+    this.#onFinished = onFinished;
+  }
+
+  get sampleIds(): Float64Array {
+    return this.#read.sampleIds;
+  }
+
+  get payload(): Uint8Array {
+    return this.#read.payload;
+  }
+
+  get offsets(): Float64Array {
+    return this.#read.offsets;
+  }
+
+  get labelIds(): Int32Array {
+    return this.#read.labelIds;
+  }
+
+  get records(): readonly SampleRecord[] {
+    return this.#read.records;
+  }
+
+  get sampleCount(): number {
+    return this.#read.sampleCount;
+  }
+
+  sample(index: number): Uint8Array {
+    return this.#read.sample(index);
+  }
+
+  keep(): this {
+    // A batch that is gone says so here, not when it is used.
+    void this.#read.payload;
+    this.#kept = true;
+    return this;
+  }
+
+  release(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#read.release();
+    this.#onFinished();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  /** The consumer asks for the next batch: it is done with this one, unless it kept it. */
+  passOn(): void {
+    if (!this.#kept) this.release();
+  }
+
+  /** The consumer went away in the middle of it: its memory comes back, but it is not done with. */
+  abandon(): void {
+    if (this.#kept || this.#over) return;
+    this.#over = true;
+    this.#read.release();
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * The reading of one data set, once through: opens the source, runs the pipeline over its records, and
+ * hands the batches out. Whatever ends it, `close` lets go of everything but the batches that the
+ * consumer has kept.
+ */
+import { Mx8Error } from '../core/base/errors.ts';
+import { LeavingIterator } from '../core/base/leaving-iterator.ts';
+import { rssCapFields } from '../core/memory/rss-cap.ts';
+import type { RssCapSource } from '../core/memory/rss-cap.ts';
+import { openPipeline } from '../pipeline/index.ts';
+import type { Pipeline, PipelineStats, SampleBatch } from '../pipeline/index.ts';
+import { collectionWhileStalled } from '../platform/collect-garbage.ts';
+import { RssGuard } from '../platform/rss.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { EventSink } from '../ports/event-sink.ts';
+import { LoadedBatch } from './loaded-batch.ts';
+import type { Batch } from './loaded-batch.ts';
+import type { CompiledOptions, LoadOptions } from './options.ts';
+import { NO_PIPELINE_STATS } from './stats.ts';
+import type { DataInfo, RecordSource, StreamPiece } from './source.ts';
+
+export interface LoaderStats extends PipelineStats {
+  /** Highest resident memory of this process so far, its cap, and where the cap comes from. */
+  readonly rssHighWaterBytes: number;
+  readonly rssCapBytes: number;
+  readonly rssCapSource: RssCapSource;
+  /** True while reading ahead is held back because memory is short. */
+  readonly throttled: boolean;
+}
+
+export interface Loader extends AsyncIterable<Batch>, AsyncDisposable, Disposable {
+  /** Resolves the link and pins the data; the first batch does it otherwise. */
+  open(): Promise<DataInfo>;
+  /** Names of the classes by label id; empty until the loader is open, and for data without. */
+  readonly classes: readonly string[];
+  stats(): LoaderStats;
+  /**
+   * Text to go on with after the batch that was handed out last: `load(link, { …, resume })`. Refused
+   * with `load_options_invalid` for a job, whose position its coordinator keeps.
+   */
+  checkpoint(): string;
+  /** Lets go of everything; batches that were kept stay valid. */
+  close(): Promise<void>;
+}
+
+export interface LoaderParts {
+  readonly compiled: CompiledOptions;
+  readonly onSampleError: LoadOptions['onSampleError'];
+  readonly signal: AbortSignal | undefined;
+  readonly source: RecordSource;
+  readonly clock: Clock;
+  readonly events: EventSink;
+}
+
+export class RunningLoader implements Loader {
+  readonly #parts: LoaderParts;
+  readonly #stop: AbortController = new AbortController();
+  readonly #guard: RssGuard;
+  readonly #onAbort = (): void => this.#stop.abort(this.#parts.signal?.reason);
+  /** Pieces whose kept batches were forgotten: nobody can be working on them any more. */
+  readonly #forgotten: FinalizationRegistry<StreamPiece>;
+  #pipeline: Pipeline | null = null;
+  #reading: AsyncIterator<SampleBatch, void> | null = null;
+  /** The batch that the consumer has and did not ask to go on from. */
+  #current: LoadedBatch | null = null;
+  #info: DataInfo | null = null;
+  #opening: Promise<DataInfo> | null = null;
+  #closing: Promise<void> | null = null;
+  #begun: boolean = false;
+  #takenEnd: number = 0;
+
+  constructor(parts: LoaderParts) {
+    this.#parts = parts;
+    const { compiled, clock, events, source } = parts;
+    this.#guard = new RssGuard({
+      capBytes: compiled.rssCap.capBytes,
+      clock,
+      events,
+      knobs: () => ({ ...compiled, want: compiled.job?.want ?? null }),
+      onBreach: (error) => this.#stop.abort(error),
+    });
+    this.#forgotten = new FinalizationRegistry((piece) => source.finished(piece));
+  }
+
+  get classes(): readonly string[] {
+    return this.#info?.classes ?? [];
+  }
+
+  stats(): LoaderStats {
+    const { rssCap } = this.#parts.compiled;
+    return {
+      ...(this.#pipeline?.stats() ?? NO_PIPELINE_STATS),
+      rssHighWaterBytes: this.#guard.highWaterBytes,
+      rssCapBytes: rssCap.capBytes,
+      rssCapSource: rssCap.source,
+      throttled: this.#guard.isThrottled,
+    };
+  }
+
+  checkpoint(): string {
+    return this.#parts.source.checkpoint(this.#takenEnd);
+  }
+
+  open(): Promise<DataInfo> {
+    if (this.#closing !== null) return Promise.reject(closedError());
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  [Symbol.dispose](): void {
+    // Nobody waits for it; what could go wrong in closing has been read already.
+    this.close().catch(() => undefined);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<Batch, void, undefined> {
+    if (this.#begun || this.#closing !== null) throw closedError();
+    this.#begun = true;
+    return new LeavingIterator({
+      next: () => this.#next(),
+      leave: () => {
+        this.#current?.abandon();
+        return this.close();
+      },
+    });
+  }
+
+  async #open(): Promise<DataInfo> {
+    const { compiled, events, signal, source } = this.#parts;
+    if (compiled.rssCap.derived)
+      events.emit('info', 'rss_cap_defaulted', rssCapFields(compiled.rssCap));
+    if (signal?.aborted === true) this.#onAbort();
+    else signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.#guard.start();
+    this.#stop.signal.throwIfAborted();
+    this.#info = await source.open(this.#stop.signal);
+    this.#stop.signal.throwIfAborted();
+    return this.#info;
+  }
+
+  async #next(): Promise<Batch | null> {
+    this.#current?.passOn();
+    this.#current = null;
+    if (this.#reading === null) {
+      await this.open();
+      this.#reading = this.#startPipeline()[Symbol.asyncIterator]();
+    }
+    for (;;) {
+      const read = await this.#reading.next();
+      if (read.done === true) return null;
+      this.#current = this.#handOut(read.value);
+      if (this.#current !== null) return this.#current;
+    }
+  }
+
+  #startPipeline(): Pipeline {
+    const { compiled, onSampleError, source, clock } = this.#parts;
+    this.#pipeline = openPipeline({
+      records: source.records(),
+      batchSize: compiled.batchSize,
+      maxInflightBytes: compiled.maxInflightBytes,
+      prefetchBatches: compiled.prefetchBatches,
+      maxQueueBatches: compiled.maxQueueBatches,
+      cutAtChunks: source.cutsAtChunks,
+      signal: this.#stop.signal,
+      clock,
+      gate: this.#guard,
+      onStall: collectionWhileStalled(clock),
+      ...(onSampleError === undefined ? {} : { onSampleError }),
+    });
+    return this.#pipeline;
+  }
+
+  /** The batch for the consumer, or null when there is none to be seen in it. */
+  #handOut(read: SampleBatch): LoadedBatch | null {
+    const { source } = this.#parts;
+    const bytes = read.payload.length;
+    const samples = read.sampleCount;
+    const piece = { start: this.#takenEnd, end: read.streamEnd, samples, bytes };
+    this.#takenEnd = read.streamEnd;
+    if (!source.admits(piece)) {
+      read.release();
+      return null;
+    }
+    if (samples === 0) {
+      // Every sample of it was skipped, as the caller decided.
+      read.release();
+      source.finished(piece);
+      return null;
+    }
+    const memory = read.payload.buffer;
+    this.#forgotten.register(memory, piece, memory);
+    return new LoadedBatch(read, () => {
+      this.#forgotten.unregister(memory);
+      source.finished(piece);
+    });
+  }
+
+  async #close(): Promise<void> {
+    const { signal, source } = this.#parts;
+    signal?.removeEventListener('abort', this.#onAbort);
+    this.#guard.stop();
+    this.#stop.abort(closedError());
+    // An opening that is cut short fails for whoever asked for it.
+    await this.#opening?.catch(() => undefined);
+    const closed = await Promise.allSettled([this.#pipeline?.close(), source.close()]);
+    for (const result of closed) if (result.status === 'rejected') throw result.reason;
+  }
+}
+
+function closedError(): Mx8Error {
+  return new Mx8Error(
+    'loader_closed',
+    'This loader is closed or has been gone through already. Make a new one with load().',
+  );
+}

@@ -1,0 +1,111 @@
+/** A range of a pinned data set, in the order of its blocks, without a coordinator. */
+import { must } from '../core/base/assert.ts';
+import { Mx8Error } from '../core/base/errors.ts';
+import { rangeLength } from '../core/base/range.ts';
+import type { SampleRange } from '../core/base/range.ts';
+import type { SampleRecord } from '../core/manifest/record.ts';
+import { blockOrder } from '../core/order/block-order.ts';
+import { rangesInOrder } from '../core/order/block-range.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { EventSink } from '../ports/event-sink.ts';
+import type { ManifestReader, ManifestStore } from '../ports/manifest-store.ts';
+import { readClasses, resolveLink } from '../snapshots/index.ts';
+import { checkAgreement, checkpointOf, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
+import type { OrderOptions } from './options.ts';
+import type { DataInfo, RecordSource } from './source.ts';
+
+export interface LocalSourceOptions {
+  readonly link: string;
+  readonly order: OrderOptions;
+  /** A checkpoint to go on from; null for the beginning. */
+  readonly resume: string | null;
+  readonly store: ManifestStore;
+  readonly clock: Clock;
+  readonly events: EventSink;
+}
+
+export class LocalSource implements RecordSource {
+  readonly cutsAtChunks: boolean = false;
+  readonly #options: LocalSourceOptions;
+  #reader: ManifestReader | null = null;
+  #signal: AbortSignal | undefined;
+  #hash: string = '';
+  /** Samples of the order that were taken before this reading. */
+  #skipped: number = 0;
+
+  constructor(options: LocalSourceOptions) {
+    this.#options = options;
+  }
+
+  async open(signal: AbortSignal): Promise<DataInfo> {
+    const { link, store, clock, events, order, resume } = this.#options;
+    this.#signal = signal;
+    const { hash } = await resolveLink(link, { store, clock, events, signal });
+    const reader = await store.open(hash);
+    this.#reader = reader;
+    this.#hash = hash;
+    const { sampleCount } = reader;
+    this.#checkRange(sampleCount);
+    if (resume !== null) {
+      const checkpoint = decodeCheckpoint(resume);
+      checkAgreement(checkpoint, checkpointOf(hash, order, 0));
+      this.#skipped = checkpoint.position;
+    }
+    return { manifestHash: hash, sampleCount, classes: await readClasses(reader) };
+  }
+
+  async *records(): AsyncGenerator<readonly SampleRecord[], void, undefined> {
+    const reader = must(this.#reader, 'a source is opened before it is read');
+    let toSkip = this.#skipped;
+    for (const range of this.#ranges(reader.sampleCount)) {
+      const length = rangeLength(range);
+      const start = range.start + Math.min(toSkip, length);
+      toSkip -= start - range.start;
+      if (start < range.end) yield* reader.records(start, range.end, this.#signal);
+    }
+  }
+
+  admits(): boolean {
+    return true;
+  }
+
+  finished(): void {
+    // Where the consumer is, is kept by the consumer: in its checkpoints.
+  }
+
+  checkpoint(streamEnd: number): string {
+    const position = this.#skipped + streamEnd;
+    if (this.#hash === '' && this.#options.resume !== null) return this.#options.resume;
+    return encodeCheckpoint(checkpointOf(this.#hash, this.#options.order, position));
+  }
+
+  async close(): Promise<void> {
+    await this.#reader?.close();
+    this.#reader = null;
+  }
+
+  #checkRange(sampleCount: number): void {
+    const { start, end } = this.#options.order;
+    for (const [option, value] of Object.entries({ start, end })) {
+      if (value === null || value <= sampleCount) continue;
+      throw new Mx8Error(
+        'load_options_invalid',
+        `load(): ${option} is ${value}, but ${this.#options.link} has only ${sampleCount} samples.`,
+        { option, samples: sampleCount },
+      );
+    }
+  }
+
+  *#ranges(sampleCount: number): Generator<SampleRange> {
+    const { order } = this.#options;
+    const within = { start: order.start, end: order.end ?? sampleCount };
+    // In id order blocks make no difference, and one long range is read with less ado.
+    if (!order.shuffle) yield within;
+    else
+      yield* rangesInOrder(
+        { ...order, sampleCount },
+        blockOrder({ ...order, sampleCount }),
+        within,
+      );
+  }
+}

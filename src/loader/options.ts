@@ -1,0 +1,188 @@
+/** The options of `load()`: what each means, its default, and the checks before anything is read. */
+import { Mx8Error } from '../core/base/errors.ts';
+import { isId, jobId, nodeId } from '../core/base/units.ts';
+import type { JobId, NodeId } from '../core/base/units.ts';
+import type { SampleRecord } from '../core/manifest/record.ts';
+import { checkCaps, defaultInflightBytes } from '../core/memory/caps.ts';
+import {
+  BATCH_SIZE_DEFAULT,
+  MAX_QUEUE_BATCHES_DEFAULT,
+  PREFETCH_BATCHES_DEFAULT,
+} from '../core/memory/limits.ts';
+import { effectiveRssCap } from '../core/memory/rss-cap.ts';
+import type { MemoryReadings, RssCap } from '../core/memory/rss-cap.ts';
+import type { SampleErrorVerdict } from '../pipeline/index.ts';
+import type { EventSink } from '../ports/event-sink.ts';
+import { BLOCK_SIZE_DEFAULT, PROGRESS_INTERVAL_MS_DEFAULT, WANT_MAX } from './limits.ts';
+
+export interface LoadOptions {
+  /** Most samples in a batch; it ends earlier where the next sample would pass half of `maxInflightBytes`. 512. */
+  readonly batchSize?: number | undefined;
+  /** Bytes of samples held at a time, not one more. 64 MiB, or a quarter of a small RSS cap. */
+  readonly maxInflightBytes?: number | undefined;
+  /** Resident memory of this process; reading slows down before it and ends with an error at it. */
+  readonly maxRamBytes?: number | undefined;
+  /** Batches being read ahead. 2. */
+  readonly prefetchBatches?: number | undefined;
+  /** Batches ready and waiting. 4. */
+  readonly maxQueueBatches?: number | undefined;
+  /** Only samples [start, end). Everything. */
+  readonly start?: number | undefined;
+  readonly end?: number | undefined;
+  /** Blocks of `blockSize` samples in an order drawn from seed and epoch. false, 0, 0, 256. */
+  readonly shuffle?: boolean | undefined;
+  readonly seed?: bigint | number | undefined;
+  readonly epoch?: number | undefined;
+  readonly blockSize?: number | undefined;
+  /** What `loader.checkpoint()` gave; with `job`, a resume token of its coordinator. */
+  readonly resume?: string | Uint8Array | undefined;
+  /** Ends the reading; the loop throws the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Read leases of this job from the coordinator at `coord`, as the node `node`, `want` (1) at a time. */
+  readonly job?: string | undefined;
+  readonly coord?: string | undefined;
+  readonly node?: string | undefined;
+  readonly want?: number | undefined;
+  /** Longest time between two reports of what the consumer has finished with. 500. */
+  readonly progressIntervalMs?: number | undefined;
+  /** Folder of pinned manifests. ~/.mx8/manifests. */
+  readonly manifestStoreRoot?: string | undefined;
+  /** Asked for each sample that cannot be read. 'fail' for all. */
+  readonly onSampleError?:
+    ((record: SampleRecord, error: Mx8Error) => SampleErrorVerdict) | undefined;
+  /** Gets the facts that the command line would log, such as `rss_cap_defaulted`. Nobody. */
+  readonly events?: EventSink | undefined;
+}
+
+/** How the samples of a data set follow each other: what a checkpoint must agree with. */
+export interface OrderOptions {
+  readonly shuffle: boolean;
+  readonly seed: bigint;
+  readonly epoch: number;
+  readonly blockSize: number;
+  readonly start: number;
+  /** null: the end of the data set. */
+  readonly end: number | null;
+}
+
+export interface JobOptions {
+  readonly jobId: JobId;
+  readonly coordUrl: string;
+  /** null: a fresh one. */
+  readonly nodeId: NodeId | null;
+  readonly want: number;
+  readonly progressIntervalMs: number;
+  /** Empty for none. */
+  readonly resumeFrom: Uint8Array;
+}
+
+export interface CompiledOptions {
+  readonly batchSize: number;
+  readonly maxInflightBytes: number;
+  readonly prefetchBatches: number;
+  readonly maxQueueBatches: number;
+  readonly rssCap: RssCap;
+  readonly order: OrderOptions;
+  /** null: start at the beginning of the order. */
+  readonly resume: string | null;
+  /** null: a local range. */
+  readonly job: JobOptions | null;
+  readonly manifestStoreRoot: string | null;
+}
+
+const UINT64_MAX = 2n ** 64n - 1n;
+const UINT32_MAX = 2 ** 32 - 1;
+
+/** `load_options_invalid` or `caps_conflict` when the options cannot be meant. */
+export function compileLoadOptions(options: LoadOptions, memory: MemoryReadings): CompiledOptions {
+  const maxRamBytes = options.maxRamBytes ?? null;
+  if (maxRamBytes !== null) checkWhole('maxRamBytes', maxRamBytes, 1, Number.MAX_SAFE_INTEGER);
+  const rssCap = effectiveRssCap({ maxRamBytes, maxProcessRssBytes: null }, memory);
+  const compiled: CompiledOptions = {
+    batchSize: options.batchSize ?? BATCH_SIZE_DEFAULT,
+    maxInflightBytes: options.maxInflightBytes ?? defaultInflightBytes(rssCap.capBytes),
+    prefetchBatches: options.prefetchBatches ?? PREFETCH_BATCHES_DEFAULT,
+    maxQueueBatches: options.maxQueueBatches ?? MAX_QUEUE_BATCHES_DEFAULT,
+    rssCap,
+    order: compileOrder(options),
+    job: compileJob(options),
+    resume: compileResume(options),
+    manifestStoreRoot: options.manifestStoreRoot ?? null,
+  };
+  const refusal = checkCaps({ ...compiled, rssCapBytes: rssCap.capBytes });
+  if (refusal !== null) throw new Mx8Error(refusal.code, refusal.message);
+  return compiled;
+}
+
+function compileOrder(options: LoadOptions): OrderOptions {
+  const { start = 0, end = null, shuffle = false, epoch = 0 } = options;
+  const { blockSize = BLOCK_SIZE_DEFAULT } = options;
+  checkWhole('start', start, 0, Number.MAX_SAFE_INTEGER);
+  if (end !== null) checkWhole('end', end, start, Number.MAX_SAFE_INTEGER);
+  checkWhole('epoch', epoch, 0, UINT32_MAX);
+  checkWhole('blockSize', blockSize, 1, UINT32_MAX);
+  const { seed = 0n } = options;
+  if (typeof seed === 'number') checkWhole('seed', seed, 0, Number.MAX_SAFE_INTEGER);
+  const wide = BigInt(seed);
+  if (wide < 0n || wide > UINT64_MAX) throw invalid('seed', String(wide), 'is 0 to 2^64 - 1');
+  return { shuffle, seed: wide, epoch, blockSize, start, end };
+}
+
+function compileJob(options: LoadOptions): JobOptions | null {
+  const { job, coord, node, want = 1, resume } = options;
+  if (job === undefined && coord === undefined) {
+    const stray = node === undefined ? options.want : node;
+    if (stray === undefined) return null;
+    throw incomplete(node === undefined ? 'want' : 'node', 'job and coord');
+  }
+  if (job === undefined) throw incomplete('coord', 'job');
+  if (coord === undefined) throw incomplete('job', 'coord');
+  if (!isId(job)) throw invalid('job', JSON.stringify(job), 'is 1 to 128 visible ASCII characters');
+  if (node !== undefined && !isId(node)) {
+    throw invalid('node', JSON.stringify(node), 'is 1 to 128 visible ASCII characters');
+  }
+  for (const name of ['start', 'end', 'shuffle', 'seed', 'epoch', 'blockSize'] as const) {
+    if (options[name] === undefined) continue;
+    throw invalid(
+      name,
+      String(options[name]),
+      'is decided by the job and must be left out with it',
+    );
+  }
+  checkWhole('want', want, 1, WANT_MAX);
+  const { progressIntervalMs = PROGRESS_INTERVAL_MS_DEFAULT } = options;
+  checkWhole('progressIntervalMs', progressIntervalMs, 1, UINT32_MAX);
+  if (typeof resume === 'string') {
+    throw invalid('resume', 'a string', 'takes the bytes of a resume token with job');
+  }
+  return {
+    jobId: jobId(job),
+    coordUrl: coord,
+    nodeId: node === undefined ? null : nodeId(node),
+    want,
+    progressIntervalMs,
+    resumeFrom: resume ?? new Uint8Array(0),
+  };
+}
+
+function compileResume(options: LoadOptions): string | null {
+  if (options.job !== undefined || options.resume === undefined) return null;
+  if (typeof options.resume === 'string') return options.resume;
+  return new TextDecoder().decode(options.resume);
+}
+
+function checkWhole(option: string, value: number, min: number, max: number): void {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return;
+  throw invalid(option, String(value), `is a whole number from ${min} to ${max}`);
+}
+
+function incomplete(option: string, missing: string): Mx8Error {
+  const message = `load(): ${option} was given without ${missing}. Give both, or neither for a local range.`;
+  return new Mx8Error('load_options_invalid', message, { option });
+}
+
+function invalid(option: string, got: string, expected: string): Mx8Error {
+  return new Mx8Error('load_options_invalid', `load(): ${option} ${expected}, not ${got}.`, {
+    option,
+  });
+}
