@@ -53,6 +53,16 @@ test('the lock file names no host and has a hash for every package', () => {
   );
 });
 
+test('the lock file has every package that any platform needs', () => {
+  // npm leaves out optional packages that its registry does not have, and npm ci then refuses to run.
+  const missing = Object.entries(lock.packages).flatMap(([path, entry]) =>
+    Object.keys(entry.optionalDependencies ?? {})
+      .filter((name) => !(`node_modules/${name}` in lock.packages))
+      .map((name) => `${path === '' ? 'mx8' : path} needs ${name}`),
+  );
+  assert.deepEqual(missing, []);
+});
+
 test('the lock file was made from this package.json', () => {
   const root = lock.packages[''];
   assert.equal(lock.version, manifest.version);
