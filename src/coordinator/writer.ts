@@ -14,6 +14,7 @@ import {
   applyEntry,
   type CoordinatorState,
   emptyState,
+  forgiveSilence,
   step,
   takeOver,
 } from '../core/job/coordinator.ts';
@@ -279,7 +280,7 @@ export class Writer {
     const lateMs = elapsedMs(this.#tickedMs, nowMs) - tickIntervalMs;
     this.#tickedMs = nowMs;
     if (lateMs > STALL_MS) {
-      takeOver(this.#state, nowMs);
+      forgiveSilence(this.#state, nowMs);
       events.emit('warn', 'coordinator_stalled', { late_ms: Math.round(lateMs) });
     }
     this.submit({ type: 'tick' }).catch(() => {

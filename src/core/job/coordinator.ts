@@ -154,12 +154,17 @@ export function applyEntry(
 
 /** After the replay: every live lease gets its full TTL, every node counts as just heard from. */
 export function takeOver(state: CoordinatorState, nowMs: MonoMs): void {
+  forgiveSilence(state, nowMs);
   for (const job of state.jobs.values()) {
-    for (const node of job.nodes.values()) {
-      node.lastHeardMs = nowMs;
-      // A session does not outlive the coordinator that held it: the node shows up again or is gone.
-      node.disconnected = true;
-    }
+    // A session does not outlive the coordinator that held it: the node shows up again or is gone.
+    for (const node of job.nodes.values()) node.disconnected = true;
+  }
+}
+
+/** Nobody could be heard for a while through no fault of theirs: all time spans begin anew. */
+export function forgiveSilence(state: CoordinatorState, nowMs: MonoMs): void {
+  for (const job of state.jobs.values()) {
+    for (const node of job.nodes.values()) node.lastHeardMs = nowMs;
     const deadlineMs = addMs(nowMs, job.spec.leaseTtlMs);
     // All get the same deadline, so whatever order they stand in is the order of their deadlines.
     for (const lease of job.leases.values()) lease.deadlineMs = deadlineMs;
