@@ -75,6 +75,12 @@ export class FakeClock implements Clock {
     await settled();
   }
 
+  /** Time passes as for a process that is paused: what fell due meanwhile fires late, at its end. */
+  async pause(deltaMs: number): Promise<void> {
+    this.#nowMs += deltaMs;
+    await this.advance(0);
+  }
+
   #nextDue(targetMs: number): FakeTimer | null {
     let next: FakeTimer | null = null;
     for (const timer of this.#timers) {
