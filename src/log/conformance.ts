@@ -107,6 +107,7 @@ export function runLogStoreSuite(options: LogStoreSuite): void {
       await store.append(2, 1, bytes('x'), 'mine');
       assert.deepEqual(await store.append(2, 1, bytes('x'), 'mine'), { type: 'ok' });
       assert.deepEqual(await store.append(2, 1, bytes('z'), 'other'), { type: 'fenced', epoch: 1 });
+      assert.deepEqual(await store.append(2, 1, bytes('z'), 'mine'), { type: 'fenced', epoch: 1 });
       assert.deepEqual(await contents(reopen()), ['1/1 ', '2/1 x']);
     });
 
@@ -130,6 +131,20 @@ export function runLogStoreSuite(options: LogStoreSuite): void {
       assert.deepEqual([loaded.snapshotSeq, loaded.trimmedSeq, loaded.tailSeq], [3, 3, 5]);
       assert.deepEqual(await store.append(2, 1, bytes('e2'), 'n2'), { type: 'fenced', epoch: 1 });
       assert.deepEqual(await store.append(6, 1, bytes('e6'), 'n6'), { type: 'ok' });
+    });
+
+    it('when all is trimmed the log goes on where it was', async ({ store, reopen }) => {
+      await store.claim(0, 1, 'a');
+      await store.append(2, 1, bytes('x'), 'n2');
+      await store.snapshot(2, 1, bytes('state after 2'));
+      await store.trim(2, 1);
+      const next = reopen();
+      const loaded = await next.load();
+      assert.deepEqual([loaded.tailSeq, loaded.epoch, loaded.snapshotSeq], [2, 1, 2]);
+      assert.deepEqual(await entriesOf(loaded), []);
+      assert.deepEqual(await next.claim(2, 2, 'b'), { type: 'won', epoch: 2, tailSeq: 3 });
+      assert.deepEqual(await next.append(4, 2, bytes('y'), 'n4'), { type: 'ok' });
+      assert.deepEqual(await contents(store), ['3/2 ', '4/2 y']);
     });
 
     it('what no snapshot holds cannot be trimmed', async ({ store }) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -90,12 +90,56 @@ test('a missing entry is refused with its number', async () => {
   });
 });
 
-test('state of a newer version is refused with a sentence', async () => {
+test('an entry that stands in another slot is refused', async () => {
+  await withFile(async (path) => {
+    await filled(path);
+    const db = new DatabaseSync(path);
+    db.exec(
+      'UPDATE entry SET seq = -1 WHERE seq = 300; UPDATE entry SET seq = 300 WHERE seq = 301',
+    );
+    db.exec('UPDATE entry SET seq = 301 WHERE seq = -1');
+    db.close();
+    await assert.rejects(readAll(path), /entry 300 does not match its checksum/);
+  });
+});
+
+test('a damaged page of the file is refused, not skipped', async () => {
+  await withFile(async (path) => {
+    await filled(path);
+    const bytes = await readFile(path);
+    // The last page holds entries; the header and the schema stay readable.
+    bytes.fill(0xa5, bytes.length - 4096);
+    await writeFile(path, bytes);
+    await assert.rejects(readAll(path), { code: 'coordinator_state_invalid' });
+  });
+});
+
+test('after a write that failed nothing is written any more', async () => {
+  await withFile(async (path) => {
+    const log = new SqliteLog(path);
+    await log.claim(0, 1, 'a');
+    const other = new DatabaseSync(path);
+    other.exec(
+      "CREATE TRIGGER full BEFORE INSERT ON entry BEGIN SELECT raise(ABORT, 'disk full'); END",
+    );
+    const failed = { code: 'coordinator_state_write_failed', message: /disk full/ };
+    await assert.rejects(log.append(2, 1, new Uint8Array(1), 'n'), failed);
+    other.exec('DROP TRIGGER full');
+    other.close();
+    await assert.rejects(log.append(2, 1, new Uint8Array(1), 'n'), failed);
+    assert.equal((await log.load()).tailSeq, 1);
+    await log.close();
+  });
+});
+
+test('state of a newer version is refused with a sentence and left as it is', async () => {
   await withFile(async (path) => {
     const db = new DatabaseSync(path);
     db.exec('PRAGMA user_version = 99');
     db.close();
+    const before = await readFile(path);
     assert.throws(() => new SqliteLog(path), { code: 'coordinator_state_newer' });
+    assert.deepEqual(await readFile(path), before);
   });
 });
 

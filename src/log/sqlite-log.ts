@@ -68,30 +68,33 @@ export class SqliteLog implements LogStore {
   readonly #readEntry: StatementSync;
   readonly #insertEntry: StatementSync;
   readonly #moveTail: StatementSync;
+  /** Why nothing is written any more; null as long as every write succeeded. */
+  #failure: Mx8Error | null = null;
 
   /** Opens or creates the log in the file `path`; its folder must be there. */
   constructor(path: string) {
     this.#path = path;
     try {
       this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+      const version = this.#checkedVersion();
       this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
       this.#db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};`);
-      this.#prepareTables();
+      this.#migrate(version);
     } catch (error) {
       throw asStateError(error, path);
     }
     this.#readMeta = this.#db.prepare(
       'SELECT epoch, holder, tail_seq AS tailSeq, trimmed_seq AS trimmedSeq FROM meta',
     );
-    this.#readEntry = this.#db.prepare('SELECT epoch, nonce FROM entry WHERE seq = ?');
+    this.#readEntry = this.#db.prepare('SELECT epoch, nonce, payload FROM entry WHERE seq = ?');
     this.#insertEntry = this.#db.prepare('INSERT INTO entry VALUES (?, ?, ?, ?, ?)');
     this.#moveTail = this.#db.prepare('UPDATE meta SET tail_seq = ?');
   }
 
   async load(): Promise<LoadedLog> {
-    const meta = this.#meta();
-    const row = this.#db.prepare('SELECT seq, crc, state FROM snapshot').get();
-    const snapshot = row === undefined ? null : this.#checked(row, 'state', 'the snapshot');
+    const meta = this.#reading(() => this.#meta());
+    const row = this.#reading(() => this.#db.prepare('SELECT seq, crc, state FROM snapshot').get());
+    const snapshot = row === undefined ? null : this.#snapshotBytes(row);
     const snapshotSeq = row === undefined ? 0 : Number(row['seq']);
     assert(meta.trimmedSeq <= snapshotSeq, 'nothing is trimmed that no snapshot holds');
     const { epoch, tailSeq, trimmedSeq } = meta;
@@ -127,7 +130,10 @@ export class SqliteLog implements LogStore {
         return { type: 'fenced', epoch: meta.epoch };
       if (seq <= meta.tailSeq) {
         const there = this.#readEntry.get(seq);
-        const isOurs = there?.['nonce'] === nonce && there['epoch'] === epoch;
+        const isOurs =
+          there?.['nonce'] === nonce &&
+          there['epoch'] === epoch &&
+          isSame(there['payload'], payload);
         return isOurs ? { type: 'ok' } : { type: 'fenced', epoch: meta.epoch };
       }
       if (seq !== meta.tailSeq + 1) return { type: 'fenced', epoch: meta.epoch };
@@ -167,35 +173,52 @@ export class SqliteLog implements LogStore {
     if (this.#db.isOpen) this.#db.close();
   }
 
-  #prepareTables(): void {
+  /** Of a file that this code may touch; a newer one is left exactly as it is. */
+  #checkedVersion(): number {
     const row = this.#db.prepare('PRAGMA user_version').get();
     const version = Number(row?.['user_version'] ?? 0);
-    if (version > SCHEMA_VERSION) {
-      throw new Mx8Error(
-        'coordinator_state_newer',
-        `the coordinator's state in ${this.#path} has version ${version}, this mx8 reads up to ${SCHEMA_VERSION}; start a newer mx8`,
-        { path: this.#path, version },
-      );
-    }
+    if (version <= SCHEMA_VERSION) return version;
+    throw new Mx8Error(
+      'coordinator_state_newer',
+      `the coordinator's state in ${this.#path} has version ${version}, this mx8 reads up to ${SCHEMA_VERSION}; start a newer mx8`,
+      { path: this.#path, version },
+    );
+  }
+
+  /** Brings the tables from any older version (0 is an empty file) to this one, all or nothing. */
+  #migrate(version: number): void {
     if (version === SCHEMA_VERSION) return;
     this.#db.exec(`BEGIN IMMEDIATE; ${TABLES} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`);
   }
 
   /** Runs `body` in one durable transaction. */
   #write<T>(body: (meta: Meta) => T): T {
+    if (this.#failure !== null) throw this.#failure;
     try {
       this.#db.exec('BEGIN IMMEDIATE');
       const result = body(this.#meta());
       this.#db.exec('COMMIT');
       return result;
     } catch (error) {
+      const failure = isSqliteError(error) ? writeFailed(this.#path, error) : null;
+      // After a failed sync a later one that succeeds says nothing about the former: no write follows.
+      this.#failure = failure;
+      this.#rollBack();
+      throw failure ?? error;
+    }
+  }
+
+  #rollBack(): void {
+    try {
       if (this.#db.isOpen && this.#db.isTransaction) this.#db.exec('ROLLBACK');
-      throw isSqliteError(error) ? writeFailed(this.#path, error) : error;
+    } catch (error) {
+      // SQLite rolls back by itself when the file is opened next; what failed first is what matters.
+      if (!isSqliteError(error)) throw error;
     }
   }
 
   #put(seq: number, epoch: number, payload: Uint8Array, nonce: string): void {
-    this.#insertEntry.run(seq, epoch, nonce, crc32(payload), payload);
+    this.#insertEntry.run(seq, epoch, nonce, entryCrc(seq, epoch, nonce, payload), payload);
     this.#moveTail.run(seq);
   }
 
@@ -212,28 +235,59 @@ export class SqliteLog implements LogStore {
 
   *#entries(afterSeq: number, tailSeq: number): IterableIterator<LogEntry> {
     const page = this.#db.prepare(
-      'SELECT seq, epoch, crc, payload FROM entry WHERE seq > ? ORDER BY seq LIMIT ?',
+      'SELECT seq, epoch, nonce, crc, payload FROM entry WHERE seq > ? ORDER BY seq LIMIT ?',
     );
     let last = afterSeq;
     while (last < tailSeq) {
-      const rows = page.all(last, PAGE_ENTRIES);
+      const rows = this.#reading(() => page.all(last, PAGE_ENTRIES));
       if (rows.length === 0) throw stateInvalid(this.#path, `entry ${last + 1} is missing`);
       for (const row of rows) {
         const seq = Number(row['seq']);
         if (seq !== last + 1) throw stateInvalid(this.#path, `entry ${last + 1} is missing`);
         last = seq;
-        const payload = this.#checked(row, 'payload', `entry ${seq}`);
-        yield { seq, epoch: Number(row['epoch']), payload };
+        yield this.#entry(seq, row);
       }
     }
   }
 
-  #checked(row: Readonly<Record<string, unknown>>, column: string, what: string): Uint8Array {
-    const bytes = row[column];
-    if (!(bytes instanceof Uint8Array)) throw stateInvalid(this.#path, `${what} holds no bytes`);
-    if (crc32(bytes) === Number(row['crc'])) return bytes;
-    throw stateInvalid(this.#path, `${what} does not match its checksum`);
+  #entry(seq: number, row: Row): LogEntry {
+    const epoch = Number(row['epoch']);
+    const payload = row['payload'];
+    if (payload instanceof Uint8Array) {
+      const crc = entryCrc(seq, epoch, String(row['nonce']), payload);
+      if (crc === Number(row['crc'])) return { seq, epoch, payload };
+    }
+    throw stateInvalid(this.#path, `entry ${seq} does not match its checksum`);
   }
+
+  #snapshotBytes(row: Row): Uint8Array {
+    const state = row['state'];
+    if (state instanceof Uint8Array && crc32(state) === Number(row['crc'])) return state;
+    throw stateInvalid(
+      this.#path,
+      `the snapshot after entry ${String(row['seq'])} does not match its checksum`,
+    );
+  }
+
+  /** What `body` reads; a damaged page is said as such. */
+  #reading<T>(body: () => T): T {
+    try {
+      return body();
+    } catch (error) {
+      throw asStateError(error, this.#path);
+    }
+  }
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** Of everything an entry is, so that bytes that moved to another slot are noticed too. */
+function entryCrc(seq: number, epoch: number, nonce: string, payload: Uint8Array): number {
+  return crc32(payload, crc32(`${seq} ${epoch} ${nonce}`));
+}
+
+function isSame(stored: unknown, payload: Uint8Array): boolean {
+  return stored instanceof Uint8Array && Buffer.compare(stored, payload) === 0;
 }
 
 function stateInvalid(path: string, why: string): Mx8Error {
