@@ -97,7 +97,8 @@ async function runCommand(
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
     isTerminal,
-    columns: isTerminal ? process.stderr.columns : COLUMNS_DEFAULT,
+    // A terminal that does not know its width says 0.
+    columns: (isTerminal ? process.stderr.columns : 0) || COLUMNS_DEFAULT,
     colour: hasColour,
     clock,
     random: nodeRandom(),
@@ -137,7 +138,8 @@ function asksForHelp(words: readonly string[]): boolean {
 }
 
 function helpColumns(): number {
-  return process.stdout.isTTY ? Math.min(process.stdout.columns, COLUMNS_MAX) : COLUMNS_DEFAULT;
+  const columns = process.stdout.isTTY ? process.stdout.columns : 0;
+  return Math.min(columns || COLUMNS_DEFAULT, COLUMNS_MAX);
 }
 
 /** Two folders up in the checkout and in the package alike. */
