@@ -10,7 +10,7 @@ export const SINK_SLEEP_MS_DEFAULT = 0;
 /** What a drain may take, so that Ctrl-C ends a run within two seconds. */
 export const DRAIN_TIMEOUT_MS_DEFAULT = 1_500;
 /** What the last call to the coordinator may take once everything else is over. */
-export const LEAVE_TIMEOUT_MS = 500;
+export const LEAVE_TIMEOUT_MS = 300;
 /** What a worker that was asked to exit may take before it is killed. */
 export const EXIT_TIMEOUT_MS = 500;
 
@@ -24,8 +24,8 @@ export const STATS_INTERVAL_MS = 250;
 
 /** Longest line of a worker's output that is passed on; what is beyond is cut with a mark. */
 export const OUTPUT_LINE_CHARS_MAX = 4_096;
-/** How much of a worker's last output is kept for the sentence about its death. */
-export const LAST_WORDS_CHARS_MAX = 2_000;
+/** How much of a worker's last output goes into the sentence about its death. */
+export const LAST_WORDS_CHARS_MAX = 600;
 
 /** Committed pieces being published at once by one agent. */
 export const PUBLICATIONS_MAX = 2;

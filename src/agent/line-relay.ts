@@ -2,6 +2,8 @@
 import type { Readable } from 'node:stream';
 import { LAST_WORDS_CHARS_MAX, OUTPUT_LINE_CHARS_MAX } from './limits.ts';
 
+const HEAP_WORDS = 'JavaScript heap out of memory';
+
 export class LineRelay {
   readonly #prefix: string;
   readonly #write: (line: string) => void;
@@ -9,6 +11,8 @@ export class LineRelay {
   /** True while the rest of a line that was cut is being dropped. */
   #isCut = false;
   #lastWords = '';
+  /** V8 said that it gave up for want of heap; a long native stack trace follows that. */
+  ranOutOfHeap: boolean = false;
 
   constructor(prefix: string, write: (line: string) => void) {
     this.#prefix = prefix;
@@ -23,7 +27,8 @@ export class LineRelay {
 
   /** The end of what was printed, on one line; '' for nothing. */
   get lastWords(): string {
-    return (this.#lastWords + this.#partial).replaceAll(/\s+/g, ' ').trim();
+    const words = (this.#lastWords + this.#partial).slice(-LAST_WORDS_CHARS_MAX);
+    return words.replaceAll(/\s+/g, ' ').trim();
   }
 
   #take(text: string): void {
@@ -54,6 +59,7 @@ export class LineRelay {
 
   #emit(): void {
     this.#lastWords = `${this.#lastWords}${this.#partial}\n`.slice(-LAST_WORDS_CHARS_MAX);
+    if (this.#partial.includes(HEAP_WORDS)) this.ranOutOfHeap = true;
     this.#write(`${this.#prefix}${this.#partial}\n`);
     this.#partial = '';
   }

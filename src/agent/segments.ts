@@ -12,8 +12,8 @@ export interface Segment {
 export function segmentsOf(order: WorkOrder, batchSize: number): readonly Segment[] {
   const { start, end, singly } = order;
   if (singly === null) return [{ start, end, batchSize, stageEach: false }];
-  const from = Math.max(start, singly.start);
-  const to = Math.min(end, singly.end);
+  const from = Math.min(end, Math.max(start, singly.start));
+  const to = Math.max(from, Math.min(end, singly.end));
   const segments = [
     { start, end: from, batchSize, stageEach: true },
     { start: from, end: to, batchSize: 1, stageEach: true },

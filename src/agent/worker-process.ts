@@ -73,11 +73,11 @@ export class WorkerProcess {
   #endOf(status: number | null, signal: string | null): WorkerEnd {
     const words = this.#relay.lastWords;
     const how = signal === null ? `exit status ${status ?? 'unknown'}` : `signal ${signal}`;
-    if (words.includes('JavaScript heap out of memory') && this.#heapMiB !== null) {
+    if (this.#relay.ranOutOfHeap && this.#heapMiB !== null) {
       const message = `its JavaScript heap reached ${this.#heapMiB} MiB, its share of max_process_rss_bytes; turn down the batch size of the job or what process() keeps, or raise the cap`;
       return { code: 'rss_cap_exceeded', message };
     }
-    const last = words === '' ? 'it said nothing' : `its last words: ${words.slice(-600)}`;
+    const last = words === '' ? 'it said nothing' : `its last words: ${words}`;
     return { code: 'worker_crashed', message: `${how}; ${last}` };
   }
 }

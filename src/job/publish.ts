@@ -2,7 +2,7 @@
  * Giving the files of a committed piece their final names. Anyone who knows that a piece is committed
  * may do it, at any time, again and at the same time as others: each step has one outcome.
  */
-import { mkdir, readdir, rename } from 'node:fs/promises';
+import { readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Mx8Error } from '../core/base/errors.ts';
 import { rangeText, type SampleRange } from '../core/base/range.ts';
@@ -10,6 +10,7 @@ import { isLeaseId, type LeaseId } from '../core/base/units.ts';
 import {
   forEachBounded,
   isThere,
+  makeFolder,
   moveOnce,
   readIfThere,
   syncFolder,
@@ -66,14 +67,12 @@ async function makeParents(out: string, files: readonly PieceFile[]): Promise<vo
   for (const parent of parents) {
     const path = join(out, parent);
     try {
-      const first = await mkdir(path, { recursive: true });
-      if (first !== undefined) await syncFolder(dirname(first));
+      await makeFolder(path);
     } catch (error) {
-      if (errnoOf(error) === 'EEXIST' || errnoOf(error) === 'ENOTDIR') {
-        const message = `the output folder ${parent} cannot be made: another sample's output is a file of that name`;
-        throw new Mx8Error('row_invalid', message, { path }, error);
-      }
-      throw outputError(error, 'create the folder', path);
+      const errno = error instanceof Mx8Error ? error.details['errno'] : '';
+      if (errno !== 'EEXIST' && errno !== 'ENOTDIR') throw error;
+      const message = `the output folder ${parent} cannot be made: another sample's output is a file of that name`;
+      throw new Mx8Error('row_invalid', message, { path }, error);
     }
   }
 }

@@ -49,11 +49,16 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Makes the folder and its parents, durably down from the first that was not there. */
+/** Makes the folder and those above it that are not there, each durable in its parent. */
 export async function makeFolder(path: string): Promise<void> {
   await writing('create the folder', path, async () => {
     const first = await mkdir(path, { recursive: true });
-    if (first !== undefined) await syncFolder(dirname(first));
+    if (first === undefined) return;
+    const top = dirname(first);
+    for (let parent = dirname(path); ; parent = dirname(parent)) {
+      await syncFolder(parent);
+      if (parent === top || parent === dirname(parent)) return;
+    }
   });
 }
 

@@ -50,6 +50,3 @@ export const CRASHES_WITHOUT_PROGRESS_MAX = 10;
 
 /** First wait before a worker that died twice without finishing a batch is started again. */
 export const RESTART_WAIT_BASE_MS = 100;
-
-/** Longest part of a worker's last words that goes into an error sentence. */
-export const LAST_WORDS_CHARS_MAX = 600;
