@@ -1,174 +1,285 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { Mx8Error } from '../core/base/errors.ts';
+import { AssertionFailed } from '../core/base/assert.ts';
+import { Mx8Error } from '../core/base/errors.ts';
 import { jobId, manifestHash, nodeId } from '../core/base/units.ts';
+import { encodeSnapshot } from '../core/job/codec.ts';
+import { assertInvariants } from '../core/job/coordinator.ts';
 import { IDLE_STATS } from '../core/job/job-state.ts';
-import type { Command, Reply } from '../core/job/protocol.ts';
+import type { Command, Fact, Lease, Reply } from '../core/job/protocol.ts';
 import { MemoryLog, MemoryLogDisk } from '../log/memory-log.ts';
-import type { AppendResult } from '../ports/log-store.ts';
+import type { AppendResult, LogStore } from '../ports/log-store.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { RecordingEvents } from '../testing/recording-events.ts';
 import { seededRandom } from '../testing/seeded-random.ts';
+import { TEST_CAPS, testSpec } from '../testing/test-coordinator.ts';
+import { QUEUE_COMMANDS_MAX, SNAPSHOT_PAYLOAD_BYTES } from './limits.ts';
 import { Writer } from './writer.ts';
 
 const JOB = jobId('job');
-const TTL_MS = 1000;
-const NODE = { jobId: JOB, nodeId: nodeId('n1'), instanceId: 'process-1' };
-const CREATE: Command = {
-  type: 'create_job',
-  spec: {
-    jobId: JOB,
-    manifestHash: manifestHash('00'.repeat(32)),
-    sampleCount: 10,
-    blockSize: 5,
-    worldSize: 1,
-    minWorldSize: 1,
-    shuffle: false,
-    seed: 0n,
-    epoch: 0,
-    leaseTtlMs: TTL_MS,
-    heartbeatIntervalMs: 100,
-    commitsOutputs: false,
-    adoptsFirstJobId: false,
-  },
-};
-const REGISTER: Command = {
-  type: 'register',
-  ...NODE,
-  caps: { maxFetchConcurrency: 1, maxDecodeConcurrency: 1, maxInflightBytes: 1, maxRamBytes: 1 },
-  resumeFrom: new Uint8Array(0),
-};
-const LEASE: Command = { type: 'request_lease', ...NODE, want: 1, held: [] };
+const HASH = manifestHash('ab'.repeat(32));
+const NODE = { jobId: JOB, nodeId: nodeId('n'), instanceId: 'i' };
+const TICK_MS = 100;
 
-/** A log whose appends wait, or end, as the test says. */
-class GatedLog extends MemoryLog {
-  gate: PromiseWithResolvers<void> | null = null;
-  failure: Error | null = null;
-  appends = 0;
+/** A log whose appends wait, fail or are fenced as a test says. */
+class UnruledLog extends MemoryLog {
+  beforeAppend: () => Promise<void> = () => Promise.resolve();
 
-  override async append(
-    seq: number,
-    epoch: number,
-    payload: Uint8Array,
-    nonce: string,
-  ): Promise<AppendResult> {
-    this.appends += 1;
-    await this.gate?.promise;
-    if (this.failure !== null) throw this.failure;
-    return super.append(seq, epoch, payload, nonce);
+  override async append(...entry: Parameters<LogStore['append']>): Promise<AppendResult> {
+    await this.beforeAppend();
+    return super.append(...entry);
   }
 }
 
-interface Bed {
-  readonly log: GatedLog;
-  readonly clock: FakeClock;
+interface World {
   readonly writer: Writer;
+  readonly clock: FakeClock;
+  readonly log: UnruledLog;
+  readonly disk: MemoryLogDisk;
+  readonly events: RecordingEvents;
   readonly fatal: Mx8Error[];
+  readonly facts: Fact[];
 }
 
-async function started(disk: MemoryLogDisk = new MemoryLogDisk()): Promise<Bed> {
-  const log = new GatedLog(disk);
-  const clock = new FakeClock();
+async function started(disk = new MemoryLogDisk(), clock = new FakeClock()): Promise<World> {
+  const log = new UnruledLog(disk);
+  const events = new RecordingEvents();
   const fatal: Mx8Error[] = [];
+  const facts: Fact[] = [];
   const writer = new Writer({
     log,
     clock,
     random: seededRandom(disk.epoch + 1),
-    events: new RecordingEvents(),
-    tickIntervalMs: 100,
+    events,
+    tickIntervalMs: TICK_MS,
     onFatal: (error) => fatal.push(error),
   });
+  writer.onFacts((batch) => facts.push(...batch));
   await writer.start();
-  return { log, clock, writer, fatal };
+  return { writer, clock, log, disk, events, fatal, facts };
 }
 
-async function turns(count: number): Promise<void> {
-  for (let turn = 0; turn < count; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+async function withJob(changes: Parameters<typeof testSpec>[1] = {}): Promise<World> {
+  const world = await started();
+  await world.writer.submit({ type: 'create_job', spec: testSpec(HASH, changes) });
+  await world.writer.submit(register);
+  return world;
 }
 
-async function prepared(): Promise<Bed> {
-  const bed = await started();
-  await bed.writer.submit(CREATE);
-  await bed.writer.submit(REGISTER);
-  return bed;
+const register: Command = {
+  type: 'register',
+  ...NODE,
+  caps: TEST_CAPS,
+  resumeFrom: new Uint8Array(0),
+};
+const heartbeat: Command = { type: 'heartbeat', ...NODE, stats: IDLE_STATS, sentAtUnixMs: 0 };
+
+function leaseRequest(want: number): Command {
+  return { type: 'request_lease', ...NODE, want, held: null };
 }
 
-test('an answer is sent only after what it was decided on is durable', async () => {
-  const { log, writer } = await prepared();
-  log.gate = Promise.withResolvers<void>();
-  const answers: Reply[] = [];
-  const lease = writer.submit(LEASE).then((reply) => answers.push(reply));
-  await turns(5);
-  const read = writer
-    .submit({ type: 'get_snapshot', jobId: JOB })
-    .then((reply) => answers.push(reply));
-  await turns(5);
-  assert.equal(answers.length, 0, 'neither the grant nor a read of it is out before the append');
-  log.gate.resolve();
-  await Promise.all([lease, read]);
-  assert.deepEqual(
-    answers.map((reply) => reply.type),
-    ['leases', 'snapshot'],
+function progress(leaseId: string, cursor: number): Command {
+  return { type: 'progress', ...NODE, leaseId, cursor, deliveredSamples: 0, deliveredBytes: 0 };
+}
+
+async function leased({ writer }: World, want: number): Promise<readonly Lease[]> {
+  const reply = await writer.submit(leaseRequest(want));
+  assert(reply.type === 'leases');
+  return reply.leases;
+}
+
+/** The durable part of the state, as bytes. */
+function identity(writer: Writer): Promise<Uint8Array> {
+  return writer.read((state) => encodeSnapshot(state, { durableOnly: true }));
+}
+
+test('no reply and no fact is out before the entry that it rests on is durable', async () => {
+  const world = await withJob();
+  const sync = Promise.withResolvers<void>();
+  world.log.beforeAppend = () => sync.promise;
+  world.facts.length = 0;
+  const replies: Reply[] = [];
+  const asked = [leaseRequest(1), heartbeat].map((command) =>
+    world.writer.submit(command).then((reply) => replies.push(reply)),
   );
-  await writer.stop();
+  await world.clock.advance(0);
+  // A read that comes while the write is under way would see what is not durable yet: it waits too.
+  const read = { type: 'get_snapshot', jobId: JOB } as const;
+  asked.push(world.writer.submit(read).then((reply) => replies.push(reply)));
+  await world.clock.advance(0);
+  assert.deepEqual([replies, world.facts], [[], []]);
+  sync.resolve();
+  await Promise.all(asked);
+  assert.deepEqual(
+    replies.map(({ type }) => type),
+    ['leases', 'ok', 'snapshot'],
+  );
+  assert.deepEqual(
+    world.facts.map(({ event }) => event),
+    ['lease_granted'],
+  );
 });
 
-test('commands that arrive together share one entry; heartbeats and unchanged progress need none', async () => {
-  const { log, writer } = await prepared();
-  const before = log.appends;
-  const [first, second] = await Promise.all([
-    writer.submit(LEASE),
-    writer.submit({ ...LEASE, want: 2 }),
+test('what arrives together shares one entry', async () => {
+  const world = await withJob();
+  const [first, second] = await leased(world, 2);
+  assert.ok(first !== undefined && second !== undefined);
+  const before = world.disk.tailSeq;
+  await Promise.all([
+    world.writer.submit(progress(first.leaseId, 4)),
+    world.writer.submit(progress(second.leaseId, 14)),
+    world.writer.submit(leaseRequest(1)),
   ]);
-  assert.equal(log.appends, before + 1);
-  assert(first.type === 'leases' && second.type === 'leases');
-  const lease = first.leases[0];
-  assert(lease !== undefined);
-  await writer.submit({ type: 'heartbeat', ...NODE, stats: IDLE_STATS, sentAtUnixMs: 0 });
-  const report = { deliveredSamples: 0, deliveredBytes: 0 };
-  await writer.submit({ type: 'progress', ...NODE, leaseId: lease.leaseId, cursor: 0, ...report });
-  assert.equal(log.appends, before + 1);
-  await writer.stop();
+  assert.equal(world.disk.tailSeq, before + 1);
 });
 
-test('when a write fails nobody is told that it worked, or that it did not, and the writer is over', async () => {
-  const { log, writer, fatal } = await prepared();
-  log.failure = new Error('input/output error');
-  await assert.rejects(writer.submit(LEASE), { code: 'coordinator_unavailable' });
-  assert.equal(fatal.length, 1);
-  assert.match(fatal[0]?.message ?? '', /input\/output error/);
-  log.failure = null;
-  await assert.rejects(writer.submit(LEASE), { code: 'coordinator_unavailable' });
+test('heartbeats, repeated progress, ticks and reads write nothing', async () => {
+  const world = await withJob();
+  const [lease] = await leased(world, 1);
+  assert.ok(lease !== undefined);
+  await world.writer.submit(progress(lease.leaseId, 3));
+  const before = world.disk.tailSeq;
+  for (let round = 0; round < 50; round += 1) {
+    await world.writer.submit(heartbeat);
+    await world.writer.submit(progress(lease.leaseId, 3));
+    await world.writer.submit({ type: 'get_snapshot', jobId: JOB });
+    await world.clock.advance(TICK_MS);
+  }
+  assert.equal(world.disk.tailSeq, before);
 });
 
-test('a writer that was overtaken answers that it does not lead, and goes on no more', async () => {
-  const disk = new MemoryLogDisk();
-  const old = await started(disk);
-  await old.writer.submit(CREATE);
-  const young = await started(disk);
-  await assert.rejects(old.writer.submit(REGISTER), {
+test('a write that fails ends the writer, and nobody is told that it did not happen', async () => {
+  const world = await withJob();
+  world.log.beforeAppend = () =>
+    Promise.reject(new Mx8Error('coordinator_state_write_failed', 'the disk is full'));
+  const unknown = { code: 'coordinator_unavailable' };
+  const [asked, queued] = [world.writer.submit(leaseRequest(1)), world.writer.submit(heartbeat)];
+  await assert.rejects(asked, unknown);
+  await assert.rejects(queued, unknown);
+  assert.deepEqual(
+    world.fatal.map(({ code }) => code),
+    ['coordinator_state_write_failed'],
+  );
+  await assert.rejects(world.writer.submit(heartbeat), unknown);
+  assert.equal(
+    world.facts.some(({ event }) => event === 'lease_granted'),
+    false,
+  );
+  assert.equal(world.clock.timerCount, 0);
+  await world.writer.stop();
+
+  // What the log says is the truth: the lease was never granted.
+  const next = await started(world.disk);
+  const [lease] = await leased(next, 1);
+  assert.deepEqual(lease?.range, { start: 0, end: 10 });
+});
+
+test('a writer that was overtaken says that it leads no more', async () => {
+  const world = await withJob();
+  const rival = await started(world.disk);
+  await assert.rejects(world.writer.submit(leaseRequest(1)), {
     code: 'not_leader',
-    message: /^not leader for mutating operation/,
+    message: /not leader for mutating operation/,
   });
-  assert.equal(old.fatal[0]?.code, 'not_leader');
-  const reply = await young.writer.submit(REGISTER);
-  assert.equal(reply.type, 'registered', 'what the old one had answered is there for the new one');
-  await young.writer.stop();
+  assert.deepEqual(
+    world.fatal.map(({ code }) => code),
+    ['not_leader'],
+  );
+  assert.equal((await leased(rival, 1)).length, 1);
 });
 
-test('a lease expires when its node is silent, but not when the coordinator itself was paused', async () => {
-  const { clock, writer } = await prepared();
-  await writer.submit(LEASE);
-  const live = async (): Promise<number> => {
-    const reply = await writer.submit({ type: 'get_snapshot', jobId: JOB });
-    assert(reply.type === 'snapshot');
-    return reply.liveLeases.length;
-  };
-  await clock.pause(20 * TTL_MS);
-  await turns(3);
-  assert.equal(await live(), 1);
-  await clock.advance(TTL_MS + 200);
-  await turns(3);
-  assert.equal(await live(), 0);
-  await writer.stop();
+test('a bug in a step ends the writer instead of going on with a broken state', async () => {
+  const world = await withJob();
+  const broken = world.writer.read(() => {
+    throw new AssertionFailed('bug in mx8: not true that it holds');
+  });
+  await assert.rejects(broken, { code: 'coordinator_unavailable' });
+  assert.deepEqual(
+    world.fatal.map(({ code }) => code),
+    ['internal'],
+  );
+});
+
+test('a restart has the state that was answered, and leases live their full time again', async () => {
+  const world = await withJob({ leaseTtlMs: 1000, heartbeatIntervalMs: 100, commitsOutputs: true });
+  const leases = await leased(world, 3);
+  const [first] = leases;
+  assert.ok(first !== undefined);
+  const { leaseId } = first;
+  const output = { leaseId, start: 0, end: 4, rows: 4, bytes: 4, quarantined: [2] };
+  await world.writer.submit({ type: 'commit', ...NODE, ...output });
+  await world.clock.advance(900);
+  const before = await identity(world.writer);
+  await world.writer.stop();
+
+  const next = await started(world.disk, world.clock);
+  assert.deepEqual(await identity(next.writer), before);
+  await next.clock.advance(950);
+  assert.deepEqual(next.facts, []);
+  await next.clock.advance(200);
+  const expired = next.facts.filter(({ event }) => event === 'lease_expired');
+  assert.equal(expired.length, leases.length);
+  await next.writer.read(assertInvariants);
+});
+
+test('snapshots keep the log short, and a restart from one has the same state', async () => {
+  const world = await withJob();
+  await leased(world, 3);
+  // One entry as large as many: a job may fail for a long-winded reason.
+  const message = 'why '.repeat(SNAPSHOT_PAYLOAD_BYTES / 4);
+  await world.writer.submit({ type: 'fail_job', ...NODE, code: 'process_failed', message });
+  await world.writer.submit({ type: 'resume_job', jobId: JOB });
+  assert.equal(world.writer.figures.snapshotsTaken, 1);
+  assert.equal(world.disk.entries.length, 1);
+  const before = await identity(world.writer);
+  await world.writer.stop();
+  const next = await started(world.disk);
+  // What follows the snapshot, and the claim of the restart itself.
+  assert.equal(next.writer.figures.entriesReplayed, 1);
+  assert.deepEqual(await identity(next.writer), before);
+});
+
+test('a pause of this process expires no lease', async () => {
+  const world = await withJob({ leaseTtlMs: 1000, heartbeatIntervalMs: 100 });
+  await leased(world, 2);
+  // No timer fires while the process is stopped; then all are late at once.
+  await world.clock.pause(60_000);
+  await world.clock.advance(TICK_MS);
+  assert.deepEqual(world.events.of('coordinator_stalled').length, 1);
+  assert.equal(
+    world.facts.some(({ event }) => event === 'lease_expired'),
+    false,
+  );
+  await world.clock.advance(1200);
+  assert.equal(world.facts.filter(({ event }) => event === 'lease_expired').length, 2);
+});
+
+test('a full queue refuses at once and says to repeat', async () => {
+  const world = await withJob();
+  const asked = Array.from({ length: QUEUE_COMMANDS_MAX }, () => world.writer.submit(heartbeat));
+  await assert.rejects(world.writer.submit(heartbeat), {
+    code: 'coordinator_unavailable',
+    message: /repeat/,
+  });
+  assert.ok((await Promise.all(asked)).every(({ type }) => type === 'ok'));
+});
+
+test('a stop answers what was asked, then refuses', async () => {
+  const world = await withJob();
+  const asked = world.writer.submit(leaseRequest(1));
+  const stopped = world.writer.stop();
+  assert.equal((await asked).type, 'leases');
+  await stopped;
+  await assert.rejects(world.writer.submit(heartbeat), { code: 'coordinator_unavailable' });
+  assert.equal(world.clock.timerCount, 0);
+  assert.deepEqual(world.fatal, []);
+});
+
+test('an entry that cannot be read is refused with its number', async () => {
+  const world = await withJob();
+  await world.log.append(world.disk.tailSeq + 1, world.disk.epoch, Uint8Array.of(1, 2), 'n');
+  await assert.rejects(started(world.disk), {
+    code: 'coordinator_state_invalid',
+    message: new RegExp(`entry ${world.disk.tailSeq}`),
+  });
 });
