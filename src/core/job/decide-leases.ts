@@ -34,7 +34,7 @@ export function requestLease(
       `job not ready (membership barrier): ${job.nodes.size} of ${job.spec.minWorldSize} nodes have registered`,
     );
   }
-  const leases = resend(job, node, command.held);
+  const leases = resend(tx, job, node, command.held);
   const wanted = command.held === null ? command.want : command.want - node.leases.size;
   if (job.phase === 'running') {
     for (let granted = 0; granted < wanted; granted += 1) {
@@ -54,14 +54,24 @@ export function requestLease(
   };
 }
 
-/** Leases the node owns and does not know of: the answer that granted them was lost. */
-function resend(job: JobState, node: NodeState, held: readonly string[] | null): Lease[] {
+/**
+ * Leases the node owns and does not know of: the answer that granted them was lost. They begin now for
+ * the node, so they begin now for the coordinator too.
+ */
+function resend(
+  tx: Transaction,
+  job: JobState,
+  node: NodeState,
+  held: readonly string[] | null,
+): Lease[] {
   if (held === null) return [];
   const known = new Set<string>(held);
   const unknown: Lease[] = [];
   for (const id of node.leases) {
     const lease = job.leases.get(id);
-    if (lease !== undefined && !known.has(id)) unknown.push(asLease(lease));
+    if (lease === undefined || known.has(id)) continue;
+    renew(tx, job, lease);
+    unknown.push(asLease(lease));
   }
   return unknown;
 }
