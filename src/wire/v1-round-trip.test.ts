@@ -1,0 +1,271 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import {
+  type JobId,
+  jobId,
+  leaseId,
+  type LeaseId,
+  type ManifestHash,
+  manifestHash,
+  type NodeId,
+  nodeId,
+} from '../core/base/units.ts';
+import type { JobSnapshot, JobSpec, NodeCaps, NodeStats, Reply } from '../core/job/protocol.ts';
+import type { Push } from '../ports/coordinator-client.ts';
+import { type WireMessage, wireType } from './schema.ts';
+import {
+  commandFrom,
+  commandMessage,
+  helloFrom,
+  pushFrom,
+  pushMessage,
+  replyFrom,
+  replyMessage,
+  type SessionCommand,
+} from './v1-session.ts';
+import { jobSnapshotFrom, jobSnapshotMessage, pieceFrom, pieceMessage } from './v1-snapshot.ts';
+
+/** What `message` is after it has travelled. */
+function sent(type: string, message: WireMessage): WireMessage {
+  const codec = wireType(`mx8.v1.${type}`);
+  return codec.decode(codec.encode(message));
+}
+
+function record<T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> {
+  return fc.record(model, { noNullPrototype: true });
+}
+
+const u32 = fc.nat(0xffffffff);
+const u53 = fc.maxSafeNat();
+const text = fc.string({ unit: 'grapheme', maxLength: 20 });
+const someText = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
+const idText = fc.stringMatching(/^[\x21-\x7e]{1,128}$/);
+const job: fc.Arbitrary<JobId> = idText.map(jobId);
+const node: fc.Arbitrary<NodeId> = idText.map(nodeId);
+const lease: fc.Arbitrary<LeaseId> = fc
+  .record({ epoch: fc.nat(), seq: fc.nat(), index: fc.nat() })
+  .map(leaseId);
+const hash: fc.Arbitrary<ManifestHash> = fc.stringMatching(/^[0-9a-f]{64}$/).map(manifestHash);
+const maybeHash = fc.option(hash);
+const ids = fc.uniqueArray(u53, { maxLength: 5 });
+const phase = fc.constantFrom('running', 'draining', 'failed', 'finalizing', 'completed');
+
+const caps: fc.Arbitrary<NodeCaps> = record({
+  maxFetchConcurrency: u32,
+  maxDecodeConcurrency: u32,
+  maxInflightBytes: u53,
+  maxRamBytes: u53,
+});
+const stats: fc.Arbitrary<NodeStats> = record({
+  inflightBytes: u53,
+  ramHighWaterBytes: u53,
+  fetchQueueDepth: u32,
+  decodeQueueDepth: u32,
+  packQueueDepth: u32,
+  autotuneEnabled: fc.boolean(),
+  effectivePrefetchBatches: u32,
+  effectiveMaxQueueBatches: u32,
+  effectiveWant: u32,
+  autotunePressureMilli: u32,
+  autotuneCooldownTicks: u32,
+  batchPayloadP95OverP50Milli: u32,
+  batchJitterSloBreachesTotal: u53,
+});
+const spec: fc.Arbitrary<JobSpec> = record({
+  jobId: job,
+  manifestHash: hash,
+  sampleCount: u53,
+  blockSize: u53,
+  worldSize: u32,
+  minWorldSize: u32,
+  shuffle: fc.boolean(),
+  seed: fc.bigInt(0n, 2n ** 64n - 1n),
+  epoch: u32,
+  leaseTtlMs: u32,
+  heartbeatIntervalMs: u32,
+  commitsOutputs: fc.boolean(),
+  adoptsFirstJobId: fc.boolean(),
+});
+const elastic = record({
+  transitionPending: fc.boolean(),
+  transitionsTotal: u53,
+  lastTransitionReason: text,
+  currentWorldSize: u32,
+  targetWorldSize: u32,
+  lastTransitionUnixMs: u53,
+});
+const heldLease = record({
+  leaseId: lease,
+  nodeId: node,
+  range: record({ start: u53, end: u53 }),
+  cursor: u53,
+});
+const from = { jobId: job, nodeId: node, instanceId: idText };
+const type = <T extends string>(name: T): fc.Arbitrary<T> => fc.constant(name);
+
+const commands: fc.Arbitrary<SessionCommand> = fc.oneof(
+  record({ type: type('heartbeat'), ...from, stats, sentAtUnixMs: u53 }),
+  record({ type: type('request_lease'), ...from, want: u32, held: fc.array(lease) }),
+  record({
+    type: type('progress'),
+    ...from,
+    leaseId: lease,
+    cursor: u53,
+    deliveredSamples: u53,
+    deliveredBytes: u53,
+  }),
+  record({
+    type: type('commit'),
+    ...from,
+    leaseId: lease,
+    start: u53,
+    end: u53,
+    rows: u53,
+    bytes: u53,
+    quarantined: ids,
+  }),
+  record({ type: type('release'), ...from, leaseId: lease }),
+  record({ type: type('leave'), ...from }),
+  record({ type: type('fail_job'), ...from, code: someText, message: text }),
+  record({ type: type('request_finalize'), ...from }),
+  record({
+    type: type('complete_job'),
+    ...from,
+    finalizeToken: someText,
+    outputManifestHash: maybeHash,
+  }),
+);
+
+const replies: fc.Arbitrary<Reply> = fc.oneof(
+  record({
+    type: type('refused'),
+    code: fc.constantFrom('lease_unknown', 'job_not_ready', 'field_invalid'),
+    message: text,
+  }),
+  record({ type: type('ok') }),
+  record({
+    type: type('registered'),
+    spec,
+    assignedRank: u32,
+    registeredNodes: u32,
+    jobReady: fc.boolean(),
+    phase,
+    elastic,
+  }),
+  record({
+    type: type('leases'),
+    leases: fc.array(heldLease, { maxLength: 4 }),
+    waitMs: u32,
+    jobDrained: fc.boolean(),
+    phase,
+    elastic,
+  }),
+  record({ type: type('accepted'), cursor: u53, repeated: fc.boolean() }),
+  record({
+    type: type('finalize'),
+    finalizeToken: fc.option(someText),
+    waitMs: u32,
+    phase,
+    outputManifestHash: maybeHash,
+  }),
+);
+
+const counter = [
+  'registerTotal',
+  'heartbeatTotal',
+  'requestLeaseTotal',
+  'leasesGrantedTotal',
+  'leasesExpiredTotal',
+  'rangesRequeuedTotal',
+  'progressTotal',
+  'resumeCheckpointAppliedTotal',
+  'resumeCheckpointRejectedTotal',
+  'resumeRangesAppliedTotal',
+] as const;
+
+const snapshots: fc.Arbitrary<JobSnapshot> = record({
+  type: type('snapshot'),
+  spec,
+  phase,
+  failure: fc.option(record({ code: someText, message: text })),
+  jobReady: fc.boolean(),
+  jobDrained: fc.boolean(),
+  registeredNodes: u32,
+  availableRanges: u53,
+  samples: record({ unissued: u53, leased: u53, committed: u53, quarantined: u53 }),
+  output: record({ rows: u53, bytes: u53, pieces: u53 }),
+  outputManifestHash: maybeHash,
+  nodes: fc.array(record({ nodeId: node, assignedRank: u32, heartbeatAgeMs: u53, caps, stats }), {
+    maxLength: 3,
+  }),
+  liveLeases: fc.array(
+    fc.tuple(heldLease, u53, u53).map(([held, expiresInMs, deliveredCursor]) => ({
+      ...held,
+      expiresInMs,
+      deliveredCursor,
+    })),
+    { maxLength: 3 },
+  ),
+  counters: fc
+    .tuple(...counter.map(() => u53))
+    .map((values) => Object.fromEntries(counter.map((name, at) => [name, values[at]])) as never),
+  elastic,
+});
+
+test('every command of a session arrives as it was sent', () => {
+  fc.assert(
+    fc.property(u53, commands, (requestId, command) => {
+      const message = sent('ClientMessage', commandMessage(requestId, command));
+      const speaker = { ...command, instanceId: command.instanceId ?? '' };
+      const { jobId: ofJob, nodeId: ofNode, instanceId } = speaker;
+      assert.equal(helloFrom(message), null);
+      const arrived = commandFrom(message, { jobId: ofJob, nodeId: ofNode, instanceId });
+      assert.deepEqual(arrived, command);
+    }),
+  );
+});
+
+test('a hello says who speaks, with what caps and which checkpoint', () => {
+  fc.assert(
+    fc.property(record(from), caps, fc.uint8Array(), (speaker, given, resumeFrom) => {
+      const command = { type: 'register', ...speaker, caps: given, resumeFrom } as const;
+      const hello = helloFrom(sent('ClientMessage', commandMessage(1, command)));
+      assert.deepEqual(hello, { speaker, caps: given, resumeFrom });
+    }),
+  );
+});
+
+test('every reply of a session arrives as it was sent', () => {
+  fc.assert(
+    fc.property(u53, replies, (requestId, reply) => {
+      const message = sent('ServerMessage', replyMessage(requestId, reply));
+      assert.deepEqual(replyFrom(message), reply);
+    }),
+  );
+});
+
+test('every push arrives as it was sent', () => {
+  const pushes: readonly Push[] = [
+    { type: 'lease_revoked', leaseId: leaseId({ epoch: 1, seq: 2, index: 3 }), reason: 'expired' },
+    { type: 'drain', reason: 'the job is draining' },
+    { type: 'job_failed', code: 'process_failed', message: 'sample 3' },
+  ];
+  for (const push of pushes) {
+    assert.deepEqual(pushFrom(sent('ServerMessage', pushMessage(push) ?? {})), push);
+  }
+});
+
+test('snapshots and pieces arrive as they were sent', () => {
+  fc.assert(
+    fc.property(snapshots, (snapshot) => {
+      const arrived = jobSnapshotFrom(sent('JobSnapshot', jobSnapshotMessage(snapshot)));
+      assert.deepEqual(arrived, snapshot);
+    }),
+  );
+  fc.assert(
+    fc.property(record({ start: u53, end: u53, leaseId: lease, quarantined: ids }), (piece) => {
+      assert.deepEqual(pieceFrom(sent('CommittedPiece', pieceMessage(piece))), piece);
+    }),
+  );
+});
