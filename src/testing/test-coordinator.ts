@@ -45,8 +45,8 @@ export interface TestCoordinator {
   readonly disk: MemoryLogDisk;
   /** Errors that ended it; empty unless something went wrong. */
   readonly fatal: Mx8Error[];
-  /** Stops it and starts another on the same log and port. */
-  restart(): Promise<TestCoordinator>;
+  /** Stops it and starts another on the same log and port, with the options that are to differ. */
+  restart(changes?: Partial<CoordinatorOptions>): Promise<TestCoordinator>;
 }
 
 export interface TestCoordinatorOptions {
@@ -95,9 +95,9 @@ async function startOn(
     manifests,
     disk,
     fatal,
-    restart: async () => {
+    restart: async (further = {}) => {
       await server.stop();
-      return startOn(disk, manifests, spec, server.port, changes);
+      return startOn(disk, manifests, spec, server.port, { ...changes, ...further });
     },
   };
 }

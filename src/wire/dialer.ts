@@ -7,6 +7,7 @@ import { Client, credentials, type ChannelCredentials } from '@grpc/grpc-js';
 import { must } from '../core/base/assert.ts';
 import type { Random } from '../ports/random.ts';
 import { type CoordAddress, parseCoordUrl } from './coord-url.ts';
+import { quietGrpcLog } from './grpc-log.ts';
 import {
   BACKOFF_MS_MAX,
   BACKOFF_MS_MIN,
@@ -36,6 +37,7 @@ export class Dialer {
   #current: Connection | null = null;
 
   constructor(coordUrl: string, tls: ClientTls, messageBytesMax: number, random: Random) {
+    quietGrpcLog();
     this.#addresses = parseCoordUrl(coordUrl);
     this.#tls = tls;
     this.#messageBytesMax = messageBytesMax;

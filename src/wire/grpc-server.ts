@@ -3,6 +3,7 @@ import { type ChannelOptions, Server, ServerCredentials } from '@grpc/grpc-js';
 import { Mx8Error } from '../core/base/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorBackend } from './backend.ts';
+import { quietGrpcLog } from './grpc-log.ts';
 import { KEEPALIVE_INTERVAL_MS, KEEPALIVE_TIMEOUT_MS, SHUTDOWN_GRACE_MS } from './limits.ts';
 import { Sessions } from './session-server.ts';
 import { v0Service } from './v0-server.ts';
@@ -33,6 +34,7 @@ export interface GrpcServer {
 
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   checkBind(options);
+  quietGrpcLog();
   const { backend, messageBytesMax } = options;
   const server = new Server(channelOptions(messageBytesMax));
   const sessions = new Sessions(backend);

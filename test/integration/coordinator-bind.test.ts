@@ -1,0 +1,165 @@
+/** Where a coordinator listens, with and without TLS, and how it stops. */
+import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { promisify } from 'node:util';
+
+import { jobId, nodeId } from '../../src/core/base/units.ts';
+import { nodeClock } from '../../src/platform/clock.ts';
+import { nodeRandom } from '../../src/platform/random.ts';
+import { startTestCoordinator, TEST_CAPS } from '../../src/testing/index.ts';
+import { RawClient } from '../../src/testing/raw-client.ts';
+import type { ClientTls } from '../../src/wire/dialer.ts';
+import { GrpcCoordinatorClient } from '../../src/wire/grpc-coordinator-client.ts';
+
+const JOB = jobId('job');
+const N1 = { jobId: JOB, nodeId: nodeId('n1'), instanceId: 'a process' };
+
+function clientOf(coordUrl: string, tls: ClientTls = {}): GrpcCoordinatorClient {
+  const [clock, random] = [nodeClock(), nodeRandom()];
+  return new GrpcCoordinatorClient({ coordUrl, clock, random, tls, callTimeoutMs: 2000 });
+}
+
+test('a port that another program has is refused with its address', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => other.once('listening', resolve));
+  const address = other.address();
+  assert.ok(address !== null && typeof address === 'object');
+  const bind = { host: '127.0.0.1', port: address.port };
+  try {
+    await assert.rejects(startTestCoordinator({ server: { bind } }), {
+      code: 'port_in_use',
+      message: new RegExp(`127\\.0\\.0\\.1:${address.port}`),
+    });
+  } finally {
+    other.close();
+  }
+});
+
+test('two coordinators do not share a port', async () => {
+  const first = await startTestCoordinator({});
+  const bind = { host: '127.0.0.1', port: first.server.port };
+  try {
+    await assert.rejects(startTestCoordinator({ server: { bind } }), { code: 'port_in_use' });
+  } finally {
+    await first.server.stop();
+  }
+});
+
+test('an address that others reach needs TLS or a word that it may be open', async () => {
+  const bind = { host: '0.0.0.0', port: 0 };
+  await assert.rejects(startTestCoordinator({ server: { bind } }), {
+    code: 'insecure_bind',
+    message: /--insecure/,
+  });
+  const open = await startTestCoordinator({ server: { bind, insecure: true } });
+  const client = clientOf(`http://127.0.0.1:${open.server.port}`);
+  assert.equal((await client.listJobs()).length, 1);
+  await client.close();
+  await open.server.stop();
+});
+
+test('a host that is none of this machine is refused with what the system says', async () => {
+  const bind = { host: '192.0.2.1', port: 0 };
+  await assert.rejects(startTestCoordinator({ server: { bind, insecure: true } }), {
+    code: 'flag_invalid',
+    message: /192\.0\.2\.1/,
+  });
+});
+
+test('a job that exists with other settings keeps the coordinator from starting, and frees its log', async () => {
+  const first = await startTestCoordinator({});
+  const changed = { ...first.spec, blockSize: 7 };
+  await first.server.stop();
+  await assert.rejects(first.restart({ jobs: [changed] }), {
+    code: 'job_exists',
+    message: /block_size/,
+  });
+  const again = await first.restart();
+  await again.server.stop();
+});
+
+test('a stop ends open sessions, and calls afterwards find nobody', async () => {
+  const coordinator = await startTestCoordinator({});
+  const client = clientOf(coordinator.address);
+  const v0 = new RawClient(coordinator.address, 'mx8.v0.Coordinator');
+  await client.register(N1, TEST_CAPS, new Uint8Array(0));
+  const ended = new Promise<void>((resolve) => {
+    client.onPush((push) => {
+      if (push.type === 'disconnected') resolve();
+    });
+  });
+  await Promise.all([coordinator.server.stop(), coordinator.server.stop()]);
+  await ended;
+  assert.equal((await v0.refusal('GetJobSnapshot', { jobId: 'job' })).status, 14);
+  await assert.rejects(coordinator.server.client.snapshot(JOB), {
+    code: 'coordinator_unavailable',
+  });
+  v0.close();
+  await client.close();
+});
+
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+
+test(
+  'with TLS only clients that trust the coordinator, and that it trusts, get in',
+  { skip: hasOpenssl ? false : 'openssl, which makes the certificates, is not installed' },
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'mx8-tls-'));
+    try {
+      const ours = await certificate(folder, 'ours');
+      const theirs = await certificate(folder, 'theirs');
+      const tls = { ...ours, clientCaPem: ours.certPem };
+      const bind = { host: '0.0.0.0', port: 0 };
+      const coordinator = await startTestCoordinator({ server: { tls, bind } });
+      const url = `https://localhost:${coordinator.server.port}`;
+      const known = clientOf(url, { caPem: ours.certPem, ...ours });
+      assert.equal((await known.register(N1, TEST_CAPS, new Uint8Array(0))).jobReady, true);
+      assert.equal((await known.listJobs()).length, 1);
+      const strangers: readonly ClientTls[] = [
+        { caPem: ours.certPem },
+        { caPem: ours.certPem, ...theirs },
+        { caPem: theirs.certPem, ...ours },
+      ];
+      for (const stranger of strangers) {
+        const client = clientOf(url, stranger);
+        await assert.rejects(client.listJobs(), { code: 'coordinator_unavailable' });
+        await client.close();
+      }
+      const plain = clientOf(url.replace('https', 'http'));
+      await assert.rejects(plain.listJobs(), { code: 'coordinator_unavailable' });
+      await plain.close();
+      await known.close();
+      await coordinator.server.stop();
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+);
+
+/** A certificate for localhost that is its own authority. */
+async function certificate(
+  folder: string,
+  name: string,
+): Promise<{ readonly certPem: string; readonly keyPem: string }> {
+  const [cert, key] = [join(folder, `${name}.crt`), join(folder, `${name}.key`)];
+  const subject = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=DNS:localhost'];
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  await promisify(execFile)('openssl', [
+    'req',
+    '-x509',
+    '-days',
+    '2',
+    ...kind,
+    ...subject,
+    '-keyout',
+    key,
+    '-out',
+    cert,
+  ]);
+  return { certPem: await readFile(cert, 'utf8'), keyPem: await readFile(key, 'utf8') };
+}
