@@ -33,13 +33,19 @@ export type OutputState =
 
 export async function inspectOutput(out: string): Promise<OutputState> {
   checkLocal(out);
-  const bytes = await writing('read', claimPath(out), () => readIfThere(claimPath(out)));
-  if (bytes !== null) {
-    const claim = decodeClaim(bytes.toString(), claimPath(out));
-    return { type: 'job', claim, outputManifestHash: await hashFile(manifestPath(out)) };
-  }
+  const claimed = await readClaim(out);
+  if (claimed !== null) return claimed;
   const example = await firstEntry(out);
-  return example === null ? { type: 'free' } : { type: 'foreign', example };
+  if (example === null) return { type: 'free' };
+  // A claim is the first thing that is written. What is there now may have come with one since we looked.
+  return (await readClaim(out)) ?? { type: 'foreign', example };
+}
+
+async function readClaim(out: string): Promise<OutputState | null> {
+  const bytes = await writing('read', claimPath(out), () => readIfThere(claimPath(out)));
+  if (bytes === null) return null;
+  const claim = decodeClaim(bytes.toString(), claimPath(out));
+  return { type: 'job', claim, outputManifestHash: await hashFile(manifestPath(out)) };
 }
 
 /**
