@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { link, mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { jobId, leaseId, manifestHash, type LeaseId } from '../core/base/units.ts';
 import type { CommittedPiece } from '../core/job/protocol.ts';
 import type { StagedPiece } from '../core/node/holder-protocol.ts';
@@ -327,6 +328,25 @@ test('a sink of one’s own needs no more than the interface says', async () => 
   await finalize(folder.path, [piece]);
   assert.deepEqual(await records(folder.path), ['HEY', 'YOU']);
   assert.equal(await readFile(folder.join('loud/0-2.txt'), 'utf8'), 'HEYYOU!');
+});
+
+test('claims that begin one after the other, each while another is being written, all succeed', async () => {
+  const claim = {
+    jobId: jobId('one'),
+    inputManifestHash: manifestHash('a'.repeat(64)),
+    sink: 'jsonl',
+  };
+  await using folder = await temporaryFolder();
+  for (let round = 0; round < 50; round += 1) {
+    const out = folder.join(`out-${round}`);
+    const claims = Array.from({ length: 12 }, async (_, turns) => {
+      // Staggered by turns of the event loop, so that some look while the claim appears.
+      for (let turn = 0; turn < turns * 2; turn += 1) await nextTurn();
+      return claimOutput(out, claim);
+    });
+    const before = await Promise.all(claims);
+    assert.equal(before.filter((wasThere) => !wasThere).length, 1);
+  }
 });
 
 test('an output folder belongs to one job, and its claims may race', async () => {
