@@ -337,7 +337,7 @@ test('claims that begin one after the other, each while another is being written
     sink: 'jsonl',
   };
   await using folder = await temporaryFolder();
-  for (let round = 0; round < 50; round += 1) {
+  for (let round = 0; round < 20; round += 1) {
     const out = folder.join(`out-${round}`);
     const claims = Array.from({ length: 12 }, async (_, turns) => {
       // Staggered by turns of the event loop, so that some look while the claim appears.
