@@ -125,13 +125,14 @@ test('a sample that ends the worker process fails the job with its id', async ()
 
 test('a sample that never returns is killed with its worker, found and quarantined', async () => {
   await using bench = await AgentBench.create(12);
+  // Above what starting a worker takes on a busy machine: that counts as standing still as well.
   const job = await bench.job(jobWith('for (;;) {}', 2));
-  const agent = await bench.agent('a', job, { onError: 'quarantine', stallTimeoutMs: 700 });
+  const agent = await bench.agent('a', job, { onError: 'quarantine', stallTimeoutMs: 3000 });
   assert.equal((await agent.done).type, 'completed');
   assert.deepEqual(await texts(bench), allBut(12, 7));
   const [only] = quarantined(bench);
   assert.equal(only?.code, 'process_stalled');
-  assert.match(only.message, /within the stall budget of 700 ms/);
+  assert.match(only.message, /within the stall budget of 3000 ms/);
 });
 
 test('a file that vanished after pinning fails the job, or is quarantined', async () => {
