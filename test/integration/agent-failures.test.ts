@@ -127,12 +127,12 @@ test('a sample that never returns is killed with its worker, found and quarantin
   await using bench = await AgentBench.create(12);
   // Above what starting a worker takes on a busy machine: that counts as standing still as well.
   const job = await bench.job(jobWith('for (;;) {}', 2));
-  const agent = await bench.agent('a', job, { onError: 'quarantine', stallTimeoutMs: 3000 });
+  const agent = await bench.agent('a', job, { onError: 'quarantine', stallTimeoutMs: 2000 });
   assert.equal((await agent.done).type, 'completed');
   assert.deepEqual(await texts(bench), allBut(12, 7));
   const [only] = quarantined(bench);
   assert.equal(only?.code, 'process_stalled');
-  assert.match(only.message, /within the stall budget of 3000 ms/);
+  assert.match(only.message, /within the stall budget of 2000 ms/);
 });
 
 test('a file that vanished after pinning fails the job, or is quarantined', async () => {
