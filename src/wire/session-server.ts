@@ -17,13 +17,18 @@ import { commandFrom, helloFrom, pushMessage, replyMessage, type Speaker } from 
 export class Sessions {
   readonly #backend: CoordinatorBackend;
   readonly #open: Set<Session> = new Set<Session>();
+  /** The session that spoke for a process last, by job, node and instance. */
+  readonly #current: SpeakerTable = new Map<string, Session>();
 
   constructor(backend: CoordinatorBackend) {
     this.#backend = backend;
   }
 
   readonly accept = (call: SessionCall): void => {
-    const session = new Session(call, this.#backend, () => this.#open.delete(session));
+    const onEnd = (): void => {
+      this.#open.delete(session);
+    };
+    const session = new Session(call, this.#backend, this.#current, onEnd);
     this.#open.add(session);
   };
 
@@ -33,19 +38,28 @@ export class Sessions {
   }
 }
 
+type SpeakerTable = Map<string, Session>;
+
 class Session {
   readonly #call: SessionCall;
   readonly #out: MessageBatcher;
   readonly #backend: CoordinatorBackend;
+  readonly #current: SpeakerTable;
   readonly #onEnd: () => void;
   #speaker: Speaker | null = null;
   #unsubscribe: (() => void) | null = null;
   #unanswered = 0;
   #isOver = false;
 
-  constructor(call: SessionCall, backend: CoordinatorBackend, onEnd: () => void) {
+  constructor(
+    call: SessionCall,
+    backend: CoordinatorBackend,
+    current: SpeakerTable,
+    onEnd: () => void,
+  ) {
     this.#call = call;
     this.#backend = backend;
+    this.#current = current;
     this.#onEnd = onEnd;
     this.#out = new MessageBatcher(call, () => this.#readOn());
     call.on('data', (received: Received) => {
@@ -93,9 +107,10 @@ class Session {
   }
 
   #speakFor(speaker: Speaker): void {
-    if (this.#speaker !== null && isSame(this.#speaker, speaker)) return;
+    if (this.#speaker !== null && keyOf(this.#speaker) === keyOf(speaker)) return;
     this.#silence();
     this.#speaker = speaker;
+    this.#current.set(keyOf(speaker), this);
     const { jobId, nodeId } = speaker;
     this.#unsubscribe = this.#backend.subscribe(jobId, nodeId, (push) => {
       const message = pushMessage(push);
@@ -155,19 +170,24 @@ class Session {
     this.#onEnd();
   }
 
-  /** The node is no longer reached here: another process may take its id. */
+  /**
+   * The node is no longer reached here: another process may take its id. Not when it has come back on
+   * another connection before this one was noticed to be dead.
+   */
   #silence(): void {
     this.#unsubscribe?.();
     this.#unsubscribe = null;
     const speaker = this.#speaker;
     this.#speaker = null;
-    if (speaker === null) return;
+    if (speaker === null || this.#current.get(keyOf(speaker)) !== this) return;
+    this.#current.delete(keyOf(speaker));
     this.#backend.submit({ type: 'disconnect', ...speaker }).catch(() => {
       // The coordinator stops; after its restart every node counts as disconnected anyway.
     });
   }
 }
 
-function isSame(a: Speaker, b: Speaker): boolean {
-  return a.jobId === b.jobId && a.nodeId === b.nodeId && a.instanceId === b.instanceId;
+/** Ids of jobs and nodes hold no space, so no two speakers share a key. */
+function keyOf({ jobId, nodeId, instanceId }: Speaker): string {
+  return `${jobId} ${nodeId} ${instanceId}`;
 }

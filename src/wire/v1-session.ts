@@ -1,7 +1,13 @@
 /** What travels on a `mx8.v1` session, both ways. */
 import { unreachable } from '../core/base/assert.ts';
 import { isErrorCode, Mx8Error } from '../core/base/errors.ts';
-import { type JobId, type LeaseId, type NodeId, isLeaseId } from '../core/base/units.ts';
+import {
+  ID_BYTES_MAX,
+  isLeaseId,
+  type JobId,
+  type LeaseId,
+  type NodeId,
+} from '../core/base/units.ts';
 import type { Command, NodeCaps, Reply } from '../core/job/protocol.ts';
 import type { Push } from '../ports/coordinator-client.ts';
 import {
@@ -93,11 +99,21 @@ export function helloFrom(message: WireMessage): {
     speaker: {
       jobId: jobIdOf(hello),
       nodeId: nodeIdOf(hello),
-      instanceId: requiredText(hello, 'instanceId'),
+      instanceId: instanceIdOf(hello),
     },
     caps: capsFrom(requiredChild(hello, 'caps')),
     resumeFrom: bytes(hello, 'resumeFrom'),
   };
+}
+
+/** Any text that is fresh per process; it is kept with the node, so it is short. */
+function instanceIdOf(hello: WireMessage): string {
+  const instanceId = requiredText(hello, 'instanceId');
+  if (instanceId.length <= ID_BYTES_MAX) return instanceId;
+  throw new Mx8Error(
+    'field_invalid',
+    `field instance_id takes at most ${ID_BYTES_MAX} characters, got ${instanceId.length}`,
+  );
 }
 
 export function commandFrom(message: WireMessage, speaker: Speaker): SessionCommand {

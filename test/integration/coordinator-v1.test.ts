@@ -281,6 +281,21 @@ test('the end of a session revokes nothing, and lets the node id be taken at onc
   });
 });
 
+test('a session that is noticed late to be dead does not open the node id of one that came back', async () => {
+  await withClient({}, async ({ coordinator, client }) => {
+    const n1 = node('n1', 'first');
+    const dead = clientOf(coordinator.address);
+    await dead.register(n1, TEST_CAPS, NO_TOKEN);
+    await client.register(n1, TEST_CAPS, NO_TOKEN);
+    await dead.close();
+    // A round trip on a connection of its own: the coordinator has read the end of the other by then.
+    await client.listJobs();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const other = client.register(node('n1', 'second'), TEST_CAPS, NO_TOKEN);
+    await assert.rejects(other, { code: 'node_id_in_use' });
+  });
+});
+
 test('a client comes back to a restarted coordinator and still holds its leases', async () => {
   const coordinator = await startTestCoordinator({ spec: { commitsOutputs: true } });
   const client = clientOf(coordinator.address);
