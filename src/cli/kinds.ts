@@ -18,7 +18,7 @@ const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
 /** K and KiB are 1024 bytes, KB is 1000. */
 const BYTE_POWERS: Readonly<Record<string, number>> = { k: 1, m: 2, g: 3, t: 4, p: 5 };
 
-const TRUE_WORDS: ReadonlySet<string> = new Set(['', '1', 'true', 'yes', 'on']);
+const TRUE_WORDS: ReadonlySet<string> = new Set(['1', 'true', 'yes', 'on']);
 const FALSE_WORDS: ReadonlySet<string> = new Set(['0', 'false', 'no', 'off']);
 
 export function text(placeholder: string, takes: string = 'a text'): Kind<string> {

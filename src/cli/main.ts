@@ -15,7 +15,7 @@ import type { Command, CommandLine } from './command.ts';
 import { errorJson, errorText } from './error-report.ts';
 import { EXIT_BUG, EXIT_DONE, exitCodeOf } from './exit-codes.ts';
 import type { FlagSet, OptionsOf } from './flag.ts';
-import { colour, log, logFormat, showsStacks } from './flags/screen.ts';
+import { colour, json, log, logFormat, showsStacks } from './flags/screen.ts';
 import { commandHelp, overviewText } from './help.ts';
 import { nearest } from './nearest.ts';
 import { parseCommandLine } from './parse-command-line.ts';
@@ -38,14 +38,19 @@ async function main(argv: readonly string[], environment: Environment): Promise<
   process.stderr.on('error', () => undefined);
   stopWithParent();
   let isDebug = false;
+  const report = (error: unknown): number => {
+    if (wantsJson(argv, environment)) process.stdout.write(errorJson(error));
+    else process.stderr.write(errorText(error, isDebug));
+    return exitCodeOf(error);
+  };
+  // A rejection that nobody handled is a bug like any other: said in a sentence, and the end.
+  process.on('uncaughtException', (error) => process.exit(report(error)));
   try {
     process.exitCode = await dispatch(argv, environment, (level) => {
       isDebug = showsStacks(level);
     });
   } catch (error) {
-    if (argv.includes('--json')) process.stdout.write(errorJson(error));
-    else process.stderr.write(errorText(error, isDebug));
-    process.exitCode = exitCodeOf(error);
+    process.exitCode = report(error);
   }
   // Nothing of a finished command may keep the process: its own clean-up is part of the command.
   process.exit(process.exitCode ?? EXIT_BUG);
@@ -129,6 +134,11 @@ async function loadCommand(name: string): Promise<Command> {
   throw new Mx8Error('command_unknown', `mx8 has no command "${name}"; ${hint}`, {
     command: name,
   });
+}
+
+/** Asked of the words themselves: an error may be that they cannot be read. */
+function wantsJson(argv: readonly string[], environment: Environment): boolean {
+  return argv.includes('--json') || json.kind.parse(environment[json.variable] ?? 'off') === true;
 }
 
 function asksForHelp(words: readonly string[]): boolean {
