@@ -17,12 +17,13 @@ export interface AssembleContext {
 /** Throws the error of the first sample that is not to be skipped; its slab is then released. */
 export function assemble(batch: InLine, streamEnd: number, context: AssembleContext): SlabBatch {
   const { slab, result } = must(batch.outcome, 'a batch that is delivered was read');
-  const { job, entries } = batch.plan;
+  const { job, stretch } = batch.plan;
   try {
     for (const failure of result.failures) judge(batch, failure, context);
     const startBytes = job.startBytes;
     if (result.failures.length === 0) {
-      const records = entries.slice(0, batch.count).map(({ record }) => record);
+      const isWhole = batch.count === stretch.records.length;
+      const records = isWhole ? stretch.records : stretch.records.slice(0, batch.count);
       const content = { records, sizes: result.sizes, startBytes, streamEnd };
       return new SlabBatch(context.slabs, slab, content);
     }
@@ -30,7 +31,7 @@ export function assemble(batch: InLine, streamEnd: number, context: AssembleCont
     const sizes = new Float64Array(batch.count);
     for (let index = 0; index < batch.count; index += 1) {
       const size = result.sizes[index] ?? -1;
-      const record = entries[index]?.record;
+      const record = stretch.records[index];
       if (size < 0 || record === undefined) continue;
       sizes[records.length] = size;
       records.push(record);
@@ -44,7 +45,7 @@ export function assemble(batch: InLine, streamEnd: number, context: AssembleCont
 
 function judge(batch: InLine, failure: ReadFailure, context: AssembleContext): void {
   if (failure.index >= batch.count) return;
-  const { record } = must(batch.plan.entries[failure.index], 'a failure belongs to a sample');
+  const record = must(batch.plan.stretch.records[failure.index], 'a failure has a sample');
   const error = sampleError(record, failure, context.maxInflightBytes);
   if (context.onSampleError?.(record, error) !== 'skip') throw error;
 }

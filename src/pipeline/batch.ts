@@ -38,10 +38,12 @@ export class SlabBatch implements SampleBatch {
     this.sampleIds = new Float64Array(records.length);
     const offsets = new Float64Array(records.length + 1);
     let at = 0;
-    for (const [index, record] of records.entries()) {
+    let index = 0;
+    for (const record of records) {
       this.sampleIds[index] = record.sampleId;
       at += sizes[index] ?? 0;
-      offsets[index + 1] = at;
+      index += 1;
+      offsets[index] = at;
     }
     this.#views = { payload: new Uint8Array(slab.buffer, startBytes, at), offsets };
     pool.watch(slab);

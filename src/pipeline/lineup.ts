@@ -8,7 +8,7 @@
  */
 import type { ReadResult } from '../storage/read-job.ts';
 import type { BatchPlan } from './planner.ts';
-import type { Upcoming } from './record-queue.ts';
+import type { Stretch } from './record-queue.ts';
 import type { Slab } from './slab-pool.ts';
 
 export interface InLine {
@@ -24,7 +24,7 @@ export class Lineup {
   #batches: InLine[] = [];
 
   add(plan: BatchPlan): InLine {
-    const count = plan.entries.length;
+    const count = plan.stretch.records.length;
     const batch: InLine = { plan, state: 'planned', count, outcome: null };
     this.#batches.push(batch);
     return batch;
@@ -59,16 +59,19 @@ export class Lineup {
   cutBack(
     batch: InLine,
     count: number,
-  ): { readonly voided: readonly InLine[]; readonly entries: readonly Upcoming[] } {
+  ): { readonly voided: readonly InLine[]; readonly stretches: readonly Stretch[] } {
     const index = this.#batches.indexOf(batch);
     const voided = this.#batches.splice(count === 0 ? index : index + 1);
-    const entries = count === 0 ? [] : batch.plan.entries.slice(count);
-    if (count > 0) batch.count = count;
+    const stretches: Stretch[] = [];
+    if (count > 0) {
+      stretches.push(part(batch, count, batch.count));
+      batch.count = count;
+    }
     for (const other of voided) {
-      entries.push(...other.plan.entries.slice(0, other.count));
+      stretches.push(part(other, 0, other.count));
       other.state = 'void';
     }
-    return { voided, entries };
+    return { voided, stretches };
   }
 
   /** Empties the line. */
@@ -78,4 +81,9 @@ export class Lineup {
     for (const batch of all) batch.state = 'void';
     return all;
   }
+}
+
+function part({ plan }: InLine, start: number, end: number): Stretch {
+  const { records, sizes } = plan.stretch;
+  return { records: records.slice(start, end), sizes: sizes.slice(start, end) };
 }

@@ -7,13 +7,15 @@ import { Mx8Error } from '../core/base/errors.ts';
 import { BatchSizer } from '../core/memory/batch-sizer.ts';
 import type { BatchLimits } from '../core/memory/batch-sizer.ts';
 import { SizeGuess } from '../core/memory/size-guess.ts';
+import type { SampleRecord } from '../core/manifest/record.ts';
 import type { LocalReader } from '../storage/local-reader.ts';
 import type { ReadJob, ReadResult } from '../storage/read-job.ts';
 import { MISFITS_MAX, SECTOR_BYTES, SLAB_SLACK_BYTES, SLAB_START_BYTES } from './limits.ts';
-import type { RecordQueue, Upcoming } from './record-queue.ts';
+import { UNKNOWN_SIZE } from './record-queue.ts';
+import type { RecordQueue, Stretch } from './record-queue.ts';
 
 export interface BatchPlan {
-  readonly entries: readonly Upcoming[];
+  readonly stretch: Stretch;
   readonly job: ReadJob;
   /** Bytes of slab it needs. */
   readonly slabBytes: number;
@@ -25,6 +27,8 @@ export class Planner {
   readonly #reader: LocalReader;
   readonly #isOpen: () => boolean;
   readonly #guess: SizeGuess = new SizeGuess();
+  /** How often a batch had to be planned again because this sample was larger than expected. */
+  readonly #misfits: WeakMap<SampleRecord, number> = new WeakMap();
 
   constructor(queue: RecordQueue, limits: BatchLimits, reader: LocalReader, isOpen: () => boolean) {
     this.#queue = queue;
@@ -38,15 +42,20 @@ export class Planner {
     const { batchSize, targetBytes } = this.#limits;
     for (;;) {
       await this.#queue.fill(batchSize);
-      const entries = this.#queue.peek(batchSize);
-      if (entries.length === 0 || !this.#isOpen()) return null;
-      const unknown = entries.filter(({ sizeBytes }) => sizeBytes < 0);
-      if (unknown.length === 0) return this.#exact(entries);
-      const knownBytes = entries.reduce((sum, entry) => sum + Math.max(0, entry.sizeBytes), 0);
-      const bytes = this.#guess.reserveBytes(unknown.length, targetBytes - knownBytes);
-      if (bytes !== null) return this.#take(entries, knownBytes + bytes);
+      const stretch = this.#queue.peek(batchSize);
+      if (stretch.records.length === 0 || !this.#isOpen()) return null;
+      let unknown = 0;
+      let knownBytes = 0;
+      for (const size of stretch.sizes) {
+        if (size === UNKNOWN_SIZE) unknown += 1;
+        else knownBytes += size;
+      }
+      if (unknown === 0) return this.#exact(stretch);
+      const bytes = this.#guess.reserveBytes(unknown, targetBytes - knownBytes);
+      if (bytes !== null) return this.#take(stretch, knownBytes + bytes);
       // While this waits, records may come back to the queue: look again afterwards.
-      await this.#measure(unknown);
+      const sizes = await this.#measure(stretch);
+      if (this.#queue.peek(1).records[0] === stretch.records[0]) this.#queue.learn(sizes);
     }
   }
 
@@ -54,8 +63,8 @@ export class Planner {
    * The batch was read. Answers how many of its records it holds (all, or those before the one that
    * would have passed the byte target); 0: the slab was too small, plan it again.
    */
-  settle(plan: BatchPlan, result: ReadResult): number {
-    const { entries, job } = plan;
+  settle({ stretch, job }: BatchPlan, result: ReadResult): number {
+    const { records, sizes } = stretch;
     let bytes = 0;
     let count = 0;
     for (const size of result.sizes) {
@@ -64,59 +73,67 @@ export class Planner {
       count += 1;
     }
     this.#guess.observe(count, bytes);
-    if (result.done === entries.length) return result.done;
+    const misfit = records[result.done];
+    if (misfit === undefined) return result.done;
 
     this.#guess.missed();
-    const misfit = entries[result.done];
-    if (misfit === undefined) return result.done;
-    misfit.sizeBytes = result.nextBytes;
+    sizes[result.done] = result.nextBytes;
     if (bytes > 0 && bytes + result.nextBytes > job.targetBytes) return result.done;
-    for (const [index, entry] of entries.entries()) {
-      const size = result.sizes[index] ?? -1;
-      if (size >= 0) entry.sizeBytes = size;
-    }
-    misfit.misfits += 1;
-    if (misfit.misfits > MISFITS_MAX) throw growing(misfit);
+    for (const [index, size] of result.sizes.entries()) if (size >= 0) sizes[index] = size;
+    this.#countMisfit(misfit);
     return 0;
   }
 
-  #exact(candidates: readonly Upcoming[]): BatchPlan {
+  #exact({ records, sizes }: Stretch): BatchPlan {
     const sizer = new BatchSizer(this.#limits);
-    for (const { sizeBytes } of candidates) if (!sizer.take(sizeBytes)) break;
-    return this.#take(candidates.slice(0, sizer.count), sizer.bytes);
+    for (const size of sizes) if (!sizer.take(size)) break;
+    const { count, bytes } = sizer;
+    if (count === records.length) return this.#take({ records, sizes }, bytes);
+    return this.#take({ records: records.slice(0, count), sizes: sizes.slice(0, count) }, bytes);
   }
 
-  #take(entries: readonly Upcoming[], bytes: number): BatchPlan {
-    this.#queue.take(entries.length);
+  #take(stretch: Stretch, bytes: number): BatchPlan {
+    const { records } = stretch;
+    const count = records.length;
+    this.#queue.take(count);
     const { capBytes, targetBytes } = this.#limits;
     const roomy = bytes + SLAB_SLACK_BYTES <= capBytes;
     const slabBytes = roomy ? bytes + SLAB_SLACK_BYTES : Math.max(1, bytes);
-    const job: ReadJob = {
-      locations: entries.map(({ record }) => record.location),
-      offsets: Float64Array.from(entries, ({ record }) => record.byteOffset ?? -1),
-      lengths: Float64Array.from(entries, ({ record }) => record.byteLength ?? -1),
-      startBytes: roomy ? startBytes(entries[0]) : 0,
-      targetBytes,
-      capBytes,
-    };
-    return { entries, job, slabBytes };
+    const locations: string[] = [];
+    const offsets = new Float64Array(count);
+    const lengths = new Float64Array(count);
+    for (let index = 0; index < count; index += 1) {
+      const record = records[index];
+      locations.push(record?.location ?? '');
+      offsets[index] = record?.byteOffset ?? -1;
+      lengths[index] = record?.byteLength ?? -1;
+    }
+    const startBytes = roomy ? slabStart(records[0]) : 0;
+    const job: ReadJob = { locations, offsets, lengths, startBytes, targetBytes, capBytes };
+    return { stretch, job, slabBytes };
   }
 
-  async #measure(entries: readonly Upcoming[]): Promise<void> {
-    const sizes = await this.#reader.measure(entries.map(({ record }) => record.location));
-    for (const [index, entry] of entries.entries()) {
+  async #measure({ records, sizes }: Stretch): Promise<readonly number[]> {
+    const measured = await this.#reader.measure(records.map(({ location }) => location));
+    return sizes.map((size, index) =>
       // One that cannot be measured cannot be read either; reading it says why.
-      entry.sizeBytes = Math.max(0, sizes[index] ?? 0);
-    }
+      size === UNKNOWN_SIZE ? Math.max(0, measured[index] ?? 0) : size,
+    );
+  }
+
+  #countMisfit(record: SampleRecord): void {
+    const misfits = (this.#misfits.get(record) ?? 0) + 1;
+    this.#misfits.set(record, misfits);
+    if (misfits > MISFITS_MAX) throw growing(record);
   }
 }
 
-function startBytes(first: Upcoming | undefined): number {
-  const intoSector = (first?.record.byteOffset ?? 0) % SECTOR_BYTES;
+function slabStart(first: SampleRecord | undefined): number {
+  const intoSector = (first?.byteOffset ?? 0) % SECTOR_BYTES;
   return (Math.ceil(intoSector / 16) * 16 + SLAB_START_BYTES) % SECTOR_BYTES;
 }
 
-function growing({ record }: Upcoming): Mx8Error {
+function growing(record: SampleRecord): Mx8Error {
   return new Mx8Error(
     'sample_changed',
     `Sample ${record.sampleId} in ${record.location} grows while it is being read. Read a copy that nobody writes to.`,

@@ -2,30 +2,32 @@
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { PipelineOptions } from './contract.ts';
 
-export interface Upcoming {
-  readonly record: SampleRecord;
-  /** Bytes of the sample: pinned, measured or learned; -1 where not known. */
-  sizeBytes: number;
-  /** True for the last record of a chunk that ends a batch. */
-  readonly endsBatch: boolean;
-  /** How often a batch had to be planned again because this sample was larger than expected. */
-  misfits: number;
+/** Size of a sample that nobody has asked for yet. */
+export const UNKNOWN_SIZE = -1;
+
+/** Records that follow each other, with the bytes of each: pinned, measured, learned or unknown. */
+export interface Stretch {
+  readonly records: readonly SampleRecord[];
+  /** Same length as `records`. */
+  readonly sizes: number[];
 }
 
 type ChunkIterator = AsyncIterator<readonly SampleRecord[]> | Iterator<readonly SampleRecord[]>;
 
 export class RecordQueue {
-  readonly #cutAtChunks: boolean;
   readonly #source: ChunkIterator;
-  #entries: Upcoming[] = [];
-  /** Entries before this one are planned. */
+  /** Records that end a batch; null where chunks are only transport. */
+  readonly #batchEnds: WeakSet<SampleRecord> | null;
+  #records: SampleRecord[] = [];
+  #sizes: number[] = [];
+  /** Records before this one are planned. */
   #head: number = 0;
   #sourceDone: boolean = false;
   #pulling: boolean = false;
   #pulledCount: number = 0;
 
   constructor(records: PipelineOptions['records'], cutAtChunks: boolean) {
-    this.#cutAtChunks = cutAtChunks;
+    this.#batchEnds = cutAtChunks ? new WeakSet() : null;
     this.#source =
       Symbol.asyncIterator in records
         ? records[Symbol.asyncIterator]()
@@ -39,7 +41,7 @@ export class RecordQueue {
 
   /** Pulls until the next batch's records are here: `count` of them, or fewer where it ends early. */
   async fill(count: number): Promise<void> {
-    while (!this.#sourceDone && this.#missing(count)) {
+    while (!this.#sourceDone && this.#isShort(count)) {
       this.#pulling = true;
       try {
         const chunk = await this.#source.next();
@@ -55,26 +57,34 @@ export class RecordQueue {
   }
 
   /** The records of the next batch: at most `count`, not beyond the end of a chunk that ends it. */
-  peek(count: number): readonly Upcoming[] {
-    const limit = Math.min(this.#entries.length, this.#head + count);
-    let end = this.#head;
-    while (end < limit) {
-      end += 1;
-      if (this.#entries[end - 1]?.endsBatch === true) break;
-    }
-    return this.#entries.slice(this.#head, end);
+  peek(count: number): Stretch {
+    const end = this.#batchEnd(count);
+    return {
+      records: this.#records.slice(this.#head, end),
+      sizes: this.#sizes.slice(this.#head, end),
+    };
+  }
+
+  /** Notes what has been learned of the records that `peek` shows, from the first of them on. */
+  learn(sizes: readonly number[]): void {
+    for (const [index, size] of sizes.entries()) this.#sizes[this.#head + index] = size;
   }
 
   take(count: number): void {
     this.#head += count;
-    if (this.#head < this.#entries.length) return;
-    this.#entries = [];
+    if (this.#head < this.#records.length) return;
+    this.#records = [];
+    this.#sizes = [];
     this.#head = 0;
   }
 
-  /** Makes `entries` the next ones again. */
-  putBack(entries: readonly Upcoming[]): void {
-    this.#entries = [...entries, ...this.#entries.slice(this.#head)];
+  /** Makes these the next ones again, in this order. */
+  putBack(stretches: readonly Stretch[]): void {
+    this.#records = [
+      ...stretches.flatMap(({ records }) => records),
+      ...this.#records.slice(this.#head),
+    ];
+    this.#sizes = [...stretches.flatMap(({ sizes }) => sizes), ...this.#sizes.slice(this.#head)];
     this.#head = 0;
   }
 
@@ -88,21 +98,31 @@ export class RecordQueue {
     else await returned;
   }
 
-  #missing(count: number): boolean {
-    const entries = this.peek(count);
-    return entries.length < count && entries.at(-1)?.endsBatch !== true;
+  #isShort(count: number): boolean {
+    const end = this.#batchEnd(count);
+    if (end - this.#head === count) return false;
+    const last = this.#records[end - 1];
+    return end === this.#head || last === undefined || this.#batchEnds?.has(last) !== true;
+  }
+
+  /** One past the last record of the next batch. */
+  #batchEnd(count: number): number {
+    const limit = Math.min(this.#records.length, this.#head + count);
+    if (this.#batchEnds === null) return limit;
+    for (let index = this.#head; index < limit; index += 1) {
+      const record = this.#records[index];
+      if (record !== undefined && this.#batchEnds.has(record)) return index + 1;
+    }
+    return limit;
   }
 
   #append(chunk: readonly SampleRecord[]): void {
-    const last = chunk.length - 1;
     this.#pulledCount += chunk.length;
-    for (const [index, record] of chunk.entries()) {
-      this.#entries.push({
-        record,
-        sizeBytes: record.byteLength ?? -1,
-        endsBatch: this.#cutAtChunks && index === last,
-        misfits: 0,
-      });
+    for (const record of chunk) {
+      this.#records.push(record);
+      this.#sizes.push(record.byteLength ?? UNKNOWN_SIZE);
     }
+    const last = chunk.at(-1);
+    if (last !== undefined) this.#batchEnds?.add(last);
   }
 }

@@ -173,7 +173,7 @@ export class PipelineRun implements Pipeline {
       return;
     }
     const count = this.#planner.settle(batch.plan, result);
-    if (count < batch.plan.entries.length) this.#cutBack(batch, count);
+    if (count < batch.count) this.#cutBack(batch, count);
     if (count === 0) {
       this.#slabs.release(slab);
       return;
@@ -183,8 +183,8 @@ export class PipelineRun implements Pipeline {
   }
 
   #cutBack(batch: InLine, count: number): void {
-    const { voided, entries } = this.#lineup.cutBack(batch, count);
-    this.#queue.putBack(entries);
+    const { voided, stretches } = this.#lineup.cutBack(batch, count);
+    this.#queue.putBack(stretches);
     for (const { outcome } of voided) if (outcome !== null) this.#slabs.release(outcome.slab);
   }
 
@@ -236,8 +236,7 @@ export class PipelineRun implements Pipeline {
 
   /** A batch waits for memory while nothing is being read: the consumer itself holds it all. */
   #isStalled(): boolean {
-    const waitsForMemory = this.#lineup.length > 0 && this.#reads.size === 0;
-    return waitsForMemory && this.#slabs.heldBytes > 0;
+    return this.#slabs.isWaitedFor && this.#reads.size === 0;
   }
 
   #beginStall(): (() => void) | undefined {

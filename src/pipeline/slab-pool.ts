@@ -35,6 +35,11 @@ export class SlabPool {
     return this.#ledger.heldBytesHighWater;
   }
 
+  /** True while somebody waits for memory that others hold. */
+  get isWaitedFor(): boolean {
+    return this.#ledger.waitingCount > 0;
+  }
+
   /** A slab of at least `bytes`, first come first served; null when the pool closes first. */
   take(bytes: number): Promise<Slab | null> {
     if (this.#closed) return Promise.resolve(null);

@@ -5,6 +5,8 @@ import { elapsedMs } from '../core/base/units.ts';
 import type { MonoMs } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
 
+/** Most stalls end by themselves, with a batch that is released a moment later. */
+const STALL_GRACE_MS = 10;
 /** A collection takes 5 to 50 ms; one that forgets every batch is slowed by no more than a third. */
 const COLLECT_INTERVAL_MIN_MS = 100;
 /** Where collecting finds nothing, because the batches are held on purpose, it becomes rare. */
@@ -28,7 +30,8 @@ export function collectionWhileStalled(clock: Clock): (lookAgain: () => void) =>
       lookAgain();
     };
     const sinceLastMs = lastMs === null ? Infinity : elapsedMs(lastMs, clock.nowMs());
-    let timer = clock.setTimer(Math.max(0, intervalMs - sinceLastMs), collectAndGoOn);
+    const firstMs = Math.max(STALL_GRACE_MS, intervalMs - sinceLastMs);
+    let timer = clock.setTimer(firstMs, collectAndGoOn);
     return () => timer.clear();
   };
 }

@@ -16,7 +16,7 @@ import type { MemoryGate } from '../ports/memory-gate.ts';
 /** At a gigabyte a second of new memory, a breach is seen within 25 MiB. A look costs about 10 µs. */
 const RSS_INTERVAL_MS = 25;
 /** Batches that follow each other faster than this share one look. */
-const RSS_READING_AGE_MAX_MS = 2;
+const RSS_READING_AGE_MAX_MS = 10;
 
 export interface RssGuardOptions {
   readonly capBytes: number;

@@ -61,6 +61,8 @@ function nextRun(state: FillState, end: number, scratch: Uint8Array): Run {
   let index = state.index;
   let at = state.at;
   let shardAt = position;
+  /** Gaps are mostly of one size. */
+  let gapView = scratch.subarray(0, 0);
   // Neighbours without a gap are one piece.
   let pieceStart = at;
   const endPiece = (): void => {
@@ -76,7 +78,8 @@ function nextRun(state: FillState, end: number, scratch: Uint8Array): Run {
     if (index > state.index && (bytes > RUN_BYTES_MAX || views.length + 3 > PIECES_MAX)) break;
     if (gap > 0) {
       endPiece();
-      views.push(scratch.subarray(0, gap));
+      if (gapView.length !== gap) gapView = scratch.subarray(0, gap);
+      views.push(gapView);
     }
     at += length;
     shardAt += gap + length;

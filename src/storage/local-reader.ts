@@ -102,17 +102,18 @@ export class LocalReader {
 }
 
 function callsOf(job: ReadJob): number {
+  const { locations, offsets, lengths } = job;
   let calls = 0;
-  for (let index = 0; index < job.locations.length; index += 1) {
-    if (job.offsets[index] === -1) calls += CALLS_PER_FILE;
-    else if (index === 0 || !isNeighbour(job, index)) calls += 1;
+  let location = '';
+  let end = 0;
+  for (let index = 0; index < locations.length; index += 1) {
+    const offset = offsets[index] ?? 0;
+    const gap = offset - end;
+    const isNeighbour = gap >= 0 && gap <= GAP_BYTES_MAX && locations[index] === location;
+    if (offset === -1) calls += CALLS_PER_FILE;
+    else if (!isNeighbour) calls += 1;
+    location = locations[index] ?? '';
+    end = offset + (lengths[index] ?? 0);
   }
   return calls;
-}
-
-function isNeighbour(job: ReadJob, index: number): boolean {
-  if (job.locations[index] !== job.locations[index - 1]) return false;
-  const end = (job.offsets[index - 1] ?? 0) + (job.lengths[index - 1] ?? 0);
-  const gap = (job.offsets[index] ?? 0) - end;
-  return gap >= 0 && gap <= GAP_BYTES_MAX;
 }
