@@ -88,7 +88,6 @@ async function run(
       work,
       jobId: options.jobId === null ? await findJob(client, io) : jobId(options.jobId),
       nodeId: options.nodeId === null ? defaultNodeId() : nodeId(options.nodeId),
-      want: options.want,
       prefetchBatches: options.prefetchBatches,
       maxQueueBatches: options.maxQueueBatches,
       onError: options.onError,
@@ -129,12 +128,13 @@ async function workOf(argument: string, options: Options): Promise<AgentOptions[
 function resourcesOf(
   options: Options,
   io: CommandIo,
-): Pick<AgentOptions, 'workers' | 'caps' | 'maxProcessRssBytes'> {
-  const workers = options.workers ?? options.want;
+): Pick<AgentOptions, 'workers' | 'want' | 'caps' | 'maxProcessRssBytes'> {
+  const workers = options.workers ?? options.want ?? 1;
   const { cap, inflightBytes } = planAgentMemory({ ...options, workers }, readMemoryLimits());
   if (cap.derived) io.events.emit('info', 'rss_cap_defaulted', rssCapFields(cap));
   return {
     workers,
+    want: options.want ?? workers + 1,
     maxProcessRssBytes: cap.capBytes,
     caps: {
       maxFetchConcurrency: workers * options.prefetchBatches,

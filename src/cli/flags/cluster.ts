@@ -118,14 +118,14 @@ export const stallBudgetMs: Flag<number> = flag(
   300_000,
 );
 
-export const leaseWant: Flag<number> = flag(
+export const leaseWant: Flag<number | null> = optionalFlag(
   count('leases', { min: 1, max: 1024 }),
   {
     name: 'lease-want',
     variable: 'MX8_DEV_LEASE_WANT',
     doc: 'How many leases an agent holds at a time.',
   },
-  1,
+  'one more than its workers, so that none waits for its next lease',
 );
 
 export const workers: Flag<number | null> = optionalFlag(
@@ -135,7 +135,7 @@ export const workers: Flag<number | null> = optionalFlag(
     variable: 'MX8_WORKERS',
     doc: 'Worker processes of an agent; each works on one lease at a time.',
   },
-  'one for each lease that is held',
+  'as many as --lease-want where that is given, else 1',
 );
 
 export const stateDir: Flag<string | null> = optionalFlag(
