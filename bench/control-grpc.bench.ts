@@ -22,8 +22,8 @@ import type { LoadAnswer, LoadOrder } from './control-grpc-load.ts';
 import { benchRow, type Benchmark, type BenchRow } from './report.ts';
 
 const IN_FLIGHT = 256;
-const CALLS = 100_000;
-const WARM_UP_CALLS = 30_000;
+const CALLS = 60_000;
+const WARM_UP_CALLS = 20_000;
 const BLOCK = 1_000_000;
 const NODE: NodeIdentity = {
   jobId: jobId('job'),
