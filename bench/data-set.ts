@@ -12,7 +12,7 @@ export const SAMPLE_BYTES: number = 20 * 1024;
 const FILES = 10_000;
 /** Each file and record is listed so often: a pass is long and needs little room on the disk. */
 const PACKED_PASSES = 10;
-const LOOSE_PASSES = 3;
+const LOOSE_PASSES = 8;
 
 export interface BenchData extends Disposable {
   /** Manifests to load. */

@@ -20,7 +20,7 @@ import type { BenchRow, Benchmark } from './report.ts';
 import { touchPages } from './touch-pages.ts';
 
 const BATCH = 64;
-const ROUNDS = 9;
+const ROUNDS = 7;
 const PAGE_BYTES = 4096;
 const MIB = 1024 ** 2;
 

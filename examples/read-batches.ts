@@ -6,8 +6,8 @@
  * FOLDER is a folder of files or a packed data set. Ctrl-C stops after the batch in hand and prints
  * the checkpoint to go on from: pass it as MX8_EXAMPLE_RESUME.
  */
-import { Mx8Error, load } from '../src/index.ts';
-import type { Batch } from '../src/index.ts';
+import { Mx8Error, load } from 'mx8';
+import type { Batch } from 'mx8';
 
 const [folder, batchSizeText = '64', epochText = '0'] = process.argv.slice(2);
 if (folder === undefined) {

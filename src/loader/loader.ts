@@ -4,7 +4,7 @@
  * consumer has kept.
  */
 import { Mx8Error } from '../core/base/errors.ts';
-import { LeavingIterator } from '../core/base/leaving-iterator.ts';
+import { LeavingIterator } from '../pipeline/leaving-iterator.ts';
 import { rssCapFields } from '../core/memory/rss-cap.ts';
 import type { RssCapSource } from '../core/memory/rss-cap.ts';
 import { openPipeline } from '../pipeline/index.ts';

@@ -11,7 +11,7 @@ import type { LocalReader } from '../storage/local-reader.ts';
 import { assemble } from './assemble.ts';
 import type { SlabBatch } from './batch.ts';
 import type { Pipeline, PipelineOptions, PipelineStats, SampleBatch } from './contract.ts';
-import { LeavingIterator } from '../core/base/leaving-iterator.ts';
+import { LeavingIterator } from './leaving-iterator.ts';
 import { Lineup } from './lineup.ts';
 import type { InLine } from './lineup.ts';
 import { Planner } from './planner.ts';

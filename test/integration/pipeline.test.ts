@@ -1,28 +1,26 @@
 import assert from 'node:assert/strict';
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  rmSync,
-  truncateSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { Mx8Error } from '../../src/core/base/errors.ts';
 import type { SampleRecord } from '../../src/core/manifest/record.ts';
-import { createReader, openPipeline } from '../../src/pipeline/index.ts';
-import type { Pipeline, PipelineOptions, SampleBatch } from '../../src/pipeline/index.ts';
-import { collectionWhileStalled } from '../../src/platform/collect-garbage.ts';
+import { createReader } from '../../src/pipeline/index.ts';
+import type { Pipeline, SampleBatch } from '../../src/pipeline/index.ts';
 import { nodeClock } from '../../src/platform/clock.ts';
+import { collectionWhileStalled } from '../../src/platform/collect-garbage.ts';
 import { writeLooseFiles, writeShards } from '../support/data-files.ts';
-import type { Sample } from '../support/data-files.ts';
 import { openFilesBelow, threadCount, until } from '../support/leftovers.ts';
+import {
+  assertDelivers,
+  chunksOf,
+  copied,
+  drain,
+  openOver,
+  sizesOf,
+} from '../support/pipeline-run.ts';
+import type { Delivered } from '../support/pipeline-run.ts';
 
-const MIB = 1024 ** 2;
 let root = '';
 
 before(() => {
@@ -33,59 +31,6 @@ after(() => {
   rmSync(root, { recursive: true, force: true });
 });
 
-function open(samples: readonly Sample[], options: Partial<PipelineOptions> = {}): Pipeline {
-  return openPipeline({
-    records: chunksOf(samples, 7),
-    batchSize: 4,
-    maxInflightBytes: MIB,
-    prefetchBatches: 3,
-    maxQueueBatches: 2,
-    ...options,
-  });
-}
-
-function* chunksOf(samples: readonly Sample[], size: number): Generator<SampleRecord[]> {
-  for (let start = 0; start < samples.length; start += size) {
-    yield samples.slice(start, start + size).map(({ record }) => record);
-  }
-}
-
-interface Delivered {
-  readonly sampleIds: readonly number[];
-  readonly labelIds: readonly number[];
-  readonly bytes: readonly Uint8Array[];
-  readonly streamEnd: number;
-}
-
-/** Copies everything out of a batch and lets it go. */
-function copied(batch: SampleBatch): Delivered {
-  const bytes = Array.from({ length: batch.sampleCount }, (_, index) =>
-    batch.sample(index).slice(),
-  );
-  const { streamEnd } = batch;
-  const [sampleIds, labelIds] = [[...batch.sampleIds], [...batch.labelIds]];
-  batch.release();
-  return { sampleIds, labelIds, bytes, streamEnd };
-}
-
-async function drain(pipeline: Pipeline): Promise<Delivered[]> {
-  const batches: Delivered[] = [];
-  for await (const batch of pipeline) batches.push(copied(batch));
-  return batches;
-}
-
-function assertDelivers(batches: readonly Delivered[], samples: readonly Sample[]): void {
-  const ids = batches.flatMap(({ sampleIds }) => sampleIds);
-  assert.deepEqual(
-    ids,
-    samples.map(({ record }) => record.sampleId),
-  );
-  const bytes = batches.flatMap((batch) => batch.bytes);
-  for (const [index, sample] of samples.entries()) {
-    assert.deepEqual(bytes[index], sample.bytes, `bytes of sample ${sample.record.sampleId}`);
-  }
-}
-
 /** Nothing of the pipeline is left: no descriptor, no thread, no permit. */
 function assertNothingLeft(pipeline: Pipeline, threads: number): void {
   assert.deepEqual(openFilesBelow(root), []);
@@ -93,16 +38,13 @@ function assertNothingLeft(pipeline: Pipeline, threads: number): void {
   assert.equal(pipeline.stats().inflightBytes, 0);
 }
 
-const sizesOf = (count: number, size: (index: number) => number): number[] =>
-  Array.from({ length: count }, (_, index) => size(index));
-
 test('packed records arrive in order, in batches of batch_size, contiguous', async () => {
   const samples = writeShards(
     join(root, 'packed'),
     sizesOf(50, (index) => 100 + index * 37),
     16,
   );
-  const pipeline = open(samples);
+  const pipeline = openOver(samples);
   const batches = await drain(pipeline);
   assertDelivers(batches, samples);
   assert.deepEqual(
@@ -119,7 +61,7 @@ test('loose files arrive in order with the classes of their hints', async () => 
     join(root, 'loose'),
     sizesOf(45, (index) => 1 + index * 211),
   );
-  const batches = await drain(open(samples));
+  const batches = await drain(openOver(samples));
   assertDelivers(batches, samples);
   assert.deepEqual(
     batches.flatMap(({ labelIds }) => labelIds),
@@ -135,8 +77,8 @@ test('files of wildly different sizes: batch ends depend on sizes only, not on g
     record: { ...record, byteOffset: 0, byteLength: bytes.length },
   }));
   const options = { batchSize: 16, maxInflightBytes: 96 * 1024 };
-  const guessed = await drain(open(loose, options));
-  const exact = await drain(open(pinned, options));
+  const guessed = await drain(openOver(loose, options));
+  const exact = await drain(openOver(pinned, options));
   assertDelivers(guessed, loose);
   assert.deepEqual(
     guessed.map(({ sampleIds }) => sampleIds),
@@ -150,7 +92,7 @@ test('many small files are read by reader threads, which end with the pipeline',
     sizesOf(3000, (index) => 1 + (index % 200)),
   );
   const threadsBefore = threadCount();
-  const pipeline = open(samples, {
+  const pipeline = openOver(samples, {
     batchSize: 50,
     records: chunksOf([...samples, ...samples], 500),
   });
@@ -174,7 +116,7 @@ test('the bytes in flight never pass the cap, and a consumer that holds on stops
     50,
   );
   const cap = 64 * 1024;
-  const pipeline = open(samples, {
+  const pipeline = openOver(samples, {
     maxInflightBytes: cap,
     prefetchBatches: 50,
     maxQueueBatches: 50,
@@ -205,7 +147,7 @@ test('no more is read ahead than prefetch and queue allow', async () => {
     }
   }
   const options = { records: counted(), batchSize: 1, prefetchBatches: 2, maxQueueBatches: 3 };
-  const pipeline = open(samples, options);
+  const pipeline = openOver(samples, options);
   let taken = 0;
   for await (const batch of pipeline) {
     taken += 1;
@@ -217,7 +159,7 @@ test('no more is read ahead than prefetch and queue allow', async () => {
 
 test('after its release a batch refuses to be read and its old views are empty', async () => {
   const samples = writeShards(join(root, 'released'), [100, 100], 2);
-  const pipeline = open(samples);
+  const pipeline = openOver(samples);
   for await (const batch of pipeline) {
     const view = batch.sample(1);
     assert.equal(view.length, 100);
@@ -232,7 +174,7 @@ test('after its release a batch refuses to be read and its old views are empty',
 
 test('a batch outlives its pipeline until it is released', async () => {
   const samples = writeShards(join(root, 'outlive'), [100], 1);
-  const pipeline = open(samples);
+  const pipeline = openOver(samples);
   const kept: SampleBatch[] = [];
   for await (const batch of pipeline) kept.push(batch);
   assert.deepEqual(kept[0]?.sample(0), samples[0]?.bytes);
@@ -249,7 +191,7 @@ test('batches that were forgotten give their memory to those that wait', async (
   const onStall = collectionWhileStalled(nodeClock());
   const options = { maxInflightBytes: 80_000, batchSize: 4, onStall };
   let seen = 0;
-  for await (const batch of open(samples, options)) {
+  for await (const batch of openOver(samples, options)) {
     seen += batch.sampleCount;
   }
   assert.equal(seen, 60);
@@ -313,7 +255,7 @@ for (const [way, leave] of ways) {
         returned = true;
       }
     }
-    const pipeline = open(samples, { records: source() });
+    const pipeline = openOver(samples, { records: source() });
     await leave(pipeline);
     assertNothingLeft(pipeline, threads);
     if (way !== 'disposing of it unread') assert.ok(returned, 'the source was told to stop');
@@ -331,7 +273,11 @@ test('aborting ends a reading that waits, with the reason of the signal', async 
     yield samples.map(({ record }) => record);
     await new Promise(() => undefined);
   }
-  const pipeline = open(samples, { records: endless(), batchSize: 8, signal: controller.signal });
+  const pipeline = openOver(samples, {
+    records: endless(),
+    batchSize: 8,
+    signal: controller.signal,
+  });
   const reading = async (): Promise<void> => {
     for await (const batch of pipeline) {
       batch.release();
@@ -352,156 +298,15 @@ test('an error of the source reaches the consumer and everything is let go', asy
     yield samples.map(({ record }) => record);
     throw new Error('the manifest is gone');
   }
-  const pipeline = open(samples, { records: failing() });
+  const pipeline = openOver(samples, { records: failing() });
   await assert.rejects(() => drain(pipeline), /the manifest is gone/);
   assertNothingLeft(pipeline, threads);
 });
 
 test('a pipeline can be gone through only once', async () => {
-  const pipeline = open(writeShards(join(root, 'once'), [10], 1));
+  const pipeline = openOver(writeShards(join(root, 'once'), [10], 1));
   await drain(pipeline);
   await assert.rejects(() => drain(pipeline), { code: 'loader_closed' });
-});
-
-interface Trouble {
-  readonly name: string;
-  readonly code: string;
-  readonly says: RegExp;
-  readonly make: (folder: string) => SampleRecord;
-}
-
-function plainRecord(location: string): SampleRecord {
-  return { sampleId: 1, location, byteOffset: null, byteLength: null, decodeHint: '' };
-}
-
-const troubles: readonly Trouble[] = [
-  {
-    name: 'vanished',
-    code: 'sample_missing',
-    says: /^Sample 1 in .*gone\.bin is no longer there \(ENOENT\)/,
-    make: (folder) => {
-      const [, victim] = writeLooseFiles(folder, [5, 5]);
-      assert.ok(victim);
-      unlinkSync(victim.record.location);
-      return plainRecord(join(folder, 'gone.bin'));
-    },
-  },
-  {
-    name: 'shrank after pinning',
-    code: 'sample_changed',
-    says: /^Sample 1 in .*\.tar at byte 512 has only 40 of the 100 bytes/,
-    make: (folder) => {
-      const [sample] = writeShards(folder, [100], 1);
-      assert.ok(sample);
-      truncateSync(sample.record.location, 552);
-      return { ...sample.record, sampleId: 1 };
-    },
-  },
-  {
-    name: 'is empty',
-    code: 'file_empty',
-    says: /^Sample 1 in .*empty\.bin is an empty file/,
-    make: (folder) => {
-      writeFileSync(join(folder, 'empty.bin'), '');
-      return plainRecord(join(folder, 'empty.bin'));
-    },
-  },
-  {
-    name: 'is a folder',
-    code: 'sample_unreadable',
-    says: /^Sample 1 in .* is not a regular file/,
-    make: (folder) => plainRecord(folder),
-  },
-  {
-    name: 'is larger than the cap',
-    code: 'sample_too_large',
-    says: /^Sample 1 in .*large\.bin has 2000000 bytes, more than max_inflight_bytes 1048576 allows/,
-    make: (folder) => {
-      writeFileSync(join(folder, 'large.bin'), new Uint8Array(2_000_000));
-      return plainRecord(join(folder, 'large.bin'));
-    },
-  },
-  {
-    name: 'is pinned larger than the cap',
-    code: 'sample_too_large',
-    says: /^Sample 1 in .*large\.bin at byte 0 has 2000000 bytes/,
-    make: (folder) => ({
-      ...plainRecord(join(folder, 'large.bin')),
-      byteOffset: 0,
-      byteLength: 2_000_000,
-    }),
-  },
-  {
-    name: 'lies in a store that is not spoken here',
-    code: 'scheme_unsupported',
-    says: /^Sample 1 in s3:\/\/bucket\/key is not an absolute path/,
-    make: () => plainRecord('s3://bucket/key'),
-  },
-];
-
-for (const trouble of troubles) {
-  test(`a sample that ${trouble.name} is ${trouble.code}; skipped, the others arrive`, async () => {
-    const folder = join(root, `trouble-${trouble.name.replaceAll(' ', '-')}`);
-    mkdirSync(folder, { recursive: true });
-    const good = writeLooseFiles(join(folder, 'good'), [10, 20, 30]);
-    const bad: Sample = { record: trouble.make(folder), bytes: new Uint8Array(0) };
-    const [first, ...rest] = good.map((sample, index) => ({
-      ...sample,
-      record: { ...sample.record, sampleId: [0, 2, 3][index] ?? 0 },
-    }));
-    assert.ok(first);
-    const samples = [first, bad, ...rest];
-
-    await assert.rejects(
-      () => drain(open(samples)),
-      (error) => {
-        assert.ok(error instanceof Mx8Error);
-        assert.equal(error.code, trouble.code);
-        assert.match(error.message, trouble.says);
-        assert.equal(error.details['sample_id'], 1);
-        return true;
-      },
-    );
-
-    const skipped: number[] = [];
-    const onSampleError: PipelineOptions['onSampleError'] = (record, error) => {
-      assert.equal(error.code, trouble.code);
-      skipped.push(record.sampleId);
-      return 'skip';
-    };
-    const pipeline = open(samples, { onSampleError });
-    const batches = await drain(pipeline);
-    assert.deepEqual(skipped, [1]);
-    assertDelivers(batches, [first, ...rest]);
-    assert.equal(batches.at(-1)?.streamEnd, 4);
-    assert.equal(pipeline.stats().skippedSamples, 1);
-  });
-}
-
-test('a file that may not be read is sample_unreadable', { skip: isRoot() }, async () => {
-  const [sample] = writeLooseFiles(join(root, 'locked'), [10]);
-  assert.ok(sample);
-  chmodSync(sample.record.location, 0o000);
-  await assert.rejects(() => drain(open([sample])), { code: 'sample_unreadable' });
-});
-
-function isRoot(): string | false {
-  return process.getuid?.() === 0 ? 'root may read everything' : false;
-}
-
-test('a batch whose samples were all skipped is empty but moves the cursor', async () => {
-  const samples = ['a', 'b', 'c', 'd', 'e'].map((name) => ({
-    record: plainRecord(join(root, 'nowhere', name)),
-    bytes: new Uint8Array(0),
-  }));
-  const batches = await drain(open(samples, { onSampleError: () => 'skip' }));
-  assert.deepEqual(
-    batches.map(({ sampleIds, streamEnd }) => [sampleIds.length, streamEnd]),
-    [
-      [0, 4],
-      [0, 5],
-    ],
-  );
 });
 
 test('batches keep within chunks where they are asked to', async () => {
@@ -510,7 +315,7 @@ test('batches keep within chunks where they are asked to', async () => {
     sizesOf(20, () => 10),
     20,
   );
-  const batches = await drain(open(samples, { cutAtChunks: true }));
+  const batches = await drain(openOver(samples, { cutAtChunks: true }));
   assertDelivers(batches, samples);
   assert.deepEqual(
     batches.map(({ sampleIds }) => sampleIds.length),
@@ -525,7 +330,7 @@ test('while memory is short one batch at a time is read', async () => {
     40,
   );
   const gate = { mayAdmit: () => false, subscribe: () => () => undefined };
-  const pipeline = open(samples, { gate });
+  const pipeline = openOver(samples, { gate });
   let most = 0;
   const batches: Delivered[] = [];
   for await (const batch of pipeline) {
@@ -544,16 +349,16 @@ test('a reader that is lent serves several pipelines and stays open', async () =
     10,
   );
   const reader = createReader(2);
-  await drain(open(samples, { reader }));
+  await drain(openOver(samples, { reader }));
   assert.notDeepEqual(openFilesBelow(root), [], 'its shards stay open');
-  assertDelivers(await drain(open(samples, { reader })), samples);
+  assertDelivers(await drain(openOver(samples, { reader })), samples);
   await reader.close();
   assert.deepEqual(openFilesBelow(root), []);
 });
 
 test('caps that cannot work are refused before anything is read', () => {
-  assert.throws(() => open([], { prefetchBatches: 0 }), { code: 'caps_conflict' });
-  assert.throws(() => open([], { batchSize: 8192, maxInflightBytes: 4096 }), {
+  assert.throws(() => openOver([], { prefetchBatches: 0 }), { code: 'caps_conflict' });
+  assert.throws(() => openOver([], { batchSize: 8192, maxInflightBytes: 4096 }), {
     code: 'caps_conflict',
   });
 });

@@ -1,0 +1,53 @@
+/**
+ * An iterator that, however the loop over it ends, leaves before the loop goes on: at the end, when
+ * `next` fails, and when the consumer breaks out or throws. An async generator would do the same, but
+ * its frame keeps the last elements alive, and an element here may be memory that others wait for.
+ */
+export interface Steps<T> {
+  /** Called once, before the first element. */
+  readonly start?: () => void;
+  /** The next element, or null at the end. */
+  readonly next: () => Promise<T | null>;
+  /** Lets go of everything; called once. */
+  readonly leave: () => Promise<void>;
+}
+
+export class LeavingIterator<T> implements AsyncIterableIterator<T, void, undefined> {
+  readonly #steps: Steps<T>;
+  #state: 'new' | 'going' | 'left' = 'new';
+
+  constructor(steps: Steps<T>) {
+    this.#steps = steps;
+  }
+
+  async next(): Promise<IteratorResult<T, void>> {
+    if (this.#state === 'left') return { done: true, value: undefined };
+    try {
+      if (this.#state === 'new') {
+        this.#state = 'going';
+        this.#steps.start?.();
+      }
+      const value = await this.#steps.next();
+      if (value !== null) return { done: false, value };
+    } catch (error) {
+      await this.#leave();
+      throw error;
+    }
+    await this.#leave();
+    return { done: true, value: undefined };
+  }
+
+  async return(): Promise<IteratorResult<T, void>> {
+    await this.#leave();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async #leave(): Promise<void> {
+    this.#state = 'left';
+    await this.#steps.leave();
+  }
+}
