@@ -37,6 +37,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/status.ts')).command,
   },
   {
+    name: 'tui',
+    summary: 'watch a job on a screen: progress, nodes, leases, manifest, events',
+    load: async () => (await import('./commands/tui.ts')).command,
+  },
+  {
     name: 'resolve',
     summary: 'pin a data set and print the hash of its manifest',
     load: async () => (await import('./commands/resolve.ts')).command,

@@ -46,9 +46,13 @@ export function leaseLooks(
 }
 
 export function nodeLooks(snapshot: JobSnapshot, limits: ViewLimits): readonly NodeLook[] {
+  const leaseCounts = new Map<string, number>();
+  for (const { nodeId } of snapshot.liveLeases) {
+    leaseCounts.set(nodeId, (leaseCounts.get(nodeId) ?? 0) + 1);
+  }
   return snapshot.nodes.map((node) => ({
     ...node,
     isStale: node.heartbeatAgeMs >= limits.staleHeartbeatMs,
-    leaseCount: snapshot.liveLeases.filter((lease) => lease.nodeId === node.nodeId).length,
+    leaseCount: leaseCounts.get(node.nodeId) ?? 0,
   }));
 }

@@ -14,7 +14,7 @@ const FLAGS = {
   coordUrl: cluster.coordUrl,
   jobId: cluster.jobIdFlag,
   json: screen.json,
-  polls: withDefault(screen.headlessPolls, 1),
+  polls: { ...withDefault(screen.headlessPolls, 1), name: 'polls' },
   pollMs: screen.pollMs,
   staleHeartbeatMs: screen.staleHeartbeatMs,
   leaseStallMs: screen.leaseStallMs,

@@ -3,7 +3,7 @@ import { isLogged, parseLogLevel, parseRustLog } from '../../platform/log-level.
 import type { LogLevel } from '../../platform/log-level.ts';
 import { flag, optionalFlag } from '../flag.ts';
 import type { Flag, Kind } from '../flag.ts';
-import { choice, count, durationMs, onOff, path } from '../kinds.ts';
+import { choice, count, durationMs, onOff, path, text } from '../kinds.ts';
 
 const LOG_TAKES = 'debug, info, warn, error or off, or directives such as info,mx8=debug';
 
@@ -73,9 +73,9 @@ export const pollMs: Flag<number> = flag(
 export const headlessPolls: Flag<number> = flag(
   count('polls', { max: 1_000_000 }),
   {
-    name: 'polls',
+    name: 'headless-polls',
     variable: 'MX8_TUI_HEADLESS_POLLS',
-    doc: 'Ask this many times, print each answer as a line and end; 0 goes on until stopped.',
+    doc: 'Ask this many times, print each answer and end; 0 goes on until stopped, on a screen where there is one.',
   },
   0,
 );
@@ -88,6 +88,40 @@ export const manifestPath: Flag<string | null> = optionalFlag(
     doc: 'A copy of the job’s manifest from which a screen names the samples that are worked on.',
   },
   'the manifest is asked of the coordinator',
+);
+
+export const manifestHash: Flag<string | null> = optionalFlag(
+  {
+    takes: 'a manifest hash: 64 hex digits in lower case, with or without sha256: before them',
+    placeholder: 'HASH',
+    parse: (raw) => /^(?:sha256:)?([0-9a-f]{64})$/.exec(raw)?.[1],
+  },
+  {
+    name: 'manifest-hash',
+    variable: 'MX8_TUI_MANIFEST_HASH',
+    doc: 'The manifest that the job is expected to read; a screen says when it is another.',
+  },
+  'whichever the job reads',
+);
+
+export const search: Flag<string | null> = optionalFlag(
+  text('TEXT', 'a text to look for in locations and hints'),
+  {
+    name: 'search',
+    variable: 'MX8_TUI_SEARCH',
+    doc: 'Rows of the manifest that have this text are shown first.',
+  },
+  'the manifest from its first row on',
+);
+
+export const rowsPerPage: Flag<number | null> = optionalFlag(
+  count('rows', { min: 1, max: 1000 }),
+  {
+    name: 'rows-per-page',
+    variable: 'MX8_TUI_ROWS_PER_PAGE',
+    doc: 'How many rows of the manifest are shown at a time.',
+  },
+  'as many as fit on a screen; 5 where they are printed',
 );
 
 export const staleHeartbeatMs: Flag<number> = flag(
