@@ -5,10 +5,12 @@
 import type { CrewEffect } from '../core/node/crew-protocol.ts';
 import type { NodeEvent } from '../core/node/node-machine.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
-import type { Clock } from '../ports/clock.ts';
+import { rssBreachMessage } from '../core/memory/rss-cap.ts';
+import { processRssBytes } from '../platform/process-tree.ts';
+import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import { asFailure } from './calls.ts';
-import { EXIT_TIMEOUT_MS } from './limits.ts';
+import { EXIT_TIMEOUT_MS, WORKER_RSS_INTERVAL_MS } from './limits.ts';
 import type { FromWorker, ToWorker, WorkerSettings, WorkerStats } from './worker-messages.ts';
 import { WorkerProcess } from './worker-process.ts';
 
@@ -43,6 +45,7 @@ export class ProcessCrew {
   #sinkKind: string | null = null;
   #rssHighWaterBytes = 0;
   #dismissed = false;
+  #rssTimer: TimerHandle | null = null;
 
   constructor(options: ProcessCrewOptions) {
     this.#options = options;
@@ -97,6 +100,7 @@ export class ProcessCrew {
   /** Ends every worker process; those that do not go by themselves are killed. */
   async dismiss(atOnce: boolean): Promise<void> {
     this.#dismissed = true;
+    this.#rssTimer?.clear();
     const members = [...this.#members.values()];
     for (const { process } of members) {
       if (atOnce) process.kill();
@@ -130,6 +134,27 @@ export class ProcessCrew {
     this.#members.set(slot, { incarnation, process, stats: null });
     events.emit('debug', 'worker_started', { slot, worker_pid: process.pid ?? null });
     process.send({ type: 'configure', settings: settings(slot) });
+    this.#watchMemory();
+  }
+
+  /**
+   * A worker looks after its own memory, but cannot while user code blocks its event loop: the agent
+   * looks too, from outside, and kills what is above its cap.
+   */
+  #watchMemory(): void {
+    if (this.#rssTimer !== null) return;
+    const { clock, settings } = this.#options;
+    const look = (): void => {
+      for (const [slot, { process }] of this.#members) {
+        const { maxProcessRssBytes: capBytes, ...knobs } = settings(slot);
+        const rssBytes = process.pid === undefined ? null : processRssBytes(process.pid);
+        if (capBytes === null || rssBytes === null || rssBytes <= capBytes) continue;
+        const message = rssBreachMessage(rssBytes, capBytes, { ...knobs, want: null });
+        process.kill({ code: 'rss_cap_exceeded', message });
+      }
+      this.#rssTimer = this.#dismissed ? null : clock.setTimer(WORKER_RSS_INTERVAL_MS, look);
+    };
+    this.#rssTimer = clock.setTimer(WORKER_RSS_INTERVAL_MS, look);
   }
 
   #passOn(slot: number, message: ToWorker): void {

@@ -43,3 +43,6 @@ export const HEAP_MIB_MIN = 64;
 
 /** How often a worker looks whether its agent still lives, should its event loop be stuck. */
 export const ORPHAN_CHECK_INTERVAL_MS = 500;
+
+/** How often the agent looks at its workers' memory from outside: a look costs about 10 µs a worker. */
+export const WORKER_RSS_INTERVAL_MS = 50;

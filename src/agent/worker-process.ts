@@ -21,6 +21,8 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #relay: LineRelay;
   readonly #heapMiB: number | null;
+  /** Why the agent killed it, where that is not for the exit status to say. */
+  #verdict: WorkerEnd | null = null;
   readonly exited: Promise<void>;
 
   constructor(options: WorkerProcessOptions) {
@@ -66,11 +68,14 @@ export class WorkerProcess {
     if (this.#child.connected) this.#child.send(message, () => undefined);
   }
 
-  kill(): void {
+  /** SIGKILL; `verdict` is then how it ended. */
+  kill(verdict: WorkerEnd | null = null): void {
+    this.#verdict ??= verdict;
     this.#child.kill('SIGKILL');
   }
 
   #endOf(status: number | null, signal: string | null): WorkerEnd {
+    if (this.#verdict !== null) return this.#verdict;
     const words = this.#relay.lastWords;
     const how = signal === null ? `exit status ${status ?? 'unknown'}` : `signal ${signal}`;
     if (this.#relay.ranOutOfHeap && this.#heapMiB !== null) {

@@ -17,15 +17,21 @@ export function treeRssBytes(rootPid: number): number | null {
   const pids = [rootPid];
   for (let at = 0; at < pids.length && at < PROCESSES_MAX; at += 1) {
     const pid = pids[at] ?? rootPid;
-    const statm = readText(`/proc/${pid}/statm`);
-    if (statm === null) continue;
+    const rssBytes = processRssBytes(pid);
+    if (rssBytes === null) continue;
     isKnown = true;
-    sum += Number(statm.split(' ')[1] ?? 0) * PAGE_BYTES;
+    sum += rssBytes;
     for (const child of (readText(`/proc/${pid}/task/${pid}/children`) ?? '').split(' ')) {
       if (child.trim() !== '') pids.push(Number(child));
     }
   }
   return isKnown ? sum : null;
+}
+
+/** Resident bytes of one process; null where /proc does not tell, or when it is gone. */
+export function processRssBytes(pid: number): number | null {
+  const statm = readText(`/proc/${pid}/statm`);
+  return statm === null ? null : Number(statm.split(' ')[1] ?? 0) * PAGE_BYTES;
 }
 
 /** Null for a process that has just gone, which is no error here. */

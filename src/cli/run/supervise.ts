@@ -8,6 +8,7 @@ import { elapsedMs } from '../../core/base/units.ts';
 import { treeRssBytes } from '../../platform/process-tree.ts';
 import type { CoordinatorClient } from '../../ports/coordinator-client.ts';
 import type { EventSink } from '../../ports/event-sink.ts';
+import { bytesText } from '../../view/format.ts';
 import { EMPTY_HISTORY, lookAt, type ViewHistory } from '../../view/job-view.ts';
 import type { ViewLimits } from '../../view/looks.ts';
 import type { CommandIo } from '../command-io.ts';
@@ -58,6 +59,9 @@ export async function supervise(options: SuperviseOptions): Promise<RunResult> {
     const nowMs = io.clock.nowMs();
     const rssBytes = treeRssBytes(process.pid);
     if (rssBytes !== null) peakRssBytes = Math.max(peakRssBytes ?? 0, rssBytes);
+    if (rssBytes !== null && rssBytes > options.rssCapBytes) {
+      throw overCap(rssBytes, options.rssCapBytes);
+    }
     const look = lookAt(snapshot, nowMs, history, options.limits);
     history = look.history;
     const { name, rssCapBytes } = options;
@@ -100,6 +104,12 @@ function progressFields(
     nodes: snapshot.registeredNodes,
     rss_bytes: rssBytes,
   };
+}
+
+/** Each worker has a cap of its own; all together passing theirs means that one of them got away. */
+function overCap(rssBytes: number, capBytes: number): Mx8Error {
+  const message = `the processes of the run have ${bytesText(rssBytes)} of resident memory together, above the ${bytesText(capBytes)} of --ram-gb; lower --nodes, --workers or --max-inflight-bytes, or raise --ram-gb`;
+  return new Mx8Error('rss_cap_exceeded', message, { rss_bytes: rssBytes, ram_bytes: capBytes });
 }
 
 /** The job's own failure, under its own code, so that scripts can branch on it. */
