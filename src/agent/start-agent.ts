@@ -223,7 +223,13 @@ class Agent implements AgentHandle {
     const spec = this.#spec;
     if (work.type !== 'job' || spec === null) return Promise.resolve();
     const inputManifestHash = spec.manifestHash;
-    this.#claim ??= claimOutput(work.out, { jobId, inputManifestHash, sink: sinkKind }).then(
+    this.#claim ??= claimOutput(work.out, {
+      jobId,
+      inputManifestHash,
+      sink: sinkKind,
+      jobName: null,
+      input: null,
+    }).then(
       () => undefined,
       (error: unknown) => {
         // The fault of this agent's --out, not of the job: others go on.

@@ -14,6 +14,9 @@ export interface OutputClaim {
   readonly inputManifestHash: ManifestHash;
   /** `kind` of the sink. */
   readonly sink: string;
+  /** Name of the job, and its input as it was typed; null where the one who claimed did not know. */
+  readonly jobName: string | null;
+  readonly input: string | null;
 }
 
 /** Begins the names of folders that a claim works in. */
@@ -79,12 +82,14 @@ async function writeClaim(out: string, path: string, text: string): Promise<bool
 }
 
 function encodeClaim(claim: OutputClaim): string {
-  const { jobId: id, inputManifestHash, sink } = claim;
+  const { jobId: id, inputManifestHash, sink, jobName, input } = claim;
   const fields = {
     schema_version: 1,
     job_id: id,
     input_manifest_hash: inputManifestHash,
     sink,
+    job_name: jobName,
+    input,
   };
   return `${JSON.stringify(fields, null, 2)}\n`;
 }
@@ -101,7 +106,14 @@ function decodeClaim(text: string, path: string): OutputClaim {
     const { schema_version: version, job_id: id, input_manifest_hash: hash, sink } = fields;
     const known = version === 1 && typeof id === 'string' && isId(id) && typeof sink === 'string';
     if (known && typeof hash === 'string' && isManifestHash(hash)) {
-      return { jobId: jobId(id), inputManifestHash: hash, sink };
+      const { job_name: name, input } = fields;
+      return {
+        jobId: jobId(id),
+        inputManifestHash: hash,
+        sink,
+        jobName: typeof name === 'string' ? name : null,
+        input: typeof input === 'string' ? input : null,
+      };
     }
   }
   const message = `${path} does not say which job the output folder belongs to; expected job_id, input_manifest_hash and sink`;

@@ -335,6 +335,8 @@ test('claims that begin one after the other, each while another is being written
     jobId: jobId('one'),
     inputManifestHash: manifestHash('a'.repeat(64)),
     sink: 'jsonl',
+    jobName: null,
+    input: null,
   };
   await using folder = await temporaryFolder();
   for (let round = 0; round < 20; round += 1) {
@@ -354,6 +356,8 @@ test('an output folder belongs to one job, and its claims may race', async () =>
     jobId: jobId('one'),
     inputManifestHash: manifestHash('a'.repeat(64)),
     sink: 'jsonl',
+    jobName: null,
+    input: null,
   };
   await using folder = await temporaryFolder();
   const out = folder.join('out');

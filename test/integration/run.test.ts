@@ -9,6 +9,7 @@ import { type Mx8, until, Workbench } from '../support/mx8-process.ts';
 import { descendants, stillRunning } from '../support/processes.ts';
 
 const JOB = fileURLToPath(new URL('../support/jobs/checksum.job.ts', import.meta.url));
+const OTHER_JOB = fileURLToPath(new URL('../support/jobs/padded.job.ts', import.meta.url));
 const SMALL = ['--ram-gb', '1.5'];
 
 /** The manifest that the output folder says it was made from. */
@@ -74,6 +75,24 @@ test('a job over a folder ends with every sample in the output once, and a summa
   const resumed = await bench.run(['run', JOB, '--data', data, '--out', out, '--resume', ...SMALL]);
   assert.equal(resumed.code, 0, resumed.stderr);
   await assertExactlyOnce(bench, out, 300);
+  const otherJob = await bench.run(['run', OTHER_JOB, '--out', out, '--resume', ...SMALL]);
+  assert.match(otherJob.stderr, /holds the output of job checksum, not of padded/);
+  const otherData = ['--data', bench.path('elsewhere'), '--out', out, '--resume', ...SMALL];
+  const mixed = await bench.run(['run', JOB, ...otherData]);
+  assert.match(mixed.stderr, /holds the output of input .*, not of .*elsewhere/);
+});
+
+test('a second run on an output in work is refused, and the first goes on', async () => {
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', 200);
+  const out = bench.path('out');
+  const args = ['run', JOB, '--data', data, '--out', out, '--json', ...SMALL];
+  const first = bench.start(args, { TEST_PAUSE_MS: '100' });
+  await until('some samples are committed', () => committed(first) > 0);
+  const second = await bench.run(['run', JOB, '--out', out, '--resume', ...SMALL]);
+  assert.match(second.stderr, /another process is working on the output/);
+  assert.equal((await first.ended).code, 0);
+  await assertExactlyOnce(bench, out, 200);
 });
 
 test('Ctrl-C stops within two seconds, says how to go on, and --resume repeats nothing', async () => {

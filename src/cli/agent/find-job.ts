@@ -33,13 +33,28 @@ async function reachableJobs(
   client: Pick<CoordinatorClient, 'listJobs'>,
   io: Pick<CommandIo, 'clock' | 'events' | 'signal'>,
 ): Promise<readonly JobSnapshot[]> {
+  io.events.emit('info', 'coordinator_ask', { question: 'which job it runs' });
   for (;;) {
     try {
-      return await client.listJobs();
+      return await orAborted(client.listJobs(), io.signal);
     } catch (error) {
       if (!(error instanceof Mx8Error && error.retryable)) throw error;
       io.events.emit('warn', 'coordinator_wait', { code: error.code, message: error.message });
     }
     await io.clock.sleep(ASK_INTERVAL_MS, io.signal);
+  }
+}
+
+/** The answer, or the reason of the signal when it aborts first: a call may wait long for a coordinator. */
+async function orAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([answer, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+    answer.catch(() => undefined);
   }
 }

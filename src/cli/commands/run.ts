@@ -5,6 +5,7 @@ import { Mx8Error } from '../../core/base/errors.ts';
 import type { JobSnapshot } from '../../core/job/protocol.ts';
 import { startCoordinator } from '../../coordinator/index.ts';
 import { SqliteLog } from '../../log/sqlite-log.ts';
+import { StateLock } from '../../log/state-lock.ts';
 import type { EventSink } from '../../ports/event-sink.ts';
 import { countText } from '../../view/format.ts';
 import type { CommandIo } from '../command-io.ts';
@@ -39,6 +40,7 @@ const RUN_FLAGS = {
   seed: data.seed,
   epoch: data.epoch,
   maxInflightBytes: memory.maxInflightBytes,
+  maxProcessRssBytes: memory.maxProcessRssBytes,
   prefetchBatches: memory.prefetchBatches,
   maxQueueBatches: memory.maxQueueBatches,
   manifestStoreRoot: data.manifestStoreRoot,
@@ -79,7 +81,11 @@ async function runCommand(line: CommandLine<typeof RUN_FLAGS>, io: CommandIo): P
   using screen = new StatusScreen(io);
   const given: ReadonlySet<string> = line.given;
   const isQuiet = io.isTerminal && !given.has('log');
-  const events = options.json ? jsonEvents(io) : isQuiet ? quietEvents(io.events) : io.events;
+  const events = options.json
+    ? jsonEvents(io)
+    : isQuiet
+      ? quietEvents(io, (text) => screen.print(text))
+      : io.events;
   const prepared = await prepareRun(line.argument, options, { io, screen, events });
   screen.clear();
   let last: JobSnapshot | null = null;
@@ -110,6 +116,7 @@ async function runPrepared(
 ): Promise<Finished> {
   const stateFolder = join(prepared.out, '_mx8', 'state');
   await mkdir(stateFolder, { recursive: true });
+  using _lock = StateLock.take(join(stateFolder, 'run.lock'), `the output ${prepared.outText}`);
   const log = new SqliteLog(join(stateFolder, 'coordinator.sqlite'));
   const fatal = Promise.withResolvers<never>();
   fatal.promise.catch(() => undefined);

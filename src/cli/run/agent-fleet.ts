@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline';
 import { Mx8Error } from '../../core/base/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { EventSink } from '../../ports/event-sink.ts';
+import { EXIT_USAGE } from '../exit-codes.ts';
 
 export interface FleetOptions {
   /** Arguments of `mx8` for the agent with this node id. */
@@ -131,12 +132,14 @@ export class AgentFleet {
     if (code === 0 || this.#isStopping || this.#options.restarts === false) return;
     if (committedSamples() > agent.committedAtStart) this.#fruitlessRestarts = 0;
     this.#fruitlessRestarts += 1;
-    if (this.#fruitlessRestarts > FRUITLESS_RESTARTS_MAX) {
-      const last = agent.lastLines.at(-1) ?? 'it said nothing';
+    // What was typed is wrong, for example a variable that only agents read: starting again mends nothing.
+    if (code === EXIT_USAGE || this.#fruitlessRestarts > FRUITLESS_RESTARTS_MAX) {
+      const last =
+        agent.lastLines.find((line) => line.startsWith('mx8: ')) ?? agent.lastLines.at(-1);
       this.#lost.reject(
         new Mx8Error(
           'agents_lost',
-          `agents ended ${this.#fruitlessRestarts} times in a row without committing a sample; the last, ${agent.nodeId}, ended with ${signal ?? `exit code ${code ?? 'none'}`}: ${last}`,
+          `an agent ended without committing a sample, ${this.#fruitlessRestarts} in a row by now; the last, ${agent.nodeId}, ended with ${signal ?? `exit code ${code ?? 'none'}`}: ${last ?? 'it said nothing'}`,
           { node_id: agent.nodeId },
         ),
       );

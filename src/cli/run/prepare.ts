@@ -48,17 +48,21 @@ export interface RunSurroundings {
   readonly events: EventSink;
 }
 
+/** Modules import libraries and vocabularies: seconds at most. */
+const MODULE_LOAD_MS_MAX = 30_000;
+
 export async function prepareRun(
   jobFile: string,
   options: RunOptions,
   surroundings: RunSurroundings,
 ): Promise<PreparedRun> {
   const { io, events } = surroundings;
-  const loaded = await loadJobModule(jobFile);
+  const loaded = await loadInTime(jobFile, io);
   const { memory, workersPerNode } = memoryOf(options, events);
   const out = outputFolder(loaded, options);
   const state = await inspectOutput(out);
   checkOccupancy(out, state, options);
+  if (state.type === 'job') checkSameJob(out, state, loaded, options);
   const manifests = openManifestStore(options.manifestStoreRoot, { ...io, events });
   const input = await pinInput(loaded, options, state, manifests, surroundings);
   const id = state.type === 'job' ? state.claim.jobId : newJobId(loaded.name, io);
@@ -66,6 +70,8 @@ export async function prepareRun(
     jobId: id,
     inputManifestHash: input.hash,
     sink: loaded.job.output.kind,
+    jobName: loaded.name,
+    input: options.data ?? loaded.job.input,
   });
   return {
     name: loaded.name,
@@ -76,8 +82,40 @@ export async function prepareRun(
     memory,
     workersPerNode,
     outText: options.out ?? loaded.job.output.dir ?? out,
-    resumeCommand: `npx mx8 run ${jobFile} --out ${options.out ?? loaded.job.output.dir ?? out} --resume`,
+    resumeCommand: resumeCommand(jobFile, options.out, options),
   };
+}
+
+/** A module may wait for ever at its top level: that is said, instead of waiting with it. */
+async function loadInTime(jobFile: string, io: CommandIo): Promise<LoadedJob> {
+  const over = new AbortController();
+  const patience = io.clock.sleep(MODULE_LOAD_MS_MAX, AbortSignal.any([io.signal, over.signal]));
+  const late = patience.then(() => {
+    const message = `job module ${jobFile} did not finish loading within ${MODULE_LOAD_MS_MAX / 1000} s; let it wait inside process() instead of at its top level`;
+    throw new Mx8Error('job_module_invalid', message, { path: jobFile });
+  });
+  try {
+    return await Promise.race([loadJobModule(jobFile), late]);
+  } finally {
+    over.abort();
+    late.catch(() => undefined);
+  }
+}
+
+/** As it can be pasted into a shell, with what the run was given. */
+function resumeCommand(jobFile: string, out: string | null, options: RunOptions): string {
+  const words = ['npx', 'mx8', 'run', jobFile];
+  if (out !== null) words.push('--out', out);
+  if (options.nodes !== 1) words.push('--nodes', String(options.nodes));
+  if (options.ramBytes !== null) words.push('--ram-gb', String(options.ramBytes / 1024 ** 3));
+  if (options.workers !== null) words.push('--workers', String(options.workers));
+  if (options.onError !== 'fail') words.push('--on-error', options.onError);
+  if (options.manifestStoreRoot !== null) words.push('--manifest-store', options.manifestStoreRoot);
+  return [...words, '--resume'].map(shellWord).join(' ');
+}
+
+function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 function specOf(
@@ -106,14 +144,15 @@ function memoryOf(
   options: RunOptions,
   events: EventSink,
 ): { readonly memory: MemoryPlan; readonly workersPerNode: number } {
-  const { ramBytes, nodes, workers, maxInflightBytes } = options;
+  const { ramBytes, nodes, workers, maxInflightBytes, maxProcessRssBytes } = options;
   const wanted = { maxRamBytes: ramBytes, maxProcessRssBytes: null };
   const cap = effectiveRssCap(wanted, readMemoryLimits());
   if (cap.derived) events.emit('info', 'rss_cap_defaulted', rssCapFields(cap));
   const totalBytes = cap.capBytes;
   const workersPerNode = workers ?? defaultWorkers({ totalBytes, nodes }, availableParallelism());
-  const memory = planMemory({ totalBytes, nodes, workersPerNode, maxInflightBytes });
-  return { memory, workersPerNode };
+  const plan = planMemory({ totalBytes, nodes, workersPerNode, maxInflightBytes });
+  const workerBytes = Math.min(plan.workerBytes, maxProcessRssBytes ?? Infinity);
+  return { memory: { ...plan, workerBytes }, workersPerNode };
 }
 
 function outputFolder(loaded: LoadedJob, options: RunOptions): string {
@@ -141,6 +180,28 @@ function checkOccupancy(out: string, state: OutputState, options: RunOptions): v
     `output folder ${out} holds ${isComplete ? 'the finished' : 'an unfinished'} output of job ${state.claim.jobId}; ${isComplete ? 'choose another --out' : 'pass --resume to go on with it, or choose another --out'}`,
     { path: out, job_id: state.claim.jobId },
   );
+}
+
+/** An output is of one job over one input: going on with another would mix two in one folder. */
+function checkSameJob(
+  out: string,
+  state: Extract<OutputState, { readonly type: 'job' }>,
+  loaded: LoadedJob,
+  options: RunOptions,
+): void {
+  const { jobName, input, jobId: id } = state.claim;
+  const facts: readonly (readonly [string, string | null, string | null])[] = [
+    ['job', jobName, loaded.name],
+    ['input', input, options.data],
+  ];
+  for (const [what, has, wants] of facts) {
+    if (has === null || wants === null || has === wants) continue;
+    throw new Mx8Error(
+      'output_occupied',
+      `output folder ${out} holds the output of ${what} ${has}, not of ${wants}; go on with ${has}, or choose another --out`,
+      { path: out, job_id: id },
+    );
+  }
 }
 
 /** A resumed job reads exactly what it began with; nothing is listed again. */

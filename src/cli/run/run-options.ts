@@ -21,6 +21,8 @@ export interface RunOptions extends ViewLimits {
   readonly epoch: number;
   /** Of each worker; null to derive it. */
   readonly maxInflightBytes: number | null;
+  /** A further cap on each worker process; null for its share of the memory. */
+  readonly maxProcessRssBytes: number | null;
   readonly prefetchBatches: number;
   readonly maxQueueBatches: number;
   readonly manifestStoreRoot: string | null;

@@ -66,7 +66,7 @@ export const ERROR_KINDS = {
   interrupted: {
     status: 'CANCELLED',
     retryable: false,
-    remedy: 'Run the same command with --resume to go on.',
+    remedy: 'Start it again to go on; mx8 run goes on with --resume.',
   },
 
   // Data sets and manifests.
@@ -113,7 +113,8 @@ export const ERROR_KINDS = {
   file_empty: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Remove the empty file from the input.',
+    remedy:
+      'Set it aside with --on-error quarantine, or remove it and run again with another --out.',
   },
   label_missing: {
     status: 'INVALID_ARGUMENT',
@@ -328,7 +329,7 @@ export const ERROR_KINDS = {
   coordinator_state_in_use: {
     status: 'FAILED_PRECONDITION',
     retryable: true,
-    remedy: 'Stop the coordinator that uses the state, or choose another --state.',
+    remedy: 'Stop the process that uses the state, or choose another --state or --out.',
   },
   message_too_large: {
     status: 'RESOURCE_EXHAUSTED',
