@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 
 import { Mx8Error } from '../core/base/errors.ts';
 import { checkCaps } from '../core/memory/caps.ts';
+import type { Clock } from '../ports/clock.ts';
 import { LocalReader } from '../storage/local-reader.ts';
 import type { Pipeline, PipelineOptions } from './contract.ts';
 import { READER_THREADS_MAX } from './limits.ts';
@@ -21,12 +22,15 @@ export function openPipeline(options: PipelineOptions): Pipeline {
   const refusal = checkCaps({ ...options, rssCapBytes: null });
   if (refusal !== null) throw new Mx8Error(refusal.code, refusal.message);
   const ownsReader = options.reader === undefined;
-  const reader = options.reader ?? createReader(options.prefetchBatches);
+  const reader = options.reader ?? createReader(options.prefetchBatches, options.clock);
   return new PipelineRun({ ...options, reader, ownsReader });
 }
 
-/** A reader for several pipelines, one after the other or at once; its owner closes it. */
-export function createReader(prefetchBatches: number): LocalReader {
+/**
+ * A reader for several pipelines, one after the other or at once; its owner closes it. With a clock it
+ * lets a consumer that waits read for itself.
+ */
+export function createReader(prefetchBatches: number, clock?: Clock): LocalReader {
   const threadsMax = Math.min(availableParallelism(), READER_THREADS_MAX, prefetchBatches);
-  return new LocalReader({ threadsMax });
+  return new LocalReader({ jobsAtOnce: prefetchBatches, threadsMax, clock });
 }

@@ -159,6 +159,8 @@ export class PipelineRun implements Pipeline {
         this.#wake.ring();
       });
     this.#reads.add(read);
+    // A consumer that waits may make the read itself.
+    this.#wake.ring();
   }
 
   async #read(batch: InLine, { slabId, buffer }: Slab): Promise<void> {
@@ -197,6 +199,7 @@ export class PipelineRun implements Pipeline {
         const batch = this.#takeNext();
         if (batch !== undefined) return batch;
         if (this.#isStalled()) endStall ??= this.#beginStall();
+        this.#options.reader.help();
         this.#consumerWait.start();
         await this.#wake.wait();
         this.#consumerWait.stop();

@@ -1,5 +1,5 @@
 /** Runs a reading program through Node's thread pool; nothing blocks this thread. */
-import { close, constants, fstat, open, read, readv, stat } from 'node:fs';
+import { close, constants, fstat, open, read, readv, stat, statfs } from 'node:fs';
 
 import type { IoAnswer, IoProgram, IoRequest } from './io-request.ts';
 import { ioFault } from './io-request.ts';
@@ -7,6 +7,11 @@ import type { OpenShards } from './open-shards.ts';
 
 /** Without waiting for a writer should the path name a pipe. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
+
+/** ext2 to ext4, XFS, Btrfs, tmpfs, overlayfs, ZFS, F2FS: their numbers in statfs(2). */
+const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
+  0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x2fc12fc1, 0xf2f52010,
+]);
 
 export interface AsyncIo {
   readonly slab: Uint8Array;
@@ -87,9 +92,12 @@ function acquire(
       done(ioFault(error, 'open'));
       return;
     }
-    const { fd: used, surplus } = shards.opened(path, fd);
-    if (surplus === null) done(used);
-    else close(surplus, () => done(used));
+    statfs(path, (unknown, disk) => {
+      const isHere = unknown === null && LOCAL_FILE_SYSTEMS.has(disk.type);
+      const { fd: used, surplus } = shards.opened(path, fd, isHere);
+      if (surplus === null) done(used);
+      else close(surplus, () => done(used));
+    });
   });
   return null;
 }

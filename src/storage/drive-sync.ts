@@ -1,4 +1,4 @@
-/** Runs a reading program with synchronous calls; for reader threads. */
+/** Runs a reading program with synchronous calls; for reader threads, and for short reads. */
 import { closeSync, constants, fstatSync, openSync, readSync, readvSync, statSync } from 'node:fs';
 
 import type { IoAnswer, IoProgram, IoRequest } from './io-request.ts';
@@ -48,7 +48,7 @@ function call(request: IoRequest, io: SyncIo): number {
       return 0;
     case 'acquire': {
       const open = io.shards.acquire(request.path);
-      return open ?? io.shards.opened(request.path, openSync(request.path, OPEN_FLAGS)).fd;
+      return open ?? io.shards.opened(request.path, openSync(request.path, OPEN_FLAGS), false).fd;
     }
     case 'readv':
       return readvSync(request.fd, request.views, request.position);

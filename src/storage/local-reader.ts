@@ -1,18 +1,23 @@
 /**
  * Reads samples of local files and packed shards into slabs. Few large calls go through Node's thread
  * pool, which costs nothing to start. Many small ones (loose files, scattered records) go to reader
- * threads, once there have been so many that starting the threads pays.
+ * threads, once there have been so many that starting the threads pays. And whoever has to wait for a
+ * batch may `help`: it then makes a read itself that would otherwise wait for its turn in the pool.
  */
 import { close as closeFd } from 'node:fs';
 
 import { assert } from '../core/base/assert.ts';
+import { elapsedMs } from '../core/base/units.ts';
+import type { Clock } from '../ports/clock.ts';
 import { driveAsync } from './drive-async.ts';
+import { driveSync } from './drive-sync.ts';
 import { GAP_BYTES_MAX } from './fill-extents.ts';
 import { fill, measure } from './fill.ts';
 import { OpenShards } from './open-shards.ts';
 import type { ReadJob } from './read-job.ts';
 import { ReaderThreads } from './reader-threads.ts';
 import type { FilledSlab } from './reader-threads.ts';
+import { ShortReads } from './short-reads.ts';
 
 /** Starting a thread takes as long as about this many calls through the pool. */
 const CALLS_BEFORE_THREADS = 3_000;
@@ -20,29 +25,76 @@ const CALLS_BEFORE_THREADS = 3_000;
 const CALLS_OF_THREAD_JOB_MIN = 16;
 /** Open, read, read the end, close. */
 const CALLS_PER_FILE = 4;
+/** More than these at a time only push each other out of the pool's threads and their caches. */
+const POOL_JOBS_MAX = 2;
 
 export interface LocalReaderOptions {
+  /** Batches that are asked for at a time; the last of them waits for `help` or its turn. */
+  readonly jobsAtOnce: number;
   /** Most reader threads; 0 for none, ever. */
   readonly threadsMax: number;
+  /** Tells which reads are short; without it nobody can help. */
+  readonly clock?: Clock | undefined;
+}
+
+interface PoolJob {
+  readonly job: ReadJob;
+  readonly shape: JobShape;
+  readonly slab: ArrayBuffer;
+  readonly resolve: (filled: FilledSlab) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 export class LocalReader {
-  readonly #threadsMax: number;
+  readonly #options: LocalReaderOptions;
+  readonly #poolJobsMax: number;
   readonly #shards: OpenShards = new OpenShards();
   readonly #scratch: Uint8Array = new Uint8Array(GAP_BYTES_MAX);
+  readonly #shortReads: ShortReads = new ShortReads();
   readonly #underWay: Set<Promise<unknown>> = new Set();
+  #waiting: PoolJob[] = [];
+  #inPool: number = 0;
   #threads: ReaderThreads | null = null;
-  #poolCalls: number = 0;
+  #callsInPool: number = 0;
   #closing: Promise<void> | null = null;
 
   constructor(options: LocalReaderOptions) {
-    this.#threadsMax = options.threadsMax;
+    this.#options = options;
+    this.#poolJobsMax = Math.max(1, Math.min(POOL_JOBS_MAX, options.jobsAtOnce - 1));
   }
 
   /** The slab's memory is the reader's until the answer brings it back. */
   fill(job: ReadJob, slab: ArrayBuffer): Promise<FilledSlab> {
     assert(this.#closing === null, 'a closed reader is not asked to read');
-    return this.#track(this.#fill(job, slab));
+    const shape = shapeOf(job);
+    const threads = this.#threadsFor(shape.calls);
+    if (threads !== null) return this.#track(threads.fill(job, slab));
+    return this.#track(
+      new Promise((resolve, reject) => {
+        this.#waiting.push({ job, shape, slab, resolve, reject });
+        this.#startInPool();
+      }),
+    );
+  }
+
+  /**
+   * Makes the next read that waits for its turn, here and now, if it is surely short. To be called by
+   * who waits for a batch and has nothing else to do.
+   */
+  help(): void {
+    const { clock } = this.#options;
+    const next = this.#waiting[0];
+    if (clock === undefined || next === undefined || !this.#isShort(next.shape)) return;
+    this.#waiting.shift();
+    const startMs = clock.nowMs();
+    const slab = new Uint8Array(next.slab);
+    const io = { slab, shards: this.#shards, isCancelled: () => false };
+    try {
+      next.resolve({ slab: next.slab, result: driveSync(fill(next.job, slab, this.#scratch), io) });
+    } catch (error) {
+      next.reject(error);
+    }
+    this.#shortReads.made(elapsedMs(startMs, clock.nowMs()));
   }
 
   /** Sizes of whole files, -1 where there is none. */
@@ -62,6 +114,8 @@ export class LocalReader {
 
   async #close(): Promise<void> {
     this.#threads?.cancel();
+    for (const { slab, resolve } of this.#waiting) resolve({ slab, result: null });
+    this.#waiting = [];
     await Promise.allSettled(this.#underWay);
     await this.#threads?.close();
     await Promise.all(
@@ -75,21 +129,44 @@ export class LocalReader {
     );
   }
 
-  async #fill(job: ReadJob, slab: ArrayBuffer): Promise<FilledSlab> {
-    const threads = this.#threadsFor(callsOf(job));
-    if (threads !== null) return threads.fill(job, slab);
+  #startInPool(): void {
+    while (this.#inPool < this.#poolJobsMax) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      this.#inPool += 1;
+      this.#fillInPool(next).then(next.resolve, next.reject);
+    }
+  }
+
+  async #fillInPool({ job, shape, slab }: PoolJob): Promise<FilledSlab> {
+    const { clock } = this.#options;
+    const startMs = clock?.nowMs();
     const view = new Uint8Array(slab);
     const io = { slab: view, shards: this.#shards };
-    return { slab, result: await driveAsync(fill(job, view, this.#scratch), io) };
+    try {
+      const result = await driveAsync(fill(job, view, this.#scratch), io);
+      if (clock !== undefined && startMs !== undefined) {
+        this.#shortReads.observe(shape.bytes, elapsedMs(startMs, clock.nowMs()));
+      }
+      return { slab, result };
+    } finally {
+      this.#inPool -= 1;
+      this.#startInPool();
+    }
+  }
+
+  /** Records of shards that are open already, on disks of this machine, in few calls. */
+  #isShort({ bytes, calls, shards }: JobShape): boolean {
+    if (calls >= CALLS_OF_THREAD_JOB_MIN || !this.#shortReads.isShort(bytes)) return false;
+    return shards !== null && shards.every((path) => this.#shards.isOpenHere(path));
   }
 
   #threadsFor(calls: number): ReaderThreads | null {
-    if (calls < CALLS_OF_THREAD_JOB_MIN || this.#threadsMax === 0) return null;
+    const { threadsMax } = this.#options;
+    if (calls < CALLS_OF_THREAD_JOB_MIN || threadsMax === 0) return null;
     if (this.#threads?.isReady === true) return this.#threads;
-    this.#poolCalls += calls;
-    if (this.#poolCalls > CALLS_BEFORE_THREADS) {
-      this.#threads ??= new ReaderThreads(this.#threadsMax);
-    }
+    this.#callsInPool += calls;
+    if (this.#callsInPool > CALLS_BEFORE_THREADS) this.#threads ??= new ReaderThreads(threadsMax);
     return null;
   }
 
@@ -101,19 +178,37 @@ export class LocalReader {
   }
 }
 
-function callsOf(job: ReadJob): number {
-  const { locations, offsets, lengths } = job;
-  let calls = 0;
+/** What a job costs, about. */
+interface JobShape {
+  readonly calls: number;
+  /** Of records; whole files are not known. */
+  readonly bytes: number;
+  /** The shards it reads; null when it reads whole files, too. */
+  readonly shards: readonly string[] | null;
+}
+
+function shapeOf({ locations, offsets, lengths }: ReadJob): JobShape {
+  const shards: string[] = [];
+  let files = 0;
+  let runs = 0;
+  let bytes = 0;
   let location = '';
   let end = 0;
   for (let index = 0; index < locations.length; index += 1) {
     const offset = offsets[index] ?? 0;
+    const length = lengths[index] ?? 0;
+    const path = locations[index] ?? '';
+    if (offset === -1) {
+      files += 1;
+      continue;
+    }
     const gap = offset - end;
-    const isNeighbour = gap >= 0 && gap <= GAP_BYTES_MAX && locations[index] === location;
-    if (offset === -1) calls += CALLS_PER_FILE;
-    else if (!isNeighbour) calls += 1;
-    location = locations[index] ?? '';
-    end = offset + (lengths[index] ?? 0);
+    const isSame = path === location;
+    if (!isSame) shards.push(path);
+    if (!isSame || gap < 0 || gap > GAP_BYTES_MAX) runs += 1;
+    bytes += length;
+    location = path;
+    end = offset + length;
   }
-  return calls;
+  return { calls: files * CALLS_PER_FILE + runs, bytes, shards: files === 0 ? shards : null };
 }

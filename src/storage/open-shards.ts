@@ -5,6 +5,8 @@ const IDLE_SHARDS_MAX = 16;
 
 interface OpenShard {
   readonly fd: number;
+  /** On a disk of this machine: a read of it cannot hang on a network. */
+  readonly isHere: boolean;
   users: number;
 }
 
@@ -24,11 +26,19 @@ export class OpenShards {
    * Another job may have opened the same shard meanwhile: answers the descriptor to use, and the one
    * to close.
    */
-  opened(path: string, fd: number): { readonly fd: number; readonly surplus: number | null } {
+  opened(
+    path: string,
+    fd: number,
+    isHere: boolean,
+  ): { readonly fd: number; readonly surplus: number | null } {
     const existing = this.acquire(path);
     if (existing !== null) return { fd: existing, surplus: fd };
-    this.#shards.set(path, { fd, users: 1 });
+    this.#shards.set(path, { fd, isHere, users: 1 });
     return { fd, surplus: null };
+  }
+
+  isOpenHere(path: string): boolean {
+    return this.#shards.get(path)?.isHere === true;
   }
 
   /** Answers a descriptor that is to be closed now, if any. */

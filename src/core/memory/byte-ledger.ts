@@ -70,7 +70,7 @@ export class ByteLedger {
 
   /** Asks for a slab of at least `bytes`, at most the cap. The grant comes now or from a later call. */
   request(bytes: number): { readonly ticket: number; readonly grants: readonly SlabGrant[] } {
-    assert(bytes > 0 && bytes <= this.capBytes, `a slab of ${bytes} bytes fits the cap`);
+    assert(bytes > 0 && bytes <= this.capBytes, 'a slab that is asked for fits the cap');
     const ticket = this.#nextId;
     this.#nextId += 1;
     this.#waiting.push({ ticket, bytes });
@@ -121,7 +121,7 @@ export class ByteLedger {
   }
 
   #unhold(slabId: number): number {
-    const capacityBytes = must(this.#held.get(slabId), `slab ${slabId} is held`);
+    const capacityBytes = must(this.#held.get(slabId), 'a slab that is released is held');
     this.#held.delete(slabId);
     this.#heldBytes -= capacityBytes;
     return capacityBytes;
