@@ -155,6 +155,28 @@ export function runLogStoreSuite(options: LogStoreSuite): void {
       assert.deepEqual(await contents(store), ['2/1 x']);
     });
 
+    it('whoever follows gets what came after, until it is trimmed', async ({ store, reopen }) => {
+      await store.claim(0, 1, 'a');
+      for (const seq of [2, 3]) await store.append(seq, 1, bytes(`e${seq}`), `n${seq}`);
+      const standby = reopen();
+      const followed = await standby.follow(1);
+      assert.equal(followed.type, 'entries');
+      if (followed.type !== 'entries') return;
+      assert.deepEqual(
+        followed.entries.map((entry) => [entry.seq, entry.epoch]),
+        [
+          [2, 1],
+          [3, 1],
+        ],
+      );
+      assert.equal(followed.tailSeq, 3);
+      assert.deepEqual(await standby.follow(3), { type: 'entries', entries: [], tailSeq: 3 });
+      await store.snapshot(2, 1, bytes('state after 2'));
+      await store.trim(2, 1);
+      assert.deepEqual(await standby.follow(1), { type: 'trimmed', trimmedSeq: 2 });
+      assert.equal((await standby.follow(2)).type, 'entries');
+    });
+
     it('large and empty payloads come back byte by byte', async ({ store, reopen }) => {
       await store.claim(0, 1, 'a');
       const large = Uint8Array.from({ length: 3_000_000 }, (_, index) => (index * 31) & 0xff);

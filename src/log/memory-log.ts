@@ -3,6 +3,7 @@ import { assert } from '../core/base/assert.ts';
 import type {
   AppendResult,
   ClaimResult,
+  FollowedLog,
   LoadedLog,
   LogEntry,
   LogStore,
@@ -21,6 +22,7 @@ export class MemoryLogDisk {
   snapshot: Uint8Array | null = null;
   snapshotSeq = 0;
   trimmedSeq = 0;
+  readonly listeners: Set<() => void> = new Set();
 }
 
 export class MemoryLog implements LogStore {
@@ -40,6 +42,19 @@ export class MemoryLog implements LogStore {
       epoch: disk.epoch,
       trimmedSeq: disk.trimmedSeq,
     };
+  }
+
+  async follow(afterSeq: number): Promise<FollowedLog> {
+    const { entries, tailSeq, trimmedSeq } = this.#disk;
+    if (afterSeq < trimmedSeq) return { type: 'trimmed', trimmedSeq };
+    return { type: 'entries', entries: entries.filter((entry) => entry.seq > afterSeq), tailSeq };
+  }
+
+  watch(onTail: () => void): () => void {
+    const { listeners } = this.#disk;
+    const listener = (): void => onTail();
+    listeners.add(listener);
+    return () => listeners.delete(listener);
   }
 
   async claim(tailSeq: number, epoch: number, who: string): Promise<ClaimResult> {
@@ -101,6 +116,7 @@ export class MemoryLog implements LogStore {
   #put(seq: number, epoch: number, payload: Uint8Array, nonce: string): void {
     this.#disk.entries.push({ seq, epoch, payload, nonce });
     this.#disk.tailSeq = seq;
+    for (const listener of this.#disk.listeners) listener();
   }
 
   #fenced(): AppendResult {

@@ -13,6 +13,7 @@ import { Mx8Error } from '../core/base/errors.ts';
 import type {
   AppendResult,
   ClaimResult,
+  FollowedLog,
   LoadedLog,
   LogEntry,
   LogStore,
@@ -29,6 +30,9 @@ const PAGE_ENTRIES = 256;
 
 /** WAL pages (of 4 KiB) after which SQLite moves them into the file: 16 MiB. */
 const CHECKPOINT_PAGES = 4096;
+
+const ENTRIES_AFTER =
+  'SELECT seq, epoch, nonce, crc, payload FROM entry WHERE seq > ? ORDER BY seq LIMIT ?';
 
 const TABLES = `
   CREATE TABLE IF NOT EXISTS meta (
@@ -106,6 +110,21 @@ export class SqliteLog implements LogStore {
       epoch,
       trimmedSeq,
     };
+  }
+
+  async follow(afterSeq: number): Promise<FollowedLog> {
+    // The boundary is read after the entries: were it moved in between, entries may be missing.
+    const { tailSeq } = this.#reading(() => this.#meta());
+    const rows = this.#reading(() => this.#db.prepare(ENTRIES_AFTER).all(afterSeq, PAGE_ENTRIES));
+    const { trimmedSeq } = this.#reading(() => this.#meta());
+    if (afterSeq < trimmedSeq) return { type: 'trimmed', trimmedSeq };
+    const entries = rows.map((row, index) => this.#entry(afterSeq + 1 + index, row));
+    return { type: 'entries', entries, tailSeq };
+  }
+
+  /** SQLite tells nobody of another process's commit: whoever follows looks from time to time. */
+  watch(): () => void {
+    return () => {};
   }
 
   async claim(tailSeq: number, epoch: number, who: string): Promise<ClaimResult> {
@@ -234,23 +253,20 @@ export class SqliteLog implements LogStore {
   }
 
   *#entries(afterSeq: number, tailSeq: number): IterableIterator<LogEntry> {
-    const page = this.#db.prepare(
-      'SELECT seq, epoch, nonce, crc, payload FROM entry WHERE seq > ? ORDER BY seq LIMIT ?',
-    );
+    const page = this.#db.prepare(ENTRIES_AFTER);
     let last = afterSeq;
     while (last < tailSeq) {
       const rows = this.#reading(() => page.all(last, PAGE_ENTRIES));
       if (rows.length === 0) throw stateInvalid(this.#path, `entry ${last + 1} is missing`);
       for (const row of rows) {
-        const seq = Number(row['seq']);
-        if (seq !== last + 1) throw stateInvalid(this.#path, `entry ${last + 1} is missing`);
-        last = seq;
-        yield this.#entry(seq, row);
+        last += 1;
+        yield this.#entry(last, row);
       }
     }
   }
 
   #entry(seq: number, row: Row): LogEntry {
+    if (Number(row['seq']) !== seq) throw stateInvalid(this.#path, `entry ${seq} is missing`);
     const epoch = Number(row['epoch']);
     const payload = row['payload'];
     if (payload instanceof Uint8Array) {

@@ -34,8 +34,23 @@ export type AppendResult =
   /** A higher epoch was claimed, or the slot is not the tail: this writer leads no more. */
   | { readonly type: 'fenced'; readonly epoch: number };
 
+/** What a standby reads to keep up. */
+export type FollowedLog =
+  | {
+      readonly type: 'entries';
+      /** From the one after `afterSeq` on, in order, without gaps; bounded, so ask again from its last. */
+      readonly entries: readonly LogEntry[];
+      readonly tailSeq: number;
+    }
+  /** The entry after `afterSeq` may be gone: load the snapshot anew. */
+  | { readonly type: 'trimmed'; readonly trimmedSeq: number };
+
 export interface LogStore {
   load(): Promise<LoadedLog>;
+  /** Entries after `afterSeq`, for whoever holds the state up to there. */
+  follow(afterSeq: number): Promise<FollowedLog>;
+  /** Calls `onTail` soon after entries were added, as far as the store can tell. Returns what ends that. */
+  watch(onTail: () => void): () => void;
   /** Takes leadership by writing an epoch entry at slot `tailSeq + 1`. `who` is fresh per process. */
   claim(tailSeq: number, epoch: number, who: string): Promise<ClaimResult>;
   /**

@@ -331,6 +331,26 @@ export const ERROR_KINDS = {
     retryable: true,
     remedy: 'Stop the process that uses the state, or choose another --state or --out.',
   },
+  store_unavailable: {
+    status: 'UNAVAILABLE',
+    retryable: true,
+    remedy: 'Check that the store of the coordinator’s state runs and can be reached.',
+  },
+  store_outcome_unknown: {
+    status: 'UNAVAILABLE',
+    retryable: true,
+    remedy: 'Ask again; the write may or may not have been made.',
+  },
+  store_refused: {
+    status: 'FAILED_PRECONDITION',
+    retryable: false,
+    remedy: 'Check the address, the credentials and the certificates of the store.',
+  },
+  candidate_duplicate: {
+    status: 'FAILED_PRECONDITION',
+    retryable: false,
+    remedy: 'Give each coordinator an address of its own, or stop the one that has it.',
+  },
   message_too_large: {
     status: 'RESOURCE_EXHAUSTED',
     retryable: false,
