@@ -171,7 +171,7 @@ export class Writer {
   #schedule(): void {
     if (this.#isScheduled || this.#isWriting) return;
     this.#isScheduled = true;
-    setImmediate(() => void this.#turn());
+    this.#options.clock.defer(() => void this.#turn());
   }
 
   /** Answers what is queued, then stops. */

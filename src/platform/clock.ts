@@ -23,6 +23,10 @@ class NodeClock implements Clock {
     return new NodeTimer(delayMs, fire, options?.unref === true);
   }
 
+  defer(fire: () => void): void {
+    setImmediate(fire);
+  }
+
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) {

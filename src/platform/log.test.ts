@@ -13,6 +13,7 @@ const clock: Clock = {
   nowMs: () => monoMs(0),
   unixMs: () => unixMs(Date.UTC(2030, 0, 2, 3, 4, 5, 678)),
   setTimer: () => assert.fail('a log sets no timer'),
+  defer: () => assert.fail('a log defers nothing'),
   sleep: () => assert.fail('a log does not sleep'),
 };
 

@@ -13,6 +13,8 @@ export interface Clock {
   unixMs(): UnixMs;
   /** Calls `fire` once, `delayMs` from now. An `unref`ed timer does not keep the process alive. */
   setTimer(delayMs: number, fire: () => void, options?: { readonly unref?: boolean }): TimerHandle;
+  /** Calls `fire` once this turn's input is read: what arrived together is seen together. */
+  defer(fire: () => void): void;
   /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
 }

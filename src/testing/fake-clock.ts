@@ -36,6 +36,10 @@ export class FakeClock implements Clock {
     };
   }
 
+  defer(fire: () => void): void {
+    setImmediate(fire);
+  }
+
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const abort = (): void => {

@@ -21,6 +21,9 @@ export class EagerClock implements Clock {
     return { clear: () => undefined };
   }
 
+  /** Never fires, for the same reason. */
+  defer(): void {}
+
   async sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     await setImmediate();
     signal?.throwIfAborted();
