@@ -33,3 +33,12 @@ export const STALL_MS = 1000;
 
 /** Committed pieces in one chunk of a stream. */
 export const PIECES_PER_CHUNK = 4096;
+
+/** Tries of an elected leader to claim the log; each may lose to one more entry of its predecessor. */
+export const CLAIM_ATTEMPTS_MAX = 100;
+
+/** How often a standby reads the log unasked: what a store that tells of nothing would be behind by. */
+export const FOLLOW_INTERVAL_MS = 200;
+
+/** How long a coordinator that handed over answers on, to say where the new leader is. */
+export const FAREWELL_MS = 500;

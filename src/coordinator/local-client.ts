@@ -6,7 +6,7 @@ import type { JobId, ManifestHash } from '../core/base/units.ts';
 import type { Command, CommittedPiece, JobSnapshot, Reply } from '../core/job/protocol.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { Push } from '../ports/coordinator-client.ts';
+import type { CoordinatorView, Push } from '../ports/coordinator-client.ts';
 import type { CoordinatorBackend } from '../wire/backend.ts';
 import { CommandClient } from '../wire/command-client.ts';
 
@@ -42,7 +42,12 @@ export class LocalClient extends CommandClient {
   }
 
   async listJobs(): Promise<readonly JobSnapshot[]> {
-    return Promise.all(this.#backend.jobIds().map((jobId) => this.snapshot(jobId)));
+    const ids = await this.#backend.jobIds();
+    return Promise.all(ids.map((jobId) => this.snapshot(jobId)));
+  }
+
+  coordinator(): Promise<CoordinatorView> {
+    return this.#backend.coordinator();
   }
 
   async close(): Promise<void> {

@@ -1,10 +1,9 @@
 /**
- * Starts a coordinator: recovers its state from the log, takes leadership, serves gRPC. From then on the
- * writer decides everything; what is here only connects it to the world.
+ * Starts a coordinator: recovers its state from the log, leads or stands by, serves gRPC. The writer
+ * decides what is answered, the leadership who answers; what is here only connects them to the world.
  */
 import { Mx8Error } from '../core/base/errors.ts';
-import { committedPieces, jobIds } from '../core/job/coordinator.ts';
-import type { CommittedPiece, Fact, JobSpec } from '../core/job/protocol.ts';
+import type { Fact, JobSpec } from '../core/job/protocol.ts';
 import type { JobId } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorClient } from '../ports/coordinator-client.ts';
@@ -12,16 +11,24 @@ import type { EventSink } from '../ports/event-sink.ts';
 import type { LogStore } from '../ports/log-store.ts';
 import type { ManifestStore } from '../ports/manifest-store.ts';
 import type { Random } from '../ports/random.ts';
-import type { CoordinatorBackend } from '../wire/backend.ts';
 import { expectReply } from '../wire/command-client.ts';
-import { type GrpcServer, type ServerTls, startGrpcServer } from '../wire/grpc-server.ts';
+import {
+  addressText,
+  type GrpcServer,
+  type ServerTls,
+  startGrpcServer,
+} from '../wire/grpc-server.ts';
 import { MESSAGE_BYTES_MAX_DEFAULT } from '../wire/limits.ts';
+import type { Election } from '../ports/election.ts';
+import { Candidacy } from './candidacy.ts';
 import { logFacts } from './fact-events.ts';
-import { PIECES_PER_CHUNK, TICK_INTERVAL_MS_DEFAULT } from './limits.ts';
+import { type Leadership, SoleLeadership } from './leadership.ts';
+import { FAREWELL_MS, TICK_INTERVAL_MS_DEFAULT } from './limits.ts';
 import { LocalClient } from './local-client.ts';
 import { ManifestShelf } from './manifest-shelf.ts';
 import { PushHub } from './push-hub.ts';
-import { Writer } from './writer.ts';
+import { RoleBackend } from './role-backend.ts';
+import type { Writer } from './writer.ts';
 
 export interface CoordinatorOptions {
   /** Where the state is kept. The coordinator closes it when it stops. */
@@ -40,6 +47,10 @@ export interface CoordinatorOptions {
   readonly grpcMaxMessageBytes?: number;
   /** How often leases are looked at for expiry. Default 100 ms. */
   readonly tickIntervalMs?: number;
+  /** With one, several coordinators share the log: one leads, the others stand by. Closed at the end. */
+  readonly election?: Election;
+  /** Where clients and other coordinators are told to find this one. Default: the bound address. */
+  readonly advertise?: string;
   /**
    * The coordinator cannot go on (its log failed, or another leads) and serves no more. The process
    * should end with this error; started again it goes on from what was answered.
@@ -50,6 +61,8 @@ export interface CoordinatorOptions {
 export interface CoordinatorServer {
   readonly host: string;
   readonly port: number;
+  /** `leader`, or `standby` as long as another one leads. */
+  readonly role: 'leader' | 'standby';
   /** The same coordinator without the way over gRPC. */
   readonly client: CoordinatorClient;
   /**
@@ -59,7 +72,7 @@ export interface CoordinatorServer {
   beginRun(jobId: JobId, worldSize: number): Promise<boolean>;
   /** Calls `listener` with everything that happens, once it is durable. */
   onFact(listener: (fact: Fact) => void): void;
-  /** Answers what was asked, stops serving and closes the log; within a second. */
+  /** Answers what was asked, hands over, stops serving and closes the log; within a second or two. */
   stop(): Promise<void>;
 }
 
@@ -78,28 +91,28 @@ class RunningCoordinator implements CoordinatorServer {
   readonly host: string;
   readonly client: CoordinatorClient;
   readonly #options: CoordinatorOptions;
-  readonly #writer: Writer;
+  readonly #leadership: Leadership;
   readonly #shelf: ManifestShelf;
-  readonly #backend: CoordinatorBackend;
+  readonly #hub: PushHub = new PushHub();
+  readonly #backend: RoleBackend;
   readonly #listeners: ((fact: Fact) => void)[] = [];
   #grpc: GrpcServer | null = null;
   #stopped: Promise<void> | null = null;
 
   constructor(options: CoordinatorOptions) {
-    const { log, clock, random, events } = options;
-    const tickIntervalMs = options.tickIntervalMs ?? TICK_INTERVAL_MS_DEFAULT;
-    const onFatal = (error: Mx8Error): void => this.#fail(error);
+    const { clock, events, bind } = options;
     this.#options = options;
-    this.host = options.bind.host;
-    this.#writer = new Writer({ log, clock, random, events, tickIntervalMs, onFatal });
+    this.host = bind.host;
     this.#shelf = new ManifestShelf(options.manifests);
-    const hub = new PushHub();
-    this.#writer.onFacts((facts) => {
-      logFacts(facts, events);
-      hub.publish(facts);
-      this.#tell(facts);
+    this.#leadership = this.#newLeadership();
+    this.#backend = new RoleBackend({
+      leadership: this.#leadership,
+      shelf: this.#shelf,
+      hub: this.#hub,
+      clock,
+      events,
+      address: () => this.#address,
     });
-    this.#backend = backendOf(this.#writer, this.#shelf, hub, options);
     this.client = new LocalClient(this.#backend, clock);
   }
 
@@ -107,13 +120,22 @@ class RunningCoordinator implements CoordinatorServer {
     return this.#grpc?.port ?? this.#options.bind.port;
   }
 
+  get role(): 'leader' | 'standby' {
+    return this.#leadership.view.role;
+  }
+
+  get #address(): string {
+    const { advertise, tls } = this.#options;
+    if (advertise !== undefined) return advertise;
+    const address = addressText({ host: this.host, port: this.port });
+    return tls === undefined ? address : `https://${address}`;
+  }
+
+  /** A candidate serves before it knows who leads; a sole coordinator once it does. */
   async start(): Promise<void> {
-    const { bind, clock, events, jobs = [] } = this.#options;
+    const { bind, clock, events, election } = this.#options;
     const startMs = clock.nowMs();
-    await this.#writer.start();
-    for (const spec of jobs) {
-      expectReply(await this.#writer.submit({ type: 'create_job', spec }), 'job_created');
-    }
+    if (election === undefined) await this.#leadership.start();
     this.#grpc = await startGrpcServer({
       backend: this.#backend,
       clock,
@@ -122,19 +144,20 @@ class RunningCoordinator implements CoordinatorServer {
       insecure: this.#options.insecure ?? false,
       messageBytesMax: this.#options.grpcMaxMessageBytes ?? MESSAGE_BYTES_MAX_DEFAULT,
     });
-    const { epoch, entriesReplayed } = this.#writer.figures;
+    if (election !== undefined) await this.#leadership.start();
+    const { epoch, appliedSeq } = this.#leadership.view;
     events.emit('info', 'coordinator_serving', {
       host: this.host,
       port: this.port,
       epoch,
-      jobs: this.#backend.jobIds().length,
-      entries_replayed: entriesReplayed,
+      jobs: this.#leadership.state.jobs.size,
+      seq: appliedSeq,
       start_ms: Math.round(clock.nowMs() - startMs),
     });
   }
 
   async beginRun(jobId: JobId, worldSize: number): Promise<boolean> {
-    const reply = await this.#writer.submit({ type: 'begin_run', jobId, worldSize });
+    const reply = await this.#backend.submit({ type: 'begin_run', jobId, worldSize });
     if (reply.type === 'refused' && reply.code === 'job_unknown') return false;
     expectReply(reply, 'ok');
     return true;
@@ -150,11 +173,73 @@ class RunningCoordinator implements CoordinatorServer {
   }
 
   async #stop(): Promise<void> {
-    await this.#grpc?.stop();
-    await this.#writer.stop();
+    const { election, log } = this.#options;
+    if (election === undefined) await this.#grpc?.stop();
+    await this.#leadership.stop();
+    if (election !== undefined) {
+      await this.#sayWhoLeads(election);
+      await this.#grpc?.stop();
+      await election.close();
+    }
     await this.client.close();
     await this.#shelf.close();
-    await this.#options.log.close();
+    await log.close();
+  }
+
+  /** Clients that still come here are told where to go, as soon as that is known. */
+  async #sayWhoLeads(election: Election): Promise<void> {
+    const { clock, events } = this.#options;
+    const deadlineMs = clock.nowMs() + FAREWELL_MS;
+    try {
+      if ((await election.candidates()).length === 0) return;
+      while (clock.nowMs() < deadlineMs) {
+        const leader = await election.leader();
+        if (leader !== null) {
+          this.#backend.handedOverTo = leader;
+          this.#grpc?.endSessions();
+          return;
+        }
+        await clock.sleep(FAREWELL_MS / 50);
+      }
+    } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause);
+      events.emit('warn', 'hand_over_unknown', { message });
+    }
+  }
+
+  #newLeadership(): Leadership {
+    const { log, clock, random, events, election } = this.#options;
+    const tickIntervalMs = this.#options.tickIntervalMs ?? TICK_INTERVAL_MS_DEFAULT;
+    const who = Buffer.from(random.bytes(9)).toString('base64url');
+    const address = (): string => this.#address;
+    const prepare = (writer: Writer): Promise<void> => this.#createJobs(writer);
+    const onFacts = (facts: readonly Fact[]): void => {
+      logFacts(facts, events);
+      this.#hub.publish(facts);
+      this.#tell(facts);
+    };
+    const onFatal = (error: Mx8Error): void => this.#fail(error);
+    const common = { log, clock, random, events, tickIntervalMs, onFacts };
+    if (election === undefined) {
+      return new SoleLeadership({ ...common, onFatal }, who, address, prepare);
+    }
+    return new Candidacy({
+      ...common,
+      election,
+      who,
+      address,
+      prepare,
+      onLeft: () => this.#grpc?.endSessions(),
+      onEnded: (error) => {
+        if (error !== null) this.#fail(error);
+      },
+    });
+  }
+
+  async #createJobs(writer: Writer): Promise<void> {
+    for (const spec of this.#options.jobs ?? []) {
+      expectReply(await writer.submit({ type: 'create_job', spec }), 'job_created');
+    }
   }
 
   #fail(error: Mx8Error): void {
@@ -177,46 +262,5 @@ class RunningCoordinator implements CoordinatorServer {
         this.#options.events.emit('error', 'fact_listener_failed', { message });
       }
     }
-  }
-}
-
-function backendOf(
-  writer: Writer,
-  shelf: ManifestShelf,
-  hub: PushHub,
-  { clock, events }: CoordinatorOptions,
-): CoordinatorBackend {
-  const jobSpec = (jobId: JobId): JobSpec | null => writer.state.jobs.get(jobId)?.spec ?? null;
-  return {
-    get epoch() {
-      return writer.figures.epoch;
-    },
-    submit: (command) => writer.submit(command),
-    subscribe: (jobId, nodeId, listener) => hub.subscribe(jobId, nodeId, listener),
-    jobIds: () => jobIds(writer.state),
-    jobSpec,
-    manifest: (jobId, hash) => shelf.ofJob(jobId, jobSpec(jobId), hash),
-    committedPieces: (jobId) => piecesOf(writer, jobId),
-    nowUnixMs: () => clock.unixMs(),
-    onInternalError: (error) => {
-      const stack = error.cause instanceof Error ? (error.cause.stack ?? '') : '';
-      events.emit('error', 'call_failed', { message: error.message, stack });
-    },
-  };
-}
-
-async function* piecesOf(writer: Writer, jobId: JobId): AsyncIterable<readonly CommittedPiece[]> {
-  for (let after = -1; ;) {
-    const from = after;
-    const pieces = await writer.read((state) =>
-      state.jobs.has(jobId) ? committedPieces(state, jobId, from, PIECES_PER_CHUNK) : null,
-    );
-    if (pieces === null) {
-      throw new Mx8Error('job_unknown', `this coordinator runs no job "${jobId}"`);
-    }
-    const last = pieces.at(-1);
-    if (last === undefined) return;
-    yield pieces;
-    after = last.start;
   }
 }

@@ -6,12 +6,10 @@
  * When an append fails or is fenced, nothing that was decided on the pending state has been said to
  * anybody: the writer stops for good and reports `onFatal`; its process ends and another takes over.
  */
-import { assert } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { elapsedMs, type MonoMs } from '../core/base/units.ts';
-import { decodeRecords, decodeSnapshot, encodeRecords, encodeSnapshot } from '../core/job/codec.ts';
+import { encodeRecords, encodeSnapshot } from '../core/job/codec.ts';
 import {
-  applyEntry,
   type CoordinatorState,
   emptyState,
   forgiveSilence,
@@ -22,16 +20,18 @@ import type { Command, Fact, Reply, StepContext } from '../core/job/protocol.ts'
 import type { JobRecord } from '../core/job/records.ts';
 import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
-import type { LogEntry, LogStore } from '../ports/log-store.ts';
+import type { ClaimResult, LogStore } from '../ports/log-store.ts';
 import type { Random } from '../ports/random.ts';
 import {
   BATCH_COMMANDS_MAX,
   BATCH_RECORDS_MAX,
+  CLAIM_ATTEMPTS_MAX,
   QUEUE_COMMANDS_MAX,
   SNAPSHOT_ENTRIES,
   SNAPSHOT_PAYLOAD_BYTES,
   STALL_MS,
 } from './limits.ts';
+import { Replica } from './replica.ts';
 
 export interface WriterOptions {
   readonly log: LogStore;
@@ -40,6 +40,16 @@ export interface WriterOptions {
   readonly events: EventSink;
   readonly tickIntervalMs: number;
   readonly onFatal: (error: Mx8Error) => void;
+  /** What this process has read of the log already; the writer's own from `start` on. Default: nothing. */
+  readonly replica?: Replica;
+  /**
+   * False once this process's time as the leader is up: from then on nothing is answered. Asked before
+   * and after every write. Default: always true, for a coordinator that nobody stands by for.
+   */
+  readonly mayLead?: () => boolean;
+  /** When a snapshot is due; see `limits.ts` for the defaults. */
+  readonly snapshotEntries?: number;
+  readonly snapshotPayloadBytes?: number;
 }
 
 export type FactListener = (facts: readonly Fact[]) => void;
@@ -59,6 +69,8 @@ interface Waiting {
 
 export interface WriterFigures {
   readonly epoch: number;
+  /** The last entry of the log. */
+  readonly seq: number;
   readonly entriesAppended: number;
   readonly entriesReplayed: number;
   readonly snapshotsTaken: number;
@@ -88,40 +100,45 @@ export class Writer {
     this.#tickedMs = options.clock.nowMs();
   }
 
-  /** Loads the log, takes leadership and serves. Throws when the log is damaged or held by another. */
+  /** Reads the log to its tail, claims it and serves. Throws when it is damaged or held by another. */
   async start(): Promise<void> {
     const { log, clock, random } = this.#options;
-    const loaded = await log.load();
-    if (loaded.snapshot !== null) this.#state = decodeSnapshot(loaded.snapshot);
-    this.#snapshotBytes = loaded.snapshot?.length ?? 0;
-    let seq = loaded.snapshotSeq;
-    for await (const entry of loaded.entries) {
-      assert(entry.seq === seq + 1, `entry ${seq + 1} follows entry ${seq}`);
-      seq = entry.seq;
-      this.#figures.entriesReplayed += 1;
-      if (entry.payload.length === 0) continue;
-      this.#bytesSinceSnapshot += entry.payload.length;
-      const records = recordsOf(entry);
-      applyEntry(this.#state, { epoch: entry.epoch, seq, records }, clock.nowMs());
-    }
+    const replica = this.#options.replica ?? new Replica(log, clock);
     this.#nonce = Buffer.from(random.bytes(12)).toString('base64url');
-    const claim = await log.claim(seq, loaded.epoch + 1, this.#nonce);
-    if (claim.type === 'lost') {
-      throw new Mx8Error(
-        'coordinator_state_in_use',
-        `another coordinator (${claim.holder}) took the same state at this moment; stop one of the two`,
-      );
-    }
+    const claim = await this.#claim(replica);
+    this.#state = replica.state;
     this.#epoch = claim.epoch;
     this.#seq = claim.tailSeq;
-    this.#entriesSinceSnapshot = seq - loaded.snapshotSeq;
+    this.#snapshotBytes = replica.snapshotBytes;
+    this.#entriesSinceSnapshot = replica.sinceSnapshot.entries;
+    this.#bytesSinceSnapshot = replica.sinceSnapshot.bytes;
+    this.#figures.entriesReplayed = replica.entriesReplayed;
     takeOver(this.#state, clock.nowMs());
     this.#tickedMs = clock.nowMs();
     this.#scheduleTick();
   }
 
+  /**
+   * An elected leader tries again as long as its time lasts: the one before it may still have appended
+   * something between the reading and the claim.
+   */
+  async #claim(replica: Replica): Promise<Extract<ClaimResult, { type: 'won' }>> {
+    const { log, mayLead } = this.#options;
+    for (let attempt = 1; ; attempt += 1) {
+      await replica.catchUp();
+      const claim = await log.claim(replica.seq, replica.epoch + 1, this.#nonce);
+      if (claim.type === 'won') return claim;
+      if (mayLead !== undefined && !mayLead()) throw timeIsUp();
+      if (mayLead !== undefined && attempt < CLAIM_ATTEMPTS_MAX) continue;
+      throw new Mx8Error(
+        'coordinator_state_in_use',
+        `another coordinator (${claim.holder}) took the same state at this moment; stop one of the two`,
+      );
+    }
+  }
+
   get figures(): WriterFigures {
-    return { epoch: this.#epoch, ...this.#figures };
+    return { epoch: this.#epoch, seq: this.#seq, ...this.#figures };
   }
 
   /** For reads of what no reply carries. Only between steps, never kept. */
@@ -184,6 +201,12 @@ export class Writer {
     this.#end(new Mx8Error('coordinator_unavailable', 'the coordinator has stopped'));
   }
 
+  /** Answers nothing more: what waits is told `error`, what is being written is asked for again. */
+  abandon(error: Mx8Error): void {
+    this.#tickTimer?.clear();
+    this.#end(error);
+  }
+
   /** One batch; between two of them the process reads its sockets and timers. */
   async #turn(): Promise<void> {
     this.#isScheduled = false;
@@ -208,7 +231,8 @@ export class Writer {
     const records: JobRecord[] = [];
     const facts: Fact[] = [];
     const answers: (() => void)[] = [];
-    const { clock } = this.#options;
+    const { clock, mayLead } = this.#options;
+    if (mayLead?.() === false) throw timeIsUp();
     const seq = this.#seq + 1;
     const nowUnixMs = clock.unixMs();
     for (const waiting of this.#queue) {
@@ -228,6 +252,8 @@ export class Writer {
     }
     this.#queue = this.#queue.slice(batch.length);
     if (records.length > 0) await this.#append(seq, records);
+    // Append, then look, then answer: whoever leads by now may have decided otherwise what was only read.
+    if (mayLead?.() === false) throw timeRanOutWriting();
     if (facts.length > 0) for (const listener of this.#listeners) listener(facts);
     for (const answer of answers) answer();
     await this.#snapshotIfDue();
@@ -245,11 +271,13 @@ export class Writer {
   }
 
   async #snapshotIfDue(): Promise<void> {
-    const isDue =
-      this.#entriesSinceSnapshot >= SNAPSHOT_ENTRIES ||
-      this.#bytesSinceSnapshot >= Math.max(SNAPSHOT_PAYLOAD_BYTES, this.#snapshotBytes);
-    if (!isDue) return;
     const { log, events } = this.#options;
+    const { snapshotEntries = SNAPSHOT_ENTRIES, snapshotPayloadBytes = SNAPSHOT_PAYLOAD_BYTES } =
+      this.#options;
+    const isDue =
+      this.#entriesSinceSnapshot >= snapshotEntries ||
+      this.#bytesSinceSnapshot >= Math.max(snapshotPayloadBytes, this.#snapshotBytes);
+    if (!isDue) return;
     const state = encodeSnapshot(this.#state);
     for (const write of [
       () => log.snapshot(this.#seq, this.#epoch, state),
@@ -294,7 +322,7 @@ export class Writer {
     // Whether a write that failed is on the disk nobody knows: callers are told to ask again, never
     // that it did not happen. A fenced write is known not to be there.
     const answer =
-      error.code === 'not_leader'
+      error.code === 'not_leader' || error.code === 'store_outcome_unknown'
         ? error
         : new Mx8Error('coordinator_unavailable', 'the coordinator ended; ask again', {}, error);
     for (const waiting of batch) waiting.reject(answer);
@@ -315,19 +343,24 @@ function fenced(epoch: number): Mx8Error {
   return new Mx8Error('not_leader', message, { epoch });
 }
 
+/** Known before anything was written: whoever asked may ask the next leader. */
+function timeIsUp(): Mx8Error {
+  return new Mx8Error(
+    'not_leader',
+    'not leader for mutating operation: its time as the leader is up',
+  );
+}
+
+/** What was written stands; whether it was decided by the leader of this moment is not known. */
+function timeRanOutWriting(): Mx8Error {
+  return new Mx8Error(
+    'store_outcome_unknown',
+    'the time of this coordinator as the leader ran out while it wrote',
+  );
+}
+
 function fatalError(cause: unknown): Mx8Error {
   if (cause instanceof Mx8Error) return cause;
   const why = cause instanceof Error ? cause.message : String(cause);
   return new Mx8Error('internal', `the coordinator cannot go on: ${why}`, {}, cause);
-}
-
-/** The records of an entry; what is wrong with them is said with its number. */
-function recordsOf(entry: LogEntry): readonly JobRecord[] {
-  try {
-    return decodeRecords(entry.payload);
-  } catch (error) {
-    if (!(error instanceof Mx8Error)) throw error;
-    const details = { ...error.details, seq: entry.seq };
-    throw new Mx8Error(error.code, `entry ${entry.seq}: ${error.message}`, details, error);
-  }
 }

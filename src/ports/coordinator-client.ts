@@ -16,6 +16,7 @@ import type {
   Registered,
 } from '../core/job/protocol.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
+import type { CandidateInfo, LeaderInfo } from './election.ts';
 
 export interface NodeIdentity {
   readonly jobId: JobId;
@@ -45,6 +46,25 @@ export interface FinalizeAnswer {
   readonly waitMs: number;
   readonly phase: JobSnapshot['phase'];
   readonly outputManifestHash: ManifestHash | null;
+}
+
+/** What a coordinator says of itself and of those beside it. */
+export interface CoordinatorView {
+  readonly role: 'leader' | 'standby';
+  /** Names the process; fresh per start. */
+  readonly who: string;
+  readonly address: string;
+  /** Null when nobody is known to lead. */
+  readonly leader: LeaderInfo | null;
+  /** How many times the lead was taken, restarts included. */
+  readonly epoch: number;
+  /** The last entry of the log whose effects this process has, and the last of the log. */
+  readonly appliedSeq: number;
+  readonly tailSeq: number;
+  /** Since when the answering process leads, on its wall clock; null when it does not. */
+  readonly leadsSinceUnixMs: number | null;
+  /** Everybody who could lead, this process included. */
+  readonly candidates: readonly CandidateInfo[];
 }
 
 export interface CoordinatorClient {
@@ -108,5 +128,7 @@ export interface CoordinatorClient {
   snapshot(jobId: JobId): Promise<JobSnapshot>;
   checkpoint(jobId: JobId): Promise<Uint8Array>;
   listJobs(): Promise<readonly JobSnapshot[]>;
+  /** Of the coordinator that leads if it can be reached, else of any that answers. */
+  coordinator(): Promise<CoordinatorView>;
   close(): Promise<void>;
 }

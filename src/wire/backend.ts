@@ -2,17 +2,25 @@
 import type { Mx8Error } from '../core/base/errors.ts';
 import type { JobId, ManifestHash, NodeId } from '../core/base/units.ts';
 import type { Command, CommittedPiece, JobSpec, Reply } from '../core/job/protocol.ts';
-import type { Push } from '../ports/coordinator-client.ts';
+import type { CoordinatorView, Push } from '../ports/coordinator-client.ts';
 import type { ManifestReader } from '../ports/manifest-store.ts';
 
+export type ReadCommand = Extract<Command, { readonly type: 'get_snapshot' | 'get_checkpoint' }>;
+
 export interface CoordinatorBackend {
-  /** The leadership under which everything here is answered. */
-  readonly epoch: number;
-  /** The reply, once everything that it was decided on is durable; rejects with `Mx8Error`. */
+  /** Answered by a standby too. */
+  coordinator(): Promise<CoordinatorView>;
+  /**
+   * The reply, once everything that it was decided on is durable; rejects with `Mx8Error`, `not_leader`
+   * (its details name the leader where that is known) on a coordinator that does not lead.
+   */
   submit(command: Command): Promise<Reply>;
+  /** The same for a command that only reads; a standby answers from what it has read of the log. */
+  read(command: ReadCommand): Promise<Reply>;
   /** Tells `listener` what the node is told unasked, until the returned function is called. */
   subscribe(jobId: JobId, nodeId: NodeId, listener: (push: Push) => void): () => void;
-  jobIds(): readonly JobId[];
+  /** Of the coordinator that leads; rejects like `submit`. */
+  jobIds(): Promise<readonly JobId[]>;
   /** Null when there is no such job. */
   jobSpec(jobId: JobId): JobSpec | null;
   /** The manifest of the job, which must have that hash. It stays open: do not close it. */

@@ -20,6 +20,7 @@ import type { Clock } from '../ports/clock.ts';
 import type {
   Accepted,
   CoordinatorClient,
+  CoordinatorView,
   FinalizeAnswer,
   NodeIdentity,
   Push,
@@ -55,6 +56,7 @@ export abstract class CommandClient implements CoordinatorClient {
   ): Promise<readonly SampleRecord[]>;
   abstract committedPieces(jobId: JobId): AsyncIterable<readonly CommittedPiece[]>;
   abstract listJobs(): Promise<readonly JobSnapshot[]>;
+  abstract coordinator(): Promise<CoordinatorView>;
   abstract close(): Promise<void>;
 
   onPush(listener: (push: Push) => void): void {

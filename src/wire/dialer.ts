@@ -5,6 +5,7 @@
  */
 import { Client, credentials, type ChannelCredentials } from '@grpc/grpc-js';
 import { must } from '../core/base/assert.ts';
+import { Mx8Error } from '../core/base/errors.ts';
 import type { Random } from '../ports/random.ts';
 import { type CoordAddress, parseCoordUrl } from './coord-url.ts';
 import { quietGrpcLog } from './grpc-log.ts';
@@ -34,6 +35,8 @@ export class Dialer {
   readonly #messageBytesMax: number;
   readonly #random: Random;
   #next = 0;
+  /** Where the leader was said to be; dialled before the list goes on. */
+  #hint: CoordAddress | null = null;
   #current: Connection | null = null;
 
   constructor(coordUrl: string, tls: ClientTls, messageBytesMax: number, random: Random) {
@@ -49,12 +52,34 @@ export class Dialer {
     return this.#current;
   }
 
-  /** That connection is of no use: the next one goes elsewhere. Safe to say more than once. */
-  failed(connection: Connection): void {
+  /**
+   * That connection is of no use: the next one goes elsewhere, to `leader` if that is known. Safe to say
+   * more than once.
+   */
+  failed(connection: Connection, leader: string | null = null): void {
     if (this.#current !== connection) return;
     this.#current = null;
-    this.#next = (this.#next + 1) % this.#addresses.length;
+    this.#hint = leader === null ? null : this.#trusted(leader, connection.address);
+    if (this.#hint === null) this.#next = (this.#next + 1) % this.#addresses.length;
     connection.client.close();
+  }
+
+  /** The next connection goes to that address; one that is open to another is closed. */
+  goTo(leader: string): void {
+    const connection = this.#current;
+    if (connection !== null) this.failed(connection, leader);
+  }
+
+  /** The address in a hint; null for one that cannot be read or would give up TLS. */
+  #trusted(leader: string, from: CoordAddress): CoordAddress | null {
+    try {
+      const [address] = parseCoordUrl(leader);
+      if (address === undefined || (from.usesTls && !address.usesTls)) return null;
+      return address.target === from.target ? null : address;
+    } catch (error) {
+      if (error instanceof Mx8Error) return null;
+      throw error;
+    }
   }
 
   /** The wait before attempt 1, 2, …: a whole round of the list is tried before it grows. */
@@ -69,7 +94,9 @@ export class Dialer {
   }
 
   #connect(): Connection {
-    const address = must(this.#addresses[this.#next], 'the list of addresses is not empty');
+    const listed = must(this.#addresses[this.#next], 'the list of addresses is not empty');
+    const address = this.#hint ?? listed;
+    this.#hint = null;
     const client = new Client(address.target, this.#credentials(address), {
       'grpc.max_receive_message_length': this.#messageBytesMax,
       'grpc.max_send_message_length': this.#messageBytesMax,

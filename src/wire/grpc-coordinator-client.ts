@@ -10,6 +10,7 @@ import { decodeSlice } from '../core/manifest/decode-slice.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
+import type { CoordinatorView } from '../ports/coordinator-client.ts';
 import { CommandClient } from './command-client.ts';
 import { type ClientTls, Dialer } from './dialer.ts';
 import { bytes, children, flag, requiredChild } from './fields.ts';
@@ -17,6 +18,7 @@ import { CALL_TIMEOUT_MS_DEFAULT, MESSAGE_BYTES_MAX_DEFAULT } from './limits.ts'
 import { SessionClient } from './session-client.ts';
 import { type CallerOptions, UnaryCaller } from './unary-caller.ts';
 import type { SessionCommand } from './v1-session.ts';
+import { coordinatorFrom } from './v1-coordinator.ts';
 import { jobSnapshotFrom, pieceFrom, specFrom, specMessage } from './v1-snapshot.ts';
 
 export interface GrpcClientOptions {
@@ -82,6 +84,19 @@ export class GrpcCoordinatorClient extends CommandClient {
   async listJobs(): Promise<readonly JobSnapshot[]> {
     const answer = await this.#caller.call('ListJobs', {});
     return children(answer, 'jobs').map(jobSnapshotFrom);
+  }
+
+  /** A standby says who leads: that one is asked, and what the standby said stands if it is away. */
+  async coordinator(): Promise<CoordinatorView> {
+    const first = coordinatorFrom(await this.#caller.call('GetCoordinator', {}));
+    if (first.role === 'leader' || first.leader === null) return first;
+    this.#dialer.goTo(first.leader.address);
+    try {
+      return coordinatorFrom(await this.#caller.call('GetCoordinator', {}));
+    } catch (error) {
+      if (error instanceof Mx8Error && error.retryable) return first;
+      throw error;
+    }
   }
 
   async close(): Promise<void> {

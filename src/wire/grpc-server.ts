@@ -29,6 +29,8 @@ export interface GrpcServerOptions {
 export interface GrpcServer {
   /** The port that was bound; of interest when 0 was asked for. */
   readonly port: number;
+  /** Ends every session, so that its node looks for the coordinator that leads now. */
+  endSessions(): void;
   stop(): Promise<void>;
 }
 
@@ -42,7 +44,11 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
     server.addService(service.definition, service.implementation);
   }
   const port = await listen(server, options);
-  return { port, stop: () => stop(server, sessions, options.clock) };
+  return {
+    port,
+    endSessions: () => sessions.endAll(),
+    stop: () => stop(server, sessions, options.clock),
+  };
 }
 
 function channelOptions(messageBytesMax: number): ChannelOptions {

@@ -31,7 +31,13 @@ export const CLIENT_REQUESTS_MAX = 4096;
 export const CALL_TIMEOUT_MS_DEFAULT = 10_000;
 
 /** How long a connection may take until its first answer, before the next address is tried. */
-export const CONNECT_TIMEOUT_MS = 5000;
+export const CONNECT_TIMEOUT_MS = 2000;
+
+/**
+ * How long a coordinator may owe answers and say nothing before a client goes elsewhere: longer than a
+ * pause that its own clock forgives, shorter than a third of the lease TTL.
+ */
+export const SILENCE_MS = 3000;
 
 /** Bounds of the wait before the next attempt to connect; a fraction of it is drawn each time. */
 export const BACKOFF_MS_MIN = 50;

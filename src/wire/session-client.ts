@@ -11,19 +11,25 @@
  * repeated and has its effect once.
  */
 import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
-import { Mx8Error } from '../core/base/errors.ts';
+import { type ErrorCode, Mx8Error } from '../core/base/errors.ts';
 import { addMs, type MonoMs } from '../core/base/units.ts';
 import type { Reply } from '../core/job/protocol.ts';
 import type { TimerHandle } from '../ports/clock.ts';
 import type { Push } from '../ports/coordinator-client.ts';
 import type { Connection } from './dialer.ts';
 import { uint64 } from './fields.ts';
-import { CLIENT_REQUESTS_MAX, CONNECT_TIMEOUT_MS } from './limits.ts';
+import { CLIENT_REQUESTS_MAX, CONNECT_TIMEOUT_MS, SILENCE_MS } from './limits.ts';
 import { MessageBatcher, unbatched } from './message-batcher.ts';
 import type { WireMessage } from './schema.ts';
-import { asMx8Error, errorOfCall, unavailable } from './status.ts';
+import { asMx8Error, errorOfCall, leaderOf, unavailable } from './status.ts';
 import { abortReason, type CallerOptions, v1Method } from './unary-caller.ts';
-import { commandMessage, pushFrom, replyFrom, type SessionCommand } from './v1-session.ts';
+import {
+  commandMessage,
+  leaderFrom,
+  pushFrom,
+  replyFrom,
+  type SessionCommand,
+} from './v1-session.ts';
 
 export interface SessionOptions extends CallerOptions {
   readonly onPush: (push: Push) => void;
@@ -31,6 +37,7 @@ export interface SessionOptions extends CallerOptions {
 
 interface Request {
   readonly command: SessionCommand;
+  readonly askedMs: MonoMs;
   readonly deadlineMs: MonoMs;
   readonly resolve: (reply: Reply) => void;
   readonly reject: (error: Error) => void;
@@ -60,6 +67,7 @@ export class SessionClient {
   #connectTimer: TimerHandle | null = null;
   #retryTimer: TimerHandle | null = null;
   #deadlineTimer: TimerHandle | null = null;
+  #silenceTimer: TimerHandle | null = null;
   #isClosed = false;
 
   constructor(options: SessionOptions) {
@@ -75,8 +83,9 @@ export class SessionClient {
     this.#lastRequestId += 1;
     const id = this.#lastRequestId;
     const { promise, resolve, reject } = Promise.withResolvers<Reply>();
-    const deadlineMs = addMs(clock.nowMs(), callTimeoutMs);
-    this.#requests.set(id, { command, deadlineMs, resolve, reject });
+    const askedMs = clock.nowMs();
+    const deadlineMs = addMs(askedMs, callTimeoutMs);
+    this.#requests.set(id, { command, askedMs, deadlineMs, resolve, reject });
     this.#armDeadline();
     if (this.#out !== null) this.#out.send(commandMessage(id, command));
     else if (this.#retryTimer === null) this.#connect();
@@ -157,7 +166,26 @@ export class SessionClient {
     this.#isOpen = true;
     this.#saidDisconnected = false;
     this.#attempts = 0;
+    this.#watchSilence();
     this.#options.onPush({ type: 'connected' });
+  }
+
+  /**
+   * A coordinator that was paused, or cut off without a word, keeps its connection open. It is left when
+   * it has answered nothing of what it owes for a while: another may lead by now.
+   */
+  #watchSilence(): void {
+    const { clock } = this.#options;
+    this.#silenceTimer?.clear();
+    this.#silenceTimer = clock.setTimer(SILENCE_MS / 2, () => {
+      if (!this.#isOpen) return;
+      const [first] = this.#requests.values();
+      const sinceMs = addMs(clock.nowMs(), -SILENCE_MS);
+      if (first !== undefined && first.askedMs <= sinceMs && this.#heardMs <= sinceMs) {
+        const where = this.#connection?.address.text ?? 'the coordinator';
+        this.#broke(unavailable(where, `nothing for ${SILENCE_MS} ms`));
+      } else this.#watchSilence();
+    });
   }
 
   #broke(error: Mx8Error): void {
@@ -167,9 +195,10 @@ export class SessionClient {
     this.#out = null;
     this.#isOpen = false;
     this.#connectTimer?.clear();
+    this.#silenceTimer?.clear();
     this.#lastFailure = error;
     stream?.cancel();
-    if (connection !== null) dialer.failed(connection);
+    if (connection !== null) dialer.failed(connection, leaderOf(error));
     if (!this.#saidDisconnected) {
       this.#saidDisconnected = true;
       onPush({ type: 'disconnected', code: error.code, message: error.message });
@@ -193,8 +222,9 @@ export class SessionClient {
       return;
     }
     const reply = parsedReply(message);
-    if (reply.type === 'refused' && reply.code === 'not_leader') {
-      this.#broke(new Mx8Error('not_leader', reply.message));
+    if (reply.type === 'refused' && mustGoElsewhere(reply.code)) {
+      const leader = leaderFrom(message);
+      this.#broke(new Mx8Error(reply.code, reply.message, leader === '' ? {} : { leader }));
       return;
     }
     if (!this.#isOpen) this.#opened();
@@ -244,8 +274,14 @@ export class SessionClient {
   }
 
   #clearTimers(): void {
-    for (const timer of [this.#connectTimer, this.#retryTimer, this.#deadlineTimer]) timer?.clear();
+    for (const timer of [this.#connectTimer, this.#retryTimer]) timer?.clear();
+    for (const timer of [this.#deadlineTimer, this.#silenceTimer]) timer?.clear();
   }
+}
+
+/** Refusals of the coordinator rather than of the request: the request waits for the next connection. */
+function mustGoElsewhere(code: ErrorCode): boolean {
+  return code === 'not_leader' || code === 'store_outcome_unknown';
 }
 
 /** The reply in a message; one that cannot be read is a refusal of its own. */

@@ -12,7 +12,14 @@ import { SESSION_REQUESTS_MAX } from './limits.ts';
 import { MessageBatcher, unbatched } from './message-batcher.ts';
 import type { WireMessage } from './schema.ts';
 import { asMx8Error, statusOf } from './status.ts';
-import { commandFrom, helloFrom, pushMessage, replyMessage, type Speaker } from './v1-session.ts';
+import {
+  commandFrom,
+  helloFrom,
+  pushMessage,
+  refusedMessage,
+  replyMessage,
+  type Speaker,
+} from './v1-session.ts';
 
 export class Sessions {
   readonly #backend: CoordinatorBackend;
@@ -147,8 +154,7 @@ class Session {
   }
 
   #refuse(requestId: number, error: Mx8Error): void {
-    const { code, message } = error;
-    this.#send(replyMessage(requestId, { type: 'refused', code, message }));
+    this.#send(refusedMessage(requestId, error));
   }
 
   #refuseStream(error: Mx8Error): void {

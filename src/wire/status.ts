@@ -1,6 +1,12 @@
 /** Error codes on the wire: which gRPC status each has, and how a failed call becomes an `Mx8Error`. */
 import { Metadata, status, type ServiceError, type StatusObject } from '@grpc/grpc-js';
-import { type ErrorCode, errorKind, isErrorCode, Mx8Error } from '../core/base/errors.ts';
+import {
+  type ErrorCode,
+  type ErrorDetails,
+  errorKind,
+  isErrorCode,
+  Mx8Error,
+} from '../core/base/errors.ts';
 
 /** The trailer that carries the code; the status and the text are for people and other clients. */
 export const ERROR_CODE_METADATA = 'mx8-error-code';
@@ -11,10 +17,29 @@ export const LEADER_METADATA = 'mx8-leader';
 export function statusOf(error: {
   readonly code: ErrorCode;
   readonly message: string;
+  readonly details?: ErrorDetails;
 }): Pick<StatusObject, 'code' | 'details' | 'metadata'> {
   const metadata = new Metadata();
   metadata.set(ERROR_CODE_METADATA, error.code);
+  const leader = leaderOf(error);
+  if (leader !== null) metadata.set(LEADER_METADATA, leader);
   return { code: status[errorKind(error.code).status], details: error.message, metadata };
+}
+
+/** Where the leader is, when the failure is that this is not the leader and it is known. */
+export function leaderOf(error: {
+  readonly code: ErrorCode;
+  readonly details?: ErrorDetails;
+}): string | null {
+  const leader = error.details?.['leader'];
+  return error.code === 'not_leader' && typeof leader === 'string' ? leader : null;
+}
+
+/** True when the same request is to be sent again, on another connection: nothing was refused for good. */
+export function isOfTheWay(code: ErrorCode): boolean {
+  return (
+    code === 'coordinator_unavailable' || code === 'not_leader' || code === 'store_outcome_unknown'
+  );
 }
 
 /** Any failure as one with a code: what is none of ours is a bug, and says so to the client. */
@@ -27,7 +52,11 @@ export function asMx8Error(error: unknown): Mx8Error {
 /** What a failed call means to the caller. `address` is for the sentence. */
 export function errorOfCall(error: ServiceError, address: string): Mx8Error {
   const [code] = error.metadata.get(ERROR_CODE_METADATA);
-  if (typeof code === 'string' && isErrorCode(code)) return new Mx8Error(code, error.details);
+  if (typeof code === 'string' && isErrorCode(code)) {
+    const [leader] = error.metadata.get(LEADER_METADATA);
+    const details = typeof leader === 'string' && leader !== '' ? { leader } : {};
+    return new Mx8Error(code, error.details, details);
+  }
   switch (error.code) {
     case status.UNIMPLEMENTED:
       return new Mx8Error(

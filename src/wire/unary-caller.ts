@@ -6,7 +6,7 @@ import { addMs, type MonoMs } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Dialer } from './dialer.ts';
 import { type WireMessage, type WireMethod, wireMethods } from './schema.ts';
-import { errorOfCall, unavailable } from './status.ts';
+import { errorOfCall, isOfTheWay, leaderOf, unavailable } from './status.ts';
 
 export interface CallerOptions {
   readonly dialer: Dialer;
@@ -51,9 +51,7 @@ export class UnaryCaller {
       try {
         return await attempt(deadlineMs);
       } catch (error) {
-        const mayTryAgain =
-          error instanceof Mx8Error &&
-          (error.code === 'coordinator_unavailable' || error.code === 'not_leader');
+        const mayTryAgain = error instanceof Mx8Error && isOfTheWay(error.code);
         const waitMs = dialer.backoffMs(attempts);
         if (!mayTryAgain || addMs(clock.nowMs(), waitMs) >= deadlineMs) throw error;
         await clock.sleep(waitMs, signal);
@@ -86,7 +84,7 @@ export class UnaryCaller {
           const failure = hasTimedOut
             ? unavailable(address.text, `nothing within ${callTimeoutMs} ms`)
             : errorOfCall(error, address.text);
-          if (isOfTheWay(failure)) dialer.failed(connection);
+          if (isOfTheWay(failure.code)) dialer.failed(connection, leaderOf(failure));
           reject(failure);
         },
       );
@@ -106,7 +104,9 @@ export class UnaryCaller {
     try {
       return await this.#allOf(call, address.text, signal);
     } catch (error) {
-      if (error instanceof Mx8Error && isOfTheWay(error)) dialer.failed(connection);
+      if (error instanceof Mx8Error && isOfTheWay(error.code)) {
+        dialer.failed(connection, leaderOf(error));
+      }
       throw error;
     } finally {
       call.cancel();
@@ -140,10 +140,6 @@ export class UnaryCaller {
       signal?.removeEventListener('abort', abort);
     });
   }
-}
-
-function isOfTheWay(error: Mx8Error): boolean {
-  return error.code === 'coordinator_unavailable' || error.code === 'not_leader';
 }
 
 export function abortReason(signal: AbortSignal | undefined): Error {

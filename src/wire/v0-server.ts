@@ -43,11 +43,11 @@ export function v0Service(backend: CoordinatorBackend, messageBytesMax: number):
       return wholeManifest(await backend.manifest(jobId, hash), messageBytesMax);
     },
     GetJobSnapshot: async (message) => {
-      const snapshot = expectReply(await ask(snapshotCommand(message)), 'snapshot');
+      const snapshot = expectReply(await backend.read(snapshotCommand(message)), 'snapshot');
       return snapshotMessage(snapshot, backend.nowUnixMs());
     },
     GetResumeCheckpoint: async (message) => {
-      const { bytes } = expectReply(await ask(checkpointCommand(message)), 'checkpoint');
+      const { bytes } = expectReply(await backend.read(checkpointCommand(message)), 'checkpoint');
       return { checkpoint: bytes };
     },
   };

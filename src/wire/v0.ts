@@ -1,4 +1,5 @@
 /** Messages of `mx8.v0` ↔ commands and replies. v0 has no instance ids and no held leases. */
+import type { ReadCommand } from './backend.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { isManifestHash, type JobId, type ManifestHash } from '../core/base/units.ts';
 import type {
@@ -65,11 +66,11 @@ export function progressCommand(message: WireMessage): Command {
   };
 }
 
-export function snapshotCommand(message: WireMessage): Command {
+export function snapshotCommand(message: WireMessage): ReadCommand {
   return { type: 'get_snapshot', jobId: jobIdOf(message) };
 }
 
-export function checkpointCommand(message: WireMessage): Command {
+export function checkpointCommand(message: WireMessage): ReadCommand {
   return { type: 'get_checkpoint', jobId: jobIdOf(message) };
 }
 

@@ -9,6 +9,7 @@ import { type GrpcService, grpcService, type UnaryMethod } from './grpc-service.
 import { SAMPLES_PER_CHUNK, SLICE_SAMPLES_MAX } from './limits.ts';
 import type { WireMessage } from './schema.ts';
 import type { Sessions } from './session-server.ts';
+import { coordinatorMessage } from './v1-coordinator.ts';
 import {
   jobSnapshotMessage,
   pieceMessage,
@@ -38,12 +39,14 @@ export function v1Service(backend: CoordinatorBackend, sessions: Sessions): Grpc
       return EMPTY;
     },
     ListJobs: async () => {
-      const snapshots = await Promise.all(backend.jobIds().map((id) => snapshotOf(backend, id)));
+      const ids = await backend.jobIds();
+      const snapshots = await Promise.all(ids.map((id) => snapshotOf(backend, id)));
       return { jobs: snapshots.map(jobSnapshotMessage) };
     },
     GetJob: async (message) => ({
       job: jobSnapshotMessage(await snapshotOf(backend, jobIdOf(message))),
     }),
+    GetCoordinator: async () => coordinatorMessage(await backend.coordinator()),
     GetCheckpoint: async (message) => {
       const command = { type: 'get_checkpoint', jobId: jobIdOf(message) } as const;
       const { bytes } = expectReply(await backend.submit(command), 'checkpoint');

@@ -27,6 +27,7 @@ import {
   uint64s,
 } from './fields.ts';
 import type { WireMessage } from './schema.ts';
+import { leaderOf } from './status.ts';
 import { asMessage, capsFrom, elasticFrom, elasticMessage, statsFrom } from './shared-messages.ts';
 import {
   leaseFrom,
@@ -175,6 +176,18 @@ export function commandFrom(message: WireMessage, speaker: Speaker): SessionComm
 }
 
 // ---- coordinator → node --------------------------------------------------------------------------
+
+/** A refusal of the coordinator; with `not_leader` it says where the leader is, if that is known. */
+export function refusedMessage(requestId: number, error: Mx8Error): WireMessage {
+  const { code, message } = error;
+  return { requestId, refused: { code, message, leader: leaderOf(error) ?? '' } };
+}
+
+/** Where the leader is, as a refusal says; empty when it does not. */
+export function leaderFrom(message: WireMessage): string {
+  const refusal = child(message, 'refused');
+  return refusal === null ? '' : text(refusal, 'leader');
+}
 
 export function replyMessage(requestId: number, reply: Reply): WireMessage {
   switch (reply.type) {

@@ -3,7 +3,7 @@ import type { LeaseId, ManifestHash, MonoMs } from '../base/units.ts';
 import { addMs } from '../base/units.ts';
 import type { JobSpec, Lease } from '../job/protocol.ts';
 import type { HolderCall, HolderEffect, NodeOutcome, StagedPiece } from './holder-protocol.ts';
-import { Jitter } from './jitter.ts';
+import { Jitter } from '../base/jitter.ts';
 import { leaseMarginMs, LOST_LEASES_MAX } from './limits.ts';
 
 export interface HolderOptions {

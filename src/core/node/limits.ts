@@ -1,10 +1,5 @@
 /** Limits of the agent's side of a job: what each is for and what happens when it is reached. */
 
-/** First and longest wait between two tries of a call that found no coordinator. */
-export const RETRY_BASE_MS = 100;
-/** Long enough to spare a coordinator that starts, short enough to be back well within a lease TTL. */
-export const RETRY_MAX_MS = 2_000;
-
 /** How often a node registers again while the membership barrier holds; what v0 clients do. */
 export const BARRIER_POLL_MS = 200;
 

@@ -12,7 +12,7 @@ import { IDLE_STATS } from '../job/job-state.ts';
 import type { Command, JobSpec, Reply } from '../job/protocol.ts';
 import type { WorkOrder } from './crew-protocol.ts';
 import type { HolderAnswer, HolderCall, NodeOutcome, StagedPiece } from './holder-protocol.ts';
-import { Jitter } from './jitter.ts';
+import { Jitter } from '../base/jitter.ts';
 import {
   newNode,
   nodeWakeMs,

@@ -1,11 +1,22 @@
 /** A small seeded source of chance for back-off, so that the machine stays a function of its events. */
-import { RETRY_BASE_MS, RETRY_MAX_MS } from './limits.ts';
+
+/** First and longest wait between two tries of something that is away for a while. */
+export const RETRY_BASE_MS = 100;
+/** Long enough to spare a peer that starts, short enough to be back well within a lease TTL. */
+export const RETRY_MAX_MS = 2_000;
+
+export interface RetryBounds {
+  readonly baseMs: number;
+  readonly maxMs: number;
+}
 
 export class Jitter {
+  readonly #bounds: RetryBounds;
   #state: number;
 
-  constructor(seed: number) {
+  constructor(seed: number, bounds: RetryBounds = { baseMs: RETRY_BASE_MS, maxMs: RETRY_MAX_MS }) {
     this.#state = seed >>> 0;
+    this.#bounds = bounds;
   }
 
   /** Uniform in [0, 1): one step of mulberry32. */
@@ -19,7 +30,8 @@ export class Jitter {
 
   /** Between half and all of an exponentially growing wait; `attempt` counts from 0. */
   backoffMs(attempt: number): number {
-    const full = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** Math.min(attempt, 16));
+    const { baseMs, maxMs } = this.#bounds;
+    const full = Math.min(maxMs, baseMs * 2 ** Math.min(attempt, 16));
     return full * (0.5 + this.fraction() / 2);
   }
 }

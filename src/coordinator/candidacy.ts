@@ -1,0 +1,294 @@
+/**
+ * The shell around the candidate's machine: it follows the log as a standby, asks the election, claims
+ * the log when elected, and runs the writer for as long as it leads. Every decision is the machine's.
+ */
+import { Mx8Error } from '../core/base/errors.ts';
+import { elapsedMs } from '../core/base/units.ts';
+import type { CoordinatorState } from '../core/job/coordinator.ts';
+import {
+  type CandidateEffect,
+  type CandidateEvent,
+  type CandidateState,
+  candidateWakeMs,
+  mayAnswer,
+  mayLead,
+  newCandidate,
+  stepCandidate,
+} from '../core/lead/candidate.ts';
+import type { TimerHandle } from '../ports/clock.ts';
+import type { CandidateInfo, Election } from '../ports/election.ts';
+import { Follower } from './follower.ts';
+import type { Leadership, LeadershipView, OnEnded, Prepare } from './leadership.ts';
+import { Replica } from './replica.ts';
+import { type FactListener, Writer, type WriterOptions } from './writer.ts';
+
+export interface CandidacyOptions extends Omit<WriterOptions, 'onFatal' | 'replica' | 'mayLead'> {
+  readonly election: Election;
+  readonly who: string;
+  /** Where clients reach this process; asked for when it is needed. */
+  readonly address: () => string;
+  readonly prepare: Prepare;
+  readonly onFacts: FactListener;
+  /** This process leads no more: whoever speaks to it should go elsewhere. */
+  readonly onLeft: () => void;
+  readonly onEnded: OnEnded;
+}
+
+type WithoutTime<T> = T extends unknown ? Omit<T, 'nowMs'> : never;
+type Leave = Extract<CandidateEffect, { readonly type: 'leave' }>;
+
+export class Candidacy implements Leadership {
+  readonly #options: CandidacyOptions;
+  readonly #machine: CandidateState;
+  readonly #ended: PromiseWithResolvers<void> = Promise.withResolvers<void>();
+  #replica: Replica;
+  #follower: Follower;
+  /** Claiming or leading; null as a standby. */
+  #writer: Writer | null = null;
+  #isServing = false;
+  #sinceUnixMs: number | null = null;
+  /** The election call in flight, so that a resignation comes after it. */
+  #call: Promise<void> = Promise.resolve();
+  #timer: TimerHandle | null = null;
+  #unwatch: () => void = () => undefined;
+
+  constructor(options: CandidacyOptions) {
+    this.#options = options;
+    const { clock, election, random } = options;
+    const [a = 0, b = 0, c = 0, d = 0] = random.bytes(4);
+    const seed = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+    this.#machine = newCandidate({ ttlMs: election.ttlMs, seed }, clock.nowMs());
+    this.#replica = new Replica(options.log, clock);
+    this.#follower = this.#newFollower();
+  }
+
+  get view(): LeadershipView {
+    const { who, address } = this.#options;
+    const figures = this.#writer?.figures ?? null;
+    const leads = this.writer !== null;
+    const appliedSeq = figures?.seq ?? this.#replica.seq;
+    return {
+      role: leads ? 'leader' : 'standby',
+      who,
+      leader: leads ? { who, address: address() } : this.#machine.leader,
+      epoch: figures?.epoch ?? this.#replica.epoch,
+      appliedSeq,
+      tailSeq: figures?.seq ?? this.#replica.tailSeq,
+      leadsSinceUnixMs: leads ? this.#sinceUnixMs : null,
+    };
+  }
+
+  get writer(): Writer | null {
+    return this.#isServing && mayAnswer(this.#machine, this.#options.clock.nowMs())
+      ? this.#writer
+      : null;
+  }
+
+  get state(): CoordinatorState {
+    return this.#writer?.state ?? this.#replica.state;
+  }
+
+  candidates(): Promise<readonly CandidateInfo[]> {
+    return this.#options.election.candidates();
+  }
+
+  /** Reads the log and enters the election; resolves before it is known who leads. */
+  async start(): Promise<void> {
+    const { election } = this.#options;
+    await this.#replica.catchUp();
+    await this.#checkAddress();
+    this.#follower.start();
+    this.#unwatch = election.watch(() => this.#tell({ type: 'leader_changed' }));
+    this.#tell({ type: 'start' });
+  }
+
+  async stop(): Promise<void> {
+    this.#tell({ type: 'stop' });
+    await this.#ended.promise;
+  }
+
+  /** Two candidates that clients could not tell apart are a mistake of the set-up. */
+  async #checkAddress(): Promise<void> {
+    const { election, clock, address, who } = this.#options;
+    const deadlineMs = clock.nowMs() + election.ttlMs * 2;
+    for (;;) {
+      const all = await election.candidates();
+      const twin = all.find((one) => one.address === address() && one.who !== who);
+      if (twin === undefined) return;
+      // One that was killed a moment ago is still in the list for its TTL.
+      if (clock.nowMs() >= deadlineMs) {
+        throw new Mx8Error(
+          'candidate_duplicate',
+          `another coordinator (${twin.who}) on this state says that clients reach it at ${twin.address}, as this one does; give each an address of its own with --bind or --advertise`,
+          { address: twin.address },
+        );
+      }
+      await clock.sleep(election.ttlMs / 4);
+    }
+  }
+
+  #tell(event: WithoutTime<CandidateEvent>): void {
+    const nowMs = this.#options.clock.nowMs();
+    for (const effect of stepCandidate(this.#machine, { ...event, nowMs })) this.#carryOut(effect);
+    this.#arm();
+  }
+
+  #arm(): void {
+    this.#timer?.clear();
+    this.#timer = null;
+    const { clock } = this.#options;
+    const wakeMs = candidateWakeMs(this.#machine);
+    if (wakeMs === null) return;
+    const waitMs = Math.max(0, Math.ceil(elapsedMs(clock.nowMs(), wakeMs)));
+    this.#timer = clock.setTimer(waitMs, () => this.#tell({ type: 'tick' }));
+  }
+
+  #carryOut(effect: CandidateEffect): void {
+    switch (effect.type) {
+      case 'campaign':
+      case 'renew':
+        this.#call = this.#ask(effect);
+        return;
+      case 'claim':
+        void this.#claim();
+        return;
+      case 'serve':
+        this.#serve(effect.epoch);
+        return;
+      case 'leave':
+        void this.#leave(effect);
+        return;
+      case 'ended':
+        this.#end(effect.failure);
+        return;
+      default:
+        effect satisfies never;
+    }
+  }
+
+  get #me(): CandidateInfo {
+    const { who, address } = this.#options;
+    return { who, address: address(), appliedSeq: this.view.appliedSeq };
+  }
+
+  async #ask({ type, callId }: Extract<CandidateEffect, { callId: number }>): Promise<void> {
+    const { election, events } = this.#options;
+    try {
+      if (type === 'renew') {
+        const leads = await election.renew(this.#me);
+        this.#tell({ type: 'renewed', callId, leads });
+        return;
+      }
+      const before = this.#machine.leader?.who;
+      const answer = await election.campaign(this.#me);
+      const leader = answer.type === 'led' ? answer.leader : null;
+      if (leader !== null && leader.who !== before) {
+        events.emit('info', 'leader_known', { leader: leader.who, address: leader.address });
+      }
+      this.#tell({ type: 'campaigned', callId, leader });
+    } catch (cause) {
+      const { code, message } = asMx8Error(cause);
+      events.emit('warn', 'election_failed', { code, message });
+      this.#tell({ type: 'election_failed', callId, code, message });
+    }
+  }
+
+  async #claim(): Promise<void> {
+    const { clock } = this.#options;
+    const startMs = clock.nowMs();
+    let writer: Writer | null = null;
+    try {
+      await this.#follower.stop();
+      writer = this.#newWriter();
+      this.#writer = writer;
+      await writer.start();
+      await this.#options.prepare(writer);
+    } catch (cause) {
+      // A machine that has left meanwhile has no use for the news, and ignores it.
+      if (this.#writer === writer) this.#failed('claim_failed', cause);
+      return;
+    }
+    if (this.#writer !== writer) return;
+    const { epoch, entriesReplayed } = writer.figures;
+    this.#options.events.emit('info', 'leader_claimed', {
+      epoch,
+      entries_replayed: entriesReplayed,
+      claim_ms: Math.round(elapsedMs(startMs, clock.nowMs())),
+    });
+    this.#tell({ type: 'claimed', epoch });
+  }
+
+  #newWriter(): Writer {
+    const { clock, onFacts } = this.#options;
+    const writer = new Writer({
+      ...this.#options,
+      replica: this.#replica,
+      mayLead: () => this.#writer === writer && mayLead(this.#machine, clock.nowMs()),
+      onFatal: (error) => {
+        if (this.#writer === writer) this.#failed('writer_failed', error);
+      },
+    });
+    writer.onFacts(onFacts);
+    return writer;
+  }
+
+  #serve(epoch: number): void {
+    const { clock, events, who } = this.#options;
+    this.#isServing = true;
+    this.#sinceUnixMs = clock.unixMs();
+    events.emit('info', 'leader_serving', { who, epoch });
+  }
+
+  async #leave({ isPlanned, isLast, code, message }: Leave): Promise<void> {
+    const { election, events, onLeft } = this.#options;
+    const writer = this.#writer;
+    const didServe = this.#isServing;
+    this.#isServing = false;
+    if (writer !== null) {
+      const level = isPlanned ? 'info' : 'warn';
+      events.emit(level, 'leader_left', { code, message, epoch: writer.figures.epoch });
+      if (isPlanned) await writer.stop();
+      this.#writer = null;
+      writer.abandon(new Mx8Error('not_leader', `not leader for mutating operation: ${message}`));
+    }
+    if (didServe) onLeft();
+    await this.#follower.stop();
+    await this.#call;
+    try {
+      await election.resign();
+    } catch (cause) {
+      // Its entry ends by itself within the TTL.
+      events.emit('warn', 'resign_failed', { message: asMx8Error(cause).message });
+    }
+    if (!isLast) {
+      this.#replica = new Replica(this.#options.log, this.#options.clock);
+      this.#follower = this.#newFollower();
+      this.#follower.start();
+    }
+    this.#tell({ type: 'left' });
+  }
+
+  #newFollower(): Follower {
+    const { log, clock, events } = this.#options;
+    const onFailure = (error: Mx8Error): void => this.#failed('writer_failed', error);
+    return new Follower({ log, clock, events, replica: this.#replica, onFailure });
+  }
+
+  #failed(type: 'claim_failed' | 'writer_failed', cause: unknown): void {
+    const { code, message } = asMx8Error(cause);
+    this.#tell({ type, code, message });
+  }
+
+  #end(failure: { readonly code: Mx8Error['code']; readonly message: string } | null): void {
+    this.#timer?.clear();
+    this.#unwatch();
+    this.#ended.resolve();
+    this.#options.onEnded(failure === null ? null : new Mx8Error(failure.code, failure.message));
+  }
+}
+
+function asMx8Error(cause: unknown): Mx8Error {
+  if (cause instanceof Mx8Error) return cause;
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new Mx8Error('internal', `the coordinator cannot go on: ${why}`, {}, cause);
+}

@@ -1,0 +1,116 @@
+/**
+ * The coordinator's state as far as a process has read the log: what a standby keeps warm, and what a
+ * leader begins with. Reading is the only thing that changes it, until a writer takes it over.
+ */
+import { assert } from '../core/base/assert.ts';
+import { Mx8Error } from '../core/base/errors.ts';
+import { decodeRecords, decodeSnapshot } from '../core/job/codec.ts';
+import { applyEntry, type CoordinatorState, emptyState } from '../core/job/coordinator.ts';
+import type { JobRecord } from '../core/job/records.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { LogEntry, LogStore } from '../ports/log-store.ts';
+
+export class Replica {
+  readonly #log: LogStore;
+  readonly #clock: Clock;
+  #state: CoordinatorState = emptyState();
+  #isLoaded = false;
+  #seq = 0;
+  #epoch = 0;
+  #tailSeq = 0;
+  /** Of the entries since the snapshot that this state began with. */
+  #entries = 0;
+  #bytes = 0;
+  #snapshotBytes = 0;
+  #entriesReplayed = 0;
+
+  constructor(log: LogStore, clock: Clock) {
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  get state(): CoordinatorState {
+    return this.#state;
+  }
+
+  /** The last entry that the state has. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** The highest epoch claimed, as far as this has read. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** The last entry of the log when it was read last. */
+  get tailSeq(): number {
+    return this.#tailSeq;
+  }
+
+  get entriesReplayed(): number {
+    return this.#entriesReplayed;
+  }
+
+  /** What has grown since the last snapshot, so that the next is taken in time. */
+  get sinceSnapshot(): { readonly entries: number; readonly bytes: number } {
+    return { entries: this.#entries, bytes: this.#bytes };
+  }
+
+  get snapshotBytes(): number {
+    return this.#snapshotBytes;
+  }
+
+  /** Reads the log to its present tail. Throws when it is damaged or cannot be read. */
+  async catchUp(signal?: AbortSignal): Promise<void> {
+    if (!this.#isLoaded) await this.#load();
+    for (;;) {
+      signal?.throwIfAborted();
+      const followed = await this.#log.follow(this.#seq);
+      if (followed.type === 'trimmed') {
+        await this.#load();
+        continue;
+      }
+      for (const entry of followed.entries) this.#apply(entry);
+      this.#tailSeq = Math.max(followed.tailSeq, this.#seq);
+      if (this.#seq >= followed.tailSeq) return;
+    }
+  }
+
+  async #load(): Promise<void> {
+    const loaded = await this.#log.load();
+    this.#state = loaded.snapshot === null ? emptyState() : decodeSnapshot(loaded.snapshot);
+    this.#snapshotBytes = loaded.snapshot?.length ?? 0;
+    this.#seq = loaded.snapshotSeq;
+    this.#entries = 0;
+    this.#bytes = 0;
+    for await (const entry of loaded.entries) this.#apply(entry);
+    this.#epoch = Math.max(this.#epoch, loaded.epoch);
+    this.#tailSeq = Math.max(loaded.tailSeq, this.#seq);
+    this.#isLoaded = true;
+  }
+
+  #apply(entry: LogEntry): void {
+    assert(entry.seq === this.#seq + 1, `entry ${this.#seq + 1} follows entry ${this.#seq}`);
+    assert(entry.epoch >= this.#epoch || !this.#isLoaded, 'epochs never go back');
+    this.#seq = entry.seq;
+    this.#epoch = Math.max(this.#epoch, entry.epoch);
+    this.#entries += 1;
+    this.#entriesReplayed += 1;
+    if (entry.payload.length === 0) return;
+    this.#bytes += entry.payload.length;
+    const records = recordsOf(entry);
+    applyEntry(this.#state, { epoch: entry.epoch, seq: entry.seq, records }, this.#clock.nowMs());
+  }
+}
+
+/** The records of an entry; what is wrong with them is said with its number. */
+function recordsOf(entry: LogEntry): readonly JobRecord[] {
+  try {
+    return decodeRecords(entry.payload);
+  } catch (error) {
+    if (!(error instanceof Mx8Error)) throw error;
+    const details = { ...error.details, seq: entry.seq };
+    throw new Mx8Error(error.code, `entry ${entry.seq}: ${error.message}`, details, error);
+  }
+}

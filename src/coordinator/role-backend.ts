@@ -1,0 +1,126 @@
+/** What the services ask, answered by the writer while this process leads, else as a standby may. */
+import { assert } from '../core/base/assert.ts';
+import { Mx8Error } from '../core/base/errors.ts';
+import { committedPieces, jobIds, step } from '../core/job/coordinator.ts';
+import type { Command, CommittedPiece, JobSpec, Reply } from '../core/job/protocol.ts';
+import type { JobId, ManifestHash, NodeId } from '../core/base/units.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { CoordinatorView, Push } from '../ports/coordinator-client.ts';
+import type { LeaderInfo } from '../ports/election.ts';
+import type { EventSink } from '../ports/event-sink.ts';
+import type { ManifestReader } from '../ports/manifest-store.ts';
+import type { CoordinatorBackend, ReadCommand } from '../wire/backend.ts';
+import type { Leadership } from './leadership.ts';
+import { PIECES_PER_CHUNK } from './limits.ts';
+import type { ManifestShelf } from './manifest-shelf.ts';
+import type { PushHub } from './push-hub.ts';
+import type { Writer } from './writer.ts';
+
+export interface RoleBackendOptions {
+  readonly leadership: Leadership;
+  readonly shelf: ManifestShelf;
+  readonly hub: PushHub;
+  readonly clock: Clock;
+  readonly events: EventSink;
+  readonly address: () => string;
+}
+
+export class RoleBackend implements CoordinatorBackend {
+  readonly #options: RoleBackendOptions;
+  /** Who leads now that this process has resigned and is about to end. */
+  handedOverTo: LeaderInfo | null = null;
+
+  constructor(options: RoleBackendOptions) {
+    this.#options = options;
+  }
+
+  async coordinator(): Promise<CoordinatorView> {
+    const { leadership, address } = this.#options;
+    const candidates = await leadership.candidates();
+    const { view } = leadership;
+    return { ...view, leader: this.#leader, address: address(), candidates };
+  }
+
+  async submit(command: Command): Promise<Reply> {
+    return this.#writer.submit(command);
+  }
+
+  async read(command: ReadCommand): Promise<Reply> {
+    const { leadership, clock } = this.#options;
+    if (leadership.writer !== null) return leadership.writer.submit(command);
+    if (!leadership.state.jobs.has(command.jobId)) throw this.#notLeader();
+    const context = { nowMs: clock.nowMs(), nowUnixMs: 0, epoch: 0, seq: 0, nextIndex: 0 };
+    const { reply, records } = step(leadership.state, command, context);
+    assert(records.length === 0, 'a read changes nothing');
+    return reply;
+  }
+
+  subscribe(jobId: JobId, nodeId: NodeId, listener: (push: Push) => void): () => void {
+    return this.#options.hub.subscribe(jobId, nodeId, listener);
+  }
+
+  async jobIds(): Promise<readonly JobId[]> {
+    return this.#writer.read(jobIds);
+  }
+
+  jobSpec(jobId: JobId): JobSpec | null {
+    return this.#options.leadership.state.jobs.get(jobId)?.spec ?? null;
+  }
+
+  /** Manifests never change: whoever knows the job can answer. */
+  async manifest(jobId: JobId, hash: ManifestHash): Promise<ManifestReader> {
+    const spec = this.jobSpec(jobId);
+    if (spec === null && this.#options.leadership.writer === null) throw this.#notLeader();
+    return this.#options.shelf.ofJob(jobId, spec, hash);
+  }
+
+  async *committedPieces(jobId: JobId): AsyncIterable<readonly CommittedPiece[]> {
+    for (let after = -1; ;) {
+      const from = after;
+      const pieces = await this.#writer.read((state) =>
+        state.jobs.has(jobId) ? committedPieces(state, jobId, from, PIECES_PER_CHUNK) : null,
+      );
+      if (pieces === null) {
+        throw new Mx8Error('job_unknown', `this coordinator runs no job "${jobId}"`);
+      }
+      const last = pieces.at(-1);
+      if (last === undefined) return;
+      yield pieces;
+      after = last.start;
+    }
+  }
+
+  nowUnixMs(): number {
+    return this.#options.clock.unixMs();
+  }
+
+  onInternalError(error: Mx8Error): void {
+    const stack = error.cause instanceof Error ? (error.cause.stack ?? '') : '';
+    this.#options.events.emit('error', 'call_failed', { message: error.message, stack });
+  }
+
+  get #writer(): Writer {
+    const { writer } = this.#options.leadership;
+    if (writer === null) throw this.#notLeader();
+    return writer;
+  }
+
+  get #leader(): LeaderInfo | null {
+    return this.handedOverTo ?? this.#options.leadership.view.leader;
+  }
+
+  #notLeader(): Mx8Error {
+    const leader = this.#leader;
+    if (leader === null) {
+      return new Mx8Error(
+        'not_leader',
+        'not leader for mutating operation; no leader is known yet',
+      );
+    }
+    return new Mx8Error(
+      'not_leader',
+      `not leader for mutating operation; the leader is at ${leader.address}`,
+      { leader: leader.address },
+    );
+  }
+}

@@ -1,0 +1,250 @@
+/**
+ * The election of coordinators that share a state folder on one machine.
+ *
+ * Each candidate holds a lock of the kernel on a file of its own for as long as its process lives, and
+ * counts a beat up in a table. A leader is gone when its lock is free (its process ended: seen at the
+ * next look) or when its beat stood still for a TTL on the *observer's* clock (it is paused: the lock
+ * alone would never say so). No time is written down, so no clock but the observer's own matters.
+ *
+ * Nothing here is synced: after a power cut there is no candidate either. Safety is the log's.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { join } from 'node:path';
+import { Mx8Error } from '../core/base/errors.ts';
+import { elapsedMs, type MonoMs } from '../core/base/units.ts';
+import type { Clock, TimerHandle } from '../ports/clock.ts';
+import type { Campaign, CandidateInfo, Election, LeaderInfo } from '../ports/election.ts';
+import { StateLock } from './state-lock.ts';
+
+/** How often a standby looks whether the leader is still there. */
+const LOOK_INTERVAL_MS = 50;
+
+/** How long a call waits for another process that is writing. */
+const BUSY_TIMEOUT_MS = 2000;
+
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS candidate (
+    who TEXT PRIMARY KEY,
+    address TEXT NOT NULL,
+    applied_seq INTEGER NOT NULL,
+    beat INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS leader (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    who TEXT NOT NULL
+  ) STRICT;
+`;
+
+export interface SqliteElectionOptions {
+  /** The state folder, which is there. */
+  readonly folder: string;
+  readonly ttlMs: number;
+  readonly clock: Clock;
+}
+
+interface Row extends CandidateInfo {
+  readonly beat: number;
+}
+
+export class SqliteElection implements Election {
+  readonly ttlMs: number;
+  readonly #clock: Clock;
+  readonly #locks: string;
+  readonly #db: DatabaseSync;
+  /** When this process first saw the present beat of each other candidate. */
+  readonly #seen: Map<string, { beat: number; sinceMs: MonoMs }> = new Map<
+    string,
+    { beat: number; sinceMs: MonoMs }
+  >();
+  readonly #looks: Set<TimerHandle> = new Set<TimerHandle>();
+  #own: { readonly who: string; readonly lock: StateLock } | null = null;
+
+  constructor({ folder, ttlMs, clock }: SqliteElectionOptions) {
+    this.ttlMs = ttlMs;
+    this.#clock = clock;
+    this.#locks = join(folder, 'candidates');
+    mkdirSync(this.#locks, { recursive: true });
+    this.#db = new DatabaseSync(join(folder, 'election.sqlite'), { timeout: BUSY_TIMEOUT_MS });
+    // The first to open the file may meet another that makes its tables at this moment.
+    this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;');
+    this.#db.exec(`BEGIN IMMEDIATE; ${TABLES} COMMIT;`);
+  }
+
+  async campaign(me: CandidateInfo): Promise<Campaign> {
+    return this.#write(() => {
+      this.#beat(me);
+      const leader = this.#liveLeader(me.who);
+      if (leader !== null && leader.who !== me.who) {
+        return { type: 'led', leader: { who: leader.who, address: leader.address } };
+      }
+      this.#db.prepare('INSERT OR REPLACE INTO leader VALUES (1, ?)').run(me.who);
+      return { type: 'elected' };
+    });
+  }
+
+  async renew(me: CandidateInfo): Promise<boolean> {
+    return this.#write(() => {
+      this.#beat(me);
+      return this.#leaderWho() === me.who;
+    });
+  }
+
+  async leader(): Promise<LeaderInfo | null> {
+    return this.#write(() => {
+      const leader = this.#liveLeader(this.#own?.who ?? null);
+      return leader === null ? null : { who: leader.who, address: leader.address };
+    });
+  }
+
+  async candidates(): Promise<readonly CandidateInfo[]> {
+    return this.#write(() =>
+      this.#rows()
+        .filter(({ who, beat }) => who === this.#own?.who || this.#isAlive(who, beat))
+        .map(({ who, address, appliedSeq }) => ({ who, address, appliedSeq })),
+    );
+  }
+
+  /** Looks from time to time: SQLite tells nobody of what another process wrote, or of its end. */
+  watch(onChange: () => void): () => void {
+    let last: string | null = null;
+    let timer: TimerHandle | null = null;
+    const look = (): void => {
+      if (timer !== null) this.#looks.delete(timer);
+      const now = this.#look();
+      if (now !== last) onChange();
+      last = now;
+      timer = this.#clock.setTimer(LOOK_INTERVAL_MS, look, { unref: true });
+      this.#looks.add(timer);
+    };
+    look();
+    return () => {
+      timer?.clear();
+      if (timer !== null) this.#looks.delete(timer);
+    };
+  }
+
+  async resign(): Promise<void> {
+    const own = this.#own;
+    if (own === null) return;
+    this.#write(() => {
+      this.#db.prepare('DELETE FROM leader WHERE who = ?').run(own.who);
+      this.#db.prepare('DELETE FROM candidate WHERE who = ?').run(own.who);
+    });
+    this.#letGo(own);
+  }
+
+  async close(): Promise<void> {
+    for (const timer of this.#looks) timer.clear();
+    this.#looks.clear();
+    if (this.#own !== null) this.#letGo(this.#own);
+    if (this.#db.isOpen) this.#db.close();
+  }
+
+  /** Who leads, or '' when the leader is gone; a file that is busy at this moment shows at the next look. */
+  #look(): string | null {
+    try {
+      const who = this.#leaderWho();
+      const row = who === null ? undefined : this.#rows().find((one) => one.who === who);
+      if (row === undefined) return '';
+      return row.who === this.#own?.who || this.#isAlive(row.who, row.beat) ? row.who : '';
+    } catch (error) {
+      if (isSqliteError(error)) return null;
+      throw error;
+    }
+  }
+
+  #letGo({ who, lock }: { readonly who: string; readonly lock: StateLock }): void {
+    lock[Symbol.dispose]();
+    rmSync(this.#lockPath(who), { force: true });
+    this.#own = null;
+  }
+
+  #beat({ who, address, appliedSeq }: CandidateInfo): void {
+    this.#own ??= { who, lock: StateLock.take(this.#lockPath(who), `as candidate ${who}`) };
+    this.#db
+      .prepare(
+        `INSERT INTO candidate VALUES (?, ?, ?, 1)
+         ON CONFLICT (who) DO UPDATE
+         SET address = excluded.address, applied_seq = excluded.applied_seq, beat = beat + 1`,
+      )
+      .run(who, address, appliedSeq);
+  }
+
+  /** The leader if it is alive; the rows of the dead are deleted on the way. */
+  #liveLeader(ownWho: string | null): Row | null {
+    const rows = this.#rows();
+    for (const row of rows) {
+      if (row.who === ownWho || !this.#hasEnded(row.who)) continue;
+      this.#db.prepare('DELETE FROM candidate WHERE who = ?').run(row.who);
+      rmSync(this.#lockPath(row.who), { force: true });
+      this.#seen.delete(row.who);
+    }
+    const who = this.#leaderWho();
+    const leader = this.#rows().find((row) => row.who === who);
+    if (leader === undefined) return null;
+    return leader.who === ownWho || this.#isAlive(leader.who, leader.beat) ? leader : null;
+  }
+
+  #isAlive(who: string, beat: number): boolean {
+    const nowMs = this.#clock.nowMs();
+    const seen = this.#seen.get(who);
+    if (seen?.beat !== beat) this.#seen.set(who, { beat, sinceMs: nowMs });
+    else if (elapsedMs(seen.sinceMs, nowMs) >= this.ttlMs) return false;
+    return !this.#hasEnded(who);
+  }
+
+  /** True when no living process holds the candidate's lock. */
+  #hasEnded(who: string): boolean {
+    try {
+      StateLock.take(this.#lockPath(who), who)[Symbol.dispose]();
+      return true;
+    } catch (error) {
+      if (error instanceof Mx8Error && error.code === 'coordinator_state_in_use') return false;
+      throw error;
+    }
+  }
+
+  #lockPath(who: string): string {
+    return join(this.#locks, `${who}.lock`);
+  }
+
+  #leaderWho(): string | null {
+    const row = this.#db.prepare('SELECT who FROM leader').get();
+    return row === undefined ? null : String(row['who']);
+  }
+
+  #rows(): readonly Row[] {
+    return this.#db
+      .prepare('SELECT who, address, applied_seq, beat FROM candidate')
+      .all()
+      .map((row) => ({
+        who: String(row['who']),
+        address: String(row['address']),
+        appliedSeq: Number(row['applied_seq']),
+        beat: Number(row['beat']),
+      }));
+  }
+
+  #write<T>(body: () => T): T {
+    try {
+      this.#db.exec('BEGIN IMMEDIATE');
+      const result = body();
+      this.#db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      if (this.#db.isOpen && this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      if (!isSqliteError(error)) throw error;
+      throw new Mx8Error(
+        'store_unavailable',
+        `the election of coordinators in ${this.#locks} cannot be read or written: ${error.message}`,
+        {},
+        error,
+      );
+    }
+  }
+}
+
+function isSqliteError(error: unknown): error is Error {
+  return error instanceof Error && 'errcode' in error;
+}
