@@ -1,4 +1,4 @@
-/** Where a coordinator keeps its log. */
+/** Where a coordinator keeps its log, and how it finds out who leads. */
 import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -6,19 +6,42 @@ import { join } from 'node:path';
 import { Mx8Error } from '../core/base/errors.ts';
 import type { JobSpec } from '../core/job/protocol.ts';
 import { MemoryLog } from '../log/memory-log.ts';
+import { SqliteElection } from '../log/sqlite-election.ts';
 import { SqliteLog } from '../log/sqlite-log.ts';
+import { networkFileSystem } from '../platform/network-file-system.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Election } from '../ports/election.ts';
 import type { LogStore } from '../ports/log-store.ts';
 
 /** As a folder's name it would be in the way of nobody. */
 const KEEP_NOTHING = 'memory';
 
+export interface CoordinatorState {
+  readonly log: LogStore;
+  /** Null when no other process can share the state. */
+  readonly election: Election | null;
+}
+
+export interface StatePlace {
+  readonly folder: string | null;
+  readonly leaderTtlMs: number;
+  readonly clock: Clock;
+}
+
 /**
- * The log in the folder that was given. Without one, in a folder below the home folder that is named
+ * The state in the folder that was given. Without one, in a folder below the home folder that is named
  * for the job, so that the same command finds it again and another job does not.
  */
-export function openCoordinatorLog(folder: string | null, spec: JobSpec | null): LogStore {
-  if (folder === KEEP_NOTHING) return new MemoryLog();
-  const path = folder ?? join(homedir(), '.mx8', 'coordinator', stateName(spec));
+export function openCoordinatorState(place: StatePlace, spec: JobSpec | null): CoordinatorState {
+  const { leaderTtlMs: ttlMs, clock } = place;
+  if (place.folder === KEEP_NOTHING) return { log: new MemoryLog(), election: null };
+  const folder = place.folder ?? join(homedir(), '.mx8', 'coordinator', stateName(spec));
+  makeFolder(folder);
+  const log = new SqliteLog(join(folder, 'coordinator.sqlite'));
+  return { log, election: new SqliteElection({ folder, ttlMs, clock }) };
+}
+
+function makeFolder(path: string): void {
   try {
     mkdirSync(path, { recursive: true });
   } catch (error) {
@@ -30,10 +53,16 @@ export function openCoordinatorLog(folder: string | null, spec: JobSpec | null):
       error,
     );
   }
-  return new SqliteLog(join(path, 'coordinator.sqlite'));
+  const shared = networkFileSystem(path);
+  if (shared === null) return;
+  throw new Mx8Error(
+    'flag_invalid',
+    `the state folder ${path} lies on ${shared}, where the locks of SQLite do not hold between machines; choose a local folder with --state DIR, or keep the state of several machines in etcd with --state etcd://HOST:2379`,
+    { flag: '--state', path },
+  );
 }
 
-function stateName(spec: JobSpec | null): string {
+export function stateName(spec: JobSpec | null): string {
   if (spec === null) return 'submitted-jobs';
   const job = spec.adoptsFirstJobId ? 'data' : spec.jobId.replaceAll(/[^A-Za-z0-9._-]/g, '-');
   return `${job}-${spec.manifestHash.slice(0, 16)}-epoch-${spec.epoch}`;

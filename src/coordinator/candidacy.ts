@@ -28,6 +28,8 @@ export interface CandidacyOptions extends Omit<WriterOptions, 'onFatal' | 'repli
   /** Where clients reach this process; asked for when it is needed. */
   readonly address: () => string;
   readonly prepare: Prepare;
+  /** Throws when this process's jobs do not go with those of the log. */
+  readonly check: (state: CoordinatorState) => void;
   readonly onFacts: FactListener;
   /** This process leads no more: whoever speaks to it should go elsewhere. */
   readonly onLeft: () => void;
@@ -96,6 +98,7 @@ export class Candidacy implements Leadership {
   async start(): Promise<void> {
     const { election } = this.#options;
     await this.#replica.catchUp();
+    this.#options.check(this.#replica.state);
     await this.#checkAddress();
     this.#follower.start();
     this.#unwatch = election.watch(() => this.#tell({ type: 'leader_changed' }));

@@ -3,6 +3,7 @@
  * decides what is answered, the leadership who answers; what is here only connects them to the world.
  */
 import { Mx8Error } from '../core/base/errors.ts';
+import { type CoordinatorState, createRefusal } from '../core/job/coordinator.ts';
 import type { Fact, JobSpec } from '../core/job/protocol.ts';
 import type { JobId } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -229,11 +230,19 @@ class RunningCoordinator implements CoordinatorServer {
       who,
       address,
       prepare,
+      check: (state) => this.#checkJobs(state),
       onLeft: () => this.#grpc?.endSessions(),
       onEnded: (error) => {
         if (error !== null) this.#fail(error);
       },
     });
+  }
+
+  #checkJobs(state: CoordinatorState): void {
+    for (const spec of this.#options.jobs ?? []) {
+      const refusal = createRefusal(state, spec);
+      if (refusal !== null) throw new Mx8Error(refusal.code, refusal.message);
+    }
   }
 
   async #createJobs(writer: Writer): Promise<void> {

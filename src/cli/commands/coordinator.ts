@@ -1,4 +1,6 @@
 /** `mx8 coordinator`: hands out the work of jobs and keeps what was answered. */
+import { hostname } from 'node:os';
+
 import { startCoordinator } from '../../coordinator/index.ts';
 import type { CoordinatorServer } from '../../coordinator/index.ts';
 import { must } from '../../core/base/assert.ts';
@@ -7,10 +9,11 @@ import { countedText } from '../../view/format.ts';
 import type { CommandIo } from '../command-io.ts';
 import { defineCommand } from '../command.ts';
 import type { Command, CommandLine } from '../command.ts';
-import { openCoordinatorLog } from '../coordinator-state.ts';
+import { openCoordinatorState } from '../coordinator-state.ts';
 import { EXIT_DONE } from '../exit-codes.ts';
 import * as cluster from '../flags/cluster.ts';
 import * as data from '../flags/data.ts';
+import * as leadership from '../flags/leadership.ts';
 import * as screen from '../flags/screen.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { JOB_SPEC_FLAGS, openJob } from '../open-job.ts';
@@ -20,6 +23,8 @@ const FLAGS = {
   bind: cluster.bindAddr,
   insecure: cluster.insecure,
   state: cluster.stateDir,
+  leaderTtlMs: leadership.leaderTtlMs,
+  advertise: leadership.advertise,
   manifestStoreRoot: data.manifestStoreRoot,
   grpcMaxMessageBytes: cluster.grpcMaxMessageBytes,
   json: screen.json,
@@ -29,7 +34,7 @@ export const command: Command = defineCommand({
   name: 'coordinator',
   summary: 'hand out the work of a job to agents and keep what was answered',
   about:
-    'Serves jobs to agents and to any v0 client until it is stopped. With JOB.ts, work counts when its output is committed; with --data alone, when it is delivered; without either it waits for mx8 submit. Killed at any moment and started again with the same command, it goes on from what it answered.',
+    'Serves jobs to agents and to any v0 client until it is stopped. With JOB.ts, work counts when its output is committed; with --data alone, when it is delivered; without either it waits for mx8 submit. Killed at any moment and started again with the same command, it goes on from what it answered. A second one on the same state stands by and takes over within seconds; give agents the addresses of both.',
   argument: {
     name: 'JOB.ts',
     doc: 'A module whose default export is made by defineJob.',
@@ -40,6 +45,10 @@ export const command: Command = defineCommand({
     {
       command: 'mx8 coordinator embed.job.ts --data ./docs --world-size 2',
       doc: 'a job for two agents: mx8 agent embed.job.ts',
+    },
+    {
+      command: 'mx8 coordinator embed.job.ts --data ./docs --world-size 2 --bind 127.0.0.1:50052',
+      doc: 'a standby on the same machine: the same command on another port',
     },
     {
       command: 'mx8 coordinator --data ./photos@refresh --world-size 8 --shuffle --seed 7',
@@ -57,13 +66,19 @@ async function run(
   const job = await openJob(argument, options, manifests, io);
   const fatal = Promise.withResolvers<never>();
   const stopped = whenAborted(io.signal);
+  const { clock } = io;
+  const { state: folder, leaderTtlMs, advertise } = options;
+  const bind = parseBind(options.bind);
+  const state = openCoordinatorState({ folder, leaderTtlMs, clock }, job?.spec ?? null);
   const coordinator = await startCoordinator({
-    log: openCoordinatorLog(options.state, job?.spec ?? null),
+    log: state.log,
+    ...(state.election === null ? {} : { election: state.election }),
+    ...advertised(advertise, bind),
     manifests,
-    clock: io.clock,
+    clock,
     random: io.random,
     events: io.events,
-    bind: parseBind(options.bind),
+    bind,
     insecure: options.insecure,
     jobs: job === null ? [] : [job.spec],
     grpcMaxMessageBytes: options.grpcMaxMessageBytes,
@@ -79,7 +94,7 @@ async function run(
 }
 
 function servingText(server: CoordinatorServer, spec: JobSpec | null, json: boolean): string {
-  const { host, port } = server;
+  const { host, port, role } = server;
   if (json) {
     const job =
       spec === null
@@ -90,7 +105,7 @@ function servingText(server: CoordinatorServer, spec: JobSpec | null, json: bool
             sample_count: spec.sampleCount,
             block_size: spec.blockSize,
           };
-    return `${JSON.stringify({ event: 'serving', host, port, job })}\n`;
+    return `${JSON.stringify({ event: 'serving', host, port, role, job })}\n`;
   }
   const lines = [`serving on ${host}:${port}`];
   if (spec !== null) {
@@ -101,6 +116,16 @@ function servingText(server: CoordinatorServer, spec: JobSpec | null, json: bool
     );
   }
   return lines.map((line) => `${line}\n`).join('');
+}
+
+/** Nobody can dial an address that stands for all of a machine's: its name is said instead. */
+function advertised(
+  given: string | null,
+  bind: { readonly host: string; readonly port: number },
+): { readonly advertise?: string } {
+  if (given !== null) return { advertise: given };
+  const isWildcard = bind.host === '0.0.0.0' || bind.host === '::';
+  return isWildcard && bind.port !== 0 ? { advertise: `${hostname()}:${bind.port}` } : {};
 }
 
 /** The kind has checked the form. An empty host stands for all addresses of the machine. */

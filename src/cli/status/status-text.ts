@@ -8,6 +8,7 @@ import {
   percentText,
   rateText,
 } from '../../view/format.ts';
+import type { CoordinatorView } from '../../ports/coordinator-client.ts';
 import type { JobView } from '../../view/job-view.ts';
 import type { LeaseLook, NodeLook } from '../../view/looks.ts';
 
@@ -34,7 +35,11 @@ export function statusText(snapshot: JobSnapshot, view: JobView): string {
  * The snapshot with what the view concludes from it, named like the fields of events: snake_case, unit
  * last. Seeds are texts, as they may be beyond 2^53.
  */
-export function statusJson(snapshot: JobSnapshot, view: JobView): string {
+export function statusJson(
+  snapshot: JobSnapshot,
+  view: JobView,
+  coordinator: CoordinatorView,
+): string {
   const { spec, type: _, ...rest } = snapshot;
   const { health, fraction, rates, etaMs } = view;
   const status = {
@@ -45,6 +50,7 @@ export function statusJson(snapshot: JobSnapshot, view: JobView): string {
     fraction,
     rates,
     etaMs,
+    coordinator,
   };
   return `${JSON.stringify(snakeCased(status))}\n`;
 }

@@ -2,14 +2,15 @@
 import { Mx8Error } from '../../core/base/errors.ts';
 import type { JobId } from '../../core/base/units.ts';
 import type { JobSnapshot } from '../../core/job/protocol.ts';
-import type { CoordinatorClient } from '../../ports/coordinator-client.ts';
+import type { CoordinatorClient, CoordinatorView } from '../../ports/coordinator-client.ts';
 import { EMPTY_HISTORY, lookAt } from '../../view/job-view.ts';
 import type { ViewLimits } from '../../view/looks.ts';
 import type { CommandIo } from '../command-io.ts';
+import { coordinatorText } from './coordinator-text.ts';
 import { statusJson, statusText } from './status-text.ts';
 
 export interface WatchOptions {
-  readonly client: Pick<CoordinatorClient, 'snapshot' | 'listJobs'>;
+  readonly client: Pick<CoordinatorClient, 'snapshot' | 'listJobs' | 'coordinator'>;
   /** Null: the one job that the coordinator runs. */
   readonly jobId: JobId | null;
   /** 0: until stopped. */
@@ -21,16 +22,31 @@ export interface WatchOptions {
 
 export async function watchStatus(options: WatchOptions, io: CommandIo): Promise<void> {
   const { client, polls, pollMs, json, limits } = options;
+  const first = await client.coordinator();
+  if (first.leader === null) throw noLeader(first);
   const jobId = options.jobId ?? onlyJob(await client.listJobs());
   let history = EMPTY_HISTORY;
   for (let asked = 1; ; asked += 1) {
     const snapshot = await client.snapshot(jobId);
     const look = lookAt(snapshot, io.clock.nowMs(), history, limits);
     history = look.history;
-    io.stdout((json ? statusJson : statusText)(snapshot, look.view));
+    const coordinator = asked === 1 ? first : await client.coordinator();
+    if (json) io.stdout(statusJson(snapshot, look.view, coordinator));
+    else
+      io.stdout(coordinatorText(coordinator, io.clock.unixMs()) + statusText(snapshot, look.view));
     if (asked === polls) return;
     await io.clock.sleep(pollMs, io.signal);
   }
+}
+
+/** All that can be said then is who stands by. */
+function noLeader(view: CoordinatorView): Mx8Error {
+  const addresses = view.candidates.map(({ address }) => address).join(', ');
+  const standbys = addresses === '' ? view.address : addresses;
+  return new Mx8Error(
+    'not_leader',
+    `no coordinator leads at this moment; standing by: ${standbys}. One of them takes over within a few seconds, or says in its log why it cannot`,
+  );
 }
 
 function onlyJob(jobs: readonly JobSnapshot[]): JobId {

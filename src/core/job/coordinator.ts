@@ -44,6 +44,7 @@ import { jobSnapshot } from './snapshot-view.ts';
 import { Transaction } from './transaction.ts';
 
 export { CoordinatorState, emptyState } from './job-state.ts';
+export { createRefusal } from './decide-job.ts';
 
 export interface StepResult {
   readonly records: readonly JobRecord[];

@@ -4,7 +4,7 @@ import { isManifestHash } from '../base/units.ts';
 import { encodeCheckpoint } from './checkpoint.ts';
 import { returnLease } from './decide-leases.ts';
 import { leave } from './decide-membership.ts';
-import type { JobState, NodeState } from './job-state.ts';
+import type { CoordinatorState, JobState, NodeState } from './job-state.ts';
 import type { Command, JobSpec, Reply } from './protocol.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -17,25 +17,31 @@ export const FINALIZE_WAIT_MS = 200;
 export const WORLD_SIZE_MAX = 10_000;
 
 export function createJob(tx: Transaction, spec: JobSpec): Reply {
-  const bad = specRefusal(spec);
+  const bad = createRefusal(tx.state, spec);
   if (bad !== null) return bad;
-  const found = existing(tx, spec);
-  if (found !== null) {
-    const difference = specDifference(found.spec, spec);
-    if (difference === null) return { type: 'job_created', spec: found.spec, existed: true };
-    return refused('job_exists', `job ${found.spec.jobId} exists with ${difference}`);
-  }
+  const found = existing(tx.state, spec);
+  if (found !== null) return { type: 'job_created', spec: found.spec, existed: true };
   tx.emit({ type: 'job_created', spec });
   tx.fact({ event: 'job_created', jobId: spec.jobId, sampleCount: spec.sampleCount });
   return { type: 'job_created', spec, existed: false };
 }
 
 /** The job of that id, or the one that was created under it and has taken another since. */
-function existing(tx: Transaction, spec: JobSpec): JobState | null {
-  const same = tx.state.jobs.get(spec.jobId);
+function existing(state: CoordinatorState, spec: JobSpec): JobState | null {
+  const same = state.jobs.get(spec.jobId);
   if (same !== undefined) return same;
-  for (const job of tx.state.jobs.values()) if (job.adoptedFrom === spec.jobId) return job;
+  for (const job of state.jobs.values()) if (job.adoptedFrom === spec.jobId) return job;
   return null;
+}
+
+/** Why the job cannot be created beside what is there, or null; changes nothing. */
+export function createRefusal(state: CoordinatorState, spec: JobSpec): Refusal | null {
+  const bad = specRefusal(spec);
+  if (bad !== null) return bad;
+  const found = existing(state, spec);
+  const difference = found === null ? null : specDifference(found.spec, spec);
+  if (found === null || difference === null) return null;
+  return refused('job_exists', `job ${found.spec.jobId} exists with ${difference}`);
 }
 
 function specRefusal(spec: JobSpec): Refusal | null {
