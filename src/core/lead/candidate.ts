@@ -94,6 +94,8 @@ export interface CandidateState {
   failures: number;
   /** What ends the candidate once it has left; null when it goes on as a standby. */
   ending: { readonly failure: Failure | null } | null;
+  /** It leaves because it was asked to, and what it was asked before that is answered first. */
+  isHandingOver: boolean;
   /** The leader changed while a call was in flight: its answer may be older than that. */
   mustAskAgain: boolean;
 }
@@ -110,6 +112,7 @@ export function newCandidate(options: CandidateOptions, nowMs: MonoMs): Candidat
     nextCallMs: nowMs,
     failures: 0,
     ending: null,
+    isHandingOver: false,
     mustAskAgain: false,
   };
 }
@@ -119,9 +122,12 @@ export function mayAnswer(state: CandidateState, nowMs: MonoMs): boolean {
   return state.phase === 'leading' && nowMs < state.deadlineMs;
 }
 
-/** True while it may still write what a leader writes; it need not serve yet. */
+/**
+ * True while it may still write what a leader writes: it need not serve yet, and what was asked before a
+ * planned leave is still answered.
+ */
 export function mayLead(state: CandidateState, nowMs: MonoMs): boolean {
-  return (state.phase === 'leading' || state.phase === 'claiming') && nowMs < state.deadlineMs;
+  return (leads(state) || state.isHandingOver) && nowMs < state.deadlineMs;
 }
 
 /** When the next `tick` is due; null when none is. */
@@ -196,7 +202,10 @@ function onCampaigned(
   const askedMs = answered(state, callId, nowMs);
   if (askedMs === null || state.phase !== 'standby') return [];
   state.leader = leader;
-  if (leader !== null) return state.mustAskAgain ? ask(state, nowMs) : [];
+  if (leader !== null) {
+    state.failures = 0;
+    return state.mustAskAgain ? ask(state, nowMs) : [];
+  }
   state.deadlineMs = deadlineFrom(state, askedMs);
   if (nowMs >= state.deadlineMs) {
     return leave(state, { code: 'not_leader', message: 'the election took longer than its term' });
@@ -259,6 +268,7 @@ function onFailure(
 
 function onLeft(state: CandidateState, nowMs: MonoMs): CandidateEffect[] {
   if (state.phase !== 'leaving') return [];
+  state.isHandingOver = false;
   if (state.ending !== null) {
     state.phase = 'ended';
     return [{ type: 'ended', failure: state.ending.failure }];
@@ -276,6 +286,7 @@ function onStop(state: CandidateState): CandidateEffect[] {
   }
   state.phase = 'leaving';
   state.ending = { failure: null };
+  state.isHandingOver = isPlanned;
   const why = { code: 'not_leader', message: 'the coordinator was asked to stop' } as const;
   return [{ type: 'leave', isPlanned, isLast: true, ...why }];
 }
@@ -302,7 +313,6 @@ function answered(state: CandidateState, callId: number, nowMs: MonoMs): MonoMs 
   const { asked } = state;
   if (asked?.callId !== callId) return null;
   state.asked = null;
-  if (state.phase === 'standby') state.failures = 0;
   state.nextCallMs = addMs(nowMs, renewIntervalMs(state));
   return asked.atMs;
 }

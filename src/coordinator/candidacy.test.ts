@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { Mx8Error } from '../core/base/errors.ts';
+import { jobId, manifestHash, nodeId } from '../core/base/units.ts';
+import { encodeSnapshot } from '../core/job/codec.ts';
+import type { Command, Fact } from '../core/job/protocol.ts';
+import { MemoryElection, MemoryElectionBoard } from '../log/memory-election.ts';
+import { MemoryLog, MemoryLogDisk } from '../log/memory-log.ts';
+import type { CandidateInfo } from '../ports/election.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { RecordingEvents } from '../testing/recording-events.ts';
+import { seededRandom } from '../testing/seeded-random.ts';
+import { TEST_CAPS, testSpec } from '../testing/test-coordinator.ts';
+import { Candidacy } from './candidacy.ts';
+import type { Writer } from './writer.ts';
+
+const TTL_MS = 2000;
+const JOB = jobId('job');
+const NODE = { jobId: JOB, nodeId: nodeId('n'), instanceId: 'i' };
+const SPEC = testSpec(manifestHash('ab'.repeat(32)));
+
+/** An election whose store a test can cut this candidate off from. */
+class CuttableElection extends MemoryElection {
+  isCut = false;
+
+  override async renew(me: CandidateInfo): Promise<boolean> {
+    this.#check();
+    return super.renew(me);
+  }
+
+  override async campaign(me: CandidateInfo): ReturnType<MemoryElection['campaign']> {
+    this.#check();
+    return super.campaign(me);
+  }
+
+  override async resign(): Promise<void> {
+    this.#check();
+    return super.resign();
+  }
+
+  #check(): void {
+    if (this.isCut) throw new Mx8Error('store_unavailable', 'the store is away');
+  }
+}
+
+class World {
+  readonly clock: FakeClock = new FakeClock();
+  readonly board: MemoryElectionBoard = new MemoryElectionBoard(this.clock);
+  readonly disk: MemoryLogDisk = new MemoryLogDisk();
+  readonly facts: Fact[] = [];
+  #made = 0;
+
+  async candidate(address?: string): Promise<Member> {
+    this.#made += 1;
+    const member = new Member(this, `c${this.#made}`, address ?? `127.0.0.1:${this.#made}`);
+    await this.#during(member.candidacy.start());
+    await this.clock.advance(0);
+    return member;
+  }
+
+  /** What waits for time gets it. */
+  async #during(work: Promise<void>): Promise<void> {
+    let isOver = false;
+    const end = work.finally(() => {
+      isOver = true;
+    });
+    end.catch(() => undefined);
+    for (let turn = 0; turn < 50 && !isOver; turn += 1) await this.clock.advance(TTL_MS / 4);
+    return end;
+  }
+}
+
+class Member {
+  readonly world: World;
+  readonly election: CuttableElection;
+  readonly candidacy: Candidacy;
+  readonly events: RecordingEvents = new RecordingEvents();
+  readonly ended: (Mx8Error | null)[] = [];
+  timesLeft = 0;
+
+  constructor(world: World, who: string, address: string) {
+    this.world = world;
+    this.election = new CuttableElection(world.board, TTL_MS);
+    this.candidacy = new Candidacy({
+      log: new MemoryLog(world.disk),
+      election: this.election,
+      clock: world.clock,
+      random: seededRandom(who.charCodeAt(1)),
+      events: this.events,
+      tickIntervalMs: 100,
+      who,
+      address: () => address,
+      check: () => undefined,
+      prepare: async (writer) => {
+        await writer.submit({ type: 'create_job', spec: SPEC });
+      },
+      onFacts: (facts) => world.facts.push(...facts),
+      onLeft: () => {
+        this.timesLeft += 1;
+      },
+      onEnded: (error) => this.ended.push(error),
+    });
+  }
+
+  get writer(): Writer {
+    const { writer } = this.candidacy;
+    assert(writer !== null, 'it leads');
+    return writer;
+  }
+
+  get leads(): boolean {
+    return this.candidacy.writer !== null;
+  }
+
+  identity(): Uint8Array {
+    return encodeSnapshot(this.candidacy.state, { durableOnly: true });
+  }
+}
+
+const register: Command = {
+  type: 'register',
+  ...NODE,
+  caps: TEST_CAPS,
+  resumeFrom: new Uint8Array(0),
+};
+const wantOne: Extract<Command, { type: 'request_lease' }> = {
+  type: 'request_lease',
+  ...NODE,
+  want: 1,
+  held: [],
+};
+
+async function worked(member: Member): Promise<string> {
+  await member.writer.submit(register);
+  const reply = await member.writer.submit(wantOne);
+  assert(reply.type === 'leases');
+  const [lease] = reply.leases;
+  assert(lease !== undefined);
+  return lease.leaseId;
+}
+
+test('one leads, the others follow it and have its state', async () => {
+  const world = new World();
+  const first = await world.candidate();
+  const second = await world.candidate();
+  await worked(first);
+  await world.clock.advance(300);
+  assert.deepEqual([first.leads, second.leads], [true, false]);
+  assert.deepEqual(second.candidacy.view.leader, { who: 'c1', address: '127.0.0.1:1' });
+  assert.deepEqual(second.identity(), first.identity());
+  assert.equal(second.candidacy.view.appliedSeq, first.candidacy.view.appliedSeq);
+});
+
+test('a leader that is cut off from the store stops answering before another one can lead', async () => {
+  const world = new World();
+  const first = await world.candidate();
+  const second = await world.candidate();
+  await world.clock.advance(TTL_MS);
+  first.election.isCut = true;
+  for (let spentMs = 0; spentMs < 2 * TTL_MS; spentMs += 50) {
+    await world.clock.advance(50);
+    assert(!(first.leads && second.leads), `only one leads after ${spentMs} ms`);
+  }
+  assert.deepEqual([first.leads, second.leads], [false, true]);
+  assert.equal(first.timesLeft, 1);
+  assert.equal(second.candidacy.view.epoch, 2);
+});
+
+test('a lease that lived at a fail-over gets its full time again, and its holder goes on', async () => {
+  const world = new World();
+  const first = await world.candidate();
+  const second = await world.candidate();
+  const leaseId = await worked(first);
+  first.election.isCut = true;
+  await world.clock.advance(2 * TTL_MS);
+  const reply = await second.writer.submit({ type: 'get_snapshot', jobId: JOB });
+  assert(reply.type === 'snapshot');
+  const [lease] = reply.liveLeases;
+  assert.equal(lease?.leaseId, leaseId);
+  assert.ok((lease?.expiresInMs ?? 0) > SPEC.leaseTtlMs - 2 * TTL_MS);
+  assert.equal(reply.counters.leasesExpiredTotal, 0);
+  const done = { ...NODE, leaseId, cursor: 10, deliveredSamples: 10, deliveredBytes: 10 };
+  const accepted = await second.writer.submit({ type: 'progress', ...done });
+  assert.deepEqual(accepted, { type: 'accepted', cursor: 10, repeated: false });
+});
+
+test('what was asked of a leader whose log is taken is told to go elsewhere, and it follows again', async () => {
+  const world = new World();
+  const first = await world.candidate();
+  await worked(first);
+  const rival = new MemoryLog(world.disk);
+  await rival.claim(world.disk.tailSeq, 9, 'rival');
+  const refused = first.writer.submit({ ...wantOne, want: 2 });
+  await assert.rejects(
+    refused,
+    (error) => error instanceof Mx8Error && error.code === 'not_leader',
+  );
+  await world.clock.advance(4 * TTL_MS);
+  assert.deepEqual(first.ended, []);
+  // Nobody else stands for election: it leads again, in an epoch after the rival's.
+  assert.equal(first.leads, true);
+  assert.equal(first.candidacy.view.epoch, 10);
+});
+
+test('a leader that is asked to stop answers what it was asked, and another leads at once', async () => {
+  const world = new World();
+  const first = await world.candidate();
+  const second = await world.candidate();
+  await first.writer.submit(register);
+  const asked = first.writer.submit(wantOne);
+  const stopped = first.candidacy.stop();
+  assert.equal(first.leads, false);
+  await world.clock.advance(0);
+  assert.equal((await asked).type, 'leases');
+  await stopped;
+  await world.clock.advance(0);
+  assert.equal(second.leads, true);
+  assert.deepEqual(first.ended, [null]);
+  const state = await second.writer.submit({ type: 'get_snapshot', jobId: JOB });
+  assert(state.type === 'snapshot');
+  assert.equal(state.liveLeases.length, 1);
+});
+
+test('a candidate whose address another one has is refused, once that one is known to live', async () => {
+  const world = new World();
+  await world.candidate('127.0.0.1:1');
+  const twin = world.candidate('127.0.0.1:1');
+  await assert.rejects(twin, (error) => {
+    assert(error instanceof Mx8Error);
+    assert.match(error.message, /127\.0\.0\.1:1, as this one does/);
+    return error.code === 'candidate_duplicate';
+  });
+});
