@@ -72,6 +72,13 @@ export class ProcessCrew {
     }
   }
 
+  /** Tells every worker the caps that hold for what it opens next; those that start later ask for them. */
+  tune(): void {
+    for (const [slot, { process }] of this.#members) {
+      process.send({ type: 'tune', ...this.#options.settings(slot).caps });
+    }
+  }
+
   get pids(): readonly number[] {
     return [...this.#members.values()].flatMap(({ process }) => process.pid ?? []);
   }
@@ -146,7 +153,7 @@ export class ProcessCrew {
     const { clock, settings } = this.#options;
     const look = (): void => {
       for (const [slot, { process }] of this.#members) {
-        const { maxProcessRssBytes: capBytes, ...knobs } = settings(slot);
+        const { maxProcessRssBytes: capBytes, caps: knobs } = settings(slot);
         const rssBytes = process.pid === undefined ? null : processRssBytes(process.pid);
         if (capBytes === null || rssBytes === null || rssBytes <= capBytes) continue;
         const message = rssBreachMessage(rssBytes, capBytes, { ...knobs, want: null });

@@ -16,11 +16,12 @@ import type { MemoryGate } from '../ports/memory-gate.ts';
 import type { RecordSource } from './record-source.ts';
 import { segmentsOf, type Segment } from './segments.ts';
 import type { WorkerChannel } from './worker-channel.ts';
-import type { WorkerSettings, WorkerStats } from './worker-messages.ts';
+import type { WorkerCaps, WorkerStats } from './worker-messages.ts';
 import type { OrderTask, WorkerTask } from './worker-task.ts';
 
 export interface OrderRunnerOptions {
-  readonly settings: WorkerSettings;
+  /** What holds for the next segment that is read. */
+  readonly caps: () => WorkerCaps;
   readonly task: WorkerTask;
   readonly channel: WorkerChannel;
   readonly source: RecordSource;
@@ -47,7 +48,7 @@ export class OrderRunner {
 
   constructor(options: OrderRunnerOptions) {
     this.#options = options;
-    this.#reader = createReader(options.settings.prefetchBatches);
+    this.#reader = createReader(options.caps().prefetchBatches);
   }
 
   figures(): PipelineFigures {
@@ -111,7 +112,7 @@ export class OrderRunner {
   }
 
   #open(current: Current, segment: Segment, work: OrderTask): Pipeline {
-    const { settings, source, clock, gate } = this.#options;
+    const { caps, source, clock, gate } = this.#options;
     const { signal } = current.flush;
     return openPipeline({
       records: source.records(
@@ -121,9 +122,7 @@ export class OrderRunner {
         signal,
       ),
       batchSize: segment.batchSize,
-      maxInflightBytes: settings.maxInflightBytes,
-      prefetchBatches: settings.prefetchBatches,
-      maxQueueBatches: settings.maxQueueBatches,
+      ...caps(),
       onSampleError: (record, error) => work.onSampleError(record, error),
       signal,
       clock,

@@ -5,6 +5,7 @@
  */
 import { Mx8Error } from '../core/base/errors.ts';
 import { elapsedMs } from '../core/base/units.ts';
+import { type Tuning, UNTUNED } from '../core/job/operations.ts';
 import type { JobSpec, NodeStats } from '../core/job/protocol.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { HolderCall, NodeOutcome } from '../core/node/holder-protocol.ts';
@@ -70,6 +71,8 @@ class Agent implements AgentHandle {
   #spec: JobSpec | null = null;
   #claim: Promise<void> | null = null;
   #finalizations = 0;
+  /** What an operator said while it works; null: as in the options. */
+  #tuning: Tuning = UNTUNED;
   #ended = false;
   /** True when what is in hand is not waited for. */
   #isGivingUp = false;
@@ -85,7 +88,7 @@ class Agent implements AgentHandle {
     this.#crew = new ProcessCrew({
       clock,
       events: options.events,
-      settings: (slot) => workerSettings(options, slot, instanceId),
+      settings: (slot) => workerSettings(options, slot, instanceId, this.#effective),
       heapMiB: heapMiB(options),
       writeLine: options.writeWorkerLine,
       tell: (event) => this.#tell(event),
@@ -186,14 +189,14 @@ class Agent implements AgentHandle {
 
   #stats(): NodeStats {
     const { rssHighWaterBytes, ...queues } = this.#crew.stats;
-    const { prefetchBatches, maxQueueBatches, want } = this.#options;
+    const effective = this.#effective;
     return {
       ...queues,
       ramHighWaterBytes: Math.max(rssHighWaterBytes, process.resourceUsage().maxRSS * 1024),
       autotuneEnabled: false,
-      effectivePrefetchBatches: prefetchBatches,
-      effectiveMaxQueueBatches: maxQueueBatches,
-      effectiveWant: want,
+      effectivePrefetchBatches: effective.prefetchBatches,
+      effectiveMaxQueueBatches: effective.maxQueueBatches,
+      effectiveWant: effective.want,
       autotunePressureMilli: 0,
       autotuneCooldownTicks: 0,
       batchPayloadP95OverP50Milli: 0,
@@ -201,8 +204,36 @@ class Agent implements AgentHandle {
     };
   }
 
+  get #effective(): Effective {
+    const { caps, want, prefetchBatches, maxQueueBatches } = this.#options;
+    const tuning = this.#tuning;
+    return {
+      want: tuning.want ?? want,
+      maxInflightBytes: tuning.maxInflightBytes ?? caps.maxInflightBytes,
+      prefetchBatches: tuning.prefetchBatches ?? prefetchBatches,
+      maxQueueBatches: tuning.maxQueueBatches ?? maxQueueBatches,
+    };
+  }
+
+  #tune(tuning: Tuning): void {
+    this.#tuning = tuning;
+    const { want, maxInflightBytes, prefetchBatches, maxQueueBatches } = this.#effective;
+    this.#options.events.emit('info', 'node_tuned', {
+      node_id: this.#node.nodeId,
+      want,
+      max_inflight_bytes: maxInflightBytes,
+      prefetch_batches: prefetchBatches,
+      max_queue_batches: maxQueueBatches,
+    });
+    this.#crew.tune();
+    this.#tell({ type: 'want', want });
+  }
+
   #onPush(push: Push): void {
     switch (push.type) {
+      case 'tuned':
+        this.#tune(push.tuning);
+        return;
       case 'lease_revoked':
       case 'job_failed':
       case 'disconnected':
@@ -321,20 +352,25 @@ function machineOptions(options: CompiledAgentOptions): Parameters<typeof newNod
   };
 }
 
+type Effective = Readonly<Record<keyof Tuning, number>>;
+
 function workerSettings(
   options: CompiledAgentOptions,
   slot: number,
   instanceId: string,
+  { maxInflightBytes, prefetchBatches, maxQueueBatches }: Effective,
 ): WorkerSettings {
-  const { nodeId, caps, workers, prefetchBatches, maxQueueBatches, maxProcessRssBytes } = options;
+  const { nodeId, workers, maxProcessRssBytes } = options;
   return {
     nodeId,
     slot,
     nonce: instanceId,
     work: workOf(options),
-    maxInflightBytes: Math.floor(caps.maxInflightBytes / workers),
-    prefetchBatches,
-    maxQueueBatches,
+    caps: {
+      maxInflightBytes: Math.max(1, Math.floor(maxInflightBytes / workers)),
+      prefetchBatches,
+      maxQueueBatches,
+    },
     maxProcessRssBytes,
   };
 }

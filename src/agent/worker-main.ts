@@ -14,7 +14,7 @@ import { OrderRunner } from './order-runner.ts';
 import { watchForOrphanhood } from './orphan-watch.ts';
 import { RecordSource } from './record-source.ts';
 import { WorkerChannel } from './worker-channel.ts';
-import type { ToWorker, WorkerSettings } from './worker-messages.ts';
+import type { ToWorker, WorkerCaps, WorkerSettings } from './worker-messages.ts';
 import type { WorkerTask } from './worker-task.ts';
 
 class WorkerMain {
@@ -22,6 +22,7 @@ class WorkerMain {
   readonly #channel: WorkerChannel = new WorkerChannel();
   readonly #source: RecordSource = new RecordSource(this.#channel);
   #runner: OrderRunner | null = null;
+  #caps: WorkerCaps | null = null;
   #guard: RssGuard | null = null;
 
   /** The messages come from our own agent, which is the only one that can send here. */
@@ -33,6 +34,11 @@ class WorkerMain {
       case 'start_work':
         this.#runner?.run(message.order).catch((error: unknown) => this.#fail(error));
         return;
+      case 'tune': {
+        const { type: _, ...caps } = message;
+        this.#caps = caps;
+        return;
+      }
       case 'stop_work':
         this.#runner?.stop(message.workId, message.flush);
         return;
@@ -50,10 +56,11 @@ class WorkerMain {
 
   async #configure(settings: WorkerSettings): Promise<void> {
     const channel = this.#channel;
+    this.#caps ??= settings.caps;
     if (settings.maxProcessRssBytes !== null) this.#watch(settings, settings.maxProcessRssBytes);
     const task = await this.#task(settings);
     this.#runner = new OrderRunner({
-      settings,
+      caps: () => this.#caps ?? settings.caps,
       task,
       channel,
       source: this.#source,
@@ -72,12 +79,11 @@ class WorkerMain {
   }
 
   #watch(settings: WorkerSettings, capBytes: number): void {
-    const { maxInflightBytes, prefetchBatches, maxQueueBatches } = settings;
     this.#guard = new RssGuard({
       capBytes,
       clock: this.#clock,
       events: this.#channel,
-      knobs: () => ({ maxInflightBytes, prefetchBatches, maxQueueBatches, want: null }),
+      knobs: () => ({ ...(this.#caps ?? settings.caps), want: null }),
       onBreach: (error) => this.#fail(error),
     });
     this.#guard.start();

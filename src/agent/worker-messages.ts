@@ -33,16 +33,23 @@ export interface WorkerSettings {
         readonly commitIntervalMs: number;
       }
     | { readonly type: 'deliver'; readonly delivery: DeliverySettings };
+  readonly caps: WorkerCaps;
+  /** null: no cap. */
+  readonly maxProcessRssBytes: number | null;
+}
+
+/** Caps of one worker that an operator may move while it works. */
+export interface WorkerCaps {
   readonly maxInflightBytes: number;
   readonly prefetchBatches: number;
   readonly maxQueueBatches: number;
-  /** null: no cap. */
-  readonly maxProcessRssBytes: number | null;
 }
 
 export type ToWorker =
   | { readonly type: 'configure'; readonly settings: WorkerSettings }
   | { readonly type: 'start_work'; readonly order: WorkOrder }
+  /** Caps for whatever is opened from now on. */
+  | ({ readonly type: 'tune' } & WorkerCaps)
   | { readonly type: 'stop_work'; readonly workId: number; readonly flush: boolean }
   | {
       readonly type: 'records';

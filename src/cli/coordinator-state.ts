@@ -5,6 +5,7 @@ import { join } from 'node:path';
 
 import { Mx8Error } from '../core/base/errors.ts';
 import type { JobSpec } from '../core/job/protocol.ts';
+import { MemoryElection, MemoryElectionBoard } from '../log/memory-election.ts';
 import { MemoryLog } from '../log/memory-log.ts';
 import { SqliteElection } from '../log/sqlite-election.ts';
 import { SqliteLog } from '../log/sqlite-log.ts';
@@ -18,8 +19,7 @@ const KEEP_NOTHING = 'memory';
 
 export interface CoordinatorState {
   readonly log: LogStore;
-  /** Null when no other process can share the state. */
-  readonly election: Election | null;
+  readonly election: Election;
 }
 
 export interface StatePlace {
@@ -34,7 +34,10 @@ export interface StatePlace {
  */
 export function openCoordinatorState(place: StatePlace, spec: JobSpec | null): CoordinatorState {
   const { leaderTtlMs: ttlMs, clock } = place;
-  if (place.folder === KEEP_NOTHING) return { log: new MemoryLog(), election: null };
+  if (place.folder === KEEP_NOTHING) {
+    const election = new MemoryElection(new MemoryElectionBoard(clock), ttlMs);
+    return { log: new MemoryLog(), election };
+  }
   const folder = place.folder ?? join(homedir(), '.mx8', 'coordinator', stateName(spec));
   makeFolder(folder);
   const log = new SqliteLog(join(folder, 'coordinator.sqlite'));

@@ -7,7 +7,9 @@ import * as cluster from './flags/cluster.ts';
 import * as data from './flags/data.ts';
 import * as demo from './flags/demo.ts';
 import * as job from './flags/job.ts';
+import * as leadership from './flags/leadership.ts';
 import * as memory from './flags/memory.ts';
+import * as operator from './flags/operator.ts';
 import * as screen from './flags/screen.ts';
 import * as storage from './flags/storage.ts';
 
@@ -21,6 +23,8 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
   { title: 'Data', flags: flagsOf(data) },
   { title: 'Memory', flags: flagsOf(memory) },
   { title: 'Cluster', flags: flagsOf(cluster) },
+  { title: 'Several coordinators', flags: flagsOf(leadership) },
+  { title: 'Operating a live job', flags: flagsOf(operator) },
   { title: 'Screens and logs', flags: flagsOf(screen) },
   { title: 'Object stores', flags: flagsOf(storage) },
   { title: 'Recovery demonstration', flags: flagsOf(demo) },

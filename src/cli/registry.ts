@@ -42,6 +42,31 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/tui.ts')).command,
   },
   {
+    name: 'pause',
+    summary: 'grant no further lease of a job until it is resumed',
+    load: async () => (await import('./commands/pause.ts')).command,
+  },
+  {
+    name: 'resume',
+    summary: 'let a paused, drained or failed job go on',
+    load: async () => (await import('./commands/resume.ts')).command,
+  },
+  {
+    name: 'drain',
+    summary: 'let a node, or all of a job, finish what it holds and leave',
+    load: async () => (await import('./commands/drain.ts')).command,
+  },
+  {
+    name: 'release',
+    summary: 'take a lease, or all that a node holds, away at once',
+    load: async () => (await import('./commands/release.ts')).command,
+  },
+  {
+    name: 'cap',
+    summary: 'raise or lower caps of the nodes of a live job, a step at a time',
+    load: async () => (await import('./commands/cap.ts')).command,
+  },
+  {
     name: 'resolve',
     summary: 'pin a data set and print the hash of its manifest',
     load: async () => (await import('./commands/resolve.ts')).command,

@@ -15,6 +15,17 @@ export function pushOf(fact: Fact, jobId: JobId, nodeId: NodeId): Push | null {
       return { type: 'lease_revoked', leaseId: fact.leaseId, reason: 'the lease expired' };
     case 'job_failed':
       return { type: 'job_failed', code: fact.code, message: fact.message };
+    case 'node_draining':
+      if (fact.nodeId !== nodeId) return null;
+      return { type: 'drain', reason: 'an operator asked this node to drain' };
+    case 'node_tuned': {
+      if (fact.nodeId !== nodeId) return null;
+      const { want, maxInflightBytes, prefetchBatches, maxQueueBatches } = fact;
+      return {
+        type: 'tuned',
+        tuning: { want, maxInflightBytes, prefetchBatches, maxQueueBatches },
+      };
+    }
     case 'job_draining':
       return { type: 'drain', reason: 'the job is draining' };
     default:

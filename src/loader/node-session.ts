@@ -173,6 +173,10 @@ export class NodeSession {
         this.#options.events.emit('info', 'node_draining', { reason: push.reason });
         this.wind();
         return;
+      case 'tuned':
+        // A program's own caps are part of its options; how many leases it holds may be moved.
+        if (push.tuning.want !== null) this.tell({ type: 'want', want: push.tuning.want });
+        return;
       case 'connected':
       case 'disconnected':
         this.tell({ type: push.type });

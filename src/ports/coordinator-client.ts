@@ -15,6 +15,7 @@ import type {
   NodeStats,
   Registered,
 } from '../core/job/protocol.ts';
+import type { Change, Operation, Tuning } from '../core/job/operations.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { CandidateInfo, LeaderInfo } from './election.ts';
 
@@ -31,6 +32,8 @@ export type Push =
   | { readonly type: 'lease_revoked'; readonly leaseId: LeaseId; readonly reason: string }
   /** Finish or release what is held, then leave. */
   | { readonly type: 'drain'; readonly reason: string }
+  /** Work within these caps from now on; null leaves one as the node was started. */
+  | { readonly type: 'tuned'; readonly tuning: Tuning }
   | { readonly type: 'job_failed'; readonly code: string; readonly message: string }
   /** The session broke; the client is reconnecting. Register again once it is back. */
   | { readonly type: 'disconnected'; readonly code: ErrorCode; readonly message: string }
@@ -125,6 +128,8 @@ export interface CoordinatorClient {
   submitJob(spec: JobSpec): Promise<{ readonly spec: JobSpec; readonly existed: boolean }>;
   resumeJob(jobId: JobId): Promise<void>;
   drainJob(jobId: JobId): Promise<void>;
+  /** What an operator wants of a live job; what changed, or with `dryRun` what would. */
+  operate(jobId: JobId, operation: Operation, dryRun: boolean): Promise<readonly Change[]>;
   snapshot(jobId: JobId): Promise<JobSnapshot>;
   checkpoint(jobId: JobId): Promise<Uint8Array>;
   listJobs(): Promise<readonly JobSnapshot[]>;

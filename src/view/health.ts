@@ -34,6 +34,7 @@ const RULES: readonly ((evidence: Evidence) => Health | null)[] = [
   failed,
   finished,
   drainedByHand,
+  paused,
   noNodes,
   waitingForNodes,
   allNodesSilent,
@@ -69,12 +70,21 @@ function finished({ snapshot }: Evidence): Health | null {
   return snapshot.phase === 'completed' || snapshot.jobDrained ? HEALTHY : null;
 }
 
+function paused({ snapshot }: Evidence): Health | null {
+  if (!snapshot.paused) return null;
+  return {
+    state: 'degraded',
+    reason: `An operator paused the job: ${countedText(snapshot.liveLeases.length, 'lease')} may still finish, no further one is granted.`,
+    remedy: 'Let it go on with mx8 resume.',
+  };
+}
+
 function drainedByHand({ snapshot }: Evidence): Health | null {
   if (snapshot.phase !== 'draining') return null;
   return {
     state: 'degraded',
     reason: `The job is being drained: ${countedText(snapshot.liveLeases.length, 'lease')} may still finish, no further one is granted.`,
-    remedy: 'Run it again with --resume to go on.',
+    remedy: 'Let it go on with mx8 resume and new agents, or run it again with --resume.',
   };
 }
 

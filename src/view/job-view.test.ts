@@ -30,6 +30,7 @@ function node(id: string, heartbeatAgeMs = 100): NodeView {
     nodeId: nodeId(id),
     assignedRank: 0,
     heartbeatAgeMs,
+    draining: false,
     caps: {
       maxFetchConcurrency: 1,
       maxDecodeConcurrency: 1,
@@ -76,6 +77,7 @@ function snapshot(
     failure: null,
     jobReady: true,
     jobDrained: false,
+    paused: false,
     registeredNodes: 2,
     availableRanges: 5,
     samples: { unissued: 1000 - committed, leased: 0, committed, quarantined: 0 },

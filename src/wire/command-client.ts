@@ -4,6 +4,7 @@
  */
 import { Mx8Error } from '../core/base/errors.ts';
 import type { JobId, LeaseId, ManifestHash } from '../core/base/units.ts';
+import type { Change, Operation } from '../core/job/operations.ts';
 import type {
   Command,
   CommittedPiece,
@@ -132,6 +133,10 @@ export abstract class CommandClient implements CoordinatorClient {
 
   async drainJob(jobId: JobId): Promise<void> {
     await this.#expect({ type: 'drain_job', jobId }, 'ok');
+  }
+
+  async operate(jobId: JobId, operation: Operation, dryRun: boolean): Promise<readonly Change[]> {
+    return (await this.#expect({ type: 'operate', jobId, operation, dryRun }, 'operated')).changes;
   }
 
   async snapshot(jobId: JobId): Promise<JobSnapshot> {

@@ -19,6 +19,7 @@ import { SessionClient } from './session-client.ts';
 import { type CallerOptions, UnaryCaller } from './unary-caller.ts';
 import type { SessionCommand } from './v1-session.ts';
 import { coordinatorFrom } from './v1-coordinator.ts';
+import { operatedFrom, operateMessage } from './v1-operate.ts';
 import { jobSnapshotFrom, pieceFrom, specFrom, specMessage } from './v1-snapshot.ts';
 
 export interface GrpcClientOptions {
@@ -112,6 +113,7 @@ export class GrpcCoordinatorClient extends CommandClient {
       case 'create_job':
       case 'resume_job':
       case 'drain_job':
+      case 'operate':
       case 'get_snapshot':
       case 'get_checkpoint':
         return this.#askUnary(command, signal);
@@ -160,6 +162,8 @@ export class GrpcCoordinatorClient extends CommandClient {
       case 'drain_job':
         await this.#caller.call('DrainJob', { jobId: command.jobId }, signal);
         return { type: 'ok' };
+      case 'operate':
+        return operatedFrom(await this.#caller.call('Operate', operateMessage(command), signal));
       case 'get_snapshot': {
         const answer = await this.#caller.call('GetJob', { jobId: command.jobId }, signal);
         return jobSnapshotFrom(requiredChild(answer, 'job'));

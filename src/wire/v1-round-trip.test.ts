@@ -12,8 +12,11 @@ import {
   nodeId,
 } from '../core/base/units.ts';
 import type { JobSnapshot, JobSpec, NodeCaps, NodeStats, Reply } from '../core/job/protocol.ts';
-import type { Push } from '../ports/coordinator-client.ts';
+import type { Operation } from '../core/job/operations.ts';
+import type { CoordinatorView, Push } from '../ports/coordinator-client.ts';
 import { type WireMessage, wireType } from './schema.ts';
+import { coordinatorFrom, coordinatorMessage } from './v1-coordinator.ts';
+import { operatedFrom, operatedMessage, operateFrom, operateMessage } from './v1-operate.ts';
 import {
   commandFrom,
   commandMessage,
@@ -191,14 +194,25 @@ const snapshots: fc.Arbitrary<JobSnapshot> = record({
   failure: fc.option(record({ code: someText, message: text })),
   jobReady: fc.boolean(),
   jobDrained: fc.boolean(),
+  paused: fc.boolean(),
   registeredNodes: u32,
   availableRanges: u53,
   samples: record({ unissued: u53, leased: u53, committed: u53, quarantined: u53 }),
   output: record({ rows: u53, bytes: u53, pieces: u53 }),
   outputManifestHash: maybeHash,
-  nodes: fc.array(record({ nodeId: node, assignedRank: u32, heartbeatAgeMs: u53, caps, stats }), {
-    maxLength: 3,
-  }),
+  nodes: fc.array(
+    record({
+      nodeId: node,
+      assignedRank: u32,
+      heartbeatAgeMs: u53,
+      caps,
+      stats,
+      draining: fc.boolean(),
+    }),
+    {
+      maxLength: 3,
+    },
+  ),
   liveLeases: fc.array(
     fc.tuple(heldLease, u53, u53).map(([held, expiresInMs, deliveredCursor]) => ({
       ...held,
@@ -249,10 +263,53 @@ test('every push arrives as it was sent', () => {
   const pushes: readonly Push[] = [
     { type: 'lease_revoked', leaseId: leaseId({ epoch: 1, seq: 2, index: 3 }), reason: 'expired' },
     { type: 'drain', reason: 'the job is draining' },
+    {
+      type: 'tuned',
+      tuning: { want: 3, maxInflightBytes: 2 ** 40, prefetchBatches: null, maxQueueBatches: 1 },
+    },
     { type: 'job_failed', code: 'process_failed', message: 'sample 3' },
   ];
   for (const push of pushes) {
     assert.deepEqual(pushFrom(sent('ServerMessage', pushMessage(push) ?? {})), push);
+  }
+});
+
+test('what an operator wants, and what it changed, arrives as it was sent', () => {
+  const tuning = { want: null, maxInflightBytes: 7, prefetchBatches: 2, maxQueueBatches: null };
+  const operations: readonly Operation[] = [
+    { type: 'drain', nodeId: null },
+    { type: 'drain', nodeId: nodeId('n') },
+    { type: 'release_lease', leaseId: '1.2.3' },
+    { type: 'release_node', nodeId: nodeId('n') },
+    { type: 'pause' },
+    { type: 'resume' },
+    { type: 'tune', nodeId: null, tuning },
+    { type: 'tune', nodeId: nodeId('n'), tuning },
+  ];
+  for (const operation of operations) {
+    const command = { type: 'operate', jobId: jobId('j'), operation, dryRun: true } as const;
+    assert.deepEqual(operateFrom(sent('OperateRequest', operateMessage(command))), command);
+  }
+  const changes = [{ what: 'node n want', from: '1', to: '2' }];
+  const answer = operatedFrom(sent('OperateResponse', operatedMessage(changes)));
+  assert.deepEqual(answer, { type: 'operated', changes });
+});
+
+test('what a coordinator says of itself arrives as it was sent', () => {
+  const view: CoordinatorView = {
+    role: 'standby',
+    who: 'a',
+    address: '127.0.0.1:1',
+    leader: { who: 'b', address: 'https://h:2' },
+    epoch: 3,
+    appliedSeq: 10,
+    tailSeq: 12,
+    leadsSinceUnixMs: null,
+    candidates: [{ who: 'a', address: '127.0.0.1:1', appliedSeq: 10 }],
+  };
+  for (const one of [view, { ...view, leader: null, leadsSinceUnixMs: 1_700_000_000_000 }]) {
+    const message = sent('GetCoordinatorResponse', coordinatorMessage(one));
+    assert.deepEqual(coordinatorFrom(message), one);
   }
 });
 

@@ -10,6 +10,7 @@ import { SAMPLES_PER_CHUNK, SLICE_SAMPLES_MAX } from './limits.ts';
 import type { WireMessage } from './schema.ts';
 import type { Sessions } from './session-server.ts';
 import { coordinatorMessage } from './v1-coordinator.ts';
+import { operatedMessage, operateFrom } from './v1-operate.ts';
 import {
   jobSnapshotMessage,
   pieceMessage,
@@ -46,6 +47,10 @@ export function v1Service(backend: CoordinatorBackend, sessions: Sessions): Grpc
     GetJob: async (message) => ({
       job: jobSnapshotMessage(await snapshotOf(backend, jobIdOf(message))),
     }),
+    Operate: async (message) => {
+      const { changes } = expectReply(await backend.submit(operateFrom(message)), 'operated');
+      return operatedMessage(changes);
+    },
     GetCoordinator: async () => coordinatorMessage(await backend.coordinator()),
     GetCheckpoint: async (message) => {
       const command = { type: 'get_checkpoint', jobId: jobIdOf(message) } as const;

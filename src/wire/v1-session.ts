@@ -29,6 +29,7 @@ import {
 import type { WireMessage } from './schema.ts';
 import { leaderOf } from './status.ts';
 import { asMessage, capsFrom, elasticFrom, elasticMessage, statsFrom } from './shared-messages.ts';
+import { tuningFrom, tuningMessage } from './v1-operate.ts';
 import {
   leaseFrom,
   leaseMessage,
@@ -219,6 +220,7 @@ export function replyMessage(requestId: number, reply: Reply): WireMessage {
     }
     case 'job_created':
     case 'snapshot':
+    case 'operated':
     case 'checkpoint':
       throw new Mx8Error('internal', `a session carries no ${reply.type}`);
     default:
@@ -287,6 +289,8 @@ export function pushMessage(push: Push): WireMessage | null {
       return { requestId: 0, leaseRevoked: { leaseId: push.leaseId, reason: push.reason } };
     case 'drain':
       return { requestId: 0, drain: { reason: push.reason } };
+    case 'tuned':
+      return { requestId: 0, tuned: tuningMessage(push.tuning) };
     case 'job_failed':
       return { requestId: 0, jobFailed: { code: push.code, message: push.message } };
     case 'connected':
@@ -306,6 +310,8 @@ export function pushFrom(message: WireMessage): Push | null {
   }
   const drain = child(message, 'drain');
   if (drain !== null) return { type: 'drain', reason: text(drain, 'reason') };
+  const tuned = child(message, 'tuned');
+  if (tuned !== null) return { type: 'tuned', tuning: tuningFrom(tuned) };
   const failed = child(message, 'jobFailed');
   if (failed === null) return null;
   return { type: 'job_failed', code: text(failed, 'code'), message: text(failed, 'message') };

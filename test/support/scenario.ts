@@ -23,6 +23,7 @@ import {
   step,
   takeOver,
 } from '../../src/core/job/coordinator.ts';
+import { type Operation, UNTUNED } from '../../src/core/job/operations.ts';
 import type { Command, Fact, JobSpec, Reply } from '../../src/core/job/protocol.ts';
 
 const HASH = manifestHash('ab'.repeat(32));
@@ -156,6 +157,11 @@ export class ScenarioWorld {
         return { type: 'begin_run', jobId: job, worldSize: Number(named.get('world') ?? 1) };
       case 'drain':
         return { type: 'drain_job', jobId: job };
+      case 'operator':
+      case 'would-operate': {
+        const operation = operationOf(first, second, named);
+        return { type: 'operate', jobId: job, operation, dryRun: verb === 'would-operate' };
+      }
       case 'status':
         return { type: 'get_snapshot', jobId: job };
       default:
@@ -239,6 +245,34 @@ function specOf(flags: readonly string[], named: ReadonlyMap<string, string>): J
   };
 }
 
+/** `pause`, `resume`, `drain NODE`, `release LEASE`, `release-node NODE`, `cap NODE want=N`. */
+function operationOf(verb: string, target: string, named: ReadonlyMap<string, string>): Operation {
+  const node = target === '' ? null : nodeId(target);
+  switch (verb) {
+    case 'pause':
+    case 'resume':
+      return { type: verb };
+    case 'drain':
+      return { type: 'drain', nodeId: node };
+    case 'release':
+      return { type: 'release_lease', leaseId: target };
+    case 'release-node':
+      return { type: 'release_node', nodeId: nodeId(target) };
+    case 'cap': {
+      const want = named.get('want');
+      const inflight = named.get('inflight');
+      const tuning = {
+        ...UNTUNED,
+        want: want === undefined ? null : Number(want),
+        maxInflightBytes: inflight === undefined ? null : Number(inflight),
+      };
+      return { type: 'tune', nodeId: node, tuning };
+    }
+    default:
+      throw new Error(`an operator does not ${verb}`);
+  }
+}
+
 function factLine(fact: Fact): string {
   const { event, ...fields } = fact;
   const text = Object.entries(fields)
@@ -281,6 +315,9 @@ function replyLines(reply: Reply): string[] {
         ),
       ];
     }
+    case 'operated':
+      if (reply.changes.length === 0) return ['  nothing to change'];
+      return reply.changes.map(({ what, from, to }) => `  ${what}: ${from} -> ${to}`);
     case 'checkpoint':
     case 'job_created':
     case 'ok':

@@ -21,6 +21,7 @@ export function nodeView(rank: number, changes: Partial<NodeView> = {}): NodeVie
   return {
     nodeId: nodeId(`node-${rank}`),
     assignedRank: rank,
+    draining: false,
     heartbeatAgeMs: 120,
     caps: {
       maxFetchConcurrency: 4,
@@ -83,6 +84,7 @@ export function jobSnapshot(nodes: number, changes: Partial<JobSnapshot> = {}): 
     failure: null,
     jobReady: nodes > 0,
     jobDrained: false,
+    paused: false,
     registeredNodes: nodes,
     availableRanges: 1234,
     samples: { unissued: 500_000, leased: 0, committed: 500_000, quarantined: 0 },

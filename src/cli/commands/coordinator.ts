@@ -71,8 +71,7 @@ async function run(
   const bind = parseBind(options.bind);
   const state = openCoordinatorState({ folder, leaderTtlMs, clock }, job?.spec ?? null);
   const coordinator = await startCoordinator({
-    log: state.log,
-    ...(state.election === null ? {} : { election: state.election }),
+    ...state,
     ...advertised(advertise, bind),
     manifests,
     clock,

@@ -1,12 +1,12 @@
 /** Asks a coordinator how a job stands, once or again and again, and prints each answer. */
 import { Mx8Error } from '../../core/base/errors.ts';
 import type { JobId } from '../../core/base/units.ts';
-import type { JobSnapshot } from '../../core/job/protocol.ts';
 import type { CoordinatorClient, CoordinatorView } from '../../ports/coordinator-client.ts';
 import { EMPTY_HISTORY, lookAt } from '../../view/job-view.ts';
 import type { ViewLimits } from '../../view/looks.ts';
 import type { CommandIo } from '../command-io.ts';
 import { coordinatorText } from './coordinator-text.ts';
+import { onlyJob } from './only-job.ts';
 import { statusJson, statusText } from './status-text.ts';
 
 export interface WatchOptions {
@@ -47,19 +47,4 @@ function noLeader(view: CoordinatorView): Mx8Error {
     'not_leader',
     `no coordinator leads at this moment; standing by: ${standbys}. One of them takes over within a few seconds, or says in its log why it cannot`,
   );
-}
-
-function onlyJob(jobs: readonly JobSnapshot[]): JobId {
-  const [first, second] = jobs;
-  if (first === undefined) {
-    throw new Mx8Error('job_unknown', 'the coordinator runs no job; submit one with mx8 submit');
-  }
-  if (second !== undefined) {
-    const ids = jobs.map((job) => job.spec.jobId).join(', ');
-    throw new Mx8Error(
-      'job_unknown',
-      `the coordinator runs several jobs: ${ids}; name one with --job-id`,
-    );
-  }
-  return first.spec.jobId;
 }

@@ -301,6 +301,17 @@ export const ERROR_KINDS = {
     retryable: false,
     remedy: 'Pass the checkpoint before the first lease is granted.',
   },
+  job_over: {
+    status: 'FAILED_PRECONDITION',
+    retryable: false,
+    remedy:
+      'Look at the job’s phase with mx8 status; a failed or draining job goes on with mx8 resume.',
+  },
+  step_too_large: {
+    status: 'INVALID_ARGUMENT',
+    retryable: false,
+    remedy: 'Raise the cap in smaller steps, and look at the node’s memory after each.',
+  },
   not_leader: {
     status: 'FAILED_PRECONDITION',
     retryable: true,

@@ -11,6 +11,7 @@ import {
   type LeaseState,
   type RecordPosition,
 } from './job-state.ts';
+import { mergedTuning, type Tuning } from './operations.ts';
 import type { JobRecord } from './records.ts';
 
 type Of<T extends JobRecord['type']> = Extract<JobRecord, { readonly type: T }>;
@@ -69,6 +70,22 @@ function applyToJob(
     case 'job_draining':
       job.phase = 'draining';
       return;
+    case 'job_paused':
+      job.paused = true;
+      return;
+    case 'job_unpaused':
+      job.paused = false;
+      return;
+    case 'node_draining':
+      job.node(record.node).draining = true;
+      return;
+    case 'node_tuned': {
+      const node = job.node(record.node);
+      node.tuning = mergedTuning(node.tuning, record.tuning);
+      return;
+    }
+    case 'job_tuned':
+      return tuneJob(job, record.tuning);
     case 'job_resumed':
       job.phase = 'running';
       job.failure = null;
@@ -93,6 +110,12 @@ function applyToJob(
   }
 }
 
+/** The job's caps also replace those that single nodes were given before. */
+function tuneJob(job: JobState, tuning: Tuning): void {
+  job.tuning = mergedTuning(job.tuning, tuning);
+  for (const node of job.nodes.values()) node.tuning = mergedTuning(node.tuning, tuning);
+}
+
 function registerNode(job: JobState, record: Of<'node_registered'>, nowMs: MonoMs): void {
   const known = job.nodes.get(record.node);
   if (known !== undefined) {
@@ -108,6 +131,8 @@ function registerNode(job: JobState, record: Of<'node_registered'>, nowMs: MonoM
     rank: record.rank,
     instanceId: record.instance,
     caps: record.caps,
+    draining: false,
+    tuning: job.tuning,
     leases: new Set<LeaseId>(),
     lastHeardMs: nowMs,
     disconnected: false,

@@ -25,12 +25,13 @@ import {
   type MutableCounters,
   type MutableElastic,
 } from './job-state.ts';
+import { type Tuning, UNTUNED } from './operations.ts';
 import type { JobSpec, NodeCaps } from './protocol.ts';
 import type { JobRecord } from './records.ts';
 import { WorkLedger } from './work-ledger.ts';
 
 /** Version of entries and snapshots that this code writes; it reads all from 1 to this. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 /** Numbers of each lease in `leaseNumbers`. */
 const LEASE_NUMBERS = 5;
@@ -76,11 +77,17 @@ interface JobHeader {
   readonly phase: JobState['phase'];
   readonly failure: JobState['failure'];
   readonly ready: boolean;
+  /** Absent in version 1. */
+  readonly paused?: boolean;
+  readonly tuning?: Tuning;
   readonly nodes: readonly {
     readonly id: NodeId;
     readonly rank: number;
     readonly instance: string | null;
     readonly caps: NodeCaps;
+    /** Absent in version 1. */
+    readonly draining?: boolean;
+    readonly tuning?: Tuning;
   }[];
   readonly leaseIds: readonly LeaseId[];
   /** By lease: index into nodes, start, end, cursor, start of the last commit. */
@@ -143,7 +150,8 @@ function jobHeader(
   if (durableOnly) leases.sort(byGrant);
   const nodes = [...job.nodes.values()].map((node) => {
     index.set(node.nodeId, index.size);
-    return { id: node.nodeId, rank: node.rank, instance: node.instanceId, caps: node.caps };
+    const { nodeId: id, rank, instanceId: instance, caps, draining, tuning } = node;
+    return { id, rank, instance, caps, draining, tuning };
   });
   return {
     spec: job.spec,
@@ -151,6 +159,8 @@ function jobHeader(
     phase: job.phase,
     failure: job.failure,
     ready: job.ready,
+    paused: job.paused,
+    tuning: job.tuning,
     nodes,
     leaseIds: leases.map((lease) => lease.leaseId),
     leaseNumbers: leases.flatMap((lease) => [
@@ -216,6 +226,8 @@ function restoreJob(header: JobHeader, take: (length: number) => Uint8Array): Jo
   job.phase = header.phase;
   job.failure = header.failure;
   job.ready = header.ready;
+  job.paused = header.paused ?? false;
+  job.tuning = header.tuning ?? UNTUNED;
   job.outputRows = header.outputRows;
   job.outputBytes = header.outputBytes;
   job.resumed = header.resumed;
@@ -241,6 +253,8 @@ function restoreNodes(job: JobState, header: JobHeader): void {
       rank: node.rank,
       instanceId: node.instance,
       caps: node.caps,
+      draining: node.draining ?? false,
+      tuning: node.tuning ?? UNTUNED,
       leases: new Set<LeaseId>(),
       lastHeardMs: monoMs(0),
       disconnected: true,

@@ -37,6 +37,7 @@ import {
   releaseSilentRanks,
   unknownJob,
 } from './decide-membership.ts';
+import { operate } from './decide-operation.ts';
 import type { CoordinatorState, JobState, NodeState } from './job-state.ts';
 import type { Command, CommittedPiece, Fact, Reply, StepContext } from './protocol.ts';
 import type { JobRecord } from './records.ts';
@@ -85,6 +86,8 @@ function decideForJob(tx: Transaction, job: JobState, command: Exclude<OfJob, Of
       return beginRun(tx, job, command);
     case 'drain_job':
       return drainJob(tx, job);
+    case 'operate':
+      return operate(tx, job, command);
     case 'get_snapshot':
       return jobSnapshot(job, tx.context.nowMs);
     case 'get_checkpoint':

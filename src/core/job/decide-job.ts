@@ -117,6 +117,10 @@ export function beginRun(tx: Transaction, job: JobState, command: Of<'begin_run'
   if (job.spec.worldSize !== worldSize) {
     tx.emit({ type: 'world_size_set', job: jobId, worldSize });
   }
+  if (job.paused) {
+    tx.emit({ type: 'job_unpaused', job: jobId });
+    tx.fact({ event: 'job_unpaused', jobId });
+  }
   return resumeJob(tx, job);
 }
 

@@ -36,7 +36,7 @@ export function requestLease(
   }
   const leases = resend(tx, job, node, command.held);
   const wanted = command.held === null ? command.want : command.want - node.leases.size;
-  if (job.phase === 'running') {
+  if (job.phase === 'running' && !job.paused && !node.draining) {
     for (let granted = 0; granted < wanted; granted += 1) {
       const lease = grantNext(tx, job, node);
       if (lease === null) break;

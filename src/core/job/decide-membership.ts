@@ -11,6 +11,7 @@ import { elapsedMs, jobId, type JobId, type MonoMs } from '../base/units.ts';
 import { checkpointMismatch, decodeCheckpoint } from './checkpoint.ts';
 import { returnLease } from './decide-leases.ts';
 import type { JobState, NodeState } from './job-state.ts';
+import { isUntuned } from './operations.ts';
 import type { Command, NodeCaps, Reply } from './protocol.ts';
 import { registered } from './snapshot-view.ts';
 import type { Transaction } from './transaction.ts';
@@ -41,6 +42,11 @@ export function registerNode(tx: Transaction, command: Of<'register'>): Reply {
   }
   const node = job.node(command.nodeId);
   heard(node, tx.context.nowMs);
+  // What an operator said while it was away, or before a fail-over, is said to it again.
+  if (node.draining) {
+    tx.fact({ event: 'node_draining', jobId: job.spec.jobId, nodeId: node.nodeId });
+  }
+  if (!isUntuned(node.tuning)) tuned(tx, job, node);
   passBarrier(tx, job, known === undefined);
   return registered(job, entry);
 }
@@ -186,6 +192,11 @@ export function callingNode(
   }
   heard(node, tx.context.nowMs);
   return node;
+}
+
+/** Tells the node which caps hold for it. */
+export function tuned(tx: Transaction, job: JobState, { nodeId, tuning }: NodeState): void {
+  tx.fact({ event: 'node_tuned', jobId: job.spec.jobId, nodeId, ...tuning });
 }
 
 function heard(node: NodeState, nowMs: MonoMs): void {

@@ -4,6 +4,7 @@
  */
 import { must } from '../base/assert.ts';
 import type { JobId, LeaseId, LeasePosition, ManifestHash, MonoMs, NodeId } from '../base/units.ts';
+import { type Tuning, UNTUNED } from './operations.ts';
 import { PieceList } from './piece-list.ts';
 import type { JobPhase, JobSpec, NodeCaps, NodeStats } from './protocol.ts';
 import { WorkLedger } from './work-ledger.ts';
@@ -13,6 +14,8 @@ export interface NodeState {
   readonly rank: number;
   instanceId: string | null;
   caps: NodeCaps;
+  draining: boolean;
+  tuning: Tuning;
   readonly leases: Set<LeaseId>;
   /** Volatile: when the coordinator last heard from it. */
   lastHeardMs: MonoMs;
@@ -94,6 +97,8 @@ export class JobState {
   phase: JobPhase = 'running';
   failure: { readonly code: string; readonly message: string } | null = null;
   ready = false;
+  paused = false;
+  tuning: Tuning = UNTUNED;
   work: WorkLedger;
   readonly nodes: Map<NodeId, NodeState> = new Map<NodeId, NodeState>();
   /**

@@ -8,6 +8,7 @@
 import type { Refusal } from '../base/errors.ts';
 import type { SampleRange } from '../base/range.ts';
 import type { JobId, LeaseId, ManifestHash, MonoMs, NodeId } from '../base/units.ts';
+import type { Change, Operation, Tuning } from './operations.ts';
 
 /** What a job is; fixed when it is created. */
 export interface JobSpec {
@@ -152,6 +153,13 @@ export type Command =
     } & FromNode)
   /** No further leases; what is held may finish. */
   | { readonly type: 'drain_job'; readonly jobId: JobId }
+  /** What an operator wants; with `dryRun` it is only said what would change. */
+  | {
+      readonly type: 'operate';
+      readonly jobId: JobId;
+      readonly operation: Operation;
+      readonly dryRun: boolean;
+    }
   | { readonly type: 'get_snapshot'; readonly jobId: JobId }
   | { readonly type: 'get_checkpoint'; readonly jobId: JobId }
   /** Time passed: expires leases and releases the ranks of nodes that are gone. */
@@ -214,6 +222,8 @@ export interface NodeView {
   readonly heartbeatAgeMs: number;
   readonly caps: NodeCaps;
   readonly stats: NodeStats;
+  /** An operator asked it to finish or give back what it holds, and to leave. */
+  readonly draining: boolean;
 }
 
 export interface JobSnapshot {
@@ -223,6 +233,8 @@ export interface JobSnapshot {
   readonly failure: { readonly code: string; readonly message: string } | null;
   readonly jobReady: boolean;
   readonly jobDrained: boolean;
+  /** An operator paused it: no further leases are granted. */
+  readonly paused: boolean;
   readonly registeredNodes: number;
   readonly availableRanges: number;
   readonly samples: {
@@ -256,6 +268,7 @@ export type Reply =
       readonly outputManifestHash: ManifestHash | null;
     }
   | JobSnapshot
+  | { readonly type: 'operated'; readonly changes: readonly Change[] }
   | { readonly type: 'checkpoint'; readonly bytes: Uint8Array };
 
 // ---- facts -------------------------------------------------------------------------------------
@@ -333,6 +346,10 @@ export type Fact =
       readonly quarantined: number;
     }
   | { readonly event: 'job_draining'; readonly jobId: JobId }
+  | { readonly event: 'job_paused'; readonly jobId: JobId }
+  | { readonly event: 'job_unpaused'; readonly jobId: JobId }
+  | { readonly event: 'node_draining'; readonly jobId: JobId; readonly nodeId: NodeId }
+  | ({ readonly event: 'node_tuned'; readonly jobId: JobId; readonly nodeId: NodeId } & Tuning)
   | { readonly event: 'job_resumed'; readonly jobId: JobId }
   | {
       readonly event: 'job_failed';

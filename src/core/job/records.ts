@@ -4,6 +4,7 @@
  * question which the live path answered (no choice of range, no clock, no chance).
  */
 import type { JobId, LeaseId, ManifestHash, NodeId } from '../base/units.ts';
+import type { Tuning } from './operations.ts';
 import type { JobSpec, NodeCaps } from './protocol.ts';
 
 interface OfJob {
@@ -60,6 +61,12 @@ export type JobRecord =
   | ({ readonly type: 'resume_applied'; readonly done: readonly number[] } & OfJob)
   | ({ readonly type: 'job_failed'; readonly code: string; readonly message: string } & OfJob)
   | ({ readonly type: 'job_draining' } & OfJob)
+  | ({ readonly type: 'job_paused' } & OfJob)
+  | ({ readonly type: 'job_unpaused' } & OfJob)
+  | ({ readonly type: 'node_draining'; readonly node: NodeId } & OfJob)
+  /** Caps that are not null in it hold from now on; of a job, for all nodes and those that come. */
+  | ({ readonly type: 'node_tuned'; readonly node: NodeId; readonly tuning: Tuning } & OfJob)
+  | ({ readonly type: 'job_tuned'; readonly tuning: Tuning } & OfJob)
   | ({ readonly type: 'job_resumed' } & OfJob)
   /** The order is dealt to this many ranks from now on; no node holds a rank at this moment. */
   | ({ readonly type: 'world_size_set'; readonly worldSize: number } & OfJob)

@@ -35,6 +35,7 @@ export function jobSnapshot(job: JobState, nowMs: MonoMs): JobSnapshot {
     failure: job.failure,
     jobReady: job.ready,
     jobDrained: job.drained,
+    paused: job.paused,
     registeredNodes: job.nodes.size,
     availableRanges: job.work.availableRanges,
     samples: {
@@ -53,6 +54,7 @@ export function jobSnapshot(job: JobState, nowMs: MonoMs): JobSnapshot {
         heartbeatAgeMs: Math.max(0, elapsedMs(node.lastHeardMs, nowMs)),
         caps: node.caps,
         stats: node.stats,
+        draining: node.draining,
       })),
     liveLeases: [...job.leases.values()].map((lease) => ({
       leaseId: lease.leaseId,

@@ -30,7 +30,7 @@ class Story {
 
   at(nowMs: number, event: Event): CandidateEffect[] {
     this.nowMs = nowMs;
-    return stepCandidate(this.state, { ...event, nowMs: monoMs(nowMs) } as CandidateEvent);
+    return stepCandidate(this.state, { ...event, nowMs: monoMs(nowMs) });
   }
 
   /** Elected at 0 (asked) and 10 (answered), serving epoch 3 from 20 on. */

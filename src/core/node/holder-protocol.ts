@@ -70,6 +70,8 @@ export type HolderEvent = { readonly nowMs: MonoMs } & (
     }
   // What the coordinator says unasked.
   | { readonly type: 'lease_revoked'; readonly leaseId: LeaseId; readonly reason: string }
+  /** Hold so many leases at a time from now on; those held beyond it are finished. */
+  | { readonly type: 'want'; readonly want: number }
   | { readonly type: 'job_failed'; readonly code: string; readonly message: string }
   | { readonly type: 'disconnected' }
   | { readonly type: 'connected' }

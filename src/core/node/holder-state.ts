@@ -7,7 +7,7 @@ import { Jitter } from '../base/jitter.ts';
 import { leaseMarginMs, LOST_LEASES_MAX } from './limits.ts';
 
 export interface HolderOptions {
-  /** Leases to hold at a time, 1 to 1024. */
+  /** Leases to hold at a time at first, 1 to 1024. */
   readonly want: number;
   /** Longest time between two renewals of a lease, moved or not. */
   readonly progressIntervalMs: number;
@@ -101,6 +101,8 @@ export class HolderState {
   readonly options: HolderOptions;
   readonly jitter: Jitter;
   mode: HolderMode = { type: 'idle' };
+  /** Leases to hold at a time: as in the options until an operator says otherwise. */
+  want: number;
   /** True while the coordinator is believed to know this node. */
   member: boolean = false;
   /** Counts registrations; 0 before the first. */
@@ -126,6 +128,7 @@ export class HolderState {
 
   constructor(options: HolderOptions, nowMs: MonoMs) {
     this.options = options;
+    this.want = options.want;
     this.jitter = new Jitter(options.seed);
     this.requestAtMs = nowMs;
     this.heartbeatAtMs = nowMs;

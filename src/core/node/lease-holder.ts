@@ -105,6 +105,10 @@ function handle(state: HolderState, effects: HolderEffect[], event: HolderEvent)
       if (held !== undefined) state.lose(effects, held, event.reason);
       return;
     }
+    case 'want':
+      assert(Number.isSafeInteger(event.want) && event.want > 0, 'want is a positive number');
+      state.want = event.want;
+      return;
     case 'job_failed':
       leave(state, effects, event.nowMs, {
         type: 'failed',
@@ -221,7 +225,7 @@ function sendDue(state: HolderState, effects: HolderEffect[], nowMs: MonoMs): vo
   for (const held of state.leases.values()) sendForLease(state, effects, held, nowMs);
   if (wantsMore(state) && nowMs >= state.requestAtMs) {
     const held = [...state.leases.keys()];
-    state.call(effects, { type: 'request_leases', want: state.options.want, held }, nowMs);
+    state.call(effects, { type: 'request_leases', want: state.want, held }, nowMs);
   }
 }
 
@@ -230,7 +234,7 @@ function wantsMore(state: HolderState): boolean {
     state.mode.type === 'working' &&
     state.member &&
     state.jobReady &&
-    state.leases.size < state.options.want &&
+    state.leases.size < state.want &&
     !state.isInFlight('request_leases')
   );
 }

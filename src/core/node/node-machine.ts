@@ -34,6 +34,7 @@ type FromShell = Extract<
       | 'answered'
       | 'call_failed'
       | 'lease_revoked'
+      | 'want'
       | 'job_failed'
       | 'disconnected'
       | 'connected'

@@ -1,0 +1,60 @@
+/** What the operator's commands share: whom to ask, and how to say what changed. */
+import { jobId } from '../../core/base/units.ts';
+import type { Change, Operation } from '../../core/job/operations.ts';
+import { GrpcCoordinatorClient } from '../../wire/grpc-coordinator-client.ts';
+import type { CommandIo } from '../command-io.ts';
+import { EXIT_DONE } from '../exit-codes.ts';
+import type { OptionsOf } from '../flag.ts';
+import * as cluster from '../flags/cluster.ts';
+import * as operator from '../flags/operator.ts';
+import * as screen from '../flags/screen.ts';
+import { onlyJob } from '../status/only-job.ts';
+
+export const OPERATE_FLAGS: {
+  readonly coordUrl: typeof cluster.coordUrl;
+  readonly jobId: typeof cluster.jobIdFlag;
+  readonly dryRun: typeof operator.dryRun;
+  readonly json: typeof screen.json;
+  readonly grpcMaxMessageBytes: typeof cluster.grpcMaxMessageBytes;
+} = {
+  coordUrl: cluster.coordUrl,
+  jobId: cluster.jobIdFlag,
+  dryRun: operator.dryRun,
+  json: screen.json,
+  grpcMaxMessageBytes: cluster.grpcMaxMessageBytes,
+};
+
+/** Through a fail-over, and then the answer. */
+const CALL_TIMEOUT_MS = 10_000;
+
+export async function operate(
+  operation: Operation,
+  options: OptionsOf<typeof OPERATE_FLAGS>,
+  io: CommandIo,
+): Promise<number> {
+  const { coordUrl, grpcMaxMessageBytes, dryRun, json } = options;
+  const { clock, random } = io;
+  const callTimeoutMs = CALL_TIMEOUT_MS;
+  const at = { coordUrl, clock, random, grpcMaxMessageBytes, callTimeoutMs };
+  const client = new GrpcCoordinatorClient(at);
+  try {
+    const id = options.jobId === null ? onlyJob(await client.listJobs()) : jobId(options.jobId);
+    const changes = await client.operate(id, operation, dryRun);
+    io.stdout(json ? changesJson(id, changes, dryRun) : changesText(id, changes, dryRun));
+  } finally {
+    await client.close();
+  }
+  return EXIT_DONE;
+}
+
+export function changesText(job: string, changes: readonly Change[], dryRun: boolean): string {
+  if (changes.length === 0) return `job ${job}: nothing to change, it is so already\n`;
+  const head = dryRun ? `job ${job}: would change (nothing was done)` : `job ${job}: changed`;
+  const wide = Math.max(...changes.map(({ what }) => what.length));
+  const lines = changes.map(({ what, from, to }) => `  ${what.padEnd(wide)}  ${from} → ${to}`);
+  return [head, ...lines].map((line) => `${line}\n`).join('');
+}
+
+function changesJson(job: string, changes: readonly Change[], dryRun: boolean): string {
+  return `${JSON.stringify({ event: 'operated', job_id: job, dry_run: dryRun, changes })}\n`;
+}
