@@ -16,6 +16,7 @@ export const EXIT_USAGE = 2;
 export const EXIT_DATA = 3;
 export const EXIT_RETRY = 4;
 export const EXIT_MEMORY = 5;
+export const EXIT_UNHEALTHY = 6;
 export const EXIT_BUG = 70;
 
 export const EXIT_CODES: readonly ExitCode[] = [
@@ -28,6 +29,7 @@ export const EXIT_CODES: readonly ExitCode[] = [
     code: EXIT_MEMORY,
     meaning: 'A memory cap was about to be passed; the message names the knobs.',
   },
+  { code: EXIT_UNHEALTHY, meaning: 'mx8 doctor found something that needs a person.' },
   { code: EXIT_BUG, meaning: 'A bug in mx8; MX8_LOG=debug shows the stack.' },
   { code: STOP_EXIT_CODES.SIGINT, meaning: 'Stopped by SIGINT (Ctrl-C), cleanly.' },
   { code: STOP_EXIT_CODES.SIGTERM, meaning: 'Stopped by SIGTERM, cleanly.' },

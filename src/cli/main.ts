@@ -2,8 +2,6 @@
  * The composition root's frame: finds the command, reads its options, makes what it needs of the
  * outside world, and turns how it ended into an exit code.
  */
-import { readFileSync } from 'node:fs';
-
 import { Mx8Error } from '../core/base/errors.ts';
 import { nodeClock } from '../platform/clock.ts';
 import { createLog } from '../platform/log.ts';
@@ -21,6 +19,7 @@ import { nearest } from './nearest.ts';
 import { parseCommandLine } from './parse-command-line.ts';
 import type { Environment } from './parse-command-line.ts';
 import { COMMANDS } from './registry.ts';
+import { packageVersion } from './version.ts';
 
 const HELP_WORDS: ReadonlySet<string> = new Set(['--help', '-h', 'help']);
 const VERSION_WORDS: ReadonlySet<string> = new Set(['--version', '-V', 'version']);
@@ -150,16 +149,4 @@ function asksForHelp(words: readonly string[]): boolean {
 function helpColumns(): number {
   const columns = process.stdout.isTTY ? process.stdout.columns : 0;
   return Math.min(columns || COLUMNS_DEFAULT, COLUMNS_MAX);
-}
-
-/** Two folders up in the checkout and in the package alike. */
-function packageVersion(): string {
-  const manifest: unknown = JSON.parse(
-    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-  );
-  const version =
-    typeof manifest === 'object' && manifest !== null && 'version' in manifest
-      ? manifest.version
-      : undefined;
-  return typeof version === 'string' ? version : 'unknown';
 }

@@ -42,6 +42,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/tui.ts')).command,
   },
   {
+    name: 'doctor',
+    summary: 'run the runbook: say what is wrong, what to type and what should then be seen',
+    load: async () => (await import('./commands/doctor.ts')).command,
+  },
+  {
     name: 'pause',
     summary: 'grant no further lease of a job until it is resumed',
     load: async () => (await import('./commands/pause.ts')).command,

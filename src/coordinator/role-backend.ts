@@ -23,6 +23,7 @@ export interface RoleBackendOptions {
   readonly clock: Clock;
   readonly events: EventSink;
   readonly address: () => string;
+  readonly version: string;
 }
 
 export class RoleBackend implements CoordinatorBackend {
@@ -35,10 +36,18 @@ export class RoleBackend implements CoordinatorBackend {
   }
 
   async coordinator(): Promise<CoordinatorView> {
-    const { leadership, address } = this.#options;
+    const { leadership, address, clock, version } = this.#options;
     const candidates = await leadership.candidates();
     const { view } = leadership;
-    return { ...view, leader: this.#leader, address: address(), candidates };
+    const serverUnixMs = clock.unixMs();
+    return {
+      ...view,
+      leader: this.#leader,
+      address: address(),
+      candidates,
+      serverUnixMs,
+      version,
+    };
   }
 
   async submit(command: Command): Promise<Reply> {

@@ -50,6 +50,8 @@ export interface CoordinatorOptions {
   readonly tickIntervalMs?: number;
   /** With one, several coordinators share the log: one leads, the others stand by. Closed at the end. */
   readonly election?: Election;
+  /** Of mx8, for those who ask. */
+  readonly version?: string;
   /** Where clients and other coordinators are told to find this one. Default: the bound address. */
   readonly advertise?: string;
   /**
@@ -113,6 +115,7 @@ class RunningCoordinator implements CoordinatorServer {
       clock,
       events,
       address: () => this.#address,
+      version: options.version ?? '',
     });
     this.client = new LocalClient(this.#backend, clock);
   }

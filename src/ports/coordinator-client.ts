@@ -68,6 +68,9 @@ export interface CoordinatorView {
   readonly leadsSinceUnixMs: number | null;
   /** Everybody who could lead, this process included. */
   readonly candidates: readonly CandidateInfo[];
+  /** Its wall clock when it answered, and the version of mx8 that it runs; '' when it does not say. */
+  readonly serverUnixMs: number;
+  readonly version: string;
 }
 
 export interface CoordinatorClient {

@@ -48,6 +48,7 @@ function lease(index: number, cursor: number, owner = 'n1'): LiveLease {
     range: { start: 0, end: 1000 },
     cursor,
     deliveredCursor: cursor,
+    stillMs: 0,
     expiresInMs: 9000,
   };
 }

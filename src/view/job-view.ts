@@ -70,9 +70,8 @@ export function lookAt(
   limits: ViewLimits,
 ): { readonly view: JobView; readonly history: ViewHistory } {
   const next = remember(snapshot, nowMs, history);
-  const leases = leaseLooks(snapshot, limits, (id) =>
-    elapsedMs(next.leases.get(id)?.sinceMs ?? nowMs, nowMs),
-  );
+  const watchedMs = (id: string): number => elapsedMs(next.leases.get(id)?.sinceMs ?? nowMs, nowMs);
+  const leases = leaseLooks(snapshot, limits, watchedMs);
   const nodes = nodeLooks(snapshot, limits);
   const rates = ratesOf(next.points);
   const { committed, quarantined, leased } = snapshot.samples;

@@ -16,7 +16,7 @@ export interface LeaseLook {
   readonly cursor: number;
   readonly deliveredCursor: number;
   readonly expiresInMs: number;
-  /** How long its cursors have stood still, as far as we watched. */
+  /** How long its cursors have stood still. */
   readonly stillMs: number;
   readonly isStalled: boolean;
 }
@@ -26,23 +26,29 @@ export interface NodeLook extends NodeView {
   readonly leaseCount: number;
 }
 
-/** `stillMs` says how long the cursors of a lease have stood still, as far as somebody watched. */
+/**
+ * `watchedMs` says how long the cursors of a lease have stood still as far as this screen watched; the
+ * coordinator knows since it leads. The longer of the two is true, whoever was restarted last.
+ */
 export function leaseLooks(
   snapshot: JobSnapshot,
   limits: ViewLimits,
-  stillMs: (leaseId: string) => number,
+  watchedMs: (leaseId: string) => number,
 ): readonly LeaseLook[] {
-  return snapshot.liveLeases.map((lease) => ({
-    leaseId: lease.leaseId,
-    nodeId: lease.nodeId,
-    start: lease.range.start,
-    end: lease.range.end,
-    cursor: lease.cursor,
-    deliveredCursor: lease.deliveredCursor,
-    expiresInMs: lease.expiresInMs,
-    stillMs: stillMs(lease.leaseId),
-    isStalled: stillMs(lease.leaseId) >= limits.leaseStallMs,
-  }));
+  return snapshot.liveLeases.map((lease) => {
+    const stillMs = Math.max(lease.stillMs, watchedMs(lease.leaseId));
+    return {
+      leaseId: lease.leaseId,
+      nodeId: lease.nodeId,
+      start: lease.range.start,
+      end: lease.range.end,
+      cursor: lease.cursor,
+      deliveredCursor: lease.deliveredCursor,
+      expiresInMs: lease.expiresInMs,
+      stillMs,
+      isStalled: stillMs >= limits.leaseStallMs,
+    };
+  });
 }
 
 export function nodeLooks(snapshot: JobSnapshot, limits: ViewLimits): readonly NodeLook[] {

@@ -87,13 +87,18 @@ export class GrpcCoordinatorClient extends CommandClient {
     return children(answer, 'jobs').map(jobSnapshotFrom);
   }
 
+  /** Of whichever coordinator of the list answers, be it a standby. */
+  async anyCoordinator(): Promise<CoordinatorView> {
+    return coordinatorFrom(await this.#caller.call('GetCoordinator', {}));
+  }
+
   /** A standby says who leads: that one is asked, and what the standby said stands if it is away. */
   async coordinator(): Promise<CoordinatorView> {
-    const first = coordinatorFrom(await this.#caller.call('GetCoordinator', {}));
+    const first = await this.anyCoordinator();
     if (first.role === 'leader' || first.leader === null) return first;
     this.#dialer.goTo(first.leader.address);
     try {
-      return coordinatorFrom(await this.#caller.call('GetCoordinator', {}));
+      return await this.anyCoordinator();
     } catch (error) {
       if (error instanceof Mx8Error && error.retryable) return first;
       throw error;

@@ -16,6 +16,8 @@ export function coordinatorMessage(view: CoordinatorView): WireMessage {
     tailSeq,
     leadsSinceUnixTimeMs: Math.round(view.leadsSinceUnixMs ?? 0),
     candidates: candidates.map((one) => ({ ...one })),
+    serverUnixTimeMs: Math.round(view.serverUnixMs),
+    version: view.version,
   };
 }
 
@@ -31,6 +33,8 @@ export function coordinatorFrom(message: WireMessage): CoordinatorView {
     appliedSeq: uint64(message, 'appliedSeq'),
     tailSeq: uint64(message, 'tailSeq'),
     leadsSinceUnixMs: sinceUnixMs === 0 ? null : sinceUnixMs,
+    serverUnixMs: uint64(message, 'serverUnixTimeMs'),
+    version: text(message, 'version'),
     candidates: children(message, 'candidates').map((candidate) => ({
       who: text(candidate, 'who'),
       address: text(candidate, 'address'),

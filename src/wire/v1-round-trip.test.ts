@@ -214,10 +214,11 @@ const snapshots: fc.Arbitrary<JobSnapshot> = record({
     },
   ),
   liveLeases: fc.array(
-    fc.tuple(heldLease, u53, u53).map(([held, expiresInMs, deliveredCursor]) => ({
+    fc.tuple(heldLease, u53, u53, u53).map(([held, expiresInMs, deliveredCursor, stillMs]) => ({
       ...held,
       expiresInMs,
       deliveredCursor,
+      stillMs,
     })),
     { maxLength: 3 },
   ),
@@ -305,6 +306,8 @@ test('what a coordinator says of itself arrives as it was sent', () => {
     appliedSeq: 10,
     tailSeq: 12,
     leadsSinceUnixMs: null,
+    serverUnixMs: 1_700_000_000_500,
+    version: '1.2.3',
     candidates: [{ who: 'a', address: '127.0.0.1:1', appliedSeq: 10 }],
   };
   for (const one of [view, { ...view, leader: null, leadsSinceUnixMs: 1_700_000_000_000 }]) {

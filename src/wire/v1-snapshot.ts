@@ -99,8 +99,13 @@ export function leaseFrom(message: WireMessage): Lease {
 }
 
 function liveLeaseMessage(lease: LiveLease): WireMessage {
-  const { deliveredCursor, expiresInMs } = lease;
-  return { ...leaseMessage(lease), deliveredCursor, expiresInMs: Math.round(expiresInMs) };
+  const { deliveredCursor, expiresInMs, stillMs } = lease;
+  return {
+    ...leaseMessage(lease),
+    deliveredCursor,
+    expiresInMs: Math.round(expiresInMs),
+    stillMs: Math.round(stillMs),
+  };
 }
 
 function liveLeaseFrom(message: WireMessage): LiveLease {
@@ -108,6 +113,7 @@ function liveLeaseFrom(message: WireMessage): LiveLease {
     ...leaseFrom(message),
     deliveredCursor: uint64(message, 'deliveredCursor'),
     expiresInMs: uint64(message, 'expiresInMs'),
+    stillMs: uint64(message, 'stillMs'),
   };
 }
 

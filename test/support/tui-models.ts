@@ -57,6 +57,7 @@ export function liveLease(rank: number, delivered = 10): LiveLease {
     range: { start, end: start + 100 },
     cursor: start + delivered,
     deliveredCursor: start + delivered,
+    stillMs: 0,
     expiresInMs: 9000,
   };
 }

@@ -17,6 +17,7 @@ import * as leadership from '../flags/leadership.ts';
 import * as screen from '../flags/screen.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { JOB_SPEC_FLAGS, openJob } from '../open-job.ts';
+import { packageVersion } from '../version.ts';
 
 const FLAGS = {
   ...JOB_SPEC_FLAGS,
@@ -73,6 +74,7 @@ async function run(
   const coordinator = await startCoordinator({
     ...state,
     ...advertised(advertise, bind),
+    version: packageVersion(),
     manifests,
     clock,
     random: io.random,

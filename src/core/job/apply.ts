@@ -56,9 +56,9 @@ function applyToJob(
     case 'lease_granted':
       return grantLease(job, record, position, nowMs);
     case 'progress':
-      return moveCursor(job, record.lease, record.cursor, 0);
+      return moveCursor(job, record.lease, record.cursor, 0, nowMs);
     case 'committed':
-      return commitOutput(job, record);
+      return commitOutput(job, record, nowMs);
     case 'lease_returned':
       return returnLease(job, record);
     case 'resume_applied':
@@ -167,6 +167,7 @@ function grantLease(
     end: record.end,
     cursor: record.start,
     deliveredCursor: record.start,
+    movedMs: nowMs,
     deadlineMs: addMs(nowMs, job.spec.leaseTtlMs),
     lastCommitStart: -1,
   };
@@ -181,7 +182,13 @@ function liveLease(job: JobState, id: LeaseId): LeaseState {
   return must(job.leases.get(id), `lease ${id} is live`);
 }
 
-function moveCursor(job: JobState, id: LeaseId, cursor: number, quarantinedCount: number): void {
+function moveCursor(
+  job: JobState,
+  id: LeaseId,
+  cursor: number,
+  quarantinedCount: number,
+  nowMs: MonoMs,
+): void {
   const lease = liveLease(job, id);
   assert(
     cursor > lease.cursor && cursor <= lease.end,
@@ -189,6 +196,7 @@ function moveCursor(job: JobState, id: LeaseId, cursor: number, quarantinedCount
   );
   job.work.commit(lease.cursor, cursor, quarantinedCount);
   lease.cursor = cursor;
+  lease.movedMs = nowMs;
   lease.deliveredCursor = Math.max(lease.deliveredCursor, cursor);
   job.counters.progressTotal += 1;
   if (cursor < lease.end) return;
@@ -196,7 +204,7 @@ function moveCursor(job: JobState, id: LeaseId, cursor: number, quarantinedCount
   job.remember(lease);
 }
 
-function commitOutput(job: JobState, record: Of<'committed'>): void {
+function commitOutput(job: JobState, record: Of<'committed'>, nowMs: MonoMs): void {
   const lease = liveLease(job, record.lease);
   assert(record.start === lease.cursor, 'a piece starts at the cursor of its lease');
   lease.lastCommitStart = record.start;
@@ -204,7 +212,7 @@ function commitOutput(job: JobState, record: Of<'committed'>): void {
   job.pieces.add(record.start, record.end, token, record.quarantined);
   job.outputRows += record.rows;
   job.outputBytes += record.bytes;
-  moveCursor(job, record.lease, record.end, record.quarantined.length);
+  moveCursor(job, record.lease, record.end, record.quarantined.length, nowMs);
 }
 
 function returnLease(job: JobState, record: Of<'lease_returned'>): void {

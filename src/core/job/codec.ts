@@ -280,6 +280,7 @@ function restoreLeases(job: JobState, header: JobHeader): number {
       end: number(at + 2),
       cursor,
       deliveredCursor: cursor,
+      movedMs: monoMs(0),
       deadlineMs: monoMs(0),
       lastCommitStart: number(at + 4),
     };

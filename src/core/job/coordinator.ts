@@ -171,7 +171,10 @@ export function forgiveSilence(state: CoordinatorState, nowMs: MonoMs): void {
     for (const node of job.nodes.values()) node.lastHeardMs = nowMs;
     const deadlineMs = addMs(nowMs, job.spec.leaseTtlMs);
     // All get the same deadline, so whatever order they stand in is the order of their deadlines.
-    for (const lease of job.leases.values()) lease.deadlineMs = deadlineMs;
+    for (const lease of job.leases.values()) {
+      lease.deadlineMs = deadlineMs;
+      lease.movedMs = nowMs;
+    }
   }
 }
 

@@ -116,8 +116,10 @@ export function reportProgress(
   }
   renew(tx, job, lease);
   if (command.cursor === furthest) return { type: 'accepted', cursor: furthest, repeated: true };
-  if (job.spec.commitsOutputs) lease.deliveredCursor = command.cursor;
-  else {
+  if (job.spec.commitsOutputs) {
+    lease.deliveredCursor = command.cursor;
+    lease.movedMs = tx.context.nowMs;
+  } else {
     const { jobId } = job.spec;
     tx.emit({ type: 'progress', job: jobId, lease: lease.leaseId, cursor: command.cursor });
   }

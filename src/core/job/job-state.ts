@@ -34,6 +34,8 @@ export interface LeaseState {
   cursor: number;
   /** Volatile: how far the node says it has delivered. */
   deliveredCursor: number;
+  /** Volatile: when one of its cursors moved last, or it was granted. */
+  movedMs: MonoMs;
   /** Volatile: when it expires unless renewed. */
   deadlineMs: MonoMs;
   /** Start of the last committed piece, so that a repeated commit is known as one; -1 for none. */

@@ -70,6 +70,8 @@ export interface LiveLease extends Lease {
   readonly expiresInMs: number;
   /** The furthest delivered sample the node reported; >= cursor; display only. */
   readonly deliveredCursor: number;
+  /** How long none of its cursors has moved, on the coordinator's clock. */
+  readonly stillMs: number;
 }
 
 /** One committed piece of output: samples [start, end), made under `leaseId`. */

@@ -62,6 +62,7 @@ export function jobSnapshot(job: JobState, nowMs: MonoMs): JobSnapshot {
       range: { start: lease.start, end: lease.end },
       cursor: lease.cursor,
       deliveredCursor: lease.deliveredCursor,
+      stillMs: Math.max(0, elapsedMs(lease.movedMs, nowMs)),
       expiresInMs: Math.max(0, elapsedMs(nowMs, lease.deadlineMs)),
     })),
     counters: { ...job.counters },

@@ -1,0 +1,151 @@
+/** Looks at everything that `mx8 doctor` judges; within a few seconds, whatever is away. */
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+import { Mx8Error } from '../../core/base/errors.ts';
+import { jobId } from '../../core/base/units.ts';
+import type { JobId } from '../../core/base/units.ts';
+import type { JobSnapshot } from '../../core/job/protocol.ts';
+import { readMemoryLimits } from '../../platform/cgroup.ts';
+import { networkFileSystem } from '../../platform/network-file-system.ts';
+import type { CoordinatorEvidence } from '../../view/diagnose-coordinators.ts';
+import type { JobEvidence } from '../../view/diagnose-job.ts';
+import type { FolderEvidence, MachineEvidence } from '../../view/diagnose-machine.ts';
+import { EMPTY_HISTORY, lookAt } from '../../view/job-view.ts';
+import type { ViewLimits } from '../../view/looks.ts';
+import { GrpcCoordinatorClient } from '../../wire/grpc-coordinator-client.ts';
+import type { CommandIo } from '../command-io.ts';
+
+/** How long anything may take to answer. */
+const CALL_TIMEOUT_MS = 1500;
+
+/** Between two looks at a job, so that a rate can be told. */
+const LOOK_INTERVAL_MS = 500;
+
+/** Samples of the manifest that are asked for, to see that it is served. */
+const MANIFEST_SAMPLES = 16;
+
+export interface Surroundings {
+  readonly coordUrl: string;
+  readonly jobId: string | null;
+  readonly manifestStoreRoot: string | null;
+  readonly limits: ViewLimits;
+}
+
+export async function collectCoordinators(
+  { coordUrl }: Surroundings,
+  io: CommandIo,
+): Promise<readonly CoordinatorEvidence[]> {
+  const addresses = coordUrl.split(',').map((address) => address.trim());
+  return Promise.all(addresses.map((address) => askOne(address, io)));
+}
+
+async function askOne(address: string, io: CommandIo): Promise<CoordinatorEvidence> {
+  const client = clientOf(address, io);
+  const { clock } = io;
+  try {
+    const sentUnixMs = clock.unixMs();
+    const view = await client.anyCoordinator();
+    const halfTripMs = (clock.unixMs() - sentUnixMs) / 2;
+    const { role, leader, epoch, tailSeq, version, candidates } = view;
+    const clockAheadMs = view.serverUnixMs - sentUnixMs - halfTripMs;
+    const leaderAddress = leader?.address ?? null;
+    const answer = { role, leaderAddress, epoch, tailSeq, version, candidates, clockAheadMs };
+    return { address, answer, error: '' };
+  } catch (error) {
+    return { address, answer: null, error: messageOf(error) };
+  } finally {
+    await client.close();
+  }
+}
+
+/** Every job, or the one that was named; empty when nobody leads. */
+export async function collectJobs(
+  surroundings: Surroundings,
+  io: CommandIo,
+): Promise<{ readonly jobs: readonly JobEvidence[]; readonly error: string }> {
+  const client = clientOf(surroundings.coordUrl, io);
+  try {
+    const first = await snapshots(client, surroundings.jobId);
+    const firstMs = io.clock.nowMs();
+    await io.clock.sleep(LOOK_INTERVAL_MS, io.signal);
+    const second = await snapshots(client, surroundings.jobId);
+    const jobs = second.map(async (snapshot): Promise<JobEvidence> => {
+      const before = first.find((one) => one.spec.jobId === snapshot.spec.jobId) ?? snapshot;
+      const { history } = lookAt(before, firstMs, EMPTY_HISTORY, surroundings.limits);
+      const { view } = lookAt(snapshot, io.clock.nowMs(), history, surroundings.limits);
+      const target = `--coord-url ${surroundings.coordUrl} --job-id ${snapshot.spec.jobId}`;
+      return { snapshot, view, target, manifestError: await manifestError(client, snapshot) };
+    });
+    return { jobs: await Promise.all(jobs), error: '' };
+  } catch (error) {
+    io.signal.throwIfAborted();
+    return { jobs: [], error: messageOf(error) };
+  } finally {
+    await client.close();
+  }
+}
+
+async function snapshots(
+  client: GrpcCoordinatorClient,
+  name: string | null,
+): Promise<readonly JobSnapshot[]> {
+  if (name === null) return client.listJobs();
+  const id: JobId = jobId(name);
+  return [await client.snapshot(id)];
+}
+
+async function manifestError(
+  client: GrpcCoordinatorClient,
+  { spec }: JobSnapshot,
+): Promise<string> {
+  try {
+    const end = Math.min(MANIFEST_SAMPLES, spec.sampleCount);
+    await client.manifestRecords(spec.jobId, spec.manifestHash, 0, end);
+    return '';
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+export function collectMachine({ manifestStoreRoot }: Surroundings): MachineEvidence {
+  const { cgroupV2Bytes, cgroupV1Bytes, machineBytes } = readMemoryLimits();
+  const home = join(homedir(), '.mx8');
+  return {
+    nodeVersion: process.version,
+    memoryBytes: Math.min(cgroupV2Bytes ?? Infinity, cgroupV1Bytes ?? Infinity, machineBytes),
+    folders: [
+      folderOf(
+        'manifest store',
+        manifestStoreRoot ?? join(home, 'manifests'),
+        '--manifest-store-root',
+      ),
+      folderOf('coordinator state', join(home, 'coordinator'), '--state'),
+    ],
+  };
+}
+
+function folderOf(what: string, path: string, flag: string): FolderEvidence {
+  // What is not there yet will be made in the first folder above it that is.
+  let there = path;
+  while (!existsSync(there) && dirname(there) !== there) there = dirname(there);
+  try {
+    accessSync(there, constants.R_OK | constants.W_OK | constants.X_OK);
+    const { bavail, bsize } = statfsSync(there);
+    const sharedOn = networkFileSystem(there);
+    return { what, path, flag, error: '', freeBytes: bavail * bsize, sharedOn };
+  } catch (error) {
+    return { what, path, flag, error: messageOf(error), freeBytes: null, sharedOn: null };
+  }
+}
+
+function clientOf(coordUrl: string, { clock, random }: CommandIo): GrpcCoordinatorClient {
+  const callTimeoutMs = CALL_TIMEOUT_MS;
+  return new GrpcCoordinatorClient({ coordUrl, clock, random, callTimeoutMs });
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof Mx8Error) return error.message;
+  return error instanceof Error ? error.message : String(error);
+}

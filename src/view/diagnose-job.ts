@@ -1,0 +1,148 @@
+/** What a job looks like: nodes, leases, memory, manifest, phase. */
+import type { JobSnapshot } from '../core/job/protocol.ts';
+import { fine, type Finding } from './diagnosis.ts';
+import { bytesText, countedText, durationText } from './format.ts';
+import type { JobView } from './job-view.ts';
+import type { NodeLook } from './looks.ts';
+
+export interface JobEvidence {
+  readonly snapshot: JobSnapshot;
+  readonly view: JobView;
+  /** '' when the coordinator serves the manifest as pinned, else what went wrong. */
+  readonly manifestError: string;
+  /** The flags that say which coordinator and job, for commands to paste. */
+  readonly target: string;
+}
+
+/** From this part of a cap on a node is close to it. */
+const CLOSE_TO_CAP = 0.9;
+
+export function diagnoseJob(evidence: JobEvidence): readonly Finding[] {
+  return [
+    heartbeats(evidence),
+    leases(evidence),
+    manifest(evidence),
+    memory(evidence),
+    getsOn(evidence),
+    quarantine(evidence),
+  ];
+}
+
+function heartbeats({ snapshot, view, target }: JobEvidence): Finding {
+  const check = 'nodes are heard of';
+  const stale = view.nodes.filter((node) => node.isStale);
+  const [first] = stale;
+  if (first === undefined) {
+    return fine(check, 'heartbeat', `${countedText(view.nodes.length, 'node')}, none stale.`);
+  }
+  const held = stale.reduce((sum, node) => sum + node.leaseCount, 0);
+  const names = stale
+    .slice(0, 5)
+    .map(({ nodeId }) => nodeId)
+    .join(', ');
+  return {
+    check,
+    section: 'heartbeat',
+    status: 'problem',
+    found: `${countedText(stale.length, 'node')} stale (${names}): ${first.nodeId} last heard ${durationText(first.heartbeatAgeMs)} ago; they hold ${countedText(held, 'lease')}.`,
+    run: [
+      `npx mx8 release ${target} --node ${first.nodeId} --dry-run`,
+      `npx mx8 release ${target} --node ${first.nodeId}`,
+      `npx mx8 agent … --node-id ${first.nodeId} (on its machine, if the process is gone)`,
+    ],
+    expect: `Without a hand the leases go to others within ${durationText(snapshot.spec.leaseTtlMs)}; after the release at once. ranges_requeued_total (now ${snapshot.counters.rangesRequeuedTotal}) grows and progress resumes.`,
+  };
+}
+
+function leases({ snapshot, view, target }: JobEvidence): Finding {
+  const check = 'leases move';
+  const still = view.leases.filter((lease) => lease.isStalled);
+  const [first] = still;
+  if (first === undefined) {
+    return fine(check, 'lease', `${countedText(view.leases.length, 'lease')}, none stands still.`);
+  }
+  return {
+    check,
+    section: 'lease',
+    status: 'problem',
+    found: `${countedText(still.length, 'lease')} of ${view.leases.length} stand still; ${first.leaseId} of ${first.nodeId} for ${durationText(first.stillMs)} at sample ${first.deliveredCursor}.`,
+    run: [
+      `npx mx8 release ${target} --lease ${first.leaseId}`,
+      `npx mx8 status ${target} --polls 5`,
+    ],
+    expect: `The agent restarts a worker that stands still by itself (--stall-budget-ms). After the release ranges_requeued_total (now ${snapshot.counters.rangesRequeuedTotal}) grows and another node does the rest; if the cursor sticks at the same sample again, that sample is the cause: run with --on-error quarantine.`,
+  };
+}
+
+function manifest({ snapshot, manifestError, target }: JobEvidence): Finding {
+  const check = 'the manifest is served';
+  const { manifestHash } = snapshot.spec;
+  if (manifestError === '') return fine(check, 'manifest', `${manifestHash} is served as pinned.`);
+  return {
+    check,
+    section: 'manifest',
+    status: 'problem',
+    found: `Manifest ${manifestHash} cannot be read from the coordinator: ${manifestError}`,
+    run: [
+      'ls -l "${MX8_MANIFEST_STORE_ROOT:-$HOME/.mx8/manifests}/by-hash/" (on the coordinator)',
+      `npx mx8 tui ${target} --manifest-path /path/to/manifest.tsv (to look at it meanwhile)`,
+    ],
+    expect: `A copy of the manifest under by-hash/${manifestHash} in the store is used at the next question, without a restart; its bytes must hash to its name.`,
+  };
+}
+
+function memory({ view, target }: JobEvidence): Finding {
+  const check = 'memory is below the caps';
+  const close = view.nodes.filter((node) => ramPart(node) >= CLOSE_TO_CAP);
+  const [first] = close;
+  if (first === undefined) return fine(check, 'memory', 'No node is close to its RAM cap.');
+  const { ramHighWaterBytes, inflightBytes } = first.stats;
+  return {
+    check,
+    section: 'memory',
+    status: 'problem',
+    found: `${countedText(close.length, 'node')} close to the RAM cap: ${first.nodeId} reached ${bytesText(ramHighWaterBytes)} of ${bytesText(first.caps.maxRamBytes)}, with ${bytesText(inflightBytes)} in flight.`,
+    run: [
+      `npx mx8 cap ${target} --node ${first.nodeId} --want ${Math.max(1, Math.floor(first.stats.effectiveWant / 2))} --prefetch 1 --dry-run`,
+      `npx mx8 cap ${target} --node ${first.nodeId} --want ${Math.max(1, Math.floor(first.stats.effectiveWant / 2))} --prefetch 1`,
+    ],
+    expect:
+      'inflight_bytes and ram_high_water_bytes stay where they are, and no worker ends with "process rss … exceeds max_process_rss_bytes".',
+  };
+}
+
+function ramPart({ stats, caps }: NodeLook): number {
+  return caps.maxRamBytes === 0 ? 0 : stats.ramHighWaterBytes / caps.maxRamBytes;
+}
+
+function getsOn({ snapshot, view, target }: JobEvidence): Finding {
+  const check = 'the job gets on';
+  const { health, fraction } = view;
+  const done = `${(fraction * 100).toFixed(1)} % done`;
+  if (health.state === 'healthy') return fine(check, 'job', `${snapshot.phase}, ${done}.`);
+  return {
+    check,
+    section: 'job',
+    status: health.state === 'stalled' ? 'problem' : 'notice',
+    found: `${snapshot.phase}, ${done}. ${health.reason}`,
+    run:
+      snapshot.paused || snapshot.phase === 'draining' || snapshot.phase === 'failed'
+        ? [`npx mx8 resume ${target}`]
+        : [`npx mx8 status ${target} --polls 5`],
+    expect: health.remedy,
+  };
+}
+
+function quarantine({ snapshot }: JobEvidence): Finding {
+  const check = 'no sample is set aside';
+  const { quarantined } = snapshot.samples;
+  if (quarantined === 0) return fine(check, 'job', 'None is.');
+  return {
+    check,
+    section: 'job',
+    status: 'notice',
+    found: `${countedText(quarantined, 'sample')} could not be processed and are listed beside the output, in _mx8/quarantine.jsonl.`,
+    run: [],
+    expect: '',
+  };
+}
