@@ -64,7 +64,10 @@ function runWith(node) {
   });
 }
 
-/** Early releases of Node 24 announce features that mx8 is built on; every other warning is shown. */
+/**
+ * Early releases of Node 24 announce features that mx8 is built on, and grpc-js names the server by its IP
+ * address in a TLS handshake, which Node leaves out as it should. Every other warning is shown.
+ */
 function hideKnownWarnings() {
   const emitWarning = process.emitWarning;
   process.emitWarning = function (warning, ...rest) {
@@ -72,7 +75,8 @@ function hideKnownWarnings() {
     const known = /^(SQLite|Type Stripping) is an experimental feature/.test(
       String(warning?.message ?? warning),
     );
-    if (type === 'ExperimentalWarning' && known) return;
+    const code = typeof rest[1] === 'string' ? rest[1] : rest[0]?.code;
+    if ((type === 'ExperimentalWarning' && known) || code === 'DEP0123') return;
     emitWarning.call(process, warning, ...rest);
   };
 }

@@ -12,6 +12,7 @@ import * as memory from './flags/memory.ts';
 import * as operator from './flags/operator.ts';
 import * as screen from './flags/screen.ts';
 import * as storage from './flags/storage.ts';
+import * as tls from './flags/tls.ts';
 
 export interface FlagGroup {
   readonly title: string;
@@ -24,6 +25,7 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
   { title: 'Memory', flags: flagsOf(memory) },
   { title: 'Cluster', flags: flagsOf(cluster) },
   { title: 'Several coordinators', flags: flagsOf(leadership) },
+  { title: 'TLS', flags: flagsOf(tls) },
   { title: 'Operating a live job', flags: flagsOf(operator) },
   { title: 'Screens and logs', flags: flagsOf(screen) },
   { title: 'Object stores', flags: flagsOf(storage) },

@@ -10,9 +10,9 @@ import type { NodeId } from '../../core/base/units.ts';
 import { rssCapFields } from '../../core/memory/rss-cap.ts';
 import { loadJobModule } from '../../job/index.ts';
 import { readMemoryLimits } from '../../platform/cgroup.ts';
-import { GrpcCoordinatorClient } from '../../wire/grpc-coordinator-client.ts';
 import { planAgentMemory } from '../agent/agent-memory.ts';
 import { findJob } from '../agent/find-job.ts';
+import { CLIENT_FLAGS, openClient } from '../client.ts';
 import type { CommandIo } from '../command-io.ts';
 import { defineCommand } from '../command.ts';
 import type { Command, CommandLine } from '../command.ts';
@@ -25,7 +25,7 @@ import * as job from '../flags/job.ts';
 import * as memory from '../flags/memory.ts';
 
 const FLAGS = {
-  coordUrl: cluster.coordUrl,
+  ...CLIENT_FLAGS,
   jobId: cluster.jobIdFlag,
   nodeId: cluster.nodeIdFlag,
   jobFile: job.jobFile,
@@ -42,7 +42,6 @@ const FLAGS = {
   stallBudgetMs: cluster.stallBudgetMs,
   sinkSleepMs: withDefault(demo.sinkSleepMs, 0),
   deliverLog: demo.deliverLog,
-  grpcMaxMessageBytes: cluster.grpcMaxMessageBytes,
 } as const;
 
 type Options = OptionsOf<typeof FLAGS>;
@@ -75,10 +74,9 @@ async function run(
   { options, argument }: CommandLine<typeof FLAGS>,
   io: CommandIo,
 ): Promise<number> {
-  const { coordUrl, grpcMaxMessageBytes } = options;
   const { clock, random, events, signal } = io;
   const work = await workOf(argument, options);
-  const client = new GrpcCoordinatorClient({ coordUrl, clock, random, grpcMaxMessageBytes });
+  const client = openClient(options, io);
   try {
     const agent = await startAgent({
       client,

@@ -15,14 +15,19 @@ import * as cluster from '../flags/cluster.ts';
 import * as data from '../flags/data.ts';
 import * as leadership from '../flags/leadership.ts';
 import * as screen from '../flags/screen.ts';
+import * as tlsFlags from '../flags/tls.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { JOB_SPEC_FLAGS, openJob } from '../open-job.ts';
+import { serverTls } from '../tls.ts';
 import { packageVersion } from '../version.ts';
 
 const FLAGS = {
   ...JOB_SPEC_FLAGS,
   bind: cluster.bindAddr,
   insecure: cluster.insecure,
+  tlsCert: tlsFlags.tlsCert,
+  tlsKey: tlsFlags.tlsKey,
+  tlsClientCa: tlsFlags.tlsClientCa,
   state: cluster.stateDir,
   leaderTtlMs: leadership.leaderTtlMs,
   advertise: leadership.advertise,
@@ -70,10 +75,11 @@ async function run(
   const { clock } = io;
   const { state: folder, leaderTtlMs, advertise } = options;
   const bind = parseBind(options.bind);
+  const tls = serverTls(options);
   const state = openCoordinatorState({ folder, leaderTtlMs, clock }, job?.spec ?? null);
   const coordinator = await startCoordinator({
     ...state,
-    ...advertised(advertise, bind),
+    ...advertised(advertise, bind, tls !== null),
     version: packageVersion(),
     manifests,
     clock,
@@ -81,6 +87,7 @@ async function run(
     events: io.events,
     bind,
     insecure: options.insecure,
+    ...(tls === null ? {} : { tls }),
     jobs: job === null ? [] : [job.spec],
     grpcMaxMessageBytes: options.grpcMaxMessageBytes,
     onFatal: fatal.reject,
@@ -123,10 +130,12 @@ function servingText(server: CoordinatorServer, spec: JobSpec | null, json: bool
 function advertised(
   given: string | null,
   bind: { readonly host: string; readonly port: number },
+  usesTls: boolean,
 ): { readonly advertise?: string } {
   if (given !== null) return { advertise: given };
   const isWildcard = bind.host === '0.0.0.0' || bind.host === '::';
-  return isWildcard && bind.port !== 0 ? { advertise: `${hostname()}:${bind.port}` } : {};
+  if (!isWildcard || bind.port === 0) return {};
+  return { advertise: `${usesTls ? 'https://' : ''}${hostname()}:${bind.port}` };
 }
 
 /** The kind has checked the form. An empty host stands for all addresses of the machine. */

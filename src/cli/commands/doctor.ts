@@ -3,6 +3,7 @@ import { diagnoseCoordinators } from '../../view/diagnose-coordinators.ts';
 import { diagnoseJob } from '../../view/diagnose-job.ts';
 import { diagnoseMachine } from '../../view/diagnose-machine.ts';
 import { type Finding, worstOf } from '../../view/diagnosis.ts';
+import { CLIENT_FLAGS } from '../client.ts';
 import type { CommandIo } from '../command-io.ts';
 import { defineCommand } from '../command.ts';
 import type { Command, CommandLine } from '../command.ts';
@@ -15,7 +16,7 @@ import * as screen from '../flags/screen.ts';
 import { packageVersion } from '../version.ts';
 
 const FLAGS = {
-  coordUrl: cluster.coordUrl,
+  ...CLIENT_FLAGS,
   jobId: cluster.jobIdFlag,
   manifestStoreRoot: data.manifestStoreRoot,
   staleHeartbeatMs: screen.staleHeartbeatMs,

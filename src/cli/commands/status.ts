@@ -1,6 +1,6 @@
 /** `mx8 status`: how a job stands. */
 import { jobId } from '../../core/base/units.ts';
-import { GrpcCoordinatorClient } from '../../wire/grpc-coordinator-client.ts';
+import { CLIENT_FLAGS, openClient } from '../client.ts';
 import type { CommandIo } from '../command-io.ts';
 import { defineCommand } from '../command.ts';
 import type { Command, CommandLine } from '../command.ts';
@@ -11,14 +11,13 @@ import * as screen from '../flags/screen.ts';
 import { watchStatus } from '../status/watch-status.ts';
 
 const FLAGS = {
-  coordUrl: cluster.coordUrl,
+  ...CLIENT_FLAGS,
   jobId: cluster.jobIdFlag,
   json: screen.json,
   polls: { ...withDefault(screen.headlessPolls, 1), name: 'polls' },
   pollMs: screen.pollMs,
   staleHeartbeatMs: screen.staleHeartbeatMs,
   leaseStallMs: screen.leaseStallMs,
-  grpcMaxMessageBytes: cluster.grpcMaxMessageBytes,
 } as const;
 
 /** Somebody waits for the answer; a coordinator that is there gives it in milliseconds. */
@@ -42,15 +41,7 @@ export const command: Command = defineCommand({
 });
 
 async function run({ options }: CommandLine<typeof FLAGS>, io: CommandIo): Promise<number> {
-  const { coordUrl, grpcMaxMessageBytes } = options;
-  const { clock, random } = io;
-  const client = new GrpcCoordinatorClient({
-    coordUrl,
-    clock,
-    random,
-    grpcMaxMessageBytes,
-    callTimeoutMs: CALL_TIMEOUT_MS,
-  });
+  const client = openClient(options, io, CALL_TIMEOUT_MS);
   try {
     await watchStatus(
       {

@@ -1,7 +1,7 @@
 /** `mx8 submit`: gives a running coordinator another job. */
 import { Mx8Error } from '../../core/base/errors.ts';
-import { GrpcCoordinatorClient } from '../../wire/grpc-coordinator-client.ts';
 import { countedText } from '../../view/format.ts';
+import { CLIENT_FLAGS, openClient } from '../client.ts';
 import type { CommandIo } from '../command-io.ts';
 import { defineCommand } from '../command.ts';
 import type { Command, CommandLine } from '../command.ts';
@@ -17,9 +17,8 @@ import { randomId } from '../random-id.ts';
 const FLAGS = {
   ...JOB_SPEC_FLAGS,
   jobId: withDefault(cluster.jobIdFlag, null, 'the job’s name, or one drawn by chance'),
-  coordUrl: cluster.coordUrl,
+  ...CLIENT_FLAGS,
   manifestStoreRoot: data.manifestStoreRoot,
-  grpcMaxMessageBytes: cluster.grpcMaxMessageBytes,
   json: screen.json,
 } as const;
 
@@ -48,8 +47,7 @@ async function run(
   { options, argument }: CommandLine<typeof FLAGS>,
   io: CommandIo,
 ): Promise<number> {
-  const { coordUrl, grpcMaxMessageBytes } = options;
-  const { clock, random } = io;
+  const { random } = io;
   // A job that takes its id from the first node would take it from nodes of other jobs here.
   const fallbackId = argument === '' ? `job-${randomId(random)}` : null;
   const manifests = openManifestStore(options.manifestStoreRoot, io);
@@ -64,7 +62,7 @@ async function run(
       flag: '--data',
     });
   }
-  const client = new GrpcCoordinatorClient({ coordUrl, clock, random, grpcMaxMessageBytes });
+  const client = openClient(options, io);
   try {
     const { spec, existed } = await client.submitJob(job.spec);
     const { jobId, manifestHash, sampleCount, blockSize } = spec;

@@ -7,7 +7,7 @@ import { PANELS } from '../../tui/report.ts';
 import { runHeadless } from '../../tui/run-headless.ts';
 import type { HeadlessEnd } from '../../tui/run-headless.ts';
 import { runScreen } from '../../tui/run-screen.ts';
-import { GrpcCoordinatorClient } from '../../wire/grpc-coordinator-client.ts';
+import { CLIENT_FLAGS, openClient } from '../client.ts';
 import type { CommandIo } from '../command-io.ts';
 import { defineCommand } from '../command.ts';
 import type { Command, CommandLine } from '../command.ts';
@@ -22,7 +22,7 @@ import { NodeTerminal, hasTerminal } from '../tui/node-terminal.ts';
 const POLL_TIMEOUT_MS = 3000;
 
 const FLAGS = {
-  coordUrl: cluster.coordUrl,
+  ...CLIENT_FLAGS,
   jobId: cluster.jobIdFlag,
   headlessPolls: screen.headlessPolls,
   pollMs: screen.pollMs,
@@ -33,7 +33,6 @@ const FLAGS = {
   rowsPerPage: screen.rowsPerPage,
   staleHeartbeatMs: screen.staleHeartbeatMs,
   leaseStallMs: screen.leaseStallMs,
-  grpcMaxMessageBytes: cluster.grpcMaxMessageBytes,
 } as const;
 
 export const command: Command = defineCommand({
@@ -67,12 +66,10 @@ async function run({ options }: CommandLine<typeof FLAGS>, io: CommandIo): Promi
       { flag: '--headless-polls' },
     );
   }
-  const { coordUrl, grpcMaxMessageBytes } = options;
-  const { clock, random } = io;
-  const shared = { coordUrl, clock, random, grpcMaxMessageBytes };
-  const client = new GrpcCoordinatorClient({ ...shared, callTimeoutMs: POLL_TIMEOUT_MS });
+  const { clock } = io;
+  const client = openClient(options, io, POLL_TIMEOUT_MS);
   // On its own connection, so that polls do not wait behind slices of the manifest.
-  const manifestClient = new GrpcCoordinatorClient(shared);
+  const manifestClient = openClient(options, io);
   await using copy =
     options.manifestPath === null ? null : new ManifestCopy(options.manifestPath, io);
   const what = {
@@ -80,7 +77,7 @@ async function run({ options }: CommandLine<typeof FLAGS>, io: CommandIo): Promi
     clock,
     jobId: options.jobId === null ? null : jobId(options.jobId),
     limits: options,
-    target: coordUrl,
+    target: options.coordUrl,
     pollMs: options.pollMs,
     manifest: {
       client: manifestClient,

@@ -14,7 +14,8 @@ import type { JobEvidence } from '../../view/diagnose-job.ts';
 import type { FolderEvidence, MachineEvidence } from '../../view/diagnose-machine.ts';
 import { EMPTY_HISTORY, lookAt } from '../../view/job-view.ts';
 import type { ViewLimits } from '../../view/looks.ts';
-import { GrpcCoordinatorClient } from '../../wire/grpc-coordinator-client.ts';
+import type { GrpcCoordinatorClient } from '../../wire/grpc-coordinator-client.ts';
+import { type ClientOptions, openClient } from '../client.ts';
 import type { CommandIo } from '../command-io.ts';
 
 /** How long anything may take to answer. */
@@ -26,23 +27,28 @@ const LOOK_INTERVAL_MS = 500;
 /** Samples of the manifest that are asked for, to see that it is served. */
 const MANIFEST_SAMPLES = 16;
 
-export interface Surroundings {
-  readonly coordUrl: string;
+export interface Surroundings extends ClientOptions {
   readonly jobId: string | null;
   readonly manifestStoreRoot: string | null;
   readonly limits: ViewLimits;
 }
 
 export async function collectCoordinators(
-  { coordUrl }: Surroundings,
+  surroundings: Surroundings,
   io: CommandIo,
 ): Promise<readonly CoordinatorEvidence[]> {
-  const addresses = coordUrl.split(',').map((address) => address.trim());
-  return Promise.all(addresses.map((address) => askOne(address, io)));
+  const addresses = surroundings.coordUrl.split(',').map((address) => address.trim());
+  return Promise.all(
+    addresses.map((address) => askOne(address, { ...surroundings, coordUrl: address }, io)),
+  );
 }
 
-async function askOne(address: string, io: CommandIo): Promise<CoordinatorEvidence> {
-  const client = clientOf(address, io);
+async function askOne(
+  address: string,
+  options: ClientOptions,
+  io: CommandIo,
+): Promise<CoordinatorEvidence> {
+  const client = openClient(options, io, CALL_TIMEOUT_MS);
   const { clock } = io;
   try {
     const sentUnixMs = clock.unixMs();
@@ -65,7 +71,7 @@ export async function collectJobs(
   surroundings: Surroundings,
   io: CommandIo,
 ): Promise<{ readonly jobs: readonly JobEvidence[]; readonly error: string }> {
-  const client = clientOf(surroundings.coordUrl, io);
+  const client = openClient(surroundings, io, CALL_TIMEOUT_MS);
   try {
     const first = await snapshots(client, surroundings.jobId);
     const firstMs = io.clock.nowMs();
@@ -138,11 +144,6 @@ function folderOf(what: string, path: string, flag: string): FolderEvidence {
   } catch (error) {
     return { what, path, flag, error: messageOf(error), freeBytes: null, sharedOn: null };
   }
-}
-
-function clientOf(coordUrl: string, { clock, random }: CommandIo): GrpcCoordinatorClient {
-  const callTimeoutMs = CALL_TIMEOUT_MS;
-  return new GrpcCoordinatorClient({ coordUrl, clock, random, callTimeoutMs });
 }
 
 function messageOf(error: unknown): string {

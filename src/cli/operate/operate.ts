@@ -1,7 +1,7 @@
 /** What the operator's commands share: whom to ask, and how to say what changed. */
 import { jobId } from '../../core/base/units.ts';
 import type { Change, Operation } from '../../core/job/operations.ts';
-import { GrpcCoordinatorClient } from '../../wire/grpc-coordinator-client.ts';
+import { CLIENT_FLAGS, openClient } from '../client.ts';
 import type { CommandIo } from '../command-io.ts';
 import { EXIT_DONE } from '../exit-codes.ts';
 import type { OptionsOf } from '../flag.ts';
@@ -10,18 +10,15 @@ import * as operator from '../flags/operator.ts';
 import * as screen from '../flags/screen.ts';
 import { onlyJob } from '../status/only-job.ts';
 
-export const OPERATE_FLAGS: {
-  readonly coordUrl: typeof cluster.coordUrl;
+export const OPERATE_FLAGS: typeof CLIENT_FLAGS & {
   readonly jobId: typeof cluster.jobIdFlag;
   readonly dryRun: typeof operator.dryRun;
   readonly json: typeof screen.json;
-  readonly grpcMaxMessageBytes: typeof cluster.grpcMaxMessageBytes;
 } = {
-  coordUrl: cluster.coordUrl,
+  ...CLIENT_FLAGS,
   jobId: cluster.jobIdFlag,
   dryRun: operator.dryRun,
   json: screen.json,
-  grpcMaxMessageBytes: cluster.grpcMaxMessageBytes,
 };
 
 /** Through a fail-over, and then the answer. */
@@ -32,11 +29,8 @@ export async function operate(
   options: OptionsOf<typeof OPERATE_FLAGS>,
   io: CommandIo,
 ): Promise<number> {
-  const { coordUrl, grpcMaxMessageBytes, dryRun, json } = options;
-  const { clock, random } = io;
-  const callTimeoutMs = CALL_TIMEOUT_MS;
-  const at = { coordUrl, clock, random, grpcMaxMessageBytes, callTimeoutMs };
-  const client = new GrpcCoordinatorClient(at);
+  const { dryRun, json } = options;
+  const client = openClient(options, io, CALL_TIMEOUT_MS);
   try {
     const id = options.jobId === null ? onlyJob(await client.listJobs()) : jobId(options.jobId);
     const changes = await client.operate(id, operation, dryRun);

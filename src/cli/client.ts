@@ -1,0 +1,40 @@
+/** How a command reaches the coordinators that its flags name. */
+import { GrpcCoordinatorClient } from '../wire/grpc-coordinator-client.ts';
+import type { CommandIo } from './command-io.ts';
+import type { OptionsOf } from './flag.ts';
+import * as cluster from './flags/cluster.ts';
+import * as tls from './flags/tls.ts';
+import { clientTls } from './tls.ts';
+
+export const CLIENT_FLAGS: {
+  readonly coordUrl: typeof cluster.coordUrl;
+  readonly tlsCa: typeof tls.tlsCa;
+  readonly tlsClientCert: typeof tls.tlsClientCert;
+  readonly tlsClientKey: typeof tls.tlsClientKey;
+  readonly grpcMaxMessageBytes: typeof cluster.grpcMaxMessageBytes;
+} = {
+  coordUrl: cluster.coordUrl,
+  tlsCa: tls.tlsCa,
+  tlsClientCert: tls.tlsClientCert,
+  tlsClientKey: tls.tlsClientKey,
+  grpcMaxMessageBytes: cluster.grpcMaxMessageBytes,
+};
+
+export type ClientOptions = OptionsOf<typeof CLIENT_FLAGS>;
+
+/** Close it. `callTimeoutMs`: how long any answer may take; the client's own default where it is not said. */
+export function openClient(
+  options: ClientOptions,
+  { clock, random }: Pick<CommandIo, 'clock' | 'random'>,
+  callTimeoutMs?: number,
+): GrpcCoordinatorClient {
+  const { coordUrl, grpcMaxMessageBytes } = options;
+  return new GrpcCoordinatorClient({
+    coordUrl,
+    clock,
+    random,
+    grpcMaxMessageBytes,
+    tls: clientTls(options),
+    ...(callTimeoutMs === undefined ? {} : { callTimeoutMs }),
+  });
+}
