@@ -1,20 +1,19 @@
 /** Listens, with TLS or on purpose without, and ends what is in flight when told to. */
-import { type ChannelOptions, Server, ServerCredentials } from '@grpc/grpc-js';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+
+import { status } from '@grpc/grpc-js';
 import { Mx8Error } from '../core/base/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorBackend } from './backend.ts';
-import { quietGrpcLog } from './grpc-log.ts';
-import { KEEPALIVE_INTERVAL_MS, KEEPALIVE_TIMEOUT_MS, SHUTDOWN_GRACE_MS } from './limits.ts';
+import type { CallHandler } from './grpc-service.ts';
+import { Http2Listener, type ListenerTls } from './http2-listener.ts';
+import { SHUTDOWN_GRACE_MS } from './limits.ts';
+import { type CallLimits, ServerCall } from './server-call.ts';
 import { Sessions } from './session-server.ts';
 import { v0Service } from './v0-server.ts';
 import { v1Service } from './v1-server.ts';
 
-export interface ServerTls {
-  readonly certPem: string;
-  readonly keyPem: string;
-  /** When given, clients must show a certificate of this authority. */
-  readonly clientCaPem?: string;
-}
+export type ServerTls = ListenerTls;
 
 export interface GrpcServerOptions {
   readonly backend: CoordinatorBackend;
@@ -36,30 +35,52 @@ export interface GrpcServer {
 
 export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcServer> {
   checkBind(options);
-  quietGrpcLog();
-  const { backend, messageBytesMax } = options;
-  const server = new Server(channelOptions(messageBytesMax));
+  const { backend, messageBytesMax, bind, tls, clock } = options;
   const sessions = new Sessions(backend);
-  for (const service of [v0Service(backend, messageBytesMax), v1Service(backend, sessions)]) {
-    server.addService(service.definition, service.implementation);
-  }
-  const port = await listen(server, options);
+  const handlers = new Map([
+    ...v0Service(backend, messageBytesMax),
+    ...v1Service(backend, sessions),
+  ]);
+  const limits = { messageBytesMax, clock };
+  const listener = await Http2Listener.open({
+    bind,
+    tls,
+    clock,
+    onStream: (stream, headers) => serveCall(handlers, limits, stream, headers),
+  }).catch((cause: unknown) => {
+    throw bindError(addressText(bind), cause);
+  });
   return {
-    port,
+    port: listener.port,
     endSessions: () => sessions.endAll(),
-    stop: () => stop(server, sessions, options.clock),
+    stop: () => stop(listener, sessions, clock),
   };
 }
 
-function channelOptions(messageBytesMax: number): ChannelOptions {
-  return {
-    'grpc.max_receive_message_length': messageBytesMax,
-    'grpc.max_send_message_length': messageBytesMax,
-    'grpc.keepalive_time_ms': KEEPALIVE_INTERVAL_MS,
-    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
-    // Two coordinators on one port would each see half of the nodes.
-    'grpc.so_reuseport': 0,
-  };
+const WITHOUT_BODY = { endStream: true };
+
+function serveCall(
+  handlers: ReadonlyMap<string, CallHandler>,
+  limits: CallLimits,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+): void {
+  // A stream that was reset closes too, which its call is told by.
+  stream.on('error', () => undefined);
+  const { ':method': verb, ':path': path = '', 'content-type': type = '' } = headers;
+  if (verb !== 'POST' || !type.startsWith('application/grpc')) {
+    stream.respond({ ':status': verb === 'POST' ? 415 : 405 }, WITHOUT_BODY);
+    stream.close();
+    return;
+  }
+  const call = new ServerCall(stream, limits);
+  const handler = handlers.get(path);
+  if (handler === undefined) {
+    const message = `the coordinator has no method ${path}`;
+    call.finish({ code: status.UNIMPLEMENTED, message, trailers: {} });
+    return;
+  }
+  call.start(headers, handler(call));
 }
 
 function checkBind({ bind, tls, insecure }: GrpcServerOptions): void {
@@ -80,25 +101,9 @@ export function addressText({ host, port }: GrpcServerOptions['bind']): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function listen(server: Server, { bind, tls }: GrpcServerOptions): Promise<number> {
-  const address = addressText(bind);
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, serverCredentials(tls), (error, port) => {
-      if (error === null) resolve(port);
-      else reject(bindError(address, error));
-    });
-  });
-}
-
-function serverCredentials(tls: ServerTls | null): ServerCredentials {
-  if (tls === null) return ServerCredentials.createInsecure();
-  const clientCa = tls.clientCaPem === undefined ? null : Buffer.from(tls.clientCaPem);
-  const pair = { cert_chain: Buffer.from(tls.certPem), private_key: Buffer.from(tls.keyPem) };
-  return ServerCredentials.createSsl(clientCa, [pair], clientCa !== null);
-}
-
-function bindError(address: string, cause: Error): Mx8Error {
-  if (cause.message.includes('EADDRINUSE')) {
+function bindError(address: string, cause: unknown): unknown {
+  if (!(cause instanceof Error)) return cause;
+  if ('code' in cause && cause.code === 'EADDRINUSE') {
     const message = `another program listens on ${address}; stop it or choose another address`;
     return new Mx8Error('port_in_use', message, { address });
   }
@@ -106,18 +111,11 @@ function bindError(address: string, cause: Error): Mx8Error {
 }
 
 /** No further call; sessions end; calls in flight get a moment, then their connections close. */
-async function stop(server: Server, sessions: Sessions, clock: Clock): Promise<void> {
+async function stop(listener: Http2Listener, sessions: Sessions, clock: Clock): Promise<void> {
   const ended = new AbortController();
-  const closed = new Promise<void>((resolve) => {
-    // An error says that the server was not running, which is what is wanted.
-    server.tryShutdown(() => resolve());
-  });
+  const grace = clock.sleep(SHUTDOWN_GRACE_MS, ended.signal).catch(() => undefined);
+  const closed = listener.close(grace);
   sessions.endAll();
-  const grace = clock.sleep(SHUTDOWN_GRACE_MS, ended.signal).then(
-    () => server.forceShutdown(),
-    () => undefined,
-  );
   await closed;
   ended.abort();
-  await grace;
 }

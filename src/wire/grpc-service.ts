@@ -1,35 +1,46 @@
 /**
- * A gRPC service from its schema and one function per method. Here is all that grpc-js needs: bytes
- * that are no message, statuses, flow control of streams, cancellation.
+ * A gRPC service from its schema and one function per method: bytes become messages, refusals statuses.
  */
-import type {
-  handleServerStreamingCall,
-  handleUnaryCall,
-  ServerDuplexStream,
-  ServiceDefinition,
-  UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { must } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
-import { type WireMessage, wireMethods, type WireMethod } from './schema.ts';
-import { asMx8Error, statusOf } from './status.ts';
-
-/** A message as it came: grpc-js would call undecodable bytes INTERNAL, they are the sender's mistake. */
-export type Received = WireMessage | Mx8Error;
-export type SessionCall = ServerDuplexStream<Received, WireMessage>;
+import { type WireMessage, type WireMethod, wireMethods, type WireType } from './schema.ts';
+import type { CallReceiver, ServerCall } from './server-call.ts';
+import { asMx8Error, type CallStatus, statusOf } from './status.ts';
 
 export type UnaryMethod = (message: WireMessage) => Promise<WireMessage>;
 export type StreamMethod = (message: WireMessage) => AsyncIterable<WireMessage>;
+export type DuplexMethod = (call: SessionCall) => SessionReceiver;
 
 export interface ServiceMethods {
   readonly unary: Readonly<Record<string, UnaryMethod>>;
   readonly stream: Readonly<Record<string, StreamMethod>>;
-  readonly duplex: Readonly<Record<string, (call: SessionCall) => void>>;
+  readonly duplex: Readonly<Record<string, DuplexMethod>>;
 }
 
-export interface GrpcService {
-  readonly definition: ServiceDefinition;
-  readonly implementation: UntypedServiceImplementation;
+/** What a method does with a call on it. */
+export type CallHandler = (call: ServerCall) => CallReceiver;
+
+/** By path. */
+export type GrpcService = ReadonlyMap<string, CallHandler>;
+
+/** A call with messages both ways. */
+export interface SessionCall {
+  readonly isPaused: boolean;
+  pause(): void;
+  resume(): void;
+  /** `done` is called when the call has taken the message, and not at all once it is over. */
+  write(message: WireMessage, done: () => void): void;
+  end(): void;
+  refuse(error: Mx8Error): void;
+}
+
+export interface SessionReceiver {
+  message(message: WireMessage): void;
+  /** The client sends no more. */
+  end(): void;
+  /** Nothing is told after it. */
+  over(): void;
 }
 
 export function grpcService(
@@ -37,110 +48,112 @@ export function grpcService(
   methods: ServiceMethods,
   onInternalError: (error: Mx8Error) => void,
 ): GrpcService {
-  const definition: Record<string, Definition> = {};
-  const implementation: UntypedServiceImplementation = {};
-  for (const method of wireMethods(name)) {
-    definition[method.name] = methodDefinition(method);
-    implementation[method.name] = handler(method, methods, onInternalError);
-  }
-  return { definition, implementation };
-}
-
-type Definition = ServiceDefinition[string];
-
-function methodDefinition(method: WireMethod): Definition {
-  const { path, requestStream, responseStream, request, response } = method;
-  return {
-    path,
-    requestStream,
-    responseStream,
-    requestSerialize: request.encode,
-    requestDeserialize: (bytes: Buffer): Received => received(method, bytes),
-    responseSerialize: response.encode,
-    responseDeserialize: response.decode,
-  };
-}
-
-function received(method: WireMethod, bytes: Buffer): Received {
-  try {
-    return method.request.decode(bytes);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    const message = `the request of ${method.name} is not the protobuf message it takes: ${why}`;
-    return new Mx8Error('field_invalid', message, { method: method.name });
-  }
+  return new Map(
+    wireMethods(name).map((method) => [method.path, handler(method, methods, onInternalError)]),
+  );
 }
 
 function handler(
   method: WireMethod,
   methods: ServiceMethods,
   onInternalError: (error: Mx8Error) => void,
-): UntypedServiceImplementation[string] {
+): CallHandler {
   const { name } = method;
   const implements_ = `method ${name} is implemented`;
-  if (method.requestStream) return must(methods.duplex[name], implements_);
-  if (method.responseStream)
-    return serverStream(must(methods.stream[name], implements_), onInternalError);
-  return unary(must(methods.unary[name], implements_), onInternalError);
+  if (method.requestStream) return duplex(method, must(methods.duplex[name], implements_));
+  const answer = method.responseStream
+    ? sendsAll(method, must(methods.stream[name], implements_))
+    : sendsOne(method, must(methods.unary[name], implements_));
+  return (call) => new OneRequest(call, answer, onInternalError);
 }
 
-function unary(
-  answer: UnaryMethod,
-  onInternalError: (error: Mx8Error) => void,
-): handleUnaryCall<Received, WireMessage> {
-  return (call, callback) => {
-    answered(answer, call.request).then(
-      (message) => callback(null, message),
-      (cause: unknown) => {
-        const error = asMx8Error(cause);
-        if (error.code === 'internal') onInternalError(error);
-        callback(statusOf(error));
-      },
-    );
+/** Answers a call; rejects with why it is refused. */
+type Answer = (call: ServerCall, request: Buffer) => Promise<void>;
+
+function sendsOne({ name, request, response }: WireMethod, answer: UnaryMethod): Answer {
+  return async (call, bytes) => {
+    call.answer(response.encode(await answer(decoded(name, request, bytes))));
   };
 }
 
-async function answered(answer: UnaryMethod, request: Received): Promise<WireMessage> {
-  return answer(decoded(request));
+function sendsAll({ name, request, response }: WireMethod, answer: StreamMethod): Answer {
+  return async (call, bytes) => {
+    for await (const message of answer(decoded(name, request, bytes))) {
+      await call.written(response.encode(message));
+      if (call.isOver) return;
+    }
+    call.finish();
+  };
 }
 
-/** The message, or the refusal that stands for undecodable bytes, thrown. */
-export function decoded(request: Received): WireMessage {
-  if (request instanceof Mx8Error) throw request;
-  return request;
+/** Bytes that are no message are the sender's mistake. */
+function decoded(name: string, type: WireType, bytes: Buffer): WireMessage {
+  try {
+    return type.decode(bytes);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const message = `the request of ${name} is not the protobuf message it takes: ${why}`;
+    throw new Mx8Error('field_invalid', message, { method: name });
+  }
 }
 
-function serverStream(
-  answer: StreamMethod,
-  onInternalError: (error: Mx8Error) => void,
-): handleServerStreamingCall<Received, WireMessage> {
-  return (call) => {
-    const send = async (): Promise<void> => {
-      for await (const message of answer(decoded(call.request))) {
-        if (call.cancelled || call.destroyed) return;
-        if (!call.write(message)) await roomOrEnd(call);
-      }
-      call.end();
-    };
-    send().catch((cause: unknown) => {
+const NOT_ONE_REQUEST: CallStatus = {
+  code: status.UNIMPLEMENTED,
+  message: 'the method takes exactly one message',
+  trailers: {},
+};
+
+/** Waits for the one message of a request and for its end, then answers. */
+class OneRequest implements CallReceiver {
+  readonly #call: ServerCall;
+  readonly #answer: Answer;
+  readonly #onInternalError: (error: Mx8Error) => void;
+  #request: Buffer | null = null;
+
+  constructor(call: ServerCall, answer: Answer, onInternalError: (error: Mx8Error) => void) {
+    this.#call = call;
+    this.#answer = answer;
+    this.#onInternalError = onInternalError;
+  }
+
+  message(bytes: Buffer): void {
+    if (this.#request === null) this.#request = bytes;
+    else this.#call.finish(NOT_ONE_REQUEST);
+  }
+
+  end(): void {
+    if (this.#request === null) {
+      this.#call.finish(NOT_ONE_REQUEST);
+      return;
+    }
+    this.#answer(this.#call, this.#request).catch((cause: unknown) => {
       const error = asMx8Error(cause);
-      if (error.code === 'internal') onInternalError(error);
-      call.emit('error', statusOf(error));
+      if (error.code === 'internal') this.#onInternalError(error);
+      this.#call.finish(statusOf(error));
     });
+  }
+
+  over(): void {
+    // An answer that is being made is dropped by the call when it comes.
+  }
+}
+
+function duplex({ name, request, response }: WireMethod, method: DuplexMethod): CallHandler {
+  return (call) => {
+    const receiver = method({
+      get isPaused() {
+        return call.isPaused;
+      },
+      pause: () => call.pause(),
+      resume: () => call.resume(),
+      write: (message, done) => call.write(response.encode(message), done),
+      end: () => call.finish(),
+      refuse: (error) => call.finish(statusOf(error)),
+    });
+    return {
+      message: (bytes) => receiver.message(decoded(name, request, bytes)),
+      end: () => receiver.end(),
+      over: () => receiver.over(),
+    };
   };
 }
-
-/** Until the other side has taken what was written, or is gone. */
-function roomOrEnd(
-  call: Parameters<handleServerStreamingCall<Received, WireMessage>>[0],
-): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      for (const event of ENDINGS) call.off(event, done);
-      resolve();
-    };
-    for (const event of ENDINGS) call.on(event, done);
-  });
-}
-
-const ENDINGS = ['drain', 'cancelled', 'close', 'error'] as const;

@@ -49,3 +49,12 @@ export const KEEPALIVE_TIMEOUT_MS = 10_000;
 
 /** What calls in flight get to end when the server stops; with everything else it stays below 1 s. */
 export const SHUTDOWN_GRACE_MS = 300;
+
+/** Calls in flight on one connection; a client queues further ones. As many as our own client ever has. */
+export const CONNECTION_CALLS_MAX: number = CLIENT_REQUESTS_MAX;
+
+/**
+ * Megabytes that one connection may hold in queues; at more its new calls are refused until they are
+ * fewer. A few answers of the largest size fit.
+ */
+export const CONNECTION_MEMORY_MB_MAX = 512;

@@ -8,7 +8,7 @@ import { children } from './fields.ts';
 import type { WireMessage } from './schema.ts';
 
 interface MessageStream {
-  write(message: WireMessage, done: (error?: Error | null) => void): boolean;
+  write(message: WireMessage, done: (error?: Error | null) => void): unknown;
 }
 
 export class MessageBatcher {

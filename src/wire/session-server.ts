@@ -7,11 +7,11 @@ import { Mx8Error } from '../core/base/errors.ts';
 import type { Command } from '../core/job/protocol.ts';
 import type { CoordinatorBackend } from './backend.ts';
 import { uint64 } from './fields.ts';
-import type { Received, SessionCall } from './grpc-service.ts';
+import type { SessionCall, SessionReceiver } from './grpc-service.ts';
 import { SESSION_REQUESTS_MAX } from './limits.ts';
 import { MessageBatcher, unbatched } from './message-batcher.ts';
 import type { WireMessage } from './schema.ts';
-import { asMx8Error, statusOf } from './status.ts';
+import { asMx8Error } from './status.ts';
 import {
   commandFrom,
   helloFrom,
@@ -31,12 +31,13 @@ export class Sessions {
     this.#backend = backend;
   }
 
-  readonly accept = (call: SessionCall): void => {
+  readonly accept = (call: SessionCall): SessionReceiver => {
     const onEnd = (): void => {
       this.#open.delete(session);
     };
     const session = new Session(call, this.#backend, this.#current, onEnd);
     this.#open.add(session);
+    return session;
   };
 
   /** Ends every session, as the coordinator stops. */
@@ -47,7 +48,7 @@ export class Sessions {
 
 type SpeakerTable = Map<string, Session>;
 
-class Session {
+class Session implements SessionReceiver {
   readonly #call: SessionCall;
   readonly #out: MessageBatcher;
   readonly #backend: CoordinatorBackend;
@@ -69,20 +70,16 @@ class Session {
     this.#current = current;
     this.#onEnd = onEnd;
     this.#out = new MessageBatcher(call, () => this.#readOn());
-    call.on('data', (received: Received) => {
-      if (received instanceof Mx8Error) this.#refuseStream(received);
-      else for (const message of unbatched(received)) this.#receive(message);
-    });
-    call.on('end', () => {
-      this.#over();
-      call.end();
-    });
-    for (const event of ['cancelled', 'error', 'close']) call.on(event, () => this.#over());
   }
 
+  message(message: WireMessage): void {
+    for (const one of unbatched(message)) this.#receive(one);
+  }
+
+  /** The client has said all it had to say, or the coordinator stops. */
   end(): void {
     if (this.#isOver) return;
-    this.#over();
+    this.over();
     this.#call.end();
   }
 
@@ -144,7 +141,7 @@ class Session {
   }
 
   #readOn(): void {
-    if (this.#hasRoom && !this.#isOver && this.#call.isPaused()) this.#call.resume();
+    if (this.#hasRoom && !this.#isOver && this.#call.isPaused) this.#call.resume();
   }
 
   #send(message: WireMessage): void {
@@ -159,8 +156,8 @@ class Session {
 
   #refuseStream(error: Mx8Error): void {
     if (this.#isOver) return;
-    this.#over();
-    this.#call.emit('error', statusOf(error));
+    this.over();
+    this.#call.refuse(error);
   }
 
   #noted(cause: unknown): Mx8Error {
@@ -169,7 +166,8 @@ class Session {
     return error;
   }
 
-  #over(): void {
+  /** Nothing is heard of this session any more. */
+  over(): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#silence();

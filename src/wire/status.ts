@@ -1,5 +1,5 @@
 /** Error codes on the wire: which gRPC status each has, and how a failed call becomes an `Mx8Error`. */
-import { Metadata, status, type ServiceError, type StatusObject } from '@grpc/grpc-js';
+import { status, type ServiceError } from '@grpc/grpc-js';
 import {
   type ErrorCode,
   type ErrorDetails,
@@ -13,17 +13,28 @@ export const ERROR_CODE_METADATA = 'mx8-error-code';
 /** The trailer that says where the leader is, beside `not_leader`. */
 export const LEADER_METADATA = 'mx8-leader';
 
+/** How a call ends: a status and a sentence, with trailers beside them. */
+export interface CallStatus {
+  readonly code: status;
+  readonly message: string;
+  readonly trailers: Readonly<Record<string, string>>;
+}
+
 /** How a call that was refused ends. */
 export function statusOf(error: {
   readonly code: ErrorCode;
   readonly message: string;
   readonly details?: ErrorDetails;
-}): Pick<StatusObject, 'code' | 'details' | 'metadata'> {
-  const metadata = new Metadata();
-  metadata.set(ERROR_CODE_METADATA, error.code);
+}): CallStatus {
   const leader = leaderOf(error);
-  if (leader !== null) metadata.set(LEADER_METADATA, leader);
-  return { code: status[errorKind(error.code).status], details: error.message, metadata };
+  return {
+    code: status[errorKind(error.code).status],
+    message: error.message,
+    trailers: {
+      [ERROR_CODE_METADATA]: error.code,
+      ...(leader === null ? {} : { [LEADER_METADATA]: leader }),
+    },
+  };
 }
 
 /** Where the leader is, when the failure is that this is not the leader and it is known. */
