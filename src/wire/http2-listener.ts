@@ -50,11 +50,12 @@ export class Http2Listener {
   readonly #sockets: Set<Socket> = new Set<Socket>();
   #isClosing = false;
 
-  private constructor({ tls, clock, onStream }: ListenerOptions) {
-    this.#clock = clock;
+  private constructor(options: ListenerOptions) {
+    const { tls } = options;
+    this.#clock = options.clock;
     this.#http2 = tls === null ? createHttp2Server(SERVER_OPTIONS) : secureServer(tls);
     this.#http2.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-      onStream(stream, headers);
+      options.onStream(stream, headers);
     });
     this.#http2.on('session', (session) => this.#opened(session));
   }

@@ -27,7 +27,9 @@ export interface CallLimits {
 }
 
 const CONTENT_TYPE = 'application/grpc+proto';
-const RESPONSE_HEADERS = { ':status': 200, 'content-type': CONTENT_TYPE };
+/** As a list, which node:http2 takes as it is; an object it would copy and check for every call. */
+const RESPONSE_HEADERS: readonly string[] = [':status', '200', 'content-type', CONTENT_TYPE];
+/** `sendDate` is an option of Node's that its types do not know; clients of gRPC want no date. */
 const WITH_TRAILERS = { waitForTrailers: true, sendDate: false };
 const WITHOUT_BODY = { endStream: true, sendDate: false };
 const OK: CallStatus = { code: status.OK, message: '', trailers: {} };
@@ -138,7 +140,7 @@ export class ServerCall {
     this.#end();
     if (!this.#canSend()) return;
     if (!this.#stream.headersSent && end.code !== status.OK) {
-      const headers = { ...RESPONSE_HEADERS, ...trailersOf(end) };
+      const headers = [...RESPONSE_HEADERS, ...Object.entries(trailersOf(end)).flat()];
       this.#stream.respond(headers, WITHOUT_BODY);
       this.#stopSender();
       return;
