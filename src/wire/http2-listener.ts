@@ -46,7 +46,7 @@ export class Http2Listener {
   readonly #http2: Http2Server | Http2SecureServer;
   readonly #clock: Clock;
   readonly #acceptors: Server[] = [];
-  readonly #sessions: Set<ServerHttp2Session> = new Set<ServerHttp2Session>();
+  readonly #sessions: Map<ServerHttp2Session, KeepAlive> = new Map<ServerHttp2Session, KeepAlive>();
   readonly #sockets: Set<Socket> = new Set<Socket>();
   #isClosing = false;
 
@@ -85,24 +85,30 @@ export class Http2Listener {
       acceptor.close();
       await once(acceptor, 'close');
     });
-    for (const session of this.#sessions) session.close();
+    for (const session of this.#sessions.keys()) session.close();
     const all = Promise.all(closed);
     await Promise.race([all, grace]);
-    for (const session of this.#sessions) session.destroy();
+    for (const [session, keepAlive] of this.#sessions) {
+      keepAlive.stop();
+      session.destroy();
+    }
     for (const socket of this.#sockets) socket.destroy();
     await all;
   }
 
   async #listen({ host, port }: ListenerOptions['bind']): Promise<void> {
     const found = await lookup(host.replace(/^\[(.*)\]$/, '$1'), { all: true });
-    for (const [index, { address }] of found.entries()) {
+    let notHere: Error | null = null;
+    for (const { address } of found) {
       try {
-        await this.#accept(address, index === 0 ? port : this.port);
+        await this.#accept(address, this.#acceptors.length === 0 ? port : this.port);
       } catch (error) {
         // A name may stand for an address of a kind that this machine has not set up.
-        if (index === 0 || !isNotHere(error)) throw error;
+        if (!isNotHere(error)) throw error;
+        notHere ??= error;
       }
     }
+    if (this.#acceptors.length === 0 && notHere !== null) throw notHere;
   }
 
   async #accept(address: string, port: number): Promise<void> {
@@ -123,10 +129,10 @@ export class Http2Listener {
       session.destroy();
       return;
     }
-    this.#sessions.add(session);
-    const watch = new KeepAlive(session, this.#clock);
+    const keepAlive = new KeepAlive(session, this.#clock);
+    this.#sessions.set(session, keepAlive);
     session.once('close', () => {
-      watch.stop();
+      keepAlive.stop();
       this.#sessions.delete(session);
     });
   }
@@ -170,7 +176,7 @@ function secureServer({ certPem, keyPem, clientCaPem }: ListenerTls): Http2Secur
   return createSecureServer({ ...SERVER_OPTIONS, cert: certPem, key: keyPem, ...asksClients });
 }
 
-function isNotHere(error: unknown): boolean {
+function isNotHere(error: unknown): error is Error {
   return (
     error instanceof Error &&
     'code' in error &&
