@@ -8,17 +8,26 @@ export class AssertionFailed extends Error {
   override readonly name: string = 'AssertionFailed';
 }
 
+/**
+ * What should be true. One that names numbers is given as a function where it is asserted often: to put
+ * a sample id above 2^31 into words costs more than the step around it, and nobody reads them.
+ */
+export type Belief = string | (() => string);
+
 /** Ends the current step with `AssertionFailed` unless `condition` holds. */
-export function assert(condition: boolean, belief: string): asserts condition {
-  if (!condition) throw new AssertionFailed(`bug in mx8: not true that ${belief}`);
+export function assert(condition: boolean, belief: Belief): asserts condition {
+  if (!condition) throw broken(belief);
 }
 
 /** The value, or `AssertionFailed` when it is null or undefined. */
-export function must<T>(value: T | null | undefined, belief: string): T {
-  if (value === null || value === undefined) {
-    throw new AssertionFailed(`bug in mx8: not true that ${belief}`);
-  }
+export function must<T>(value: T | null | undefined, belief: Belief): T {
+  if (value === null || value === undefined) throw broken(belief);
   return value;
+}
+
+function broken(belief: Belief): AssertionFailed {
+  const words = typeof belief === 'string' ? belief : belief();
+  return new AssertionFailed(`bug in mx8: not true that ${words}`);
 }
 
 /** The default branch of an exhaustive switch. */

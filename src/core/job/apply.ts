@@ -27,7 +27,7 @@ export function applyRecord(
     state.jobs.set(record.spec.jobId, new JobState(record.spec));
     return;
   }
-  const job = must(state.jobs.get(record.job), `job ${record.job} exists`);
+  const job = must(state.jobs.get(record.job), () => `job ${record.job} exists`);
   if (record.type === 'job_adopted') adoptId(state, job, record);
   else applyToJob(job, record, position, nowMs);
 }
@@ -179,7 +179,7 @@ function grantLease(
 }
 
 function liveLease(job: JobState, id: LeaseId): LeaseState {
-  return must(job.leases.get(id), `lease ${id} is live`);
+  return must(job.leases.get(id), () => `lease ${id} is live`);
 }
 
 function moveCursor(
@@ -192,7 +192,7 @@ function moveCursor(
   const lease = liveLease(job, id);
   assert(
     cursor > lease.cursor && cursor <= lease.end,
-    `cursor ${cursor} moves forward in its lease`,
+    () => `cursor ${cursor} moves forward in its lease`,
   );
   job.work.commit(lease.cursor, cursor, quarantinedCount);
   lease.cursor = cursor;

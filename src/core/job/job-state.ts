@@ -145,7 +145,7 @@ export class JobState {
   }
 
   node(id: NodeId): NodeState {
-    return must(this.nodes.get(id), `node ${id} is registered`);
+    return must(this.nodes.get(id), () => `node ${id} is registered`);
   }
 
   /** Puts the lease's deadline a full TTL from now. */

@@ -100,8 +100,11 @@ export class WorkLedger {
     } else {
       const block = this.#blockOf(start, end);
       const whole = this.blockRange(block);
-      assert(whole.start === start && whole.end === end, `[${start}, ${end}) is a whole block`);
-      assert(this.#blocks[block] === UNISSUED, `block ${block} is unissued`);
+      assert(
+        whole.start === start && whole.end === end,
+        () => `[${start}, ${end}) is a whole block`,
+      );
+      assert(this.#blocks[block] === UNISSUED, () => `block ${block} is unissued`);
       this.#blocks[block] = ISSUED;
       this.#unissuedBlocks -= 1;
     }
@@ -113,7 +116,7 @@ export class WorkLedger {
   /** Leased -> unissued: the remainder of a lease that ended early. */
   giveBack(start: number, end: number): void {
     assert(start < end, 'a returned range is not empty');
-    assert(!this.#returned.has(start), `[${start}, …) is not returned twice`);
+    assert(!this.#returned.has(start), () => `[${start}, …) is not returned twice`);
     this.#blockOf(start, end);
     this.#returned.set(start, end);
     this.#leased -= end - start;
@@ -242,7 +245,7 @@ export class WorkLedger {
       const added = cover.add(range.start, range.end);
       assert(
         added === range.end - range.start,
-        `${what} [${range.start}, ${range.end}) is held once`,
+        () => `${what} [${range.start}, ${range.end}) is held once`,
       );
     };
     for (const range of this.done()) claim(range, 'committed');
@@ -258,7 +261,7 @@ export class WorkLedger {
     const sum = this.#unissued + this.#leased + this.#committed + this.#quarantined;
     assert(
       sum === this.#spec.sampleCount,
-      `unissued + leased + committed + quarantined = N, not ${sum}`,
+      () => `unissued + leased + committed + quarantined = N, not ${sum}`,
     );
     assert(
       this.#unissued >= 0 && this.#leased >= 0 && this.#committed >= 0,
@@ -268,11 +271,11 @@ export class WorkLedger {
 
   #markDone(block: number, start: number, end: number): void {
     const whole = this.blockRange(block);
-    assert(this.#blocks[block] === ISSUED, `block ${block} is issued and not done`);
+    assert(this.#blocks[block] === ISSUED, () => `block ${block} is issued and not done`);
     if (start > whole.start || end < whole.end) {
       const partial = this.#partialOf(block);
       const added = partial.add(start, end);
-      assert(added === end - start, `no sample of [${start}, ${end}) is committed twice`);
+      assert(added === end - start, () => `no sample of [${start}, ${end}) is committed twice`);
       if (partial.size < whole.end - whole.start) return;
       this.#partial.delete(block);
     }
@@ -294,20 +297,20 @@ export class WorkLedger {
 
   #blockOf(start: number, end: number): number {
     const block = Math.floor(start / this.#spec.blockSize);
-    assert(end <= this.blockRange(block).end, `[${start}, ${end}) lies in one block`);
+    assert(end <= this.blockRange(block).end, () => `[${start}, ${end}) lies in one block`);
     return block;
   }
 
   #blockAt(position: number): number {
     if (!this.#spec.shuffle) return position;
     const order = (this.#order ??= blockOrder(this.#spec));
-    return must(order[position], `position ${position} is in the order`);
+    return must(order[position], () => `position ${position} is in the order`);
   }
 
   /** The rank's first unissued position (position i belongs first to rank i mod world size). */
   #ownPosition(rank: number): number | null {
     const width = this.#spec.worldSize;
-    let position = must(this.#heads[rank], `rank ${rank} is below the world size`);
+    let position = must(this.#heads[rank], () => `rank ${rank} is below the world size`);
     while (position < this.blockCount && this.#blocks[this.#blockAt(position)] !== UNISSUED) {
       position += width;
     }
