@@ -7,56 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
-import { Writer } from '../src/coordinator/writer.ts';
-import { jobId, manifestHash, nodeId } from '../src/core/base/units.ts';
 import { IDLE_STATS } from '../src/core/job/job-state.ts';
-import type { Command, JobSpec, Lease, Reply } from '../src/core/job/protocol.ts';
-import { SqliteLog } from '../src/log/sqlite-log.ts';
-import { nodeClock } from '../src/platform/clock.ts';
-import { nodeRandom } from '../src/platform/random.ts';
+import { rangeCost } from './range-cost.ts';
 import { benchRow } from './report.ts';
 import type { Benchmark, BenchRow } from './report.ts';
+import { createJob, from, NODES, openBed, progress, takeLeases } from './writer-bed.ts';
 
-const JOB = jobId('bench');
-const NODES = 8;
-/** Samples in a range: many, so that a thousand ranges last as long as the measurement. */
-const BLOCK = 65_536;
 const IN_FLIGHT = 256;
-const CAPS = {
-  maxFetchConcurrency: 1,
-  maxDecodeConcurrency: 1,
-  maxInflightBytes: 1,
-  maxRamBytes: 1,
-};
-
-interface Bed {
-  readonly writer: Writer;
-  readonly path: string;
-  close(): Promise<void>;
-}
-
-async function open(path: string): Promise<Bed> {
-  const log = new SqliteLog(path);
-  const writer = new Writer({
-    log,
-    clock: nodeClock(),
-    random: nodeRandom(),
-    events: { emit: () => undefined },
-    tickIntervalMs: 100,
-    onFatal: (error) => {
-      throw error;
-    },
-  });
-  await writer.start();
-  return {
-    writer,
-    path,
-    close: async () => {
-      await writer.stop();
-      await log.close();
-    },
-  };
-}
 
 async function withFolder<T>(body: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'mx8-bench-'));
@@ -65,101 +22,6 @@ async function withFolder<T>(body: (folder: string) => Promise<T>): Promise<T> {
   } finally {
     await rm(folder, { recursive: true });
   }
-}
-
-function from(node: number): {
-  jobId: typeof JOB;
-  nodeId: ReturnType<typeof nodeId>;
-  instanceId: string;
-} {
-  return { jobId: JOB, nodeId: nodeId(`n${node}`), instanceId: `process-${node}` };
-}
-
-async function createJob(writer: Writer, ranges: number): Promise<void> {
-  const spec: JobSpec = {
-    jobId: JOB,
-    manifestHash: manifestHash('00'.repeat(32)),
-    sampleCount: ranges * BLOCK,
-    blockSize: BLOCK,
-    worldSize: NODES,
-    minWorldSize: NODES,
-    shuffle: true,
-    seed: 1n,
-    epoch: 0,
-    leaseTtlMs: 600_000,
-    heartbeatIntervalMs: 1000,
-    commitsOutputs: false,
-    adoptsFirstJobId: false,
-  };
-  await writer.submit({ type: 'create_job', spec });
-  for (let node = 0; node < NODES; node += 1) {
-    await writer.submit({
-      type: 'register',
-      ...from(node),
-      caps: CAPS,
-      resumeFrom: new Uint8Array(0),
-    });
-  }
-}
-
-async function takeLeases(writer: Writer, wanted: number): Promise<Lease[]> {
-  const leases: Lease[] = [];
-  while (leases.length < wanted) {
-    const node = leases.length % NODES;
-    const want = Math.min(1024, wanted - leases.length);
-    const reply = await writer.submit({ type: 'request_lease', ...from(node), want, held: null });
-    if (reply.type !== 'leases' || reply.leases.length === 0)
-      throw new Error(JSON.stringify(reply));
-    leases.push(...reply.leases);
-  }
-  return leases;
-}
-
-function progress(lease: Lease, cursor: number): Command {
-  const node = Number(lease.nodeId.slice(1));
-  return {
-    type: 'progress',
-    ...from(node),
-    leaseId: lease.leaseId,
-    cursor,
-    deliveredSamples: cursor - lease.range.start,
-    deliveredBytes: 0,
-  };
-}
-
-/** Durable progress operations a second with 256 in flight, each moving a cursor by one sample. */
-async function durableRate(folder: string, ranges: number, seconds: number): Promise<number> {
-  const bed = await open(join(folder, `rate-${ranges}-${Math.round(performance.now())}.sqlite`));
-  await createJob(bed.writer, ranges);
-  // The order of a million blocks is worked out once, at the first lease: part of the restart's figure.
-  await takeLeases(bed.writer, 1);
-  const deadline = { atMs: Infinity };
-  let done = 0;
-  const flight = async (): Promise<void> => {
-    let lease: Lease | undefined;
-    let cursor = 0;
-    while (performance.now() < deadline.atMs) {
-      if (lease === undefined || cursor >= lease.range.end) {
-        const node = done % NODES;
-        const want = { type: 'request_lease', ...from(node), want: 1, held: null } as const;
-        const reply: Reply = await bed.writer.submit(want);
-        if (reply.type !== 'leases') throw new Error(JSON.stringify(reply));
-        lease = reply.leases[0];
-        if (lease === undefined) return;
-        cursor = lease.cursor;
-      }
-      cursor += 1;
-      const reply = await bed.writer.submit(progress(lease, cursor));
-      if (reply.type !== 'accepted') throw new Error(JSON.stringify(reply));
-      done += 1;
-    }
-  };
-  const startMs = performance.now();
-  deadline.atMs = startMs + seconds * 1000;
-  await Promise.all(Array.from({ length: IN_FLIGHT }, flight));
-  const rate = (done * 1000) / (performance.now() - startMs);
-  await bed.close();
-  return rate;
 }
 
 /** The same number of bytes in the same number of bare transactions: what SQLite and the disk allow. */
@@ -184,7 +46,7 @@ function bareRate(folder: string, seconds: number): number {
 
 /** Median latency in ms of operations that come one by one, 1,000 a second. */
 async function latencyP50(folder: string): Promise<number> {
-  const bed = await open(join(folder, 'latency.sqlite'));
+  const bed = await openBed(join(folder, 'latency.sqlite'));
   await createJob(bed.writer, 1000);
   const [lease] = await takeLeases(bed.writer, 200);
   if (lease === undefined) throw new Error('no lease');
@@ -217,7 +79,7 @@ async function latencyP50(folder: string): Promise<number> {
 
 /** Bytes and entries that a thousand heartbeats add to the log. */
 async function heartbeatWrites(folder: string): Promise<number> {
-  const bed = await open(join(folder, 'heartbeat.sqlite'));
+  const bed = await openBed(join(folder, 'heartbeat.sqlite'));
   await createJob(bed.writer, 1000);
   const before = bed.writer.figures.entriesAppended;
   const sizeBefore = (await stat(`${bed.path}-wal`)).size;
@@ -239,7 +101,7 @@ async function heartbeatWrites(folder: string): Promise<number> {
 /** Milliseconds from opening the state to the first answer, with 1M ranges and 100,000 live leases. */
 async function restart(folder: string): Promise<{ ms: number; rssBytes: number }> {
   const path = join(folder, 'restart.sqlite');
-  const bed = await open(path);
+  const bed = await openBed(path);
   await createJob(bed.writer, 1_000_000);
   const leases = await takeLeases(bed.writer, 100_000);
   for (const lease of leases.slice(0, 1000))
@@ -247,7 +109,7 @@ async function restart(folder: string): Promise<{ ms: number; rssBytes: number }
   await bed.close();
   globalThis.gc?.();
   const beganMs = performance.now();
-  const again = await open(path);
+  const again = await openBed(path);
   const reply = await again.writer.submit({
     type: 'request_lease',
     ...from(1),
@@ -261,20 +123,9 @@ async function restart(folder: string): Promise<{ ms: number; rssBytes: number }
   return { ms, rssBytes };
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
-}
-
 async function rateRows(folder: string): Promise<readonly BenchRow[]> {
-  await durableRate(folder, 1000, 1);
-  const rounds: { small: number; large: number }[] = [];
-  for (let round = 0; round < 5; round += 1) {
-    rounds.push({
-      small: await durableRate(folder, 1000, 2),
-      large: await durableRate(folder, 1_000_000, 2),
-    });
-  }
-  const rate = median(rounds.map((round) => round.small));
+  const cost = await rangeCost(folder);
+  const rate = cost.operationsPerSecond;
   return [
     benchRow({
       name: 'durable progress, 256 in flight',
@@ -294,11 +145,11 @@ async function rateRows(folder: string): Promise<readonly BenchRow[]> {
     }),
     benchRow({
       name: 'cost of an operation, 1M ranges to 1,000',
-      ours: median(rounds.map((round) => round.small / round.large)),
+      ours: cost.cpuRatio,
       limit: null,
       unit: '×',
       target: { atMost: 1.2 },
-      note: 'median of 5 alternating rounds; shuffled order',
+      note: `processor time, ${cost.snapshots} snapshots included; time passed × ${cost.wallRatio.toFixed(2)} (median)`,
     }),
   ];
 }
