@@ -75,12 +75,12 @@ async function answerTo(
 async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
   let trailers: IncomingHttpHeaders | null = null;
   stream.on('trailers', (headers) => {
-    trailers = headers;
+    trailers = headers as IncomingHttpHeaders;
   });
   stream.on('error', () => undefined);
   stream.resume();
   const [head] = (await once(stream, 'response')) as [IncomingHttpHeaders];
-  if (!stream.closed) await once(stream, 'close');
+  await closed(stream);
   const last: IncomingHttpHeaders = trailers ?? head;
   return {
     httpStatus: Number(head[':status']),
@@ -89,6 +89,10 @@ async function answerOf(stream: ClientHttp2Stream): Promise<Answer> {
     code: String(last['mx8-error-code'] ?? ''),
     trailers: last,
   };
+}
+
+async function closed(stream: ClientHttp2Stream): Promise<void> {
+  if (!stream.destroyed) await once(stream, 'close');
 }
 
 test('what is no gRPC call is answered in HTTP', async () => {
@@ -232,7 +236,7 @@ test('calls that are reset in the middle leave nothing behind', async () => {
       call.on('error', () => undefined);
       call.close(constants.NGHTTP2_CANCEL);
     }
-    await Promise.all(all.map((call) => (call.closed ? null : once(call, 'close'))));
+    await Promise.all(all.map(closed));
     // A whole manifest comes over the same connection afterwards.
     const v0 = new RawClient(coordinator.address, 'mx8.v0.Coordinator');
     let bytes = 0;
@@ -295,8 +299,8 @@ test('a stop within a second ends calls that nobody ends', async () => {
   await Promise.all([once(silent, 'connect'), once(session, 'remoteSettings')]);
   // Once a ping is answered, what was sent before it has arrived.
   await new Promise<void>((resolve) => session.ping(() => resolve()));
-  const closed = [once(session, 'close'), once(silent, 'close')];
+  const ends = [once(session, 'close'), once(silent, 'close')];
   silent.resume();
   await coordinator.server.stop();
-  await Promise.all(closed);
+  await Promise.all(ends);
 });
