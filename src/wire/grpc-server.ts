@@ -67,6 +67,8 @@ function serveCall(
 ): void {
   // A stream that was reset closes too, which its call is told by.
   stream.on('error', () => undefined);
+  // It may have been before we hear of it; to answer it would throw.
+  if (stream.destroyed || stream.closed) return;
   const { ':method': verb, ':path': path = '', 'content-type': type = '' } = headers;
   if (verb !== 'POST' || !type.startsWith('application/grpc')) {
     stream.respond({ ':status': verb === 'POST' ? 415 : 405 }, WITHOUT_BODY);

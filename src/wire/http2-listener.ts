@@ -155,6 +155,8 @@ class KeepAlive {
   }
 
   #ping(): void {
+    // Destroyed, and about to say so.
+    if (this.#session.destroyed) return;
     this.#timer = this.#in(KEEPALIVE_TIMEOUT_MS, () => this.#session.destroy());
     this.#session.ping((error) => {
       if (error !== null) return;

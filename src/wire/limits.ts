@@ -58,3 +58,9 @@ export const CONNECTION_CALLS_MAX: number = CLIENT_REQUESTS_MAX;
  * fewer. A few answers of the largest size fit.
  */
 export const CONNECTION_MEMORY_MB_MAX = 512;
+
+/**
+ * Characters of a status's sentence that are sent; the rest is cut. Sentences quote what was asked, and
+ * peers refuse long headers: 8 KiB of them is the smallest limit in use.
+ */
+export const STATUS_MESSAGE_CHARS_MAX = 2000;

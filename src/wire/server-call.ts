@@ -9,6 +9,7 @@ import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'nod
 import { status } from '@grpc/grpc-js';
 import { Mx8Error } from '../core/base/errors.ts';
 import type { Clock, TimerHandle } from '../ports/clock.ts';
+import { STATUS_MESSAGE_CHARS_MAX } from './limits.ts';
 import { CompressedMessage, messageFrame, MessageReader } from './message-frames.ts';
 import { type CallStatus, statusOf } from './status.ts';
 
@@ -256,6 +257,6 @@ function statusOfReading(error: unknown): CallStatus {
 
 function trailersOf({ code, message, trailers }: CallStatus): Readonly<Record<string, string>> {
   if (code === status.OK) return OK_TRAILERS;
-  const said = encodeURI(message.toWellFormed());
+  const said = encodeURI(message.slice(0, STATUS_MESSAGE_CHARS_MAX).toWellFormed());
   return { 'grpc-status': String(code), 'grpc-message': said, ...trailers };
 }

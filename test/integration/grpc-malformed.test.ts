@@ -216,6 +216,57 @@ test('a sentence that is not ASCII arrives as it was said', async () => {
   });
 });
 
+test('a sentence that quotes more than a header holds is cut', async () => {
+  await withSession({}, async ({ coordinator }) => {
+    const v0 = new RawClient(coordinator.address, 'mx8.v0.Coordinator');
+    const node = { jobId: 'job', nodeId: 'n1' };
+    await v0.call('RegisterNode', { ...node, caps: TEST_CAPS });
+    const report = { ...node, leaseId: 'x'.repeat(200_000), cursor: 1 };
+    const refused = await v0.refusal('ReportProgress', report);
+    v0.close();
+    assert.deepEqual([refused.status, refused.code], [status.NOT_FOUND, 'lease_unknown']);
+    assert.equal(refused.message.length, 2000);
+  });
+});
+
+test('streams that are opened and reset in one packet are none', async () => {
+  await withSession({}, async ({ coordinator }) => {
+    const paths = ['/', '/mx8.v1.Coordinator/Session', PATH];
+    const packet = paths.flatMap((path, index) => {
+      const headers = Object.entries({
+        ':method': 'POST',
+        ':scheme': 'http',
+        ':authority': 'x',
+        ':path': path,
+        // The first is no gRPC call either.
+        ...(index === 0 ? {} : { 'content-type': 'application/grpc', 'grpc-timeout': '1S' }),
+      });
+      const block = headers.flatMap(([name, value]) => [0, ...text(name), ...text(value)]);
+      const stream = [0, 0, 0, 2 * index + 1];
+      const opened = [0, block.length >> 8, block.length & 255, 1, 4, ...stream, ...block];
+      return [...opened, 0, 0, 4, 3, 0, ...stream, 0, 0, 0, constants.NGHTTP2_CANCEL];
+    });
+    const settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const preface = [...Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), ...settings];
+    const socket = connectSocket(coordinator.server.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    // And a ping, whose answer says that all of it was read.
+    const ping = [0, 0, 8, 6, 0, 0, 0, 0, 0, ...Buffer.from('all read')];
+    socket.write(Uint8Array.from([...preface, ...packet, ...ping]));
+    let received = '';
+    while (!received.includes('all read')) {
+      const [chunk] = (await once(socket, 'data')) as [Buffer];
+      received += chunk.toString('latin1');
+    }
+    socket.destroy();
+  });
+});
+
+/** A string of HPACK: below 128 bytes, as it is. */
+function text(value: string): readonly number[] {
+  return [value.length, ...Buffer.from(value)];
+}
+
 test('calls that are reset in the middle leave nothing behind', async () => {
   await withSession({ samples: 200_000 }, async ({ coordinator, session }) => {
     const half = session.request(HEADERS);
