@@ -106,7 +106,7 @@ export class Planner {
       const record = records[index];
       locations.push(record?.location ?? '');
       offsets[index] = record?.byteOffset ?? -1;
-      lengths[index] = record?.byteLength ?? -1;
+      lengths[index] = record?.byteLength ?? record?.pinnedBytes ?? -1;
     }
     const startBytes = roomy ? slabStart(records[0]) : 0;
     const job: ReadJob = { locations, offsets, lengths, startBytes, targetBytes, capBytes };

@@ -1,16 +1,39 @@
 import type { ManifestHash } from '../core/base/units.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 
+/** What a loose file was like when it was pinned. */
+export interface FileStamp {
+  readonly bytes: number;
+  /** When it was last modified: milliseconds since 1970, with their fraction. */
+  readonly mtimeMs: number;
+}
+
+/** The stamps of samples that follow each other; -1 where nothing is known. */
+export interface FileStamps {
+  readonly bytes: Float64Array;
+  readonly mtimesMs: Float64Array;
+}
+
+/** Takes down what the files of a manifest are like. To be disposed of, kept or not. */
+export interface StampWriter extends AsyncDisposable {
+  /** Of the next sample, in id order; null for what is no whole file of this machine. */
+  add(stamp: FileStamp | null): void;
+  /** Stores what was added with a manifest that is in the store, in place of what was there. */
+  keep(hash: ManifestHash): Promise<void>;
+}
+
 /** A pinned manifest, opened for reading. Slices are read without holding the rest. */
 export interface ManifestReader {
   readonly hash: ManifestHash;
   readonly sampleCount: number;
   /** Size of the canonical bytes. */
   readonly manifestBytes: number;
-  /** Records [start, end) in id order, in chunks of bounded size. */
+  /** Records [start, end) in id order, in chunks of bounded size; whole files with `pinnedBytes`. */
   records(start: number, end: number, signal?: AbortSignal): AsyncIterable<readonly SampleRecord[]>;
   /** The canonical bytes of records [start, end) only, without the header line. */
   sliceBytes(start: number, end: number): Promise<Uint8Array>;
+  /** What the files of samples [start, end) were like when pinned; null where nobody took it down. */
+  stamps(start: number, end: number): Promise<FileStamps | null>;
   /** All canonical bytes, in chunks of about `chunkBytes`. */
   bytes(chunkBytes: number): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
@@ -23,6 +46,7 @@ export interface ManifestStore {
   has(hash: ManifestHash): Promise<boolean>;
   /** Stores canonical bytes atomically and durably; returns their hash and number of samples. */
   put(canonical: AsyncIterable<Uint8Array>): Promise<{ hash: ManifestHash; sampleCount: number }>;
+  stampWriter(): Promise<StampWriter>;
   current(base: string): Promise<ManifestHash | null>;
   /** Makes `hash` current for `base`. Call it under `withLock`. */
   setCurrent(base: string, hash: ManifestHash): Promise<void>;

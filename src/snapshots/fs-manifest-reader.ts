@@ -6,13 +6,14 @@ import type { FileHandle } from 'node:fs/promises';
 
 import { Mx8Error } from '../core/base/errors.ts';
 import type { ManifestHash } from '../core/base/units.ts';
-import { decodeSlice } from '../core/manifest/decode-slice.ts';
+import { decodeSlice, withPinnedBytes } from '../core/manifest/decode-slice.ts';
 import { MANIFEST_INDEX_STRIDE } from '../core/manifest/limits.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
-import type { ManifestReader } from '../ports/manifest-store.ts';
+import type { FileStamps, ManifestReader } from '../ports/manifest-store.ts';
 import { readRange } from './file-bytes.ts';
 import { RECORD_CHUNK_BYTES } from './limits.ts';
 import type { ManifestIndex } from './manifest-index.ts';
+import type { StampsFile } from './stamps-file.ts';
 
 const NEWLINE = 0x0a;
 
@@ -23,14 +24,16 @@ export class FsManifestReader implements ManifestReader {
   readonly #path: string;
   readonly #file: FileHandle;
   readonly #marks: Float64Array;
+  readonly #stamps: StampsFile | null;
 
-  constructor(path: string, file: FileHandle, index: ManifestIndex) {
+  constructor(path: string, file: FileHandle, index: ManifestIndex, stamps: StampsFile | null) {
     this.hash = index.hash;
     this.sampleCount = index.sampleCount;
     this.manifestBytes = index.manifestBytes;
     this.#path = path;
     this.#file = file;
     this.#marks = index.marks;
+    this.#stamps = stamps;
   }
 
   async *records(
@@ -42,7 +45,9 @@ export class FsManifestReader implements ManifestReader {
     for (let from = start; from < end;) {
       signal?.throwIfAborted();
       const to = this.#chunkEnd(from, end);
-      yield decodeSlice(await this.#lines(from, to), from, this.#path);
+      const records = decodeSlice(await this.#lines(from, to), from, this.#path);
+      const stamps = await this.#stamps?.read(from, to);
+      yield stamps === undefined ? records : withPinnedBytes(records, stamps.bytes);
       from = to;
     }
   }
@@ -52,6 +57,11 @@ export class FsManifestReader implements ManifestReader {
     return start === end ? new Uint8Array(0) : this.#lines(start, end);
   }
 
+  async stamps(start: number, end: number): Promise<FileStamps | null> {
+    this.#checkRange(start, end);
+    return (await this.#stamps?.read(start, end)) ?? null;
+  }
+
   async *bytes(chunkBytes: number): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < this.manifestBytes; at += chunkBytes) {
       yield await this.#read(at, Math.min(at + chunkBytes, this.manifestBytes));
@@ -59,6 +69,7 @@ export class FsManifestReader implements ManifestReader {
   }
 
   async close(): Promise<void> {
+    await this.#stamps?.close();
     await this.#file.close();
   }
 

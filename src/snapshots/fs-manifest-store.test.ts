@@ -195,3 +195,45 @@ test('a root that cannot be written to is a failure of the store, not a bug', as
   );
   assert.ok(error.message.includes(folder.join('store')));
 });
+
+test('stamps that were damaged, cut or belong to another manifest are refused by name', async () => {
+  await using folder = await temporaryFolder();
+  const store = storeIn(folder.path);
+  const stored: string[] = [];
+  for (const count of [2000, 2001]) {
+    const { hash } = await store.put(inChunks(manifestOf(count).bytes, 4096));
+    await using stamps = await store.stampWriter();
+    for (let id = 0; id < count; id += 1) stamps.add({ bytes: 10 + id, mtimeMs: 5 });
+    await stamps.keep(hash);
+    stored.push(hash);
+  }
+  const [hash, other] = stored.map(manifestHash);
+  assert.ok(hash !== undefined && other !== undefined);
+  const path = folder.join('stamps', hash);
+  await chmod(path, 0o644);
+  const good = await readFile(path);
+  assert.equal(good.length, 2000 * 16 + 2 * 16 + 80);
+
+  const flipped = Buffer.from(good);
+  flipped[1500 * 16] = 1 + (flipped[1500 * 16] ?? 0);
+  await writeFile(path, flipped);
+  const reader = await store.open(hash);
+  assert.equal((await reader.stamps(0, 1024))?.bytes[1023], 1033);
+  const error = await rejectsWith('manifest_corrupt', reader.stamps(1000, 1600));
+  assert.ok(error.message.includes(path), error.message);
+  await reader.close();
+
+  for (const bad of [good.subarray(0, -1), good.subarray(16), Buffer.alloc(3)]) {
+    await writeFile(path, bad);
+    // Without the mark at its end it may be of another version, and counts for nothing.
+    const isOurs = bad.subarray(-80).toString('latin1').startsWith('mx8stm01');
+    if (isOurs || bad.length < 80) await rejectsWith('manifest_corrupt', store.open(hash));
+    else await (await store.open(hash)).close();
+  }
+  await writeFile(path, await readFile(folder.join('stamps', other)));
+  await rejectsWith('manifest_corrupt', store.open(hash));
+  await writeFile(path, good);
+  const mended = await store.open(hash);
+  assert.equal((await mended.stamps(1999, 2000))?.bytes[0], 2009);
+  await mended.close();
+});

@@ -1,7 +1,8 @@
 /**
  * Manifests in a folder. `by-hash/<hash>` holds immutable bytes, `intent/<key>/current` the current hash
- * of a link's base, `locks/<key>.lock` says who resolves it now. Two more folders are this
- * implementation's own: `index/` (see `manifest-index.ts`) and `tmp/` (files being written).
+ * of a link's base, `locks/<key>.lock` says who resolves it now. Three more folders are this
+ * implementation's own: `index/` (see `manifest-index.ts`), `stamps/` (see `stamps-format.ts`) and `tmp/`
+ * (files being written).
  */
 import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
@@ -15,7 +16,7 @@ import type { ManifestHash } from '../core/base/units.ts';
 import { intentKey } from '../core/manifest/dataset-link.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
-import type { ManifestReader, ManifestStore } from '../ports/manifest-store.ts';
+import type { ManifestReader, ManifestStore, StampWriter } from '../ports/manifest-store.ts';
 import type { Random } from '../ports/random.ts';
 import { ManifestCheck, checkManifestFile } from './check-manifest.ts';
 import { discard, syncFolder, writeDurably } from './durable-file.ts';
@@ -25,6 +26,8 @@ import { acquireLock } from './lock-file.ts';
 import type { HeldLock } from './lock-file.ts';
 import { decodeIndex, encodeIndex } from './manifest-index.ts';
 import type { FileState, ManifestIndex } from './manifest-index.ts';
+import { StampsFile } from './stamps-file.ts';
+import { FsStampWriter } from './stamps-writer.ts';
 import { storeError, systemCode, systemReason } from './system-error.ts';
 import { sweepTemporaries, temporaryName } from './temporary-files.ts';
 
@@ -52,7 +55,8 @@ export class FsManifestStore implements ManifestStore {
     const file = await openManifest(path, hash);
     try {
       const index = (await this.#savedIndex(hash, file)) ?? (await this.#checked(hash, path, file));
-      return new FsManifestReader(path, file, index);
+      const stamps = await StampsFile.open(this.#stampsPath(hash), hash, index.sampleCount);
+      return new FsManifestReader(path, file, index, stamps);
     } catch (error) {
       await file.close();
       throw storeError('read', path, error);
@@ -88,6 +92,17 @@ export class FsManifestStore implements ManifestStore {
       await discard(temporary);
       throw storeError('write', temporary, error);
     }
+  }
+
+  async stampWriter(): Promise<StampWriter> {
+    const folder = join(this.#options.root, 'tmp');
+    try {
+      await mkdir(folder, { recursive: true });
+    } catch (error) {
+      throw storeError('make', folder, error);
+    }
+    const temporary = join(folder, temporaryName(this.#options.random));
+    return new FsStampWriter(temporary, (hash) => this.#stampsPath(hash));
   }
 
   async current(base: string): Promise<ManifestHash | null> {
@@ -192,6 +207,10 @@ export class FsManifestStore implements ManifestStore {
 
   #indexPath(hash: ManifestHash): string {
     return join(this.#options.root, 'index', hash);
+  }
+
+  #stampsPath(hash: ManifestHash): string {
+    return join(this.#options.root, 'stamps', hash);
   }
 
   #currentPath(base: string): string {

@@ -2,6 +2,8 @@
 import { Mx8Error } from '../core/base/errors.ts';
 import { encodeHeader, encodeRecords } from '../core/manifest/encode.ts';
 import { isLocation } from '../core/manifest/location.ts';
+import type { StampWriter } from '../ports/manifest-store.ts';
+import { stampOf } from './stamp-files.ts';
 import { walkFolder } from './walk-folder.ts';
 import type { FoundFile, WalkTally } from './walk-folder.ts';
 
@@ -11,14 +13,15 @@ export const RESERVED_NAMES: ReadonlySet<string> = new Set(['_mx8', 'shards']);
 export interface IndexOptions {
   readonly root: string;
   readonly tally: WalkTally;
+  readonly stamps: StampWriter;
   /** Called now and then with the number of samples so far. */
   readonly onSamples: (samples: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Manifest bytes as they come up, a few thousand files at a time. `input_empty` without any file. */
+/** Manifest bytes as they come up, a few thousand files at a time, and what the files are like. `input_empty` without any file. */
 export async function* indexFolder(options: IndexOptions): AsyncGenerator<Uint8Array> {
-  const { root, tally, signal } = options;
+  const { root, tally, stamps, signal } = options;
   const walk = { root, order: 'components', skippedNames: RESERVED_NAMES, signal } as const;
   yield encodeHeader();
   let next = 0;
@@ -26,6 +29,7 @@ export async function* indexFolder(options: IndexOptions): AsyncGenerator<Uint8A
     const start = next;
     next += files.length;
     yield encodeRecords(files.map((file, index) => recordOf(file, start + index)));
+    for (const { realPath } of files) stamps.add(stampOf(realPath));
     options.onSamples(next);
   }
   if (next > 0) return;

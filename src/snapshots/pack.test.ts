@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { readFile, readdir, rm, symlink, writeFile, utimes } from 'node:fs/promises';
 import test from 'node:test';
 
 import { EagerClock } from '../../test/support/eager-clock.ts';
@@ -311,4 +311,37 @@ test('verify of loose files finds those that are gone, empty or no files', async
     ],
   );
   assert.equal(bytes, 0);
+});
+
+test('verify tells a file that has another size than when it was pinned, and one written since', async () => {
+  await using folder = await temporaryFolder();
+  await folder.write({ 'in/a': 'aaaa', 'in/b': 'bbbb', 'in/c': 'cccc', 'in/d': 'dddd' });
+  await writeFile(folder.join('list.tsv'), '0\tin/d\n');
+  const options = { store: storeOf(folder), clock: CLOCK, events: new RecordingEvents() };
+  for (const link of ['in', 'list.tsv']) {
+    assert.equal((await verify(folder.join(link), options)).differenceCount, 0, link);
+  }
+  await writeFile(folder.join('in/a'), 'aaa');
+  await writeFile(folder.join('in/b'), 'BBBB');
+  await utimes(folder.join('in/b'), 5, 5);
+  await writeFile(folder.join('in/d'), 'ddddd');
+  const { differences } = await verify(folder.join('in'), options);
+  assert.deepEqual(
+    differences.map(({ sampleId, kind }) => [sampleId, kind]),
+    [
+      [0, 'resized'],
+      [1, 'modified'],
+      [3, 'resized'],
+    ],
+  );
+  assert.match(differences[0]?.what ?? '', /in\/a has 3 bytes; it had 4 when it was pinned/);
+  const listed = await verify(folder.join('list.tsv'), options);
+  assert.deepEqual(
+    listed.differences.map(({ kind }) => kind),
+    ['resized'],
+  );
+  for (const link of ['in', 'list.tsv']) {
+    const again = await verify(`${folder.join(link)}@refresh`, options);
+    assert.equal(again.differenceCount, 0, `${link} is as it was pinned last`);
+  }
 });

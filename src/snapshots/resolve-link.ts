@@ -9,11 +9,12 @@ import { parseLink, pinnedLink } from '../core/manifest/dataset-link.ts';
 import type { DatasetLink } from '../core/manifest/dataset-link.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
-import type { ManifestStore } from '../ports/manifest-store.ts';
+import type { ManifestStore, StampWriter } from '../ports/manifest-store.ts';
 import { indexFolder } from './index-folder.ts';
 import { canonicalBase, locateBase } from './locate-base.ts';
 import type { Base } from './locate-base.ts';
 import { canonicalised, manifestFileBytes } from './read-manifest-file.ts';
+import { LooseWatch, stampListed } from './stamp-files.ts';
 import type { WalkTally } from './walk-folder.ts';
 
 export interface ResolveProgress {
@@ -91,10 +92,12 @@ async function takeSnapshot(base: string, options: ResolveOptions): Promise<Mani
   const onSamples = (samples: number): void => options.onProgress?.({ phase: 'indexing', samples });
   onSamples(0);
   const found = await locateBase(base);
+  await using stamps = await store.stampWriter();
   const { hash, sampleCount } =
     found.type === 'folder'
-      ? await store.put(indexFolder({ root: found.path, tally, onSamples, signal }))
-      : await putManifestFile(found, options, onSamples);
+      ? await store.put(indexFolder({ root: found.path, tally, stamps, onSamples, signal }))
+      : await putManifestFile(found, options, stamps, onSamples);
+  await stamps.keep(hash);
   if (sampleCount === 0) throw emptyManifest(base, hash);
   onSamples(sampleCount);
   events.emit('info', 'snapshot_index_summary', {
@@ -113,16 +116,30 @@ async function takeSnapshot(base: string, options: ResolveOptions): Promise<Mani
 async function putManifestFile(
   found: Extract<Base, { type: 'manifest' }>,
   options: ResolveOptions,
+  stamps: StampWriter,
   onSamples: (samples: number) => void,
-): Promise<{ hash: ManifestHash; sampleCount: number }> {
+): Promise<Stored> {
   const { store, signal } = options;
+  const loose = new LooseWatch();
+  let stored: Stored;
   try {
-    return await store.put(manifestFileBytes(found.path, signal));
+    stored = await store.put(loose.watch(manifestFileBytes(found.path, signal)));
   } catch (error) {
     if (!(error instanceof Mx8Error) || error.code !== 'manifest_invalid') throw error;
-    return await store.put(canonicalised(found.path, !found.isPacked, onSamples, signal));
+    const bytes = canonicalised(found.path, !found.isPacked, onSamples, signal);
+    stored = await store.put(loose.watch(bytes));
   }
+  if (!loose.found) return stored;
+  const reader = await store.open(stored.hash);
+  try {
+    await stampListed(reader, stamps, signal);
+  } finally {
+    await reader.close();
+  }
+  return stored;
 }
+
+type Stored = Awaited<ReturnType<ManifestStore['put']>>;
 
 function emptyManifest(base: string, hash: ManifestHash): Mx8Error {
   return new Mx8Error('input_empty', `The manifest ${hash} of ${base} lists no sample.`, {

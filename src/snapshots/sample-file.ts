@@ -7,13 +7,19 @@ import { systemCode, systemReason } from './system-error.ts';
 export class SampleFile {
   readonly path: string;
   readonly size: number;
+  readonly mtimeMs: number;
   readonly #fd: number;
   #at = 0;
 
-  private constructor(path: string, fd: number, size: number) {
+  private constructor(
+    path: string,
+    fd: number,
+    stats: { readonly size: number; readonly mtimeMs: number },
+  ) {
     this.path = path;
     this.#fd = fd;
-    this.size = size;
+    this.size = stats.size;
+    this.mtimeMs = stats.mtimeMs;
   }
 
   static open(path: string): SampleFile {
@@ -23,7 +29,7 @@ export class SampleFile {
       try {
         const stats = fstatSync(fd);
         if (!stats.isFile()) throw notAFile(path);
-        return new SampleFile(path, fd, stats.size);
+        return new SampleFile(path, fd, stats);
       } catch (error) {
         closeSync(fd);
         throw error;

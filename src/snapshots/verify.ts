@@ -8,7 +8,7 @@ import { Mx8Error } from '../core/base/errors.ts';
 import { USTAR_BLOCK_BYTES } from '../core/base/ustar.ts';
 import { schemeOf } from '../core/manifest/location.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
-import type { ManifestReader } from '../ports/manifest-store.ts';
+import type { FileStamp, ManifestReader } from '../ports/manifest-store.ts';
 import { DIFFERENCES_MAX, IO_CHUNK_BYTES, PROGRESS_SAMPLES, TURN_READS } from './limits.ts';
 import { headerDifference, isPackedShard } from './packed-entry.ts';
 import { resolveLink } from './resolve-link.ts';
@@ -20,9 +20,10 @@ export interface Difference {
   readonly location: string;
   /**
    * `missing`: no such file · `empty`: a file without bytes · `shorter`: it ends before the sample does ·
-   * `unreadable`: the system refuses · `header`: the tar header before the sample says something else.
+   * `resized`: a whole file has another size than when it was pinned · `modified`: it has that size, but
+   * was written to since · `unreadable`: the system refuses · `header`: the tar header before the sample says something else.
    */
-  readonly kind: 'missing' | 'empty' | 'shorter' | 'unreadable' | 'header';
+  readonly kind: 'missing' | 'empty' | 'shorter' | 'resized' | 'modified' | 'unreadable' | 'header';
   /** A sentence. */
   readonly what: string;
 }
@@ -91,8 +92,9 @@ class VerifyRun {
     const { signal } = this.#options;
     try {
       for await (const records of this.#reader.records(0, this.#reader.sampleCount, signal)) {
+        const stampOf = await this.#stampsOf(records);
         for (const record of records) {
-          await this.#verify(record);
+          await this.#verify(record, stampOf(record.sampleId));
           if (record.sampleId % PROGRESS_SAMPLES === 0) this.#tell(record.sampleId);
         }
       }
@@ -102,9 +104,24 @@ class VerifyRun {
     }
   }
 
-  async #verify(record: SampleRecord): Promise<void> {
+  /** What the files of these records were like when they were pinned, by sample id. */
+  async #stampsOf(
+    records: readonly SampleRecord[],
+  ): Promise<(sampleId: number) => FileStamp | null> {
+    const start = records[0]?.sampleId ?? 0;
+    const stamps = await this.#reader.stamps(start, start + records.length);
+    return (sampleId) => {
+      const [bytes, mtimeMs] = [
+        stamps?.bytes[sampleId - start] ?? -1,
+        stamps?.mtimesMs[sampleId - start] ?? -1,
+      ];
+      return bytes === -1 ? null : { bytes, mtimeMs };
+    };
+  }
+
+  async #verify(record: SampleRecord, stamp: FileStamp | null): Promise<void> {
     try {
-      const difference = await this.#differenceOf(record);
+      const difference = await this.#differenceOf(record, stamp);
       if (difference !== null) this.#report(record, difference[0], difference[1]);
     } catch (error) {
       if (!(error instanceof Mx8Error)) throw error;
@@ -115,13 +132,16 @@ class VerifyRun {
     }
   }
 
-  async #differenceOf(record: SampleRecord): Promise<readonly [Difference['kind'], string] | null> {
+  async #differenceOf(
+    record: SampleRecord,
+    stamp: FileStamp | null,
+  ): Promise<readonly [Difference['kind'], string] | null> {
     const file = this.#open(record.location);
     const { byteOffset, byteLength } = record;
     if (byteOffset === null || byteLength === null) {
       if (file.size === 0) return ['empty', `The file ${record.location} is empty.`];
       return (await this.#read(file, 0, file.size))
-        ? null
+        ? stampDifference(file, stamp)
         : shorter(record, file.size, 'while it was read');
     }
     const end = byteOffset + byteLength;
@@ -187,6 +207,24 @@ class VerifyRun {
       differences: this.differenceCount,
     });
   }
+}
+
+function stampDifference(
+  { path, size, mtimeMs }: SampleFile,
+  stamp: FileStamp | null,
+): readonly [Difference['kind'], string] | null {
+  if (stamp === null) return null;
+  if (size !== stamp.bytes) {
+    return [
+      'resized',
+      `The file ${path} has ${size} bytes; it had ${stamp.bytes} when it was pinned.`,
+    ];
+  }
+  if (mtimeMs === stamp.mtimeMs) return null;
+  return [
+    'modified',
+    `The file ${path} has the ${size} bytes that it had when it was pinned, but was written or replaced since.`,
+  ];
 }
 
 function shorter(

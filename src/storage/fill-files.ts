@@ -42,8 +42,10 @@ function* readToEnd(state: FillState, fd: number): IoProgram<IoAnswer> {
 }
 
 function settle(state: FillState, bytes: IoAnswer): void {
+  const pinnedBytes = state.job.lengths[state.index] ?? -1;
   if (typeof bytes !== 'number') state.fault(bytes);
   else if (bytes === -1) state.fail('not_a_file');
+  else if (pinnedBytes !== -1 && bytes !== pinnedBytes) state.fail('resized', bytes);
   else if (bytes === 0) state.fail('empty', 0);
   else if (bytes > state.job.capBytes) state.fail('too_large', bytes);
   else if (state.fits(bytes, state.at)) state.done(bytes);

@@ -236,6 +236,29 @@ test('a file larger than the cap is refused with its size and the next one is re
   });
 });
 
+test('a file that is not as long as it must be is told with its size, and leaves no room', () => {
+  const disk = new FakeDisk();
+  for (const [index, name] of ['/same', '/cut', '/grown', '/emptied', '/huge'].entries()) {
+    disk.files.set(name, bytesOf([100, 99, 101, 0, 3000][index] ?? 0, index));
+  }
+  const samples = ['/same', '/cut', '/grown', '/emptied', '/huge', '/same'].map((path) => ({
+    path,
+    length: 100,
+  }));
+  const result = read(disk, samples, { slabBytes: 1000 });
+  assert.deepEqual([...result.sizes], [100, -1, -1, -1, -1, 100]);
+  assert.deepEqual(
+    result.failures.map(({ index, reason, foundBytes }) => [index, reason, foundBytes]),
+    [
+      [1, 'resized', 99],
+      [2, 'resized', 101],
+      [3, 'resized', 0],
+      [4, 'resized', 3000],
+    ],
+  );
+  assert.equal(result.done, 6);
+});
+
 test('any mixture of files and records gives exactly their bytes', () => {
   const sample = fc.oneof(
     fc.record({ kind: fc.constant('file' as const), length: fc.integer({ min: 0, max: 300 }) }),

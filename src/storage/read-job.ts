@@ -2,7 +2,7 @@
 
 /**
  * What to read, in order. Sample i is [offsets[i], offsets[i] + lengths[i]) of locations[i]; an offset
- * of -1 stands for the whole file, whatever its size. The samples follow each other in the slab
+ * of -1 stands for the whole file, which must have lengths[i] bytes unless that is -1. The samples follow each other in the slab
  * without gaps, from `startBytes` on; those that cannot be read leave no room.
  */
 export interface ReadJob {
@@ -31,6 +31,8 @@ export type ReadFailureReason =
   | 'io'
   /** Fewer bytes are there than the manifest says. */
   | 'short'
+  /** A whole file has another size than when it was pinned. */
+  | 'resized'
   | 'empty'
   | 'too_large'
   /** A folder, device, socket or the like. */

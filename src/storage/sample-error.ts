@@ -19,6 +19,16 @@ export function sampleError(
         'sample_changed',
         `${place} has only ${foundBytes} of the ${String(record.byteLength)} bytes that the manifest pinned: the file has shrunk. Restore it, or resolve the link again with @refresh.`,
       );
+    case 'resized':
+      return new Mx8Error(
+        'sample_changed',
+        `${place} has ${foundBytes} bytes, but had ${String(record.pinnedBytes)} when it was pinned: the file has ${foundBytes < (record.pinnedBytes ?? 0) ? 'shrunk' : 'grown'}. Restore it, or resolve the link again with @refresh.`,
+        {
+          ...detailsOf(record),
+          expected_bytes: record.pinnedBytes ?? -1,
+          found_bytes: foundBytes,
+        },
+      );
     case 'empty':
       return say('file_empty', `${place} is an empty file, and a sample has at least one byte.`);
     case 'too_large':

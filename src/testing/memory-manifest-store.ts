@@ -3,10 +3,16 @@ import { createHash } from 'node:crypto';
 import { assert } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { type ManifestHash, manifestHash } from '../core/base/units.ts';
-import { decodeSlice } from '../core/manifest/decode-slice.ts';
+import { decodeSlice, withPinnedBytes } from '../core/manifest/decode-slice.ts';
 import { encodeHeader, encodeRecords } from '../core/manifest/encode.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
-import type { ManifestReader, ManifestStore } from '../ports/manifest-store.ts';
+import type {
+  FileStamp,
+  FileStamps,
+  ManifestReader,
+  ManifestStore,
+  StampWriter,
+} from '../ports/manifest-store.ts';
 
 /** Records in one chunk of `records`: small, so that tests see more than one. */
 const RECORDS_PER_CHUNK = 100;
@@ -14,6 +20,7 @@ const RECORDS_PER_CHUNK = 100;
 export class MemoryManifestStore implements ManifestStore {
   readonly #manifests: Map<ManifestHash, Uint8Array> = new Map<ManifestHash, Uint8Array>();
   readonly #current: Map<string, ManifestHash> = new Map<string, ManifestHash>();
+  readonly #stamps: Map<ManifestHash, readonly (FileStamp | null)[]> = new Map();
   readonly #locks: Map<string, Promise<unknown>> = new Map<string, Promise<unknown>>();
   /** Readers that were opened and not closed: a test may ask for 0 at its end. */
   openReaders = 0;
@@ -40,7 +47,7 @@ export class MemoryManifestStore implements ManifestStore {
       throw new Mx8Error('manifest_missing', `no manifest ${hash} is in the store`, { hash });
     }
     this.openReaders += 1;
-    return new MemoryManifestReader(hash, bytes, () => {
+    return new MemoryManifestReader(hash, bytes, this.#stamps.get(hash) ?? null, () => {
       this.openReaders -= 1;
     });
   }
@@ -58,6 +65,17 @@ export class MemoryManifestStore implements ManifestStore {
     const hash = manifestHash(createHash('sha256').update(bytes).digest('hex'));
     this.#manifests.set(hash, bytes);
     return { hash, sampleCount: lineStarts(bytes).length - 1 };
+  }
+
+  async stampWriter(): Promise<StampWriter> {
+    const added: (FileStamp | null)[] = [];
+    return {
+      add: (stamp) => void added.push(stamp),
+      keep: async (hash) => {
+        if (added.some((stamp) => stamp !== null)) this.#stamps.set(hash, added);
+      },
+      [Symbol.asyncDispose]: async () => undefined,
+    };
   }
 
   async current(base: string): Promise<ManifestHash | null> {
@@ -94,13 +112,20 @@ class MemoryManifestReader implements ManifestReader {
   readonly hash: ManifestHash;
   readonly #bytes: Uint8Array;
   readonly #lineStarts: readonly number[];
+  readonly #stamps: readonly (FileStamp | null)[] | null;
   readonly #onClose: () => void;
   #isOpen = true;
 
-  constructor(hash: ManifestHash, bytes: Uint8Array, onClose: () => void) {
+  constructor(
+    hash: ManifestHash,
+    bytes: Uint8Array,
+    stamps: readonly (FileStamp | null)[] | null,
+    onClose: () => void,
+  ) {
     this.hash = hash;
     this.#bytes = bytes;
     this.#lineStarts = lineStarts(bytes);
+    this.#stamps = stamps;
     this.#onClose = onClose;
   }
 
@@ -120,7 +145,8 @@ class MemoryManifestReader implements ManifestReader {
     for (let at = start; at < end; at += RECORDS_PER_CHUNK) {
       signal?.throwIfAborted();
       const to = Math.min(end, at + RECORDS_PER_CHUNK);
-      yield decodeSlice(await this.sliceBytes(at, to), at);
+      const records = decodeSlice(await this.sliceBytes(at, to), at);
+      yield withPinnedBytes(records, (await this.stamps(at, to))?.bytes ?? []);
     }
   }
 
@@ -129,6 +155,15 @@ class MemoryManifestReader implements ManifestReader {
     const [from, to] = [this.#lineStarts[start], this.#lineStarts[end]];
     assert(from !== undefined && to !== undefined, `[${start}, ${end}) lies in the manifest`);
     return this.#bytes.subarray(from, to);
+  }
+
+  async stamps(start: number, end: number): Promise<FileStamps | null> {
+    if (this.#stamps === null) return null;
+    const slice = this.#stamps.slice(start, end);
+    return {
+      bytes: Float64Array.from(slice, (stamp) => stamp?.bytes ?? -1),
+      mtimesMs: Float64Array.from(slice, (stamp) => stamp?.mtimeMs ?? -1),
+    };
   }
 
   async *bytes(chunkBytes: number): AsyncIterable<Uint8Array> {

@@ -6,14 +6,14 @@ import { unreachable } from '../core/base/assert.ts';
 import { Mx8Error, refused } from '../core/base/errors.ts';
 import type { JobId, ManifestHash } from '../core/base/units.ts';
 import type { Command, CommittedPiece, JobSnapshot, Reply } from '../core/job/protocol.ts';
-import { decodeSlice } from '../core/manifest/decode-slice.ts';
+import { decodeSlice, withPinnedBytes } from '../core/manifest/decode-slice.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { CoordinatorView } from '../ports/coordinator-client.ts';
 import { CommandClient } from './command-client.ts';
 import { type ClientTls, Dialer } from './dialer.ts';
-import { bytes, children, flag, requiredChild } from './fields.ts';
+import { bytes, children, flag, requiredChild, uint64s } from './fields.ts';
 import { CALL_TIMEOUT_MS_DEFAULT, MESSAGE_BYTES_MAX_DEFAULT } from './limits.ts';
 import { SessionClient } from './session-client.ts';
 import { type CallerOptions, UnaryCaller } from './unary-caller.ts';
@@ -70,10 +70,12 @@ export class GrpcCoordinatorClient extends CommandClient {
     const chunks = await this.#caller.collect('GetManifestRange', request, signal);
     const lines = Buffer.concat(chunks.map((chunk) => bytes(chunk, 'lines')));
     const records = decodeSlice(lines, start, `manifest ${hash}`);
-    if (records.length === end - start) return records;
+    const pinnedBytes = chunks.flatMap((chunk) => uint64s(chunk, 'pinnedBytes'));
+    const isPaired = pinnedBytes.length === 0 || pinnedBytes.length === records.length;
+    if (records.length === end - start && isPaired) return withPinnedBytes(records, pinnedBytes);
     throw new Mx8Error(
       'manifest_corrupt',
-      `asked for samples [${start}, ${end}) of manifest ${hash}, the coordinator sent ${records.length}`,
+      `asked for samples [${start}, ${end}) of manifest ${hash}, the coordinator sent ${records.length} and ${pinnedBytes.length} sizes`,
     );
   }
 

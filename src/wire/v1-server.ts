@@ -84,7 +84,11 @@ async function* manifestRange(
     );
   }
   for (let at = start; at < end; at += SAMPLES_PER_CHUNK) {
-    yield { lines: await reader.sliceBytes(at, Math.min(end, at + SAMPLES_PER_CHUNK)) };
+    const to = Math.min(end, at + SAMPLES_PER_CHUNK);
+    const lines = await reader.sliceBytes(at, to);
+    const stamps = await reader.stamps(at, to);
+    if (stamps === null) yield { lines };
+    else yield { lines, pinnedBytes: Array.from(stamps.bytes, (bytes) => Math.max(0, bytes)) };
   }
 }
 

@@ -226,6 +226,24 @@ test('a manifest slice is checked, and one that reaches outside is refused', asy
   });
 });
 
+test('the sizes that files had when they were pinned come with their records', async () => {
+  await withClient({ samples: 10_000 }, async ({ coordinator, client }) => {
+    const { manifestHash: hash } = coordinator.spec;
+    await using stamps = await coordinator.manifests.stampWriter();
+    for (let id = 0; id < 10_000; id += 1) {
+      stamps.add(id % 2 === 0 ? { bytes: id * 1000, mtimeMs: 1 } : null);
+    }
+    await stamps.keep(hash);
+    const records = await client.manifestRecords(JOB, hash, 3, 9001);
+    const known = records.map(({ pinnedBytes }) => pinnedBytes);
+    assert.deepEqual(
+      known,
+      records.map(({ sampleId }) => (sampleId % 2 === 0 ? sampleId * 1000 : undefined)),
+    );
+    assert.deepEqual(records, await coordinator.server.client.manifestRecords(JOB, hash, 3, 9001));
+  });
+});
+
 test('a node is told when its lease is taken, the job drains or fails', async () => {
   const spec = { worldSize: 3, leaseTtlMs: 150, heartbeatIntervalMs: 50 };
   await withClient({ spec }, async ({ coordinator, client }) => {

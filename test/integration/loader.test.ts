@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { unlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { blockOrder } from '../../src/core/order/block-order.ts';
@@ -348,6 +348,22 @@ for (const [options, code, message] of badOptions) {
     assert.throws(() => load(loose, options), { code, message });
   });
 }
+
+test('a file that is longer than it was when it was pinned is named, until it is pinned again', async () => {
+  const data = folder.join('resized');
+  const samples = writeLooseFiles(data, [10, 20, 30]);
+  for await (const _ of open(data)) void _;
+  appendFileSync(samples[1]?.record.location ?? '', 'more');
+  await assert.rejects(
+    async () => {
+      for await (const _ of open(data)) void _;
+    },
+    { code: 'sample_changed', message: /^Sample 1 in .* has 24 bytes, but had 20 when/ },
+  );
+  let bytes = 0;
+  for await (const batch of open(`${data}@refresh`)) bytes += batch.payload.length;
+  assert.equal(bytes, 64);
+});
 
 test('a start beyond the data is refused with their number', async () => {
   await assert.rejects(() => drain(open(loose, { start: 61 })), {

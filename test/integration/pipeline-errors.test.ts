@@ -66,6 +66,24 @@ const troubles: readonly Trouble[] = [
     },
   },
   {
+    name: 'is a whole file that shrank after pinning',
+    code: 'sample_changed',
+    says: /^Sample 1 in .*cut\.bin has 7 bytes, but had 8 when it was pinned: the file has shrunk/,
+    make: (folder) => {
+      writeFileSync(join(folder, 'cut.bin'), new Uint8Array(7));
+      return { ...plainRecord(join(folder, 'cut.bin')), pinnedBytes: 8 };
+    },
+  },
+  {
+    name: 'is a whole file that grew after pinning',
+    code: 'sample_changed',
+    says: /^Sample 1 in .*long\.bin has 9 bytes, but had 8 .* has grown/,
+    make: (folder) => {
+      writeFileSync(join(folder, 'long.bin'), new Uint8Array(9));
+      return { ...plainRecord(join(folder, 'long.bin')), pinnedBytes: 8 };
+    },
+  },
+  {
     name: 'is empty',
     code: 'file_empty',
     says: /^Sample 1 in .*empty\.bin is an empty file/,

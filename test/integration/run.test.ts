@@ -167,6 +167,29 @@ test('workers and agents that are killed in mid-run cost nothing but time', asyn
   await assertExactlyOnce(bench, out, 400);
 });
 
+test('a file that was cut after pinning fails the job by its name, or is set aside', async () => {
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', 5);
+  const pinned = await bench.run(['resolve', data]);
+  assert.equal(pinned.code, 0, pinned.stderr);
+  await writeFile(join(data, '00003.txt'), 'sample 3');
+  const out = bench.path('out');
+  const failed = await bench.run(['run', JOB, '--data', data, '--out', out, ...SMALL]);
+  assert.equal(failed.code, 3, failed.stderr);
+  assert.match(
+    failed.stderr,
+    /Sample 3 in .*00003\.txt has 8 bytes, but had 180 when it was pinned/,
+  );
+  const aside = ['--resume', '--on-error', 'quarantine', ...SMALL];
+  const ended = await bench.run(['run', JOB, '--out', out, ...aside]);
+  assert.equal(ended.code, 0, ended.stderr);
+  const quarantine = await readFile(join(out, '_mx8', 'quarantine.jsonl'), 'utf8');
+  assert.match(quarantine, /"code":"sample_changed"/);
+  const verified = await bench.run(['verify', data]);
+  assert.equal(verified.code, 3);
+  assert.match(verified.stdout, /sample 3: resized: /);
+});
+
 test('mistakes get a sentence that names what is wrong, and nothing is written', async () => {
   await using bench = await Workbench.create();
   const data = await bench.files('in', 3);

@@ -93,6 +93,63 @@ export function runManifestStoreSuite(suite: ManifestStoreSuite): void {
       await reader.close();
     }));
 
+  test(`${suite.name}: stamps of files come back by slice, and those of the latest pinning count`, () =>
+    suite.withStore(async (store) => {
+      const { records, bytes } = manifestOf(2500);
+      const { hash } = await store.put(inChunks(bytes, 1000));
+      const bare = await store.open(hash);
+      assert.equal(await bare.stamps(0, 2500), null);
+      await bare.close();
+      for (const round of [1, 2]) {
+        await using stamps = await store.stampWriter();
+        for (const { sampleId, byteLength } of records) {
+          const stamp = { bytes: sampleId * round, mtimeMs: 1.7e12 + sampleId / 1024 };
+          stamps.add(byteLength === null ? stamp : null);
+        }
+        await stamps.keep(hash);
+      }
+      {
+        await using thrownAway = await store.stampWriter();
+        thrownAway.add({ bytes: 9, mtimeMs: 9 });
+      }
+      const reader = await store.open(hash);
+      for (const [start, end] of [
+        [0, 1],
+        [1023, 1025],
+        [1500, 1500],
+        [900, 2500],
+        [2499, 2500],
+      ] as const) {
+        const found = await reader.stamps(start, end);
+        const ids = Array.from({ length: end - start }, (_, index) => start + index);
+        const known = (id: number, value: number): number => (id % 3 === 0 ? value : -1);
+        assert.deepEqual(
+          [...(found?.bytes ?? [])],
+          ids.map((id) => known(id, id * 2)),
+          `[${start}, ${end})`,
+        );
+        assert.deepEqual(
+          [...(found?.mtimesMs ?? [])],
+          ids.map((id) => known(id, 1.7e12 + id / 1024)),
+        );
+      }
+      const [zero, one, , three] = await recordsOf(reader, 0, 4);
+      await reader.close();
+      assert.deepEqual([zero, one], records.slice(0, 2), 'no size of an empty or a packed sample');
+      assert.deepEqual(three, { ...records[3], pinnedBytes: 6 });
+    }));
+
+  test(`${suite.name}: stamps without a single known file are none`, () =>
+    suite.withStore(async (store) => {
+      const { hash } = await store.put(inChunks(manifestOf(3).bytes, 1000));
+      await using stamps = await store.stampWriter();
+      for (let id = 0; id < 3; id += 1) stamps.add(null);
+      await stamps.keep(hash);
+      const reader = await store.open(hash);
+      assert.equal(await reader.stamps(0, 3), null);
+      await reader.close();
+    }));
+
   test(`${suite.name}: a base has no current manifest until one is set, and then the last one`, () =>
     suite.withStore(async (store) => {
       const first = await store.put(inChunks(manifestOf(3).bytes, 99));

@@ -18,7 +18,7 @@ export const command: Command = defineCommand({
   name: 'verify',
   summary: 'read a pinned data set again and say what differs',
   about:
-    'Reads every sample of the snapshot that a link means: files that are missing, empty, cut off or unreadable, and in packed data sets tar headers that do not belong to their sample. Prints one line per difference and ends with status 3 when there is any.',
+    'Reads every sample of the snapshot that a link means: files that are missing, empty, cut off, unreadable, or not of the size and time of modification that they had when they were pinned, and in packed data sets tar headers that do not belong to their sample. Prints one line per difference and ends with status 3 when there is any.',
   argument: {
     name: 'LINK',
     doc: 'BASE or BASE@sha256:<64 hex digits>; BASE is a folder or a .tsv manifest.',

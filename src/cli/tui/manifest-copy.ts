@@ -60,7 +60,7 @@ export class ManifestCopy implements ManifestFile, AsyncDisposable {
         onProgress(done / Math.max(1, size));
       }
       if (check.invalid === null) {
-        return new FsManifestReader(this.path, file, check.finish(this.path));
+        return new FsManifestReader(this.path, file, check.finish(this.path), null);
       }
     } catch (error) {
       await file.close();

@@ -30,3 +30,14 @@ export function decodeSlice(
     return record;
   });
 }
+
+/** The records with what is known of their files: `bytes` has one number for each, above 0 where it is. */
+export function withPinnedBytes(
+  records: readonly SampleRecord[],
+  bytes: ArrayLike<number>,
+): readonly SampleRecord[] {
+  return records.map((record, index) => {
+    const pinnedBytes = bytes[index] ?? 0;
+    return pinnedBytes > 0 && record.byteLength === null ? { ...record, pinnedBytes } : record;
+  });
+}

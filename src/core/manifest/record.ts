@@ -7,6 +7,11 @@ export interface SampleRecord {
   readonly byteOffset: number | null;
   /** Length in bytes, > 0; null exactly when `byteOffset` is null. */
   readonly byteLength: number | null;
+  /**
+   * Of a whole file: its bytes when it was pinned, > 0. It is no part of the manifest, and absent where
+   * nobody took it down.
+   */
+  readonly pinnedBytes?: number;
   /** `key=value` pairs for the decoder, such as `mx8:vision:imagefolder;label_id=3`; '' for none. */
   readonly decodeHint: string;
 }

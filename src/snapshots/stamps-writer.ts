@@ -1,0 +1,87 @@
+/** Writes the stamps of a manifest's files while they are found, before the manifest's hash is known. */
+import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { mkdir, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+import type { ManifestHash } from '../core/base/units.ts';
+import type { FileStamp, StampWriter } from '../ports/manifest-store.ts';
+import { discard, syncFolder } from './durable-file.ts';
+import { BLOCK_BYTES, ENTRY_BYTES, UNKNOWN, blockSum, encodeFooter } from './stamps-format.ts';
+import { storeError } from './system-error.ts';
+
+/**
+ * Synchronous, as listing the files is: a block goes to the page cache every thousand files. Nothing is
+ * made before the first stamp, so a manifest without loose files has no such file.
+ */
+export class FsStampWriter implements StampWriter {
+  readonly #temporary: string;
+  readonly #pathOf: (hash: ManifestHash) => string;
+  readonly #block: Buffer = Buffer.alloc(BLOCK_BYTES);
+  readonly #sums: Buffer[] = [];
+  #filled = 0;
+  #samples = 0;
+  #known = 0;
+  #fd: number | null = null;
+
+  constructor(temporary: string, pathOf: (hash: ManifestHash) => string) {
+    this.#temporary = temporary;
+    this.#pathOf = pathOf;
+  }
+
+  add(stamp: FileStamp | null): void {
+    this.#block.writeDoubleLE(stamp?.bytes ?? UNKNOWN, this.#filled);
+    this.#block.writeDoubleLE(stamp?.mtimeMs ?? UNKNOWN, this.#filled + 8);
+    this.#filled += ENTRY_BYTES;
+    this.#samples += 1;
+    if (stamp !== null) this.#known += 1;
+    if (this.#filled === BLOCK_BYTES) this.#flush();
+  }
+
+  async keep(hash: ManifestHash): Promise<void> {
+    if (this.#known === 0) return;
+    const path = this.#pathOf(hash);
+    try {
+      if (this.#filled > 0) this.#flush();
+      const sums = Buffer.concat(this.#sums);
+      this.#write(Buffer.concat([sums, encodeFooter(sums, hash, this.#samples)]));
+      fsyncSync(this.#open());
+      this.#close();
+      await mkdir(dirname(path), { recursive: true });
+      // Over that of an earlier snapshot with the same names: the files are as they are now.
+      await rename(this.#temporary, path);
+      await syncFolder(dirname(path));
+    } catch (error) {
+      throw storeError('write', path, error);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#close();
+    await discard(this.#temporary);
+  }
+
+  #flush(): void {
+    const block = this.#block.subarray(0, this.#filled);
+    this.#sums.push(blockSum(block));
+    this.#write(block);
+    this.#filled = 0;
+  }
+
+  #write(bytes: Uint8Array): void {
+    try {
+      for (let at = 0; at < bytes.length;) at += writeSync(this.#open(), bytes, at);
+    } catch (error) {
+      throw storeError('write', this.#temporary, error);
+    }
+  }
+
+  #open(): number {
+    this.#fd ??= openSync(this.#temporary, 'wx', 0o444);
+    return this.#fd;
+  }
+
+  #close(): void {
+    if (this.#fd !== null) closeSync(this.#fd);
+    this.#fd = null;
+  }
+}
