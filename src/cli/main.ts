@@ -15,7 +15,7 @@ import { EXIT_BUG, EXIT_DONE, exitCodeOf } from './exit-codes.ts';
 import type { FlagSet, OptionsOf } from './flag.ts';
 import { colour, json, log, logFormat, showsStacks } from './flags/screen.ts';
 import { commandHelp, overviewText } from './help.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../core/base/nearest.ts';
 import { parseCommandLine } from './parse-command-line.ts';
 import type { Environment } from './parse-command-line.ts';
 import { COMMANDS } from './registry.ts';

@@ -4,7 +4,7 @@ import { must } from '../core/base/assert.ts';
 import type { Argument, CommandLine } from './command.ts';
 import { longName } from './flag.ts';
 import type { AnyFlag, FlagSet, Kind } from './flag.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../core/base/nearest.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

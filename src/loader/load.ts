@@ -16,6 +16,7 @@ import { GrpcCoordinatorClient } from '../wire/grpc-coordinator-client.ts';
 import { JobSource } from './job-source.ts';
 import { RunningLoader } from './loader.ts';
 import type { Loader, LoaderStats } from './loader.ts';
+import { checkArguments } from './known-options.ts';
 import { LocalSource } from './local-source.ts';
 import { compileLoadOptions } from './options.ts';
 import type { CompiledOptions, JobOptions, LoadOptions } from './options.ts';
@@ -48,6 +49,7 @@ export function load(link: string, options: LoadOptions = {}): Loader {
 }
 
 export function loadIn(link: string, options: LoadOptions, surroundings: LoadSurroundings): Loader {
+  checkArguments(link, options);
   const compiled = compileLoadOptions(options, readMemoryLimits());
   const events: EventSink = options.events ?? { emit: () => undefined };
   const { clock } = surroundings;
