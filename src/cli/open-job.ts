@@ -10,6 +10,7 @@ import type { CommandIo } from './command-io.ts';
 import * as cluster from './flags/cluster.ts';
 import * as data from './flags/data.ts';
 import { jobSpecOf } from './job-spec.ts';
+import { snapshotAgeText } from './snapshot-age.ts';
 import type { OptionsOf } from './flag.ts';
 import { StatusScreen } from './run/status-screen.ts';
 
@@ -40,8 +41,8 @@ export const JOB_SPEC_FLAGS: {
 
 export interface OpenedJob {
   readonly spec: JobSpec;
-  /** The link that was resolved, as it was given. */
-  readonly link: string;
+  /** What its input is where a plain link found an older snapshot, and how to renew it; else null. */
+  readonly snapshotAge: string | null;
 }
 
 /**
@@ -73,7 +74,7 @@ export async function openJob(
     blockSize: options.blockSize,
     commitsOutputs: loaded !== null,
   });
-  return { spec, link };
+  return { spec, snapshotAge: snapshotAgeText(link, input, io.clock.unixMs()) };
 }
 
 /** A job with a module has its name; one without takes the id of the first node, as v0 clients expect. */

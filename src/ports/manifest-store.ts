@@ -39,6 +39,13 @@ export interface ManifestReader {
   close(): Promise<void>;
 }
 
+/** The snapshot that plain links to a base mean. */
+export interface CurrentSnapshot {
+  readonly hash: ManifestHash;
+  /** When it became that, by the clock of whoever keeps it: for display. Null where nobody knows. */
+  readonly sinceUnixMs: number | null;
+}
+
 /** Immutable manifests by hash, and which of them is current for a link's base. */
 export interface ManifestStore {
   /** Opens and checks the manifest; refuses bytes that do not hash to the name. */
@@ -47,7 +54,7 @@ export interface ManifestStore {
   /** Stores canonical bytes atomically and durably; returns their hash and number of samples. */
   put(canonical: AsyncIterable<Uint8Array>): Promise<{ hash: ManifestHash; sampleCount: number }>;
   stampWriter(): Promise<StampWriter>;
-  current(base: string): Promise<ManifestHash | null>;
+  current(base: string): Promise<CurrentSnapshot | null>;
   /** Makes `hash` current for `base`. Call it under `withLock`. */
   setCurrent(base: string, hash: ManifestHash): Promise<void>;
   /** Runs `body` while holding the lock of `base`; two resolvers racing end with one snapshot. */

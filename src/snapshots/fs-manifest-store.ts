@@ -16,7 +16,12 @@ import type { ManifestHash } from '../core/base/units.ts';
 import { intentKey } from '../core/manifest/dataset-link.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
-import type { ManifestReader, ManifestStore, StampWriter } from '../ports/manifest-store.ts';
+import type {
+  CurrentSnapshot,
+  ManifestReader,
+  ManifestStore,
+  StampWriter,
+} from '../ports/manifest-store.ts';
 import type { Random } from '../ports/random.ts';
 import { ManifestCheck, checkManifestFile } from './check-manifest.ts';
 import { discard, syncFolder, writeDurably } from './durable-file.ts';
@@ -105,16 +110,19 @@ export class FsManifestStore implements ManifestStore {
     return new FsStampWriter(temporary, (hash) => this.#stampsPath(hash));
   }
 
-  async current(base: string): Promise<ManifestHash | null> {
+  async current(base: string): Promise<CurrentSnapshot | null> {
     const path = this.#currentPath(base);
     let text: string;
+    let sinceUnixMs: number;
     try {
       text = (await readFile(path, 'utf8')).trim();
+      // It is written anew whenever the base is pinned.
+      sinceUnixMs = Math.floor((await stat(path)).mtimeMs);
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return null;
       throw storeError('read', path, error);
     }
-    if (isManifestHash(text)) return text;
+    if (isManifestHash(text)) return { hash: text, sinceUnixMs };
     throw new Mx8Error(
       'manifest_corrupt',
       `${path} must hold the 64 hex digits of a manifest hash. Delete it and resolve the link again.`,

@@ -77,6 +77,13 @@ test('a plain link keeps its snapshot, @refresh takes a new one, a pin stays', a
   await folder.write({ 'in/b': 'x' });
   const second = await bench.resolve(`${link}/`);
   assert.deepEqual([second.hash, second.isNew], [first.hash, false]);
+  assert.equal(first.takenUnixMs, null);
+  assert.ok(second.takenUnixMs !== null && second.takenUnixMs > 1_700_000_000_000);
+  const [reused] = bench.events.of('snapshot_reused');
+  assert.deepEqual(
+    [reused?.['manifest_hash'], reused?.['refresh'], reused?.['taken_unix_ms']],
+    [first.hash, `${link}@refresh`, second.takenUnixMs],
+  );
   const third = await bench.resolve(`${link}@refresh`);
   assert.deepEqual([third.isNew, third.sampleCount], [true, 2]);
   assert.equal((await bench.resolve(link)).hash, third.hash);

@@ -39,6 +39,8 @@ export interface ResolvedLink {
   readonly manifestBytes: number;
   /** True when this call made the snapshot, false when it was there. */
   readonly isNew: boolean;
+  /** When the snapshot that a plain link found was taken; null where it is new, pinned, or unknown. */
+  readonly takenUnixMs: number | null;
   /** `BASE@sha256:<hash>`: names this snapshot for ever. */
   readonly pinnedLink: string;
 }
@@ -46,43 +48,61 @@ export interface ResolvedLink {
 export async function resolveLink(link: string, options: ResolveOptions): Promise<ResolvedLink> {
   const parsed = parseLink(link);
   const base = canonicalBase(parsed.base);
-  const { hash, isNew } = await pin({ ...parsed, base }, options);
+  const { hash, isNew, takenUnixMs } = await pin({ ...parsed, base }, options);
   const reader = await options.store.open(hash);
   const { sampleCount, manifestBytes } = reader;
   await reader.close();
   if (sampleCount === 0) throw emptyManifest(base, hash);
-  return { base, hash, sampleCount, manifestBytes, isNew, pinnedLink: pinnedLink(base, hash) };
+  return {
+    base,
+    hash,
+    sampleCount,
+    manifestBytes,
+    isNew,
+    takenUnixMs,
+    pinnedLink: pinnedLink(base, hash),
+  };
 }
 
-interface Pinned {
-  readonly hash: ManifestHash;
-  readonly isNew: boolean;
-}
+type Pinned = Pick<ResolvedLink, 'hash' | 'isNew' | 'takenUnixMs'>;
 
 async function pin(link: DatasetLink, options: ResolveOptions): Promise<Pinned> {
-  if (link.type === 'pinned') return { hash: link.hash, isNew: false };
+  if (link.type === 'pinned') return { hash: link.hash, isNew: false, takenUnixMs: null };
   const { store, signal } = options;
   const { base } = link;
   if (link.type === 'plain') {
-    const current = await knownSnapshot(base, store);
-    if (current !== null) return { hash: current, isNew: false };
+    const known = await knownSnapshot(base, options);
+    if (known !== null) return known;
   }
   // Asked before the lock is taken: a mistyped link leaves no trace in the store.
   await locateBase(base);
   options.onProgress?.({ phase: 'waiting', samples: 0 });
   return store.withLock(base, signal, async () => {
-    const current = link.type === 'plain' ? await knownSnapshot(base, store) : null;
-    if (current !== null) return { hash: current, isNew: false };
+    const known = link.type === 'plain' ? await knownSnapshot(base, options) : null;
+    if (known !== null) return known;
     const hash = await takeSnapshot(base, options);
     await store.setCurrent(base, hash);
-    return { hash, isNew: true };
+    return { hash, isNew: true, takenUnixMs: null };
   });
 }
 
 /** The current snapshot of `base`, as long as the store still has its bytes. */
-async function knownSnapshot(base: string, store: ManifestStore): Promise<ManifestHash | null> {
+async function knownSnapshot(
+  base: string,
+  { store, clock, events }: ResolveOptions,
+): Promise<Pinned | null> {
   const current = await store.current(base);
-  return current !== null && (await store.has(current)) ? current : null;
+  if (current === null || !(await store.has(current.hash))) return null;
+  const { hash, sinceUnixMs } = current;
+  // What has changed in the folder since is not seen: whoever wonders why finds it here.
+  events.emit('info', 'snapshot_reused', {
+    base,
+    manifest_hash: hash,
+    taken_unix_ms: sinceUnixMs,
+    age_s: sinceUnixMs === null ? null : Math.round((clock.unixMs() - sinceUnixMs) / 1000),
+    refresh: `${base}@refresh`,
+  });
+  return { hash, isNew: false, takenUnixMs: sinceUnixMs };
 }
 
 async function takeSnapshot(base: string, options: ResolveOptions): Promise<ManifestHash> {

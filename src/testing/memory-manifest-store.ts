@@ -7,6 +7,7 @@ import { decodeSlice, withPinnedBytes } from '../core/manifest/decode-slice.ts';
 import { encodeHeader, encodeRecords } from '../core/manifest/encode.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type {
+  CurrentSnapshot,
   FileStamp,
   FileStamps,
   ManifestReader,
@@ -78,8 +79,9 @@ export class MemoryManifestStore implements ManifestStore {
     };
   }
 
-  async current(base: string): Promise<ManifestHash | null> {
-    return this.#current.get(base) ?? null;
+  async current(base: string): Promise<CurrentSnapshot | null> {
+    const hash = this.#current.get(base);
+    return hash === undefined ? null : { hash, sinceUnixMs: null };
   }
 
   async setCurrent(base: string, hash: ManifestHash): Promise<void> {

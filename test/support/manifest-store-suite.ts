@@ -157,7 +157,7 @@ export function runManifestStoreSuite(suite: ManifestStoreSuite): void {
       assert.equal(await store.current('/a'), null);
       for (const { hash } of [first, second]) {
         await store.withLock('/a', undefined, () => store.setCurrent('/a', hash));
-        assert.equal(await store.current('/a'), hash);
+        assert.equal((await store.current('/a'))?.hash, hash);
       }
       assert.equal(await store.current('/b'), null);
     }));

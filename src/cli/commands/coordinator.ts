@@ -4,7 +4,6 @@ import { hostname } from 'node:os';
 import { startCoordinator } from '../../coordinator/index.ts';
 import type { CoordinatorServer } from '../../coordinator/index.ts';
 import { must } from '../../core/base/assert.ts';
-import type { JobSpec } from '../../core/job/protocol.ts';
 import { countedText } from '../../view/format.ts';
 import type { CommandIo } from '../command-io.ts';
 import { defineCommand } from '../command.ts';
@@ -18,6 +17,7 @@ import * as screen from '../flags/screen.ts';
 import * as tlsFlags from '../flags/tls.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { JOB_SPEC_FLAGS, openJob } from '../open-job.ts';
+import type { OpenedJob } from '../open-job.ts';
 import { serverTls } from '../tls.ts';
 import { packageVersion } from '../version.ts';
 
@@ -93,7 +93,7 @@ async function run(
     onFatal: fatal.reject,
   });
   try {
-    io.stdout(servingText(coordinator, job?.spec ?? null, options.json));
+    io.stdout(servingText(coordinator, job, options.json));
     await Promise.race([stopped, fatal.promise]);
   } finally {
     await coordinator.stop();
@@ -101,7 +101,8 @@ async function run(
   return EXIT_DONE;
 }
 
-function servingText(server: CoordinatorServer, spec: JobSpec | null, json: boolean): string {
+function servingText(server: CoordinatorServer, opened: OpenedJob | null, json: boolean): string {
+  const spec = opened?.spec ?? null;
   const { host, port, role } = server;
   if (json) {
     const job =
@@ -122,6 +123,8 @@ function servingText(server: CoordinatorServer, spec: JobSpec | null, json: bool
     lines.push(
       `job ${name}: ${countedText(spec.sampleCount, 'sample')} in blocks of ${spec.blockSize}`,
     );
+    const age = opened?.snapshotAge ?? null;
+    if (age !== null) lines.push(`input: ${age}`);
   }
   return lines.map((line) => `${line}\n`).join('');
 }

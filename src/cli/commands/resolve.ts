@@ -7,6 +7,7 @@ import { EXIT_DONE } from '../exit-codes.ts';
 import type { OptionsOf } from '../flag.ts';
 import * as data from '../flags/data.ts';
 import * as screen from '../flags/screen.ts';
+import { snapshotAgeText } from '../snapshot-age.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { DataProgress } from './data-progress.ts';
 
@@ -55,6 +56,7 @@ async function runResolve(
         samples: resolved.sampleCount,
         manifest_bytes: resolved.manifestBytes,
         is_new: resolved.isNew,
+        taken_unix_ms: resolved.takenUnixMs,
         link: resolved.pinnedLink,
       })}\n`,
     );
@@ -63,5 +65,7 @@ async function runResolve(
   io.stdout(`manifest_hash: ${resolved.hash}\n`);
   io.stdout(`samples: ${countText(resolved.sampleCount)}\n`);
   io.stdout(`link: ${resolved.pinnedLink}\n`);
+  const age = snapshotAgeText(link, resolved, io.clock.unixMs());
+  if (age !== null) io.stdout(`snapshot: ${age}\n`);
   return EXIT_DONE;
 }

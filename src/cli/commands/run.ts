@@ -195,6 +195,7 @@ function say(
     nodes: options.nodes,
     out: prepared.outText,
     inputHash: prepared.spec.manifestHash,
+    snapshotAge: prepared.snapshotAge,
   };
   if (options.json) events.emit('info', 'run_completed', summaryFields(summary));
   else io.stdout(summaryText(summary));

@@ -70,7 +70,7 @@ async function run(
     io.stdout(
       options.json
         ? `${JSON.stringify({ event: 'submitted', ...facts, block_size: blockSize, existed })}\n`
-        : `job ${jobId} ${existed ? 'was there already' : 'submitted'}: ${countedText(sampleCount, 'sample')} in blocks of ${blockSize}\nmanifest_hash: ${manifestHash}\n`,
+        : `job ${jobId} ${existed ? 'was there already' : 'submitted'}: ${countedText(sampleCount, 'sample')} in blocks of ${blockSize}\nmanifest_hash: ${manifestHash}\n${job.snapshotAge === null ? '' : `input: ${job.snapshotAge}\n`}`,
     );
   } finally {
     await client.close();

@@ -22,6 +22,7 @@ import type { RunOptions } from './run-options.ts';
 import { jobSpecOf } from '../job-spec.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { randomId } from '../random-id.ts';
+import { snapshotAgeText } from '../snapshot-age.ts';
 import { runBlockSize } from './block-size.ts';
 import { defaultWorkers, type MemoryPlan, planMemory } from './memory-plan.ts';
 import type { StatusScreen } from './status-screen.ts';
@@ -40,6 +41,8 @@ export interface PreparedRun {
   readonly outText: string;
   /** What to type to go on with this run. */
   readonly resumeCommand: string;
+  /** What the input is where a plain link found an older snapshot; else null. */
+  readonly snapshotAge: string | null;
 }
 
 export interface RunSurroundings {
@@ -83,6 +86,7 @@ export async function prepareRun(
     workersPerNode,
     outText: options.out ?? loaded.job.output.dir ?? out,
     resumeCommand: resumeCommand(jobFile, options.out, options),
+    snapshotAge: input.snapshotAge,
   };
 }
 
@@ -204,6 +208,10 @@ function checkSameJob(
   }
 }
 
+interface PinnedInput extends Pick<ResolvedLink, 'hash' | 'sampleCount'> {
+  readonly snapshotAge: string | null;
+}
+
 /** A resumed job reads exactly what it began with; nothing is listed again. */
 async function pinInput(
   loaded: LoadedJob,
@@ -211,12 +219,12 @@ async function pinInput(
   state: OutputState,
   manifests: ManifestStore,
   surroundings: RunSurroundings,
-): Promise<Pick<ResolvedLink, 'hash' | 'sampleCount'>> {
+): Promise<PinnedInput> {
   if (state.type === 'job') {
     const reader = await manifests.open(state.claim.inputManifestHash);
     const { hash, sampleCount } = reader;
     await reader.close();
-    return { hash, sampleCount };
+    return { hash, sampleCount, snapshotAge: null };
   }
   const link = options.data ?? loaded.job.input;
   if (link === null) {
@@ -227,7 +235,7 @@ async function pinInput(
     );
   }
   const { io, screen, events } = surroundings;
-  return resolveLink(link, {
+  const resolved = await resolveLink(link, {
     store: manifests,
     clock: io.clock,
     events,
@@ -237,6 +245,9 @@ async function pinInput(
       screen.show(text.slice(0, io.columns - 1), text);
     },
   });
+  const snapshotAge = snapshotAgeText(link, resolved, io.clock.unixMs());
+  if (snapshotAge !== null && !options.json) screen.print(`reads ${snapshotAge}`);
+  return { ...resolved, snapshotAge };
 }
 
 /** Readable, and unlike that of any other run of the job. */

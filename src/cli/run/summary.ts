@@ -15,6 +15,8 @@ export interface RunSummary {
   readonly nodes: number;
   readonly out: string;
   readonly inputHash: string;
+  /** What the input is where a plain link found an older snapshot; else null. */
+  readonly snapshotAge: string | null;
 }
 
 export function summaryText(summary: RunSummary): string {
@@ -35,6 +37,7 @@ export function summaryText(summary: RunSummary): string {
     ],
     ['input', `sha256:${summary.inputHash}`],
   ];
+  if (summary.snapshotAge !== null) rows.push(['', summary.snapshotAge]);
   if (summary.inputBytes !== null) rows.splice(1, 0, ['read', bytesText(summary.inputBytes)]);
   if (snapshot.outputManifestHash !== null)
     rows.push(['result', `sha256:${snapshot.outputManifestHash}`]);
