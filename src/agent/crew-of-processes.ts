@@ -22,8 +22,8 @@ export interface ProcessCrewOptions {
   readonly writeLine: (line: string) => void;
   readonly tell: (event: WithoutTime<NodeEvent>) => void;
   readonly records: (start: number, end: number) => Promise<readonly SampleRecord[]>;
-  /** Resolves when work may begin; the kind of the job's sink is known by then. */
-  readonly mayBegin: (sinkKind: string) => Promise<void>;
+  /** Resolves when work may begin; the kind of the job's sink and its own input are known by then. */
+  readonly mayBegin: (sinkKind: string, input: string | null) => Promise<void>;
 }
 
 /** The event without the time, which whoever passes it on adds. */
@@ -43,6 +43,7 @@ export class ProcessCrew {
   /** Orders and stops go through here one after the other, behind the claim of the output folder. */
   #gate: Promise<void> = Promise.resolve();
   #sinkKind: string | null = null;
+  #input: string | null = null;
   #rssHighWaterBytes = 0;
   #dismissed = false;
   #rssTimer: TimerHandle | null = null;
@@ -168,9 +169,9 @@ export class ProcessCrew {
     const member = this.#members.get(slot);
     if (member === undefined) return;
     const { mayBegin } = this.#options;
-    const sinkKind = this.#sinkKind;
+    const [sinkKind, input] = [this.#sinkKind, this.#input];
     this.#gate = this.#gate
-      .then(() => (sinkKind === null ? undefined : mayBegin(sinkKind)))
+      .then(() => (sinkKind === null ? undefined : mayBegin(sinkKind, input)))
       .then(
         () => member.process.send(message),
         // Told by whoever gave the claim; nothing is begun.
@@ -185,6 +186,7 @@ export class ProcessCrew {
     switch (message.type) {
       case 'ready':
         this.#sinkKind = message.sinkKind;
+        this.#input = message.input;
         tell({ type: 'worker_ready', slot, incarnation });
         return;
       case 'failed': {

@@ -13,6 +13,7 @@ export function deliverTask(settings: DeliverySettings, clock: Clock): WorkerTas
   return {
     batchSize: settings.batchSize,
     sinkKind: null,
+    input: null,
     begin: (_order, signal) => ({
       take: (batch) => deliver(batch, settings, clock, signal),
       leavesOut: () => false,

@@ -29,10 +29,11 @@ export interface JobTaskOptions {
 }
 
 export async function loadJobTask(options: JobTaskOptions): Promise<WorkerTask> {
-  const loaded = await loadJobModule(options.work.jobFile);
+  const loaded = await loadJobModule(options.work.jobFile, { clock: options.clock });
   return {
     batchSize: loaded.job.batch,
     sinkKind: loaded.job.output.kind,
+    input: loaded.job.input,
     begin: (order, signal) => new JobOrder(options, loaded, order, signal),
   };
 }

@@ -17,7 +17,7 @@ import {
   type NodeEvent,
   type NodeState,
 } from '../core/node/node-machine.ts';
-import { claimOutput, finalizeOutput } from '../job/index.ts';
+import { checkOutputOutside, claimOutput, finalizeOutput } from '../job/index.ts';
 import type { TimerHandle } from '../ports/clock.ts';
 import type { NodeIdentity, Push } from '../ports/coordinator-client.ts';
 import { asFailure, makeCall } from './calls.ts';
@@ -93,7 +93,7 @@ class Agent implements AgentHandle {
       writeLine: options.writeWorkerLine,
       tell: (event) => this.#tell(event),
       records: (start, end) => this.#records(start, end),
-      mayBegin: (sinkKind) => this.#claimOutput(sinkKind),
+      mayBegin: (sinkKind, input) => this.#claimOutput(sinkKind, input),
     });
     this.done = new Promise((resolve) => {
       this.#resolve = resolve;
@@ -249,25 +249,21 @@ class Agent implements AgentHandle {
   }
 
   /** Makes the output folder this job's, once, before the first sample is worked on. */
-  #claimOutput(sinkKind: string): Promise<void> {
+  #claimOutput(sinkKind: string, input: string | null): Promise<void> {
     const { work, jobId } = this.#options;
     const spec = this.#spec;
     if (work.type !== 'job' || spec === null) return Promise.resolve();
     const inputManifestHash = spec.manifestHash;
-    this.#claim ??= claimOutput(work.out, {
-      jobId,
-      inputManifestHash,
-      sink: sinkKind,
-      jobName: null,
-      input: null,
-    }).then(
-      () => undefined,
-      (error: unknown) => {
-        // The fault of this agent's --out, not of the job: others go on.
-        this.#leave({ type: 'failed', ...asFailure(error) });
-        throw error;
-      },
-    );
+    const claim = { jobId, inputManifestHash, sink: sinkKind, jobName: null, input: null };
+    const claimed = async (): Promise<void> => {
+      if (input !== null) await checkOutputOutside(input, work.out);
+      await claimOutput(work.out, claim);
+    };
+    this.#claim ??= claimed().catch((error: unknown) => {
+      // The fault of this agent's --out, not of the job: others go on.
+      this.#leave({ type: 'failed', ...asFailure(error) });
+      throw error;
+    });
     return this.#claim;
   }
 
@@ -348,7 +344,13 @@ function machineOptions(options: CompiledAgentOptions): Parameters<typeof newNod
   const { nodeIdBusyMaxMs } = options;
   return {
     holder: { want, progressIntervalMs, finalizes: stages, nodeIdBusyMaxMs, seed },
-    crew: { workers, stages, stallTimeoutMs, onError },
+    crew: {
+      workers,
+      stages,
+      stallTimeoutMs,
+      onError,
+      jobFile: work.type === 'job' ? work.jobFile : null,
+    },
   };
 }
 

@@ -68,7 +68,7 @@ class WorkerMain {
       gate: this.#guard,
     });
     this.#tellStats();
-    channel.send({ type: 'ready', sinkKind: task.sinkKind });
+    channel.send({ type: 'ready', sinkKind: task.sinkKind, input: task.input });
   }
 
   #task(settings: WorkerSettings): Promise<WorkerTask> {

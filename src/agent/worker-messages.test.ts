@@ -13,8 +13,8 @@ const STATS = {
 };
 
 const GOOD: readonly Readonly<Record<string, unknown>>[] = [
-  { type: 'ready', sinkKind: 'jsonl' },
-  { type: 'ready', sinkKind: null },
+  { type: 'ready', sinkKind: 'jsonl', input: './docs' },
+  { type: 'ready', sinkKind: null, input: null },
   { type: 'failed', workId: 1, code: 'process_failed', message: 'no' },
   { type: 'batch_begun', workId: 1, start: 0, end: 4 },
   { type: 'batch_done', workId: 1, cursor: 4, samples: 4, bytes: 10 },

@@ -75,8 +75,8 @@ export interface WorkerStats {
 type LogFields = Readonly<Record<string, string | number | boolean | null>>;
 
 export type FromWorker =
-  /** `sinkKind` null: delivery only. */
-  | { readonly type: 'ready'; readonly sinkKind: string | null }
+  /** `sinkKind` null: delivery only. `input` is the link that the job module names, if it does. */
+  | { readonly type: 'ready'; readonly sinkKind: string | null; readonly input: string | null }
   | {
       readonly type: 'failed';
       readonly workId: number | null;
@@ -119,7 +119,7 @@ export function decodeFromWorker(value: unknown): FromWorker | null {
   if (!isFields(value)) return null;
   switch (value['type']) {
     case 'ready':
-      return isText(value['sinkKind']) || value['sinkKind'] === null ? as(value) : null;
+      return isTextOrNull(value['sinkKind']) && isTextOrNull(value['input']) ? as(value) : null;
     case 'failed':
       if (!(value['workId'] === null || isCount(value['workId']))) return null;
       return isText(value['code']) && isErrorCode(value['code']) && isText(value['message'])
@@ -155,6 +155,10 @@ function isFields(value: unknown): value is Fields {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string';
+}
+
+function isTextOrNull(value: unknown): boolean {
+  return value === null || isText(value);
 }
 
 function isCount(value: unknown): boolean {

@@ -24,5 +24,7 @@ export interface WorkerTask {
   readonly batchSize: number;
   /** Kind of the job's sink; null when nothing is staged. */
   readonly sinkKind: string | null;
+  /** The link that the job module names; null where it names none. */
+  readonly input: string | null;
   begin(order: WorkOrder, signal: AbortSignal): OrderTask;
 }

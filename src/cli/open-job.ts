@@ -1,7 +1,7 @@
 /** A data set and, where there is one, a job module, made into the specification of a job. */
 import { Mx8Error } from '../core/base/errors.ts';
 import type { JobSpec } from '../core/job/protocol.ts';
-import { loadJobModule } from '../job/index.ts';
+import { checkOutputOutside, loadJobModule } from '../job/index.ts';
 import type { LoadedJob } from '../job/index.ts';
 import type { ManifestStore } from '../ports/manifest-store.ts';
 import { resolveLink } from '../snapshots/index.ts';
@@ -55,7 +55,7 @@ export async function openJob(
   manifests: ManifestStore,
   io: CommandIo,
 ): Promise<OpenedJob | null> {
-  const loaded = moduleFile === '' ? null : await loadJobModule(moduleFile);
+  const loaded = moduleFile === '' ? null : await loadJobModule(moduleFile, io);
   const link = options.data ?? loaded?.job.input ?? null;
   if (link === null) {
     if (loaded === null) return null;
@@ -65,6 +65,9 @@ export async function openJob(
       { flag: 'data' },
     );
   }
+  // Where the module names no folder, each agent does, and checks it.
+  const out = loaded?.job.output.dir ?? null;
+  if (out !== null) await checkOutputOutside(link, out);
   const input = await pinInput(link, manifests, io);
   const spec = jobSpecOf({
     ...options,

@@ -20,3 +20,6 @@ export const ERROR_TEXT_CHARS_MAX = 2_000;
 
 /** Longest name of a job. */
 export const NAME_OF_JOB_CHARS_MAX = 128;
+
+/** What importing a job module may take: libraries and vocabularies are seconds at most. */
+export const MODULE_LOAD_MS_MAX = 30_000;

@@ -4,7 +4,9 @@ import { basename, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Mx8Error } from '../core/base/errors.ts';
 import { isJobDefinition, type JobDefinition } from './define-job.ts';
+import type { Clock } from '../ports/clock.ts';
 import { errorText } from './error-text.ts';
+import { MODULE_LOAD_MS_MAX } from './limits.ts';
 
 export interface LoadedJob {
   /** Absolute. */
@@ -14,7 +16,37 @@ export interface LoadedJob {
   readonly job: JobDefinition;
 }
 
-export async function loadJobModule(file: string): Promise<LoadedJob> {
+export interface LoadOptions {
+  readonly clock: Clock;
+  readonly signal?: AbortSignal;
+}
+
+/** A module may wait for ever at its top level: that is said, instead of waiting with it. */
+export async function loadJobModule(file: string, options: LoadOptions): Promise<LoadedJob> {
+  const { clock, signal } = options;
+  const over = new AbortController();
+  const signals = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal]);
+  const late = clock.sleep(MODULE_LOAD_MS_MAX, signals).then(() => {
+    const seconds = MODULE_LOAD_MS_MAX / 1000;
+    throw invalid(
+      resolve(file),
+      `it did not finish loading within ${seconds} s; let it wait inside process() instead of at its top level`,
+    );
+  });
+  try {
+    return await Promise.race([load(file), late]);
+  } finally {
+    over.abort();
+    late.catch(() => undefined);
+  }
+}
+
+/** Refuses a path that is no file, for who leaves the loading to others. */
+export async function checkJobFile(file: string): Promise<void> {
+  await checkFile(resolve(file));
+}
+
+async function load(file: string): Promise<LoadedJob> {
   const path = resolve(file);
   await checkFile(path);
   const module = await importModule(path);

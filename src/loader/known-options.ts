@@ -40,7 +40,10 @@ export function checkArguments(link: unknown, options: unknown): void {
     const types: readonly string[] | undefined = isOption(name) ? OPTION_TYPES[name] : undefined;
     if (types === undefined) throw unknownOption(name);
     if (value === undefined || (types.includes(typeof value) && value !== null)) continue;
-    throw invalid(name, `load(): ${name} is ${types.map(withArticle).join(' or ')}, not ${shown(value)}.`);
+    throw invalid(
+      name,
+      `load(): ${name} is ${types.map(withArticle).join(' or ')}, not ${shown(value)}.`,
+    );
   }
 }
 

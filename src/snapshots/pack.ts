@@ -1,8 +1,8 @@
 /** Packs the files of a folder into tar shards with a manifest over them. */
 import { createHash } from 'node:crypto';
-import { open, realpath } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 
 import { Mx8Error } from '../core/base/errors.ts';
 import { manifestHash } from '../core/base/units.ts';
@@ -13,6 +13,7 @@ import { encodeLabels } from '../core/manifest/labels.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
+import { contains, realPathOf } from '../storage/real-path.ts';
 import { PROGRESS_SAMPLES } from './limits.ts';
 import { canonicalBase, locateBase } from './locate-base.ts';
 import { classOf, entryName, planPack, walkPackInput } from './pack-plan.ts';
@@ -22,7 +23,6 @@ import { SampleFile } from './sample-file.ts';
 import { ShardWriter } from './shard-writer.ts';
 import type { PackedPart } from './shard-writer.ts';
 import { systemCode, systemReason } from './system-error.ts';
-import { contains } from './walk-folder.ts';
 import type { FoundFile } from './walk-folder.ts';
 
 export interface PackProgress {
@@ -93,8 +93,12 @@ async function checkInput(input: string, output: string): Promise<string> {
       location: path,
     });
   }
-  const target = await realPathOf(resolve(output));
-  if (contains(await realPathOf(path), target)) {
+  const [source, target] = await Promise.all([path, resolve(output)].map(realPathOf)).catch(
+    (error: unknown) => {
+      throw writeError(output, error);
+    },
+  );
+  if (source !== undefined && target !== undefined && contains(source, target)) {
     throw new Mx8Error(
       'flag_invalid',
       `The output ${target} lies in the input ${path}, so the data set would pack itself. Choose a folder beside it.`,
@@ -102,16 +106,6 @@ async function checkInput(input: string, output: string): Promise<string> {
     );
   }
   return path;
-}
-
-/** The canonical path of what need not be there yet. */
-async function realPathOf(path: string): Promise<string> {
-  try {
-    return await realpath(path);
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw writeError(path, error);
-    return join(await realPathOf(dirname(path)), basename(path));
-  }
 }
 
 interface Packed {

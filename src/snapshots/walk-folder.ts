@@ -13,6 +13,7 @@ import { setImmediate } from 'node:timers/promises';
 
 import { Mx8Error } from '../core/base/errors.ts';
 import { compareUtf8 } from '../core/manifest/byte-order.ts';
+import { contains } from '../storage/real-path.ts';
 import { systemCode, systemReason } from './system-error.ts';
 
 export interface FoundFile {
@@ -149,11 +150,6 @@ function lookCloser(
     return null;
   }
   return { name, isFolder: true, realPath: target };
-}
-
-/** True when `folder` is `outer` or lies below it. */
-export function contains(outer: string, folder: string): boolean {
-  return folder === outer || folder.startsWith(outer === '/' ? '/' : `${outer}/`);
 }
 
 function sorted(entries: Entry[], order: WalkOrder): readonly Entry[] {

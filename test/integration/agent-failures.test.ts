@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import test from 'node:test';
 import { AgentBench } from '../support/agent-bench.ts';
@@ -165,13 +165,72 @@ test('a module without a default export fails the job with its path', async () =
   assert.match(outcome.message, /probe\.job\.ts cannot be used: it exports job but no default/);
 });
 
-test('a module that never finishes loading is a stall', async () => {
+const unloadable: readonly (readonly [string, string, string, RegExp])[] = [
+  [
+    'waits for ever at its top level',
+    'await new Promise(() => setInterval(() => {}, 1000));',
+    'job_module_invalid',
+    /job module .*probe\.job\.ts did not finish loading within the stall budget of 300 ms/,
+  ],
+  [
+    'never comes back from its top level',
+    'for (;;) {}',
+    'job_module_invalid',
+    /job module .*probe\.job\.ts did not finish loading within the stall budget of 300 ms/,
+  ],
+  [
+    'throws at its top level',
+    `throw new RangeError('no vocabulary');`,
+    'job_module_invalid',
+    /probe\.job\.ts cannot be used: it does not load: RangeError: no vocabulary \(at .*probe\.job\.ts:2:7\)/,
+  ],
+  [
+    'is no program',
+    'export default {',
+    'job_module_invalid',
+    /probe\.job\.ts cannot be used: it does not load: SyntaxError/,
+  ],
+  [
+    'imports what is not there',
+    `import 'no-such-package-anywhere';`,
+    'job_module_invalid',
+    /probe\.job\.ts cannot be used: it does not load: .*no-such-package-anywhere/,
+  ],
+  [
+    'ends the process at its top level',
+    `process.exit(4);`,
+    'worker_crashed',
+    /a worker could not be started with job module .*probe\.job\.ts: exit status 4/,
+  ],
+];
+for (const [what, body, code, sentence] of unloadable) {
+  test(`a module that ${what} fails the job with its path, as ${code}`, async () => {
+    await using bench = await AgentBench.create(4);
+    // Long enough to load one that can be loaded, where the words are those of the loading.
+    const stallTimeoutMs = sentence.source.includes('300 ms') ? 300 : 30_000;
+    const outcome = await (await bench.agent('a', await bench.job(body), { stallTimeoutMs })).done;
+    assert(outcome.type === 'failed');
+    assert.equal(outcome.code, code, outcome.message);
+    assert.match(outcome.message, sentence);
+    const { failure } = await bench.server.client.snapshot(bench.spec.jobId);
+    assert.equal(failure?.code, code);
+  });
+}
+
+test('an agent whose output folder lies in the input leaves, and the job goes on without it', async () => {
   await using bench = await AgentBench.create(4);
-  const job = await bench.job('await new Promise(() => setInterval(() => {}, 1000));');
-  const outcome = await (await bench.agent('a', job, { stallTimeoutMs: 300 })).done;
+  await symlink(bench.folder.join('in'), bench.folder.join('alias'));
+  const input = JSON.stringify(bench.folder.join('in'));
+  const job = await bench.job(jobWith('', 2).replace('batch:', `input: ${input}, batch:`));
+  const out = bench.folder.join('alias/deep/out');
+  const wrong = await bench.agent('a', job, { work: { type: 'job', jobFile: job, out } });
+  const outcome = await wrong.done;
   assert(outcome.type === 'failed');
-  assert.equal(outcome.code, 'process_stalled');
-  assert.match(outcome.message, /did not finish loading the job module within .* 300 ms/);
+  assert.equal(outcome.code, 'flag_invalid');
+  assert.match(outcome.message, /output folder .*in\/deep\/out lies in the input folder/);
+  assert.equal(existsSync(bench.folder.join('in/deep')), false);
+  const right = await bench.agent('b', job);
+  assert.equal((await right.done).type, 'completed');
 });
 
 test('a worker that passes its memory cap ends the job with the cap and what to turn down', async () => {

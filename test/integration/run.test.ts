@@ -10,6 +10,7 @@ import { descendants, stillRunning } from '../support/processes.ts';
 
 const JOB = fileURLToPath(new URL('../support/jobs/checksum.job.ts', import.meta.url));
 const OTHER_JOB = fileURLToPath(new URL('../support/jobs/padded.job.ts', import.meta.url));
+const DOOR = new URL('../../src/job/index.ts', import.meta.url).href;
 const SMALL = ['--ram-gb', '1.5'];
 
 /** The manifest that the output folder says it was made from. */
@@ -200,6 +201,10 @@ test('mistakes get a sentence that names what is wrong, and nothing is written',
   };
   const silent = await job('silent', 'export const nothing = 1;\n');
   const throwing = await job('throwing', 'throw new Error("no such luck");\n');
+  const inside = await job(
+    'inside',
+    `import { defineJob, jsonl } from '${DOOR}';\nexport default defineJob({ batch: 1, process: () => [], output: jsonl(${JSON.stringify(join(data, 'out'))}) });\n`,
+  );
   const foreign = bench.path('foreign');
   await mkdir(foreign);
   await writeFile(join(foreign, 'thesis.txt'), 'mine');
@@ -212,6 +217,13 @@ test('mistakes get a sentence that names what is wrong, and nothing is written',
     [['run', JOB, '--data', bench.path('nowhere'), '--out', 'x'], /nowhere/],
     [['run', JOB, '--data', data, '--out', foreign], /thesis\.txt/],
     [['run', JOB, '--data', data, '--out', 'x', '--resume'], /nothing to resume/],
+    [
+      ['run', JOB, '--data', data, '--out', join(data, 'out')],
+      /in\/out lies in the input folder .*in: .*--out/,
+    ],
+    [['coordinator', inside, '--data', data], /in\/out lies in the input folder/],
+    [['submit', inside, '--data', data], /in\/out lies in the input folder/],
+    [['agent', bench.path('missing.job.ts'), '--out', 'x'], /missing\.job\.ts .*no such file/],
     [
       ['run', JOB, '--data', data, '--out', 'x', '--ram-gb', '0.25'],
       /--ram-gb 0\.25 is too little/,
@@ -226,6 +238,7 @@ test('mistakes get a sentence that names what is wrong, and nothing is written',
     assert.doesNotMatch(ended.stderr, /\n\s+at /, `no stack for ${args.join(' ')}`);
   }
   assert.equal(await readFile(join(foreign, 'thesis.txt'), 'utf8'), 'mine');
+  assert.equal((await readdir(data)).length, 3, 'nothing was written into the input');
 });
 
 async function committedLines(out: string): Promise<string[]> {

@@ -8,7 +8,7 @@ import { Mx8Error, isErrorCode } from '../../core/base/errors.ts';
 import { jobId, nodeId } from '../../core/base/units.ts';
 import type { NodeId } from '../../core/base/units.ts';
 import { rssCapFields } from '../../core/memory/rss-cap.ts';
-import { loadJobModule } from '../../job/index.ts';
+import { checkJobFile, loadJobModule } from '../../job/index.ts';
 import { readMemoryLimits } from '../../platform/cgroup.ts';
 import { planAgentMemory } from '../agent/agent-memory.ts';
 import { findJob } from '../agent/find-job.ts';
@@ -75,7 +75,7 @@ async function run(
   io: CommandIo,
 ): Promise<number> {
   const { clock, random, events, signal } = io;
-  const work = await workOf(argument, options);
+  const work = await workOf(argument, options, io);
   const client = openClient(options, io);
   try {
     const agent = await startAgent({
@@ -103,7 +103,11 @@ async function run(
 }
 
 /** What the outputs are made of and where they go; every worker loads the module itself. */
-async function workOf(argument: string, options: Options): Promise<AgentOptions['work']> {
+async function workOf(
+  argument: string,
+  options: Options,
+  io: CommandIo,
+): Promise<AgentOptions['work']> {
   const jobFile = argument === '' ? options.jobFile : argument;
   if (jobFile === null) {
     const { batchSize, sinkSleepMs, deliverLog } = options;
@@ -111,9 +115,10 @@ async function workOf(argument: string, options: Options): Promise<AgentOptions[
     return { type: 'deliver', batchSize, sinkSleepMs, ...logged };
   }
   if (options.out !== null) {
+    await checkJobFile(jobFile);
     return { type: 'job', jobFile: resolve(jobFile), out: resolve(options.out) };
   }
-  const loaded = await loadJobModule(jobFile);
+  const loaded = await loadJobModule(jobFile, io);
   const { dir } = loaded.job.output;
   if (dir !== null) return { type: 'job', jobFile: loaded.path, out: resolve(dir) };
   throw new Mx8Error(

@@ -6,6 +6,7 @@ import { type JobId, jobId } from '../../core/base/units.ts';
 import { effectiveRssCap, rssCapFields } from '../../core/memory/rss-cap.ts';
 import type { JobSpec } from '../../core/job/protocol.ts';
 import {
+  checkOutputOutside,
   claimOutput,
   inspectOutput,
   type LoadedJob,
@@ -51,16 +52,13 @@ export interface RunSurroundings {
   readonly events: EventSink;
 }
 
-/** Modules import libraries and vocabularies: seconds at most. */
-const MODULE_LOAD_MS_MAX = 30_000;
-
 export async function prepareRun(
   jobFile: string,
   options: RunOptions,
   surroundings: RunSurroundings,
 ): Promise<PreparedRun> {
   const { io, events } = surroundings;
-  const loaded = await loadInTime(jobFile, io);
+  const loaded = await loadJobModule(jobFile, io);
   const { memory, workersPerNode } = memoryOf(options, events);
   const out = outputFolder(loaded, options);
   const state = await inspectOutput(out);
@@ -88,22 +86,6 @@ export async function prepareRun(
     resumeCommand: resumeCommand(jobFile, options.out, options),
     snapshotAge: input.snapshotAge,
   };
-}
-
-/** A module may wait for ever at its top level: that is said, instead of waiting with it. */
-async function loadInTime(jobFile: string, io: CommandIo): Promise<LoadedJob> {
-  const over = new AbortController();
-  const patience = io.clock.sleep(MODULE_LOAD_MS_MAX, AbortSignal.any([io.signal, over.signal]));
-  const late = patience.then(() => {
-    const message = `job module ${jobFile} did not finish loading within ${MODULE_LOAD_MS_MAX / 1000} s; let it wait inside process() instead of at its top level`;
-    throw new Mx8Error('job_module_invalid', message, { path: jobFile });
-  });
-  try {
-    return await Promise.race([loadJobModule(jobFile), late]);
-  } finally {
-    over.abort();
-    late.catch(() => undefined);
-  }
 }
 
 /** As it can be pasted into a shell, with what the run was given. */
@@ -234,6 +216,7 @@ async function pinInput(
       { flag: 'data' },
     );
   }
+  await checkOutputOutside(link, outputFolder(loaded, options));
   const { io, screen, events } = surroundings;
   const resolved = await resolveLink(link, {
     store: manifests,

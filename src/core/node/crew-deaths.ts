@@ -40,10 +40,7 @@ export function onWorkerEnd(
   if (neverReady) {
     slot.failedStarts += 1;
     if (slot.failedStarts >= FAILED_STARTS_MAX) {
-      fail(state, effects, {
-        code: end.code,
-        message: `a worker could not be started: ${end.message}`,
-      });
+      fail(state, effects, { code: end.code, message: neverStarted(state, end) });
     }
     return;
   }
@@ -53,6 +50,13 @@ export function onWorkerEnd(
     state.assignments.delete(assignment.lease.leaseId);
     effects.push({ type: 'release', leaseId: assignment.lease.leaseId });
   } else judge(state, effects, assignment, batch, end);
+}
+
+/** What is known of the module already names it; of what ended a process while it loaded one, not. */
+function neverStarted({ options: { jobFile } }: CrewState, { code, message }: WorkerEnd): string {
+  const place =
+    jobFile === null || code === 'job_module_invalid' ? '' : ` with job module ${jobFile}`;
+  return `a worker could not be started${place}: ${message}`;
 }
 
 /** The first restart is immediate; a worker that dies again without a finished batch waits longer. */

@@ -13,6 +13,8 @@ export interface CrewOptions {
   readonly stallTimeoutMs: number;
   /** What becomes of a sample that ends its worker again and again. */
   readonly onError: 'fail' | 'quarantine';
+  /** The job module that workers load, for sentences; null for delivery alone. */
+  readonly jobFile: string | null;
 }
 
 /** The rest of one lease, in a worker's hands or waiting for one. */

@@ -16,7 +16,8 @@ class Script {
   #workId = 0;
 
   constructor(onError: 'fail' | 'quarantine', workers = 1) {
-    const options = { workers, stages: true, stallTimeoutMs: 1_000, onError };
+    const jobFile = '/jobs/a.job.ts';
+    const options = { workers, stages: true, stallTimeoutMs: 1_000, onError, jobFile };
     this.#state = newCrew(options, monoMs(0));
   }
 
@@ -181,8 +182,21 @@ test('a worker that cannot be started fails the job after three tries', () => {
   assert.deepEqual(script.at(100).tell({ type: 'tick' }), ['spawn 0.3']);
   assert.match(
     exit(3).join(),
-    /^fail worker_crashed: a worker could not be started: exit status 1/,
+    /^fail worker_crashed: a worker could not be started with job module \/jobs\/a\.job\.ts: exit status 1/,
   );
+});
+
+test('a worker that does not finish loading is killed as what it is: a module that does not load', () => {
+  const script = new Script('fail');
+  script.tell({ type: 'tick' });
+  assert.match(script.at(1_000).tell({ type: 'tick' }).join(), /kill 0/);
+  for (const incarnation of [1, 2, 3]) {
+    const gone = script.tell({ type: 'worker_exited', slot: 0, incarnation, end: CRASH }).join();
+    if (incarnation === 3)
+      assert.match(gone, /fail job_module_invalid: .*\/jobs\/a\.job\.ts did not/);
+    script.at(incarnation * 10_000).tell({ type: 'tick' });
+    script.at(incarnation * 10_000 + 1_000).tell({ type: 'tick' });
+  }
 });
 
 test('a lease that comes back waits for the worker that has yet to stop on it', () => {

@@ -12,7 +12,7 @@ import { assert } from '../base/assert.ts';
 import { rangeText } from '../base/range.ts';
 import { elapsedMs, monoMs, type LeaseId, type MonoMs } from '../base/units.ts';
 import { onWorkerEnd } from './crew-deaths.ts';
-import type { CrewEffect, CrewEvent } from './crew-protocol.ts';
+import type { CrewEffect, CrewEvent, WorkerEnd } from './crew-protocol.ts';
 import { Assignment, CrewState, type CrewOptions, type Slot } from './crew-state.ts';
 
 export function newCrew(options: CrewOptions, nowMs: MonoMs): CrewState {
@@ -193,7 +193,7 @@ function killStalled(state: CrewState, effects: CrewEffect[], nowMs: MonoMs): vo
   const { stallTimeoutMs } = state.options;
   for (const slot of state.slots) {
     if (!isWatched(slot) || elapsedMs(slot.movedAtMs, nowMs) < stallTimeoutMs) continue;
-    slot.killedFor = { code: 'process_stalled', message: stallSentence(slot, stallTimeoutMs) };
+    slot.killedFor = stalledEnd(state.options, slot);
     slot.phase = 'dying';
     effects.push({ type: 'kill', slot: slot.index, incarnation: slot.incarnation });
     const fields = {
@@ -206,9 +206,17 @@ function killStalled(state: CrewState, effects: CrewEffect[], nowMs: MonoMs): vo
   }
 }
 
+function stalledEnd({ stallTimeoutMs, jobFile }: CrewOptions, slot: Slot): WorkerEnd {
+  if (slot.phase === 'starting' && jobFile !== null) {
+    const message = `job module ${jobFile} did not finish loading within the stall budget of ${stallTimeoutMs} ms; let it work inside process() instead of at its top level`;
+    return { code: 'job_module_invalid', message };
+  }
+  return { code: 'process_stalled', message: stallSentence(slot, stallTimeoutMs) };
+}
+
 function stallSentence(slot: Slot, stallTimeoutMs: number): string {
   if (slot.phase === 'starting') {
-    return `a worker did not finish loading the job module within the stall budget of ${stallTimeoutMs} ms`;
+    return `a worker did not get ready within the stall budget of ${stallTimeoutMs} ms`;
   }
   const where =
     slot.batch === null

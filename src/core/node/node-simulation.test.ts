@@ -175,7 +175,7 @@ class SimNode {
     this.state = newNode(
       {
         holder: { want, progressIntervalMs: 100, finalizes: stages, nodeIdBusyMaxMs: null, seed },
-        crew: { workers, stages, stallTimeoutMs: 500, onError: 'quarantine' },
+        crew: { workers, stages, stallTimeoutMs: 500, onError: 'quarantine', jobFile: '/j.ts' },
       },
       monoMs(0),
     );
