@@ -9,6 +9,7 @@ import { RssGuard } from '../platform/rss.ts';
 import type { Clock } from '../ports/clock.ts';
 import { deliverTask } from './deliver-task.ts';
 import { loadJobTask } from './job-task.ts';
+import { sayLastWords } from './last-words.ts';
 import { STATS_INTERVAL_MS } from './limits.ts';
 import { OrderRunner } from './order-runner.ts';
 import { watchForOrphanhood } from './orphan-watch.ts';
@@ -21,9 +22,14 @@ class WorkerMain {
   readonly #clock: Clock = nodeClock();
   readonly #channel: WorkerChannel = new WorkerChannel();
   readonly #source: RecordSource = new RecordSource(this.#channel);
+  #jobFile: string | null = null;
   #runner: OrderRunner | null = null;
   #caps: WorkerCaps | null = null;
   #guard: RssGuard | null = null;
+
+  get jobFile(): string | null {
+    return this.#jobFile;
+  }
 
   /** The messages come from our own agent, which is the only one that can send here. */
   onMessage(message: ToWorker): void {
@@ -57,6 +63,7 @@ class WorkerMain {
   async #configure(settings: WorkerSettings): Promise<void> {
     const channel = this.#channel;
     this.#caps ??= settings.caps;
+    this.#jobFile = settings.work.type === 'job' ? settings.work.jobFile : null;
     if (settings.maxProcessRssBytes !== null) this.#watch(settings, settings.maxProcessRssBytes);
     const task = await this.#task(settings);
     this.#runner = new OrderRunner({
@@ -118,6 +125,7 @@ function main(): void {
   process.on('disconnect', () => process.exit(0));
   watchForOrphanhood();
   const worker = new WorkerMain();
+  sayLastWords(() => worker.jobFile);
   process.on('message', (message: ToWorker) => worker.onMessage(message));
 }
 

@@ -114,6 +114,45 @@ test('a sample that ends the worker process is found and quarantined with the la
   assert(bench.lines.includes('[worker 0] goodbye\n'), 'what it printed is passed on');
 });
 
+for (const [what, code, sentence] of [
+  [
+    'a promise that is rejected and awaited by nobody',
+    `const deep = (n) => n > 0 ? deep(n - 1) : Promise.reject(new RangeError('no such word: xyzzy'));
+     deep(40); await new Promise((resolve) => setTimeout(resolve, 500));`,
+    /a promise that nobody awaits was rejected: RangeError: no such word: xyzzy \(at .*probe\.job\.ts:\d+:\d+\)/,
+  ],
+  [
+    'a promise that is rejected with no error',
+    `Promise.reject('plain words'); await new Promise((resolve) => setTimeout(resolve, 500));`,
+    /a promise that nobody awaits was rejected: threw "plain words"/,
+  ],
+  [
+    'an error in a timer',
+    `const deep = (n) => { if (n > 0) deep(n - 1); else throw new TypeError('late by far'); };
+     setTimeout(() => deep(40)); await new Promise((resolve) => setTimeout(resolve, 500));`,
+    /nobody caught: TypeError: late by far \(at .*probe\.job\.ts/,
+  ],
+] as const) {
+  test(`${what} fails the job with its message and the sample in hand`, async () => {
+    await using bench = await AgentBench.create(20);
+    const agent = await bench.agent('a', await bench.job(jobWith(code)));
+    const outcome = await agent.done;
+    assert(outcome.type === 'failed');
+    assert.equal(outcome.code, 'worker_crashed');
+    assert.match(outcome.message, /with sample 7 in hand: exit status 1; its last words: /);
+    assert.match(outcome.message, sentence);
+  });
+}
+
+test('a module that handles its own rejections keeps its worker', async () => {
+  await using bench = await AgentBench.create(20);
+  const own = `process.once('unhandledRejection', () => undefined); Promise.reject(new Error('mine'));
+    await new Promise((resolve) => setTimeout(resolve, 50));`;
+  const agent = await bench.agent('a', await bench.job(jobWith(own)));
+  assert.equal((await agent.done).type, 'completed');
+  assert.deepEqual(await texts(bench), allBut(20));
+});
+
 test('a sample that ends the worker process fails the job with its id', async () => {
   await using bench = await AgentBench.create(20);
   const agent = await bench.agent('a', await bench.job(jobWith('process.exit(3);')));
