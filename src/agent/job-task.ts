@@ -70,7 +70,9 @@ class JobOrder implements OrderTask {
   }
 
   async take(batch: SampleBatch): Promise<void> {
-    await processBatch(this.#setting, new JobBatch(batch), await this.#openPart());
+    const part = await this.#openPart();
+    await processBatch(this.#setting, new JobBatch(batch), part);
+    part.countInput(batch.payload.length);
   }
 
   leavesOut({ sampleId, location }: SampleRecord): boolean {

@@ -3,7 +3,15 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { decodeFromWorker } from './worker-messages.ts';
 
-const PIECE = { leaseId: '1.2.0', start: 0, end: 4, rows: 4, bytes: 9, quarantined: [2] };
+const PIECE = {
+  leaseId: '1.2.0',
+  start: 0,
+  end: 4,
+  rows: 4,
+  bytes: 9,
+  inputBytes: 70,
+  quarantined: [2],
+};
 const STATS = {
   inflightBytes: 0,
   rssHighWaterBytes: 1,

@@ -171,10 +171,11 @@ function counts(value: Fields, ...names: readonly string[]): boolean {
 
 function isPiece(value: unknown): boolean {
   if (!isFields(value) || !counts(value, 'start', 'end', 'rows', 'bytes')) return false;
-  const { leaseId, quarantined } = value;
+  const { leaseId, quarantined, inputBytes } = value;
   return (
     isText(leaseId) &&
     isLeaseId(leaseId) &&
+    (inputBytes === undefined || isCount(inputBytes)) &&
     Array.isArray(quarantined) &&
     quarantined.every(isCount)
   );

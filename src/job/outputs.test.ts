@@ -17,6 +17,7 @@ import { files } from './files-sink.ts';
 import { finalizeOutput, type Finalized } from './finalize.ts';
 import { jsonl } from './jsonl-sink.ts';
 import { claimOutput, inspectOutput } from './output-folder.ts';
+import { decodePieceIndex } from './piece-index.ts';
 import { publishPiece } from './publish.ts';
 import type { Sink } from './sink.ts';
 import { StagedPart } from './staged-part.ts';
@@ -375,4 +376,16 @@ test('an output folder belongs to one job, and its claims may race', async () =>
   const foreign = await refusal(() => claimOutput(folder.join('full'), claim));
   assert.match(foreign.message, /files that no MX8 job wrote, such as letter\.txt/);
   assert.equal((await refusal(() => inspectOutput('s3://b/x'))).code, 'scheme_unsupported');
+});
+
+test('the index of a piece says how many bytes were read for it, and an older one that it does not know', async () => {
+  await using folder = await temporaryFolder();
+  const part = await open(folder.path, jsonl(), LEASE, 0);
+  await part.write([{ id: 0 }, { id: 1 }], batchOf(0, 1));
+  part.countInput(700);
+  part.countInput(77);
+  const piece = await part.finish(2);
+  assert.equal(piece.inputBytes, 777);
+  const older = `mx8-piece\t1\t${LEASE}\t0\t2\nend\t1\n`;
+  assert.equal(decodePieceIndex(older, 'x').inputBytes, 0);
 });

@@ -2,7 +2,7 @@
  * The sidecar of a staged piece: which files it consists of, which bytes of them are output records,
  * and which samples were quarantined with what error. One line of tab-separated fields each:
  *
- *   mx8-piece  1  <lease id>  <start>  <end>
+ *   mx8-piece  1  <lease id>  <start>  <end>  <bytes of the samples read; absent in older ones>
  *   f  <name below the lease's staging folder>  <final name below the output folder>
  *   r  <number of its f line>  <offset> <length>, or two empty fields for the whole file  <bytes>  <sample id or empty>
  *   q  <JSON of the quarantined sample>
@@ -38,6 +38,8 @@ export interface QuarantinedSample {
 
 export interface PieceIndex extends SampleRange {
   readonly leaseId: LeaseId;
+  /** Of the samples that were read for it. */
+  readonly inputBytes: number;
   readonly files: readonly PieceFile[];
   readonly records: readonly PieceRecord[];
   /** Ascending by sample id. */
@@ -46,14 +48,15 @@ export interface PieceIndex extends SampleRange {
 
 /** What the coordinator is told of the piece. */
 export function asStagedPiece(index: PieceIndex): StagedPiece {
-  const { leaseId, start, end, records } = index;
+  const { leaseId, start, end, inputBytes, records } = index;
   const bytes = records.reduce((sum, record) => sum + record.bytes, 0);
   const quarantined = index.quarantined.map((sample) => sample.sampleId);
-  return { leaseId, start, end, rows: records.length, bytes, quarantined };
+  return { leaseId, start, end, rows: records.length, bytes, inputBytes, quarantined };
 }
 
 export function encodePieceIndex(index: PieceIndex): string {
-  const lines = [`mx8-piece\t1\t${index.leaseId}\t${index.start}\t${index.end}`];
+  const { leaseId, start, end, inputBytes } = index;
+  const lines = [`mx8-piece\t1\t${leaseId}\t${start}\t${end}\t${inputBytes}`];
   for (const { staged, final } of index.files) lines.push(`f\t${staged}\t${final}`);
   for (const { file, span, bytes, sampleId } of index.records) {
     const where = span === null ? '\t' : `${span.offset}\t${span.length}`;
@@ -71,7 +74,7 @@ export function decodePieceIndex(text: string, path: string): PieceIndex {
   if (lines.pop() !== '' || lines.pop() !== `end\t${lines.length}`) {
     throw damaged(path, lines.length + 1, 'the end is missing');
   }
-  const [mark, version, leaseId = '', start, end] = (lines[0] ?? '').split('\t');
+  const [mark, version, leaseId = '', start, end, inputBytes = '0'] = (lines[0] ?? '').split('\t');
   if (mark !== 'mx8-piece' || version !== '1' || !isLeaseId(leaseId)) {
     throw damaged(path, 1, 'it is no index of a staged piece');
   }
@@ -90,7 +93,14 @@ export function decodePieceIndex(text: string, path: string): PieceIndex {
     } else throw damaged(path, number + 1, 'it has no meaning');
   }
   const range = { start: whole(start, path, 1), end: whole(end, path, 1) };
-  return { leaseId, ...range, files, records, quarantined };
+  return {
+    leaseId,
+    ...range,
+    inputBytes: whole(inputBytes, path, 1),
+    files,
+    records,
+    quarantined,
+  };
 }
 
 function asRecord(

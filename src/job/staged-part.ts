@@ -76,6 +76,7 @@ export class StagedPart implements PartWriter {
   readonly #owners: Map<string, number> = new Map<string, number>();
   readonly #quarantined: QuarantinedSample[] = [];
   #fileCount = 0;
+  #inputBytes = 0;
 
   private constructor(options: StagingOptions, start: number) {
     this.#options = options;
@@ -142,6 +143,11 @@ export class StagedPart implements PartWriter {
     }
   }
 
+  /** Bytes of samples that were read for this part, whatever came out of them. */
+  countInput(bytes: number): void {
+    this.#inputBytes += bytes;
+  }
+
   /** Sets a sample aside: it has no output, and the index says why. */
   quarantine(sample: QuarantinedSample): void {
     this.#quarantined.push(sample);
@@ -155,7 +161,8 @@ export class StagedPart implements PartWriter {
     const { files, records } = await this.#close(range);
     this.#quarantined.sort((a, b) => a.sampleId - b.sampleId);
     const quarantined = this.#quarantined;
-    const index = { leaseId, ...range, files, records, quarantined };
+    const inputBytes = this.#inputBytes;
+    const index = { leaseId, ...range, inputBytes, files, records, quarantined };
     const lease = leaseFolder(out, leaseId);
     await writing('sync', this.#path(''), () => syncFolder(this.#path('')));
     await writing('sync', lease, () => syncFolder(lease));

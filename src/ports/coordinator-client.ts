@@ -106,6 +106,7 @@ export interface CoordinatorClient {
       readonly end: number;
       readonly rows: number;
       readonly bytes: number;
+      readonly inputBytes?: number;
       readonly quarantined: readonly number[];
     },
   ): Promise<Accepted>;

@@ -82,6 +82,7 @@ function snapshot(
     registeredNodes: 2,
     availableRanges: 5,
     samples: { unissued: 1000 - committed, leased: 0, committed, quarantined: 0 },
+    inputBytes: committed * 20,
     output: { rows: committed, bytes: committed * 10, pieces: 1 },
     outputManifestHash: null,
     nodes: [node('n1'), node('n2')],

@@ -126,6 +126,7 @@ const commands: fc.Arbitrary<SessionCommand> = fc.oneof(
     end: u53,
     rows: u53,
     bytes: u53,
+    inputBytes: u53,
     quarantined: ids,
   }),
   record({ type: type('release'), ...from, leaseId: lease }),
@@ -198,6 +199,7 @@ const snapshots: fc.Arbitrary<JobSnapshot> = record({
   registeredNodes: u32,
   availableRanges: u53,
   samples: record({ unissued: u53, leased: u53, committed: u53, quarantined: u53 }),
+  inputBytes: u53,
   output: record({ rows: u53, bytes: u53, pieces: u53 }),
   outputManifestHash: maybeHash,
   nodes: fc.array(

@@ -154,6 +154,7 @@ export function commandFrom(message: WireMessage, speaker: Speaker): SessionComm
         end: uint64(part, 'end'),
         rows: uint64(part, 'rows'),
         bytes: uint64(part, 'bytes'),
+        inputBytes: uint64(part, 'inputBytes'),
         quarantined: uint64s(part, 'quarantined'),
       };
     case 'release':

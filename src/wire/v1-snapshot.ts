@@ -145,6 +145,7 @@ export function jobSnapshotMessage(snapshot: JobSnapshot): WireMessage {
     leasedSamples: snapshot.samples.leased,
     committedSamples: snapshot.samples.committed,
     quarantinedSamples: snapshot.samples.quarantined,
+    inputBytes: snapshot.inputBytes,
     outputRows: snapshot.output.rows,
     outputBytes: snapshot.output.bytes,
     outputPieces: snapshot.output.pieces,
@@ -182,6 +183,7 @@ export function jobSnapshotFrom(message: WireMessage): JobSnapshot {
       committed: uint64(message, 'committedSamples'),
       quarantined: uint64(message, 'quarantinedSamples'),
     },
+    inputBytes: uint64(message, 'inputBytes'),
     output: {
       rows: uint64(message, 'outputRows'),
       bytes: uint64(message, 'outputBytes'),

@@ -105,7 +105,15 @@ test('a job with outputs goes from its first lease to its output manifest', asyn
       cursor: 7,
       repeated: false,
     });
-    const output = { leaseId: first, start: 0, end: 10, rows: 9, bytes: 900, quarantined: [3] };
+    const output = {
+      leaseId: first,
+      start: 0,
+      end: 10,
+      rows: 9,
+      bytes: 900,
+      inputBytes: 7000,
+      quarantined: [3],
+    };
     assert.deepEqual(await client.commit(n1, output), {
       type: 'accepted',
       cursor: 10,
@@ -144,6 +152,7 @@ test('a job with outputs goes from its first lease to its output manifest', asyn
     assert.equal(snapshot.outputManifestHash, outputHash);
     assert.deepEqual(snapshot.samples, { unissued: 0, leased: 0, committed: 24, quarantined: 1 });
     assert.deepEqual(snapshot.output, { rows: 11, bytes: 902, pieces: 3 });
+    assert.equal(snapshot.inputBytes, 7000);
     assert.equal(snapshot.nodes[0]?.stats.inflightBytes, 77);
     assert.deepEqual((await client.listJobs()).map(timeless), [timeless(snapshot)]);
   });

@@ -1,9 +1,10 @@
 /** `mx8 run` as a person uses it: real processes, Ctrl-C, kill -9, resume, mistakes. */
 import assert from 'node:assert/strict';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { bytesText } from '../../src/view/format.ts';
 import { checkOutput } from '../support/check-output.ts';
 import { type Mx8, until, Workbench } from '../support/mx8-process.ts';
 import { descendants, stillRunning } from '../support/processes.ts';
@@ -67,6 +68,11 @@ test('a job over a folder ends with every sample in the output once, and a summa
   for (const word of ['complete', '300 committed', 'peak', 'sha256:', out, 'mx8 verify']) {
     assert(ended.stdout.includes(word), `the summary says "${word}":\n${ended.stdout}`);
   }
+  const sizes = await Promise.all(
+    (await readdir(data)).map(async (name) => (await stat(join(data, name))).size),
+  );
+  const read = bytesText(sizes.reduce((sum, size) => sum + size, 0));
+  assert(ended.stdout.includes(`  read     ${read}\n`), `${read} were read:\n${ended.stdout}`);
   const verified = await bench.run(['verify', out]);
   assert.equal(verified.code, 0, verified.stdout + verified.stderr);
 

@@ -89,6 +89,7 @@ export function jobSnapshot(nodes: number, changes: Partial<JobSnapshot> = {}): 
     registeredNodes: nodes,
     availableRanges: 1234,
     samples: { unissued: 500_000, leased: 0, committed: 500_000, quarantined: 0 },
+    inputBytes: 2 ** 30,
     output: { rows: 5, bytes: 2048, pieces: 2 },
     outputManifestHash: null,
     nodes: ranks.map((rank) => nodeView(rank)),

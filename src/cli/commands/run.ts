@@ -189,7 +189,6 @@ function say(
     snapshot: result.snapshot,
     elapsedMs: result.elapsedMs,
     samplesThisRun: committed + quarantined - samplesBefore,
-    inputBytes: null,
     peakRssBytes: result.peakRssBytes,
     rssCapBytes: prepared.memory.totalBytes,
     nodes: options.nodes,

@@ -8,8 +8,6 @@ export interface RunSummary {
   /** Of this run; a resumed one did only part of the job. */
   readonly elapsedMs: number;
   readonly samplesThisRun: number;
-  /** Bytes of input; null where the manifest does not tell. */
-  readonly inputBytes: number | null;
   readonly peakRssBytes: number | null;
   readonly rssCapBytes: number;
   readonly nodes: number;
@@ -28,6 +26,7 @@ export function summaryText(summary: RunSummary): string {
       'samples',
       `${countText(committed)} committed${quarantined > 0 ? `, ${countText(quarantined)} quarantined` : ''}`,
     ],
+    ['read', bytesText(snapshot.inputBytes)],
     ['output', `${countedText(snapshot.output.rows, 'row')}, ${bytesText(snapshot.output.bytes)}`],
     ['rate', `${rateText(perSecond)} over ${durationText(elapsedMs)}`],
     ['memory', memoryText(summary)],
@@ -38,7 +37,6 @@ export function summaryText(summary: RunSummary): string {
     ['input', `sha256:${summary.inputHash}`],
   ];
   if (summary.snapshotAge !== null) rows.push(['', summary.snapshotAge]);
-  if (summary.inputBytes !== null) rows.splice(1, 0, ['read', bytesText(summary.inputBytes)]);
   if (snapshot.outputManifestHash !== null)
     rows.push(['result', `sha256:${snapshot.outputManifestHash}`]);
   rows.push(['where', summary.out]);
@@ -74,7 +72,7 @@ export function summaryFields(summary: RunSummary): Record<string, string | numb
     quarantined_samples: snapshot.samples.quarantined,
     output_rows: snapshot.output.rows,
     output_bytes: snapshot.output.bytes,
-    input_bytes: summary.inputBytes,
+    input_bytes: snapshot.inputBytes,
     elapsed_ms: Math.round(summary.elapsedMs),
     peak_rss_bytes: summary.peakRssBytes,
     ram_bytes: summary.rssCapBytes,

@@ -99,6 +99,7 @@ function progressFields(
     quarantined_samples: quarantined,
     leased_samples: leased,
     total_samples: snapshot.spec.sampleCount,
+    input_bytes: snapshot.inputBytes,
     output_rows: snapshot.output.rows,
     output_bytes: snapshot.output.bytes,
     nodes: snapshot.registeredNodes,

@@ -81,6 +81,7 @@ function outputLines(snapshot: JobSnapshot, view: JobView): readonly string[] {
   const lines: string[] = [];
   if (snapshot.spec.commitsOutputs) {
     const { rows, bytes, pieces } = snapshot.output;
+    if (snapshot.inputBytes > 0) lines.push(`  read        ${bytesText(snapshot.inputBytes)}`);
     lines.push(
       `  output      ${countedText(rows, 'row')}, ${bytesText(bytes)} in ${countedText(pieces, 'piece')}`,
     );

@@ -212,6 +212,7 @@ function commitOutput(job: JobState, record: Of<'committed'>, nowMs: MonoMs): vo
   job.pieces.add(record.start, record.end, token, record.quarantined);
   job.outputRows += record.rows;
   job.outputBytes += record.bytes;
+  job.inputBytes += record.inputBytes ?? 0;
   moveCursor(job, record.lease, record.end, record.quarantined.length, nowMs);
 }
 

@@ -100,6 +100,8 @@ interface JobHeader {
   readonly pieceNumbers: number;
   readonly outputRows: number;
   readonly outputBytes: number;
+  /** Absent in snapshots of versions that did not count it. */
+  readonly inputBytes?: number;
   readonly resumed: readonly number[] | null;
   readonly finalizer: JobState['finalizer'];
   readonly outputManifestHash: JobState['outputManifestHash'];
@@ -178,6 +180,7 @@ function jobHeader(
     pieceNumbers: pieces.columns.length,
     outputRows: job.outputRows,
     outputBytes: job.outputBytes,
+    inputBytes: job.inputBytes,
     resumed: job.resumed,
     finalizer: job.finalizer,
     outputManifestHash: job.outputManifestHash,
@@ -230,6 +233,7 @@ function restoreJob(header: JobHeader, take: (length: number) => Uint8Array): Jo
   job.tuning = header.tuning ?? UNTUNED;
   job.outputRows = header.outputRows;
   job.outputBytes = header.outputBytes;
+  job.inputBytes = header.inputBytes ?? 0;
   job.resumed = header.resumed;
   job.finalizer = header.finalizer;
   job.outputManifestHash = header.outputManifestHash;

@@ -141,6 +141,8 @@ class World {
         end,
         rows: 0,
         bytes: 0,
+        // Some nodes do not tell.
+        ...(start % 3 === 0 ? { inputBytes: end - start } : {}),
         quarantined: [],
       };
     }

@@ -158,6 +158,7 @@ export function commitOutput(
     end: command.end,
     rows: command.rows,
     bytes: command.bytes,
+    ...(command.inputBytes === undefined ? {} : { inputBytes: command.inputBytes }),
     quarantined: command.quarantined,
   });
   const fact = leaseFact(job, asLease(lease));

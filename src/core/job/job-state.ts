@@ -112,6 +112,7 @@ export class JobState {
   readonly pieces: PieceList = new PieceList();
   outputRows = 0;
   outputBytes = 0;
+  inputBytes = 0;
   /** Flat pairs of the checkpoint that was applied, or null. */
   resumed: readonly number[] | null = null;
   finalizer: Finalizer | null = null;

@@ -135,6 +135,8 @@ export type Command =
       readonly end: number;
       readonly rows: number;
       readonly bytes: number;
+      /** Bytes of the samples that were read for it: display only. Absent where the node does not tell. */
+      readonly inputBytes?: number;
       readonly quarantined: readonly number[];
     } & FromNode)
   /** Gives the part of the lease after its cursor back at once. */
@@ -245,6 +247,8 @@ export interface JobSnapshot {
     readonly committed: number;
     readonly quarantined: number;
   };
+  /** Bytes of the samples that were read for what is committed; 0 where nodes do not tell. */
+  readonly inputBytes: number;
   readonly output: { readonly rows: number; readonly bytes: number; readonly pieces: number };
   readonly outputManifestHash: ManifestHash | null;
   readonly nodes: readonly NodeView[];

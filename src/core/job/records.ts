@@ -50,6 +50,8 @@ export type JobRecord =
       readonly end: number;
       readonly rows: number;
       readonly bytes: number;
+      /** Absent where the node did not tell, and in entries of versions that did not ask. */
+      readonly inputBytes?: number;
       readonly quarantined: readonly number[];
     } & OfLease)
   /** The lease ended before its range did; what is after the cursor is available again. */

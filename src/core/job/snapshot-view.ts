@@ -44,6 +44,7 @@ export function jobSnapshot(job: JobState, nowMs: MonoMs): JobSnapshot {
       committed: job.work.committed,
       quarantined: job.work.quarantined,
     },
+    inputBytes: job.inputBytes,
     output: { rows: job.outputRows, bytes: job.outputBytes, pieces: job.pieces.count },
     outputManifestHash: job.outputManifestHash,
     nodes: [...job.nodes.values()]

@@ -13,6 +13,8 @@ export interface StagedPiece {
   readonly end: number;
   readonly rows: number;
   readonly bytes: number;
+  /** Of the samples that were read for it; absent where nobody counted. */
+  readonly inputBytes?: number;
   /** Ascending sample ids without output, listed with their errors beside it. */
   readonly quarantined: readonly number[];
 }
