@@ -43,3 +43,9 @@ export function publishedIndexPath(out: string, leaseId: LeaseId, range: SampleR
   const name = `${idDigits(range.start)}-${idDigits(range.end)}.published`;
   return join(leaseFolder(out, leaseId), name);
 }
+
+/** Says that the piece's names were found taken by others, and that this was told. */
+export function collisionPath(out: string, leaseId: LeaseId, range: SampleRange): string {
+  const name = `${idDigits(range.start)}-${idDigits(range.end)}.collision`;
+  return join(leaseFolder(out, leaseId), name);
+}

@@ -2,7 +2,7 @@
  * Giving the files of a committed piece their final names. Anyone who knows that a piece is committed
  * may do it, at any time, again and at the same time as others: each step has one outcome.
  */
-import { readdir, rename } from 'node:fs/promises';
+import { mkdtemp, readdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Mx8Error } from '../core/base/errors.ts';
 import { rangeText, type SampleRange } from '../core/base/range.ts';
@@ -10,21 +10,23 @@ import { isLeaseId, type LeaseId } from '../core/base/units.ts';
 import {
   forEachBounded,
   isThere,
-  makeFolder,
-  moveOnce,
   readIfThere,
+  removeTree,
   syncFolder,
+  unlinkIfThere,
+  writeWholeOnce,
 } from '../storage/local-output.ts';
 import { errnoOf, outputError, writing } from '../storage/output-error.ts';
-import { nameTaken } from './output-name.ts';
 import {
+  collisionPath,
   leaseFolder,
   manifestPath,
   publishedIndexPath,
   stagedIndexPath,
   stagingFolder,
 } from './output-paths.ts';
-import { decodePieceIndex, type PieceFile, type PieceIndex } from './piece-index.ts';
+import { decodePieceIndex, encodePieceIndex, type PieceIndex } from './piece-index.ts';
+import { type FileToPlace, placeFile, placeFileSomewhere } from './place-file.ts';
 
 export interface PieceName extends SampleRange {
   readonly leaseId: LeaseId;
@@ -42,12 +44,18 @@ export async function publishPiece(out: string, piece: PieceName): Promise<Piece
   const staged = stagedIndexPath(out, leaseId, piece);
   const index = await readIndex(staged);
   if (index === null) return (await readIndex(published)) ?? (await nothingStaged(out, piece));
-  await makeParents(out, index.files);
-  await forEachBounded(index.files, (file) => publishFile(out, leaseId, index, file));
-  const folders = new Set(index.files.map(({ final }) => dirname(join(out, final))));
+  const isTold = await isThere(collisionPath(out, leaseId, piece));
+  const placed = await placeFiles(out, index, isTold).catch(async (error: unknown) => {
+    throw isTold ? error : await told(out, index, error);
+  });
+  const folders = new Set(placed.files.map(({ final }) => dirname(join(out, final))));
   await forEachBounded([...folders], (folder) => writing('sync', folder, () => syncFolder(folder)));
-  await markPublished(staged, published);
-  return index;
+  if (isTold) {
+    // What is marked published is what was staged, but for the names.
+    await writeOnce(published, encodePieceIndex(placed));
+    await unlinkIfThere(staged);
+  } else await markPublished(staged, published);
+  return placed;
 }
 
 async function readIndex(path: string): Promise<PieceIndex | null> {
@@ -61,38 +69,40 @@ async function nothingStaged(out: string, piece: PieceName): Promise<null> {
   throw new Mx8Error('output_write_failed', message, { path: stagingFolder(out) });
 }
 
-async function makeParents(out: string, files: readonly PieceFile[]): Promise<void> {
-  const parents = new Set(files.map(({ final }) => dirname(final)));
-  parents.delete('.');
-  for (const parent of parents) {
-    const path = join(out, parent);
-    try {
-      await makeFolder(path);
-    } catch (error) {
-      const errno = error instanceof Mx8Error ? error.details['errno'] : '';
-      if (errno !== 'EEXIST' && errno !== 'ENOTDIR') throw error;
-      const message = `the output folder ${parent} cannot be made: another sample's output is a file of that name`;
-      throw new Mx8Error('row_invalid', message, { path }, error);
-    }
-  }
+/** Every file of the piece under its final name; the index with the names that they have. */
+async function placeFiles(out: string, index: PieceIndex, isTold: boolean): Promise<PieceIndex> {
+  const files = [...index.files];
+  await forEachBounded([...index.files.entries()], async ([at, file]) => {
+    const sampleId = index.records.find((record) => record.file === at)?.sampleId ?? null;
+    const toPlace: FileToPlace = {
+      out,
+      staged: join(leaseFolder(out, index.leaseId), file.staged),
+      final: file.final,
+      maker: sampleId === null ? { pieceStart: index.start } : { sampleId },
+      findOwner: (final) => findOwner(out, final),
+    };
+    if (isTold) files[at] = { ...file, final: await placeFileSomewhere(toPlace) };
+    else await placeFile(toPlace);
+  });
+  return isTold ? { ...index, files } : index;
 }
 
-async function publishFile(
-  out: string,
-  leaseId: LeaseId,
-  index: PieceIndex,
-  file: PieceFile,
-): Promise<void> {
-  const staged = join(leaseFolder(out, leaseId), file.staged);
-  const final = join(out, file.final);
-  const result = await writing('publish', final, () => moveOnce(staged, final));
-  if (result === 'taken') {
-    const sampleId = index.records.find((record) => index.files[record.file] === file)?.sampleId;
-    throw nameTaken(file.final, sampleId ?? index.start, await findOwner(out, file.final));
-  }
-  if (result === 'missing') {
-    const message = `the staged file ${staged} is gone, and ${final} is not there`;
-    throw new Mx8Error('output_write_failed', message, { path: staged });
+/** A name that was taken: said once, and noted, so that the next to publish the piece finds a way. */
+async function told(out: string, index: PieceIndex, error: unknown): Promise<unknown> {
+  if (!(error instanceof Mx8Error) || error.code !== 'row_invalid') return error;
+  const path = collisionPath(out, index.leaseId, index);
+  await writeOnce(path, `${error.message}\n`);
+  const message = `${error.message}; both are committed and nothing is lost: --resume gives the second a name with its sample id`;
+  return new Mx8Error(error.code, message, error.details, error);
+}
+
+/** By way of a folder of its own, as several processes may come to the same end at once. */
+async function writeOnce(path: string, text: string): Promise<void> {
+  const scratch = await writing('write', path, () => mkdtemp(`${path}.`));
+  try {
+    await writeWholeOnce(path, join(scratch, 'whole'), text);
+  } finally {
+    await removeTree(scratch);
   }
 }
 

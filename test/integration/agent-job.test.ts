@@ -33,3 +33,45 @@ test('two agents turn a folder into rows, each sample once, in input order', asy
   assert(!existsSync(`${bench.out}/_mx8/staging`), 'nothing is left in staging');
   assert(!existsSync(`${bench.out}/_mx8/quarantine.jsonl`));
 });
+
+test('two nodes that choose one name at the same moment fail the job with both samples, and it can go on', async () => {
+  await using bench = await AgentBench.create(20, { blockSize: 10, worldSize: 2 });
+  // Samples 5 and 15 wait for each other, so that neither output is published when both are staged.
+  const job = await bench.job(`
+import { existsSync, writeFileSync } from 'node:fs';
+const flag = (id) => ${JSON.stringify(bench.folder.join('flag-'))} + id;
+export default defineJob({
+  batch: 10,
+  async process(batch) {
+    const id = batch.at(5).id;
+    writeFileSync(flag(id), '');
+    while (!existsSync(flag(20 - id))) await new Promise((resolve) => setTimeout(resolve, 5));
+    return Array.from(batch, (sample) => ({
+      data: sample.text(),
+      name: sample.id % 10 === 5 ? 'same.txt' : sample.id + '.txt',
+    }));
+  },
+  output: files(),
+});`);
+  const agents = [
+    await bench.agent('a', job, { want: 1 }),
+    await bench.agent('b', job, { want: 1 }),
+  ];
+  const outcomes = await Promise.all(agents.map((agent) => agent.done));
+  const { failure, samples } = await bench.server.client.snapshot(bench.spec.jobId);
+  assert.equal(samples.committed, 20, JSON.stringify(outcomes));
+  assert.equal(failure?.code, 'row_invalid');
+  assert.match(failure.message, /sample (5 and sample 15|15 and sample 5) both name .*"same\.txt"/);
+  await bench.server.client.resumeJob(bench.spec.jobId);
+  const outcome = await (await bench.agent('c', job)).done;
+  assert.equal(outcome.type, 'completed', JSON.stringify(outcome));
+  const names = await bench.outputNames();
+  assert.equal(names.length, 20);
+  assert.ok(names.includes('same.txt'));
+  assert.equal(names.filter((name) => /^same\.sample-1?5\.txt$/.test(name)).length, 1);
+  const found = (await bench.rows()).map(({ text }) => text);
+  assert.deepEqual(
+    found,
+    Array.from({ length: 20 }, (_, id) => `text ${id}`),
+  );
+});
