@@ -12,6 +12,7 @@ import {
   isThere,
   readIfThere,
   removeTree,
+  sameFile,
   syncFolder,
   unlinkIfThere,
   writeWholeOnce,
@@ -119,18 +120,27 @@ async function markPublished(staged: string, published: string): Promise<void> {
 
 /**
  * Which sample's output has the name, for an error sentence: its id, or words when no index knows. Reads
- * every published index, as it is needed only once in the life of a job that fails.
+ * every index of what was published, or is just being, as it is needed only once in the life of a job
+ * that fails.
  */
 export async function findOwner(out: string, final: string): Promise<number | string> {
   const staging = stagingFolder(out);
   for (const lease of await namesIn(staging)) {
     if (!isLeaseId(lease)) continue;
     for (const name of await namesIn(join(staging, lease))) {
-      if (!name.endsWith('.published')) continue;
-      const index = await readIndex(join(staging, lease, name));
+      if (!/\.(published|staged)$/.test(name)) continue;
+      const path = join(staging, lease, name);
+      // It may have been marked published between the listing and now.
+      const index =
+        (await readIndex(path)) ?? (await readIndex(path.replace(/staged$/, 'published')));
       const at = index?.files.findIndex((file) => file.final === final) ?? -1;
       const record = index?.records.find(({ file }) => file === at);
-      if (at >= 0 && record !== undefined) return record.sampleId ?? `a row of ${lease}`;
+      const file = index?.files[at];
+      if (file === undefined || record === undefined) continue;
+      const staged = join(staging, lease, file.staged);
+      // What is staged only wants the name; what has left its place has it.
+      const hasLeft = !(await isThere(staged)) || (await sameFile(staged, join(out, final)));
+      if (hasLeft) return record.sampleId ?? `a row of ${lease}`;
     }
   }
   return 'a file that is already there';

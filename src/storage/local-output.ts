@@ -143,7 +143,8 @@ export async function moveOnce(staged: string, final: string): Promise<MoveResul
   return 'in_place';
 }
 
-async function sameFile(a: string, b: string): Promise<boolean> {
+/** One file under two names; false where one of them is not there. */
+export async function sameFile(a: string, b: string): Promise<boolean> {
   try {
     const [one, other] = await Promise.all([stat(a), stat(b)]);
     return one.ino === other.ino && one.dev === other.dev;

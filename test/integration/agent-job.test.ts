@@ -36,22 +36,27 @@ test('two agents turn a folder into rows, each sample once, in input order', asy
 
 test('two nodes that choose one name at the same moment fail the job with both samples, and it can go on', async () => {
   await using bench = await AgentBench.create(20, { blockSize: 10, worldSize: 2 });
-  // Samples 5 and 15 wait for each other, so that neither output is published when both are staged.
+  // The parts of both wait for each other once they are written: none is published before both are staged.
   const job = await bench.job(`
 import { existsSync, writeFileSync } from 'node:fs';
-const flag = (id) => ${JSON.stringify(bench.folder.join('flag-'))} + id;
+const flag = (start) => ${JSON.stringify(bench.folder.join('flag-'))} + start;
+const sink = files();
+async function openPart(writer) {
+  const part = await sink.openPart(writer);
+  const finish = async () => {
+    writeFileSync(flag(writer.start), '');
+    while (!existsSync(flag(10 - writer.start))) await new Promise((done) => setTimeout(done, 5));
+    await part.finish();
+  };
+  return { write: (rows, batch) => part.write(rows, batch), finish };
+}
 export default defineJob({
   batch: 10,
-  async process(batch) {
-    const id = batch.at(5).id;
-    writeFileSync(flag(id), '');
-    while (!existsSync(flag(20 - id))) await new Promise((resolve) => setTimeout(resolve, 5));
-    return Array.from(batch, (sample) => ({
-      data: sample.text(),
-      name: sample.id % 10 === 5 ? 'same.txt' : sample.id + '.txt',
-    }));
-  },
-  output: files(),
+  process: (batch) => Array.from(batch, (sample) => ({
+    data: sample.text(),
+    name: sample.id % 10 === 5 ? 'same.txt' : sample.id + '.txt',
+  })),
+  output: { ...sink, openPart },
 });`);
   const agents = [
     await bench.agent('a', job, { want: 1 }),
