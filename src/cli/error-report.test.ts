@@ -10,7 +10,7 @@ const missing = new Mx8Error('input_missing', 'the folder data/x is not there', 
 test('a mistake is said in a sentence with the way out and without a stack', () => {
   assert.equal(
     errorText(missing, false),
-    'mx8: the folder data/x is not there [input_missing]\n     Check the path or link of the data set.\n',
+    'mx8: the folder data/x is not there [input_missing]\n     Correct the path: it counts from the folder in which the command runs, and on a cluster every machine must see it.\n',
   );
 });
 
@@ -28,7 +28,8 @@ test('a program gets code, remedy and details as one line of JSON', () => {
     event: 'error',
     code: 'input_missing',
     message: 'the folder data/x is not there',
-    remedy: 'Check the path or link of the data set.',
+    remedy:
+      'Correct the path: it counts from the folder in which the command runs, and on a cluster every machine must see it.',
     retryable: false,
     details: { link: 'data/x' },
   });

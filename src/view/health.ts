@@ -62,7 +62,8 @@ function failed({ snapshot }: Evidence): Health | null {
   return {
     state: 'stalled',
     reason: `The job failed: ${message} [${code}]`,
-    remedy: 'Mend the cause, then run it again with --resume.',
+    remedy:
+      'Mend the cause, then let it go on: mx8 resume and new agents, or run it again with --resume.',
   };
 }
 

@@ -4,6 +4,8 @@
  * reader; a test holds the two together.
  */
 
+import { PROTOCOL_ERROR_KINDS } from './protocol-error-kinds.ts';
+
 /** gRPC status names; `src/wire/` maps them to numbers. */
 export type StatusName =
   | 'CANCELLED'
@@ -26,359 +28,214 @@ export interface ErrorKind {
   readonly remedy: string;
 }
 
-export const ERROR_KINDS = {
+const USER_ERROR_KINDS = {
   // What the user typed.
   flag_invalid: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Give the flag or variable a value of the kind it takes.',
+    remedy: 'Correct what the message names; mx8 COMMAND --help says what it takes.',
   },
   flag_unknown: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Check the spelling against the command’s --help.',
+    remedy: 'Use the flag that the message suggests, or look for it in mx8 COMMAND --help.',
   },
   command_unknown: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Pick a command from mx8 --help.',
+    remedy: 'Use the command that the message suggests, or pick one from mx8 --help.',
   },
   caps_conflict: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Change one of the named caps so that they fit each other.',
+    remedy: 'Lower the first of the two named limits or raise the second.',
   },
   link_invalid: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Write BASE, BASE@refresh or BASE@sha256:<64 hex digits>.',
+    remedy: 'Write BASE, BASE@refresh or BASE@sha256:<64 hex>; BASE is a folder or .tsv.',
   },
   port_in_use: {
     status: 'FAILED_PRECONDITION',
     retryable: false,
-    remedy: 'Stop the other program or choose another address.',
+    remedy: 'Stop the program that listens there (ss -ltnp), or give another --bind.',
   },
   insecure_bind: {
     status: 'FAILED_PRECONDITION',
     retryable: false,
-    remedy: 'Bind to loopback, configure TLS, or pass --insecure.',
+    remedy: 'Bind to 127.0.0.1, give --tls-cert and --tls-key, or pass --insecure.',
   },
   interrupted: {
     status: 'CANCELLED',
     retryable: false,
-    remedy: 'Start it again to go on; mx8 run goes on with --resume.',
+    remedy: 'Type the same command again to go on; for mx8 run add --resume.',
   },
 
   // Data sets and manifests.
   input_missing: {
     status: 'NOT_FOUND',
     retryable: false,
-    remedy: 'Check the path or link of the data set.',
+    remedy:
+      'Correct the path: it counts from the folder in which the command runs, and on a cluster every machine must see it.',
   },
   input_empty: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Point at a place that holds at least one sample.',
+    remedy: 'Give a folder with files in it; what is named _mx8 or shards is passed over.',
   },
   scheme_unsupported: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Use a link of a supported scheme.',
+    remedy: 'Copy or mount the data so that it has a path on this machine, and link to that.',
   },
   manifest_invalid: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Mend the named line of the manifest.',
+    remedy: 'Correct the named line, or write the manifest again (mx8 resolve, mx8 pack).',
   },
   manifest_missing: {
     status: 'NOT_FOUND',
     retryable: false,
-    remedy: 'Resolve the link again or copy the manifest into the store.',
+    remedy: 'Give the --manifest-store that it was pinned in, or run mx8 resolve LINK.',
   },
   manifest_corrupt: {
     status: 'DATA_LOSS',
     retryable: false,
-    remedy: 'Delete the damaged manifest and resolve the link again.',
+    remedy: 'Delete the named file, then pin again with mx8 resolve LINK@refresh.',
   },
   manifest_lock_timeout: {
     status: 'UNAVAILABLE',
     retryable: true,
-    remedy: 'Wait for the other resolver, or remove its lock if it is dead.',
+    remedy: 'Try again; the lock of a dead resolver is taken over within a minute.',
   },
   manifest_store_failed: {
     status: 'INTERNAL',
     retryable: false,
-    remedy: 'Free space or mend the permissions of the manifest store, then try again.',
+    remedy: 'Free space or mend the permissions there, or choose another --manifest-store.',
   },
   file_empty: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
     remedy:
-      'Set it aside with --on-error quarantine, or remove it and run again with another --out.',
+      'Set it aside with --on-error quarantine, or remove it and run again with LINK@refresh and another --out.',
   },
   label_missing: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Put every file below a class folder or use --labels auto or none.',
+    remedy: 'Move the named file into the folder of its class, or use --labels auto or none.',
   },
   sample_missing: {
     status: 'NOT_FOUND',
     retryable: false,
-    remedy: 'Restore the file, or resolve the link again with @refresh.',
+    remedy:
+      'Restore the file and go on with --resume, or set it aside with --on-error quarantine, or start anew with LINK@refresh and another --out.',
   },
   sample_changed: {
     status: 'DATA_LOSS',
     retryable: false,
-    remedy: 'Restore the pinned file, or resolve the link again with @refresh.',
+    remedy:
+      'Restore the file, or accept what is there now with mx8 resolve LINK@refresh, then go on with --resume; --on-error quarantine sets it aside.',
   },
   sample_unreadable: {
     status: 'DATA_LOSS',
     retryable: false,
-    remedy: 'Check the permissions and the disk that holds the sample.',
+    remedy:
+      'Make the named file readable for the user that runs mx8 (ls -l, and the folders above it), or set it aside with --on-error quarantine.',
   },
   sample_too_large: {
     status: 'RESOURCE_EXHAUSTED',
     retryable: false,
-    remedy: 'Raise max_inflight_bytes above the size of the sample.',
+    remedy:
+      'Raise --max-inflight-bytes (of load(): maxInflightBytes) above the size that the message names, or set the sample aside with --on-error quarantine.',
   },
   shard_corrupt: {
     status: 'DATA_LOSS',
     retryable: false,
-    remedy: 'Pack the shard again from its source.',
+    remedy: 'Pack the data set again; mx8 verify names every damaged sample.',
   },
 
   // Jobs and their outputs.
   job_module_invalid: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Export default defineJob({ … }) from the job module.',
+    remedy: 'Mend the named place; the module ends with export default defineJob({ … }).',
   },
   job_options_invalid: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Change the named option of defineJob.',
+    remedy: 'Change the option of defineJob that the message names.',
   },
   process_failed: {
     status: 'FAILED_PRECONDITION',
     retryable: false,
-    remedy: 'Mend process() or run with --on-error quarantine.',
+    remedy:
+      'Mend process() for the named sample and go on with --resume, or set such samples aside with --on-error quarantine.',
   },
   process_stalled: {
     status: 'DEADLINE_EXCEEDED',
     retryable: false,
-    remedy: 'Make process() return sooner or raise the stall budget.',
+    remedy: 'Make process() return sooner (a smaller batch), or raise --stall-budget-ms.',
   },
   row_invalid: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Return rows of the shape that the output takes.',
+    remedy:
+      'Mend what process() returns for the named sample and go on with --resume, or set it aside with --on-error quarantine.',
   },
   output_occupied: {
     status: 'FAILED_PRECONDITION',
     retryable: false,
-    remedy: 'Choose another --out, or pass --resume to go on with that job.',
+    remedy: 'Choose another --out; to go on with the job that is there, pass --resume.',
   },
   output_nothing_to_resume: {
     status: 'FAILED_PRECONDITION',
     retryable: false,
-    remedy: 'Run without --resume to start the job.',
+    remedy: 'Leave --resume out to start the job, or correct --out.',
   },
   output_write_failed: {
     status: 'INTERNAL',
     retryable: false,
-    remedy: 'Free space or mend the permissions of the output folder, then --resume.',
+    remedy: 'Free space or mend the permissions of the named path, then --resume.',
   },
   job_failed: {
     status: 'FAILED_PRECONDITION',
     retryable: false,
-    remedy: 'Mend the cause, then run again with --resume.',
+    remedy:
+      'Mend what the message says, then go on: mx8 run … --resume, at a coordinator mx8 resume.',
   },
   worker_crashed: {
     status: 'INTERNAL',
     retryable: true,
-    remedy: 'Look at the worker’s last words in the log.',
+    remedy: 'Mend what the last words in the message say; the samples in hand are named.',
   },
   agents_lost: {
     status: 'UNAVAILABLE',
     retryable: false,
-    remedy: 'Look at the agents’ last words in the log, then run again with --resume.',
+    remedy: 'Read the agents’ last lines above, mend what they say, then --resume.',
   },
   rss_cap_exceeded: {
     status: 'RESOURCE_EXHAUSTED',
     retryable: false,
-    remedy: 'Lower the named knobs or raise the cap.',
-  },
-
-  // The coordinator's protocol.
-  field_missing: { status: 'INVALID_ARGUMENT', retryable: false, remedy: 'Set the named field.' },
-  field_invalid: {
-    status: 'INVALID_ARGUMENT',
-    retryable: false,
-    remedy: 'Give the named field a value of the kind it takes.',
-  },
-  job_unknown: {
-    status: 'NOT_FOUND',
-    retryable: false,
-    remedy: 'Use the id of a job that this coordinator runs.',
-  },
-  job_exists: {
-    status: 'ALREADY_EXISTS',
-    retryable: false,
-    remedy: 'Choose another job id, or submit the same job again unchanged.',
-  },
-  job_not_ready: {
-    status: 'FAILED_PRECONDITION',
-    retryable: true,
-    remedy: 'Wait until min_world_size nodes have registered.',
-  },
-  job_draining: {
-    status: 'FAILED_PRECONDITION',
-    retryable: false,
-    remedy: 'Finish the work in hand; no new lease is granted.',
-  },
-  job_commits_outputs: {
-    status: 'FAILED_PRECONDITION',
-    retryable: false,
-    remedy: 'Report through the v1 session: this job commits outputs.',
-  },
-  node_not_registered: {
-    status: 'FAILED_PRECONDITION',
-    retryable: true,
-    remedy: 'Register the node, then repeat the call.',
-  },
-  node_id_in_use: {
-    status: 'FAILED_PRECONDITION',
-    retryable: true,
-    remedy: 'Give each agent a node id of its own.',
-  },
-  membership_full: {
-    status: 'FAILED_PRECONDITION',
-    retryable: true,
-    remedy: 'Wait for a rank to be released or raise world_size.',
-  },
-  world_size_exceeded: {
-    status: 'RESOURCE_EXHAUSTED',
-    retryable: true,
-    remedy: 'Start no more than world_size nodes.',
-  },
-  lease_unknown: {
-    status: 'NOT_FOUND',
-    retryable: false,
-    remedy: 'Stop work on that lease and ask for another.',
-  },
-  lease_not_owned: {
-    status: 'FAILED_PRECONDITION',
-    retryable: false,
-    remedy: 'Stop work on that lease and ask for another.',
-  },
-  cursor_outside: {
-    status: 'INVALID_ARGUMENT',
-    retryable: false,
-    remedy: 'Report a cursor inside the range of the lease.',
-  },
-  cursor_regressed: {
-    status: 'FAILED_PRECONDITION',
-    retryable: false,
-    remedy: 'Report cursors that only move forward.',
-  },
-  commit_mismatch: {
-    status: 'FAILED_PRECONDITION',
-    retryable: false,
-    remedy: 'Commit from the cursor of the lease.',
-  },
-  checkpoint_invalid: {
-    status: 'INVALID_ARGUMENT',
-    retryable: false,
-    remedy: 'Pass the checkpoint bytes unchanged.',
-  },
-  checkpoint_mismatch: {
-    status: 'FAILED_PRECONDITION',
-    retryable: false,
-    remedy: 'Resume with the data, seed and epoch of the checkpoint.',
-  },
-  checkpoint_too_late: {
-    status: 'FAILED_PRECONDITION',
-    retryable: false,
-    remedy: 'Pass the checkpoint before the first lease is granted.',
-  },
-  job_over: {
-    status: 'FAILED_PRECONDITION',
-    retryable: false,
     remedy:
-      'Look at the job’s phase with mx8 status; a failed or draining job goes on with mx8 resume.',
+      'Turn down the knobs that the message names (fewer --workers, a smaller batch, --max-inflight-bytes), or raise the cap.',
   },
-  step_too_large: {
-    status: 'INVALID_ARGUMENT',
-    retryable: false,
-    remedy: 'Raise the cap in smaller steps, and look at the node’s memory after each.',
-  },
-  not_leader: {
-    status: 'FAILED_PRECONDITION',
-    retryable: true,
-    remedy: 'Repeat the call at the coordinator that leads.',
-  },
-  coordinator_unavailable: {
-    status: 'UNAVAILABLE',
-    retryable: true,
-    remedy: 'Check the address and that the coordinator runs.',
-  },
-  coordinator_state_invalid: {
-    status: 'DATA_LOSS',
-    retryable: false,
-    remedy: 'Restore the state from a backup; the message names the entry.',
-  },
-  coordinator_state_newer: {
-    status: 'FAILED_PRECONDITION',
-    retryable: false,
-    remedy: 'Start a version of mx8 at least as new as the one that wrote the state.',
-  },
-  coordinator_state_write_failed: {
-    status: 'INTERNAL',
-    retryable: false,
-    remedy: 'Free space on the disk that holds the state, or mend it, then start again.',
-  },
-  coordinator_state_in_use: {
-    status: 'FAILED_PRECONDITION',
-    retryable: true,
-    remedy: 'Stop the process that uses the state, or choose another --state or --out.',
-  },
-  store_unavailable: {
-    status: 'UNAVAILABLE',
-    retryable: true,
-    remedy: 'Check that the store of the coordinator’s state runs and can be reached.',
-  },
-  store_outcome_unknown: {
-    status: 'UNAVAILABLE',
-    retryable: true,
-    remedy: 'Ask again; the write may or may not have been made.',
-  },
-  store_refused: {
-    status: 'FAILED_PRECONDITION',
-    retryable: false,
-    remedy: 'Check the address, the credentials and the certificates of the store.',
-  },
-  candidate_duplicate: {
-    status: 'FAILED_PRECONDITION',
-    retryable: false,
-    remedy: 'Give each coordinator an address of its own, or stop the one that has it.',
-  },
-  message_too_large: {
-    status: 'RESOURCE_EXHAUSTED',
-    retryable: false,
-    remedy: 'Raise MX8_GRPC_MAX_MESSAGE_BYTES on both sides.',
-  },
+} as const;
 
-  // The reading library.
+const LIBRARY_ERROR_KINDS = {
   batch_released: {
     status: 'FAILED_PRECONDITION',
     retryable: false,
-    remedy: 'Read the batch before asking for the next, or call batch.keep().',
+    remedy: 'Read the batch before asking for the next, or call batch.keep() and release it later.',
   },
-  loader_closed: { status: 'FAILED_PRECONDITION', retryable: false, remedy: 'Make a new loader.' },
+  loader_closed: {
+    status: 'FAILED_PRECONDITION',
+    retryable: false,
+    remedy: 'Call load() again, with { resume: checkpoint } to go on where the old loader was.',
+  },
   load_options_invalid: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Change the named option of load().',
+    remedy: 'Change the option of load() that the message names.',
   },
 
   internal: {
@@ -387,5 +244,15 @@ export const ERROR_KINDS = {
     remedy: 'Report the message: it is a bug in mx8.',
   },
 } as const;
+
+type ErrorKinds = typeof USER_ERROR_KINDS &
+  typeof PROTOCOL_ERROR_KINDS &
+  typeof LIBRARY_ERROR_KINDS;
+
+export const ERROR_KINDS: ErrorKinds = {
+  ...USER_ERROR_KINDS,
+  ...PROTOCOL_ERROR_KINDS,
+  ...LIBRARY_ERROR_KINDS,
+};
 
 export type ErrorCode = keyof typeof ERROR_KINDS;
