@@ -5,8 +5,12 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import test from 'node:test';
 import type { LogStore } from '../ports/log-store.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { MemoryKv, MemoryKvDisk } from '../testing/memory-kv.ts';
+import { seededRandom } from '../testing/seeded-random.ts';
 import { runLogStoreSuite } from './conformance.ts';
 import { MemoryLog, MemoryLogDisk } from './memory-log.ts';
+import { SlotLog } from './slot-log.ts';
 import { SqliteLog } from './sqlite-log.ts';
 
 runLogStoreSuite({
@@ -39,6 +43,25 @@ runLogStoreSuite({
         await rm(folder, { recursive: true });
       },
     };
+  },
+});
+
+runLogStoreSuite({
+  name: 'slots of a key-value store',
+  create: () => {
+    const disk = new MemoryKvDisk();
+    let seed = 0;
+    const open = (): LogStore => {
+      seed += 1;
+      return new SlotLog({
+        kv: new MemoryKv({ disk }),
+        prefix: 'mx8/test/log/',
+        clock: new FakeClock(),
+        random: seededRandom(seed),
+        giveUpAfterMs: 1000,
+      });
+    };
+    return Promise.resolve({ store: open(), reopen: open, cleanUp: () => Promise.resolve() });
   },
 });
 

@@ -5,7 +5,7 @@
  *   varints: epoch, sample count, block size, number of ranges, then (gap, length) of each range ·
  *   CRC-32 (IEEE 802.3) of all that, big endian
  */
-import { must } from '../base/assert.ts';
+import { crc32 } from '../base/crc32.ts';
 import { refused, type Refusal } from '../base/errors.ts';
 import type { SampleRange } from '../base/range.ts';
 import { manifestHash, type ManifestHash } from '../base/units.ts';
@@ -144,20 +144,4 @@ class Reader {
     }
     return value;
   }
-}
-
-const CRC_TABLE: Uint32Array = Uint32Array.from({ length: 256 }, (_, index) => {
-  let value = index;
-  for (let bit = 0; bit < 8; bit += 1) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
-  return value >>> 0;
-});
-
-/** CRC-32 with the reflected polynomial of IEEE 802.3. */
-function crc32(bytes: ArrayLike<number>): number {
-  let crc = 0xffffffff;
-  for (let index = 0; index < bytes.length; index += 1) {
-    const slot = (crc ^ must(bytes[index], 'in range')) & 0xff;
-    crc = (crc >>> 8) ^ must(CRC_TABLE[slot], 'a table of 256');
-  }
-  return (crc ^ 0xffffffff) >>> 0;
 }
