@@ -52,7 +52,7 @@ const decoder = new TextDecoder();
 
 export function encodeMark(key: string, mark: object): Uint8Array {
   const json = JSON.stringify(mark);
-  return encoder.encode(`mx8log/${VIEW_VERSION} ${checksum(key, json)} ${json}`);
+  return encoder.encode(`mx8log/${VIEW_VERSION} ${checksum(key, encoder.encode(json))} ${json}`);
 }
 
 export function viewOf(found: readonly (readonly StoredPair[])[]): LogView {
@@ -71,17 +71,20 @@ export function decodeMark<Mark extends object>(
 ): Marked<Mark> {
   if (pair === undefined) return { ...absent, revision: 0 };
   const place = `the key "${pair.key}"`;
-  const parts = /^mx8log\/(\d+) ([0-9a-f]{8}) (.*)$/s.exec(decoder.decode(pair.value));
-  if (parts === null) throw damaged(place, 'holds something else');
-  const [, version, crc, json = ''] = parts;
+  const text = decoder.decode(pair.value);
+  const head = /^mx8log\/(\d+) ([0-9a-f]{8}) /.exec(text);
+  if (head === null) throw damaged(place, 'holds something else');
+  const [{ length }, version, crc] = head;
   if (Number(version) > VIEW_VERSION) throw newerFormat(place, Number(version), VIEW_VERSION);
-  if (crc !== checksum(pair.key, json)) throw damaged(place, 'does not match its checksum');
-  const mark = JSON.parse(json) as Mark;
+  if (crc !== checksum(pair.key, pair.value.subarray(length))) {
+    throw damaged(place, 'does not match its checksum');
+  }
+  const mark = JSON.parse(text.slice(length)) as Mark;
   return { ...mark, revision: pair.modRevision };
 }
 
-function checksum(key: string, json: string): string {
-  return crc32(encoder.encode(`${key} ${json}`))
+function checksum(key: string, json: Uint8Array): string {
+  return crc32(json, crc32(encoder.encode(`${key} `)))
     .toString(16)
     .padStart(8, '0');
 }
