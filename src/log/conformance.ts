@@ -1,8 +1,8 @@
 /** The rules that every back end of the coordinator's log keeps, as tests. */
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { Mx8Error } from '../core/base/errors.ts';
-import type { AppendResult, LoadedLog, LogEntry, LogStore } from '../ports/log-store.ts';
+import type { LoadedLog, LogEntry, LogStore } from '../ports/log-store.ts';
+import { assertClosed } from './crash-conformance.ts';
 
 export interface LogStoreSuite {
   readonly name: string;
@@ -28,15 +28,6 @@ async function contents(store: LogStore): Promise<string[]> {
   return entries.map(
     (entry) => `${entry.seq}/${entry.epoch} ${new TextDecoder().decode(entry.payload)}`,
   );
-}
-
-/** A slot that is closed is never answered; "fenced" and "nobody can tell" are both no answer. */
-async function assertClosed(append: Promise<AppendResult>): Promise<void> {
-  const result = await append.catch((error: unknown) => {
-    if (error instanceof Mx8Error && error.code === 'store_outcome_unknown') return null;
-    throw error;
-  });
-  assert.notEqual(result?.type, 'ok');
 }
 
 export function runLogStoreSuite(options: LogStoreSuite): void {
