@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import test from 'node:test';
+import { crc32 } from 'node:zlib';
 import type { LogStore } from '../ports/log-store.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { MemoryKv, MemoryKvDisk } from '../testing/memory-kv.ts';
@@ -123,6 +124,55 @@ test('an entry that stands in another slot is refused', async () => {
     db.exec('UPDATE entry SET seq = 301 WHERE seq = -1');
     db.close();
     await assert.rejects(readAll(path), /entry 300 does not match its checksum/);
+  });
+});
+
+for (const [what, change] of [
+  ['a snapshot that says another place', 'UPDATE snapshot SET seq = 301'],
+  ['a tail that is not the last entry', 'UPDATE meta SET tail_seq = 598'],
+  ['an epoch that is not the last entry’s', 'UPDATE meta SET epoch = 7'],
+  ['a boundary beyond the snapshot', 'UPDATE meta SET trimmed_seq = 400'],
+] as const) {
+  test(`${what} is refused`, async () => {
+    await withFile(async (path) => {
+      await filled(path);
+      const log = new SqliteLog(path);
+      await log.snapshot(300, 1, new Uint8Array(5));
+      await log.close();
+      assert.equal(await readAll(path), 299);
+      const db = new DatabaseSync(path);
+      db.exec(change);
+      db.close();
+      await assert.rejects(readAll(path), { code: 'coordinator_state_invalid' });
+    });
+  });
+}
+
+test('a snapshot with the checksum of an older mx8 is read', async () => {
+  await withFile(async (path) => {
+    const log = new SqliteLog(path);
+    await log.claim(0, 1, 'a');
+    await log.snapshot(1, 1, new Uint8Array([1, 2, 3]));
+    await log.close();
+    const db = new DatabaseSync(path);
+    db.prepare('UPDATE snapshot SET crc = ?').run(crc32(new Uint8Array([1, 2, 3])));
+    db.close();
+    assert.equal(await readAll(path), 0);
+  });
+});
+
+test('whoever reads entries that a leader trims meanwhile is not told of damage', async () => {
+  await withFile(async (path) => {
+    await filled(path);
+    const [reader, leader] = [new SqliteLog(path), new SqliteLog(path)];
+    const { entries } = await reader.load();
+    await leader.snapshot(500, 1, new Uint8Array(1));
+    await leader.trim(500, 1);
+    let lastSeq = 0;
+    for await (const entry of entries) lastSeq = entry.seq;
+    assert.equal(lastSeq, 0);
+    assert.deepEqual(await reader.follow(lastSeq), { type: 'trimmed', trimmedSeq: 500 });
+    for (const log of [reader, leader]) await log.close();
   });
 });
 

@@ -84,32 +84,46 @@ export class SqliteLog implements LogStore {
       this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
       this.#db.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};`);
       this.#migrate(version);
+      this.#readMeta = this.#db.prepare(
+        'SELECT epoch, holder, tail_seq AS tailSeq, trimmed_seq AS trimmedSeq FROM meta',
+      );
+      this.#readEntry = this.#db.prepare('SELECT epoch, nonce, payload FROM entry WHERE seq = ?');
+      this.#insertEntry = this.#db.prepare('INSERT INTO entry VALUES (?, ?, ?, ?, ?)');
+      this.#moveTail = this.#db.prepare('UPDATE meta SET tail_seq = ?');
     } catch (error) {
       throw asStateError(error, path);
     }
-    this.#readMeta = this.#db.prepare(
-      'SELECT epoch, holder, tail_seq AS tailSeq, trimmed_seq AS trimmedSeq FROM meta',
-    );
-    this.#readEntry = this.#db.prepare('SELECT epoch, nonce, payload FROM entry WHERE seq = ?');
-    this.#insertEntry = this.#db.prepare('INSERT INTO entry VALUES (?, ?, ?, ?, ?)');
-    this.#moveTail = this.#db.prepare('UPDATE meta SET tail_seq = ?');
   }
 
   async load(): Promise<LoadedLog> {
-    const meta = this.#reading(() => this.#meta());
-    const row = this.#reading(() => this.#db.prepare('SELECT seq, crc, state FROM snapshot').get());
+    return this.#reading(() => {
+      // One transaction: another process may write at this moment.
+      this.#db.exec('BEGIN');
+      try {
+        return this.#loaded();
+      } finally {
+        this.#rollBack();
+      }
+    });
+  }
+
+  #loaded(): LoadedLog {
+    const { epoch, tailSeq, trimmedSeq } = this.#meta();
+    const row = this.#db.prepare('SELECT seq, crc, state FROM snapshot').get();
     const snapshot = row === undefined ? null : this.#snapshotBytes(row);
     const snapshotSeq = row === undefined ? 0 : Number(row['seq']);
-    assert(meta.trimmedSeq <= snapshotSeq, 'nothing is trimmed that no snapshot holds');
-    const { epoch, tailSeq, trimmedSeq } = meta;
-    return {
-      snapshot,
-      snapshotSeq,
-      entries: this.#entries(snapshotSeq, tailSeq),
-      tailSeq,
-      epoch,
-      trimmedSeq,
-    };
+    const last = this.#db.prepare('SELECT seq, epoch FROM entry ORDER BY seq DESC LIMIT 1').get();
+    // The meta row has no checksum of its own; what the entries say is its check.
+    const lastSeq = Math.max(Number(last?.['seq'] ?? 0), snapshotSeq);
+    if (tailSeq !== lastSeq || trimmedSeq > snapshotSeq || trimmedSeq < 0) {
+      const marks = `tail ${tailSeq}, snapshot ${snapshotSeq}, boundary ${trimmedSeq}`;
+      throw stateInvalid(this.#path, `its last entry is ${lastSeq}, which does not fit ${marks}`);
+    }
+    if (last !== undefined && Number(last['epoch']) !== epoch) {
+      throw stateInvalid(this.#path, `its epoch ${epoch} is not that of entry ${lastSeq}`);
+    }
+    const entries = this.#entries(snapshotSeq, tailSeq);
+    return { snapshot, snapshotSeq, entries, tailSeq, epoch, trimmedSeq };
   }
 
   async follow(afterSeq: number): Promise<FollowedLog> {
@@ -167,7 +181,7 @@ export class SqliteLog implements LogStore {
       assert(upToSeq <= meta.tailSeq, 'a snapshot is of the log’s past');
       this.#db
         .prepare('INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, ?)')
-        .run(upToSeq, crc32(state), state);
+        .run(upToSeq, snapshotCrc(upToSeq, state), state);
       return { type: 'ok' };
     });
   }
@@ -257,6 +271,8 @@ export class SqliteLog implements LogStore {
     let last = afterSeq;
     while (last < tailSeq) {
       const rows = this.#reading(() => page.all(last, PAGE_ENTRIES));
+      const isNext = Number(rows[0]?.['seq']) === last + 1;
+      if (!isNext && last < this.#reading(() => this.#meta()).trimmedSeq) return;
       if (rows.length === 0) throw stateInvalid(this.#path, `entry ${last + 1} is missing`);
       for (const row of rows) {
         last += 1;
@@ -277,8 +293,12 @@ export class SqliteLog implements LogStore {
   }
 
   #snapshotBytes(row: Row): Uint8Array {
-    const state = row['state'];
-    if (state instanceof Uint8Array && crc32(state) === Number(row['crc'])) return state;
+    const { state, seq, crc } = row;
+    if (state instanceof Uint8Array) {
+      // Older files hold the checksum of the state alone.
+      const isWhole = [snapshotCrc(Number(seq), state), crc32(state)].includes(Number(crc));
+      if (isWhole) return state;
+    }
     throw stateInvalid(
       this.#path,
       `the snapshot after entry ${String(row['seq'])} does not match its checksum`,
@@ -300,6 +320,10 @@ type Row = Readonly<Record<string, unknown>>;
 /** Of everything an entry is, so that bytes that moved to another slot are noticed too. */
 function entryCrc(seq: number, epoch: number, nonce: string, payload: Uint8Array): number {
   return crc32(payload, crc32(`${seq} ${epoch} ${nonce}`));
+}
+
+function snapshotCrc(seq: number, state: Uint8Array): number {
+  return crc32(state, crc32(String(seq)));
 }
 
 function isSame(stored: unknown, payload: Uint8Array): boolean {

@@ -15,7 +15,10 @@ export interface LoadedLog {
   /** State after entry `snapshotSeq`, or null when there is no snapshot (then `snapshotSeq` is 0). */
   readonly snapshot: Uint8Array | null;
   readonly snapshotSeq: number;
-  /** Entries after the snapshot, in order, without gaps. */
+  /**
+   * Entries after the snapshot, in order, without gaps. They end before `tailSeq` when a leader trims
+   * them while they are read; `follow` then says `trimmed`.
+   */
   readonly entries: AsyncIterable<LogEntry> | Iterable<LogEntry>;
   /** Seq of the last entry; 0 when the log is empty. */
   readonly tailSeq: number;
