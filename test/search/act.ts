@@ -23,11 +23,9 @@ export function actionsOf(world: World): readonly Action[] {
     const tasks = writer.pending === null ? tasksOf(world, writer) : [null];
     for (const task of tasks) {
       actions.push({ type: 'answer', writer: index, task });
-      // A read that got no answer is repeated as it was: nothing comes of it.
-      if (
-        left.unknowns > 0 &&
-        isWriting(task === null ? writer.pending : begin(world, writer, task).pending)
-      ) {
+      // A read that got no answer is repeated as it was: nothing comes of it. Only appends begin with a write.
+      const isWrite = task === null ? isWriting(writer.pending) : task === 'append';
+      if (left.unknowns > 0 && isWrite) {
         actions.push({ type: 'unknown', writer: index, task });
       }
     }

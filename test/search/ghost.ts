@@ -2,9 +2,10 @@
  * What an observer of everything knows of a run: which entry was first in each slot, what was answered
  * and what was refused. Invariants 1 to 7 of the design are checked against it after every event.
  */
-import { decodeSlot } from '../../src/core/log/entry-codec.ts';
+import { decodeSlot, type SlotEntry } from '../../src/core/log/entry-codec.ts';
 import { partPrefix, seqOfSlot, slotKey } from '../../src/core/log/keys.ts';
 import { type LogView, viewOf } from '../../src/core/log/log-view.ts';
+import type { StoredPair } from '../../src/core/log/store-protocol.ts';
 import { type ModelStore, pairAt, pairsIn } from './model-store.ts';
 
 export interface GhostEntry {
@@ -44,6 +45,15 @@ function demand(condition: boolean, text: string): asserts condition {
 
 const decoder = new TextDecoder();
 
+/** Pairs never change, and most are looked at in many worlds. */
+const decoded = new WeakMap<StoredPair, SlotEntry>();
+
+function slotOf(seq: number, pair: StoredPair): SlotEntry {
+  const entry = decoded.get(pair) ?? decodeSlot(seq, pair.value);
+  decoded.set(pair, entry);
+  return entry;
+}
+
 export function lookAt(store: ModelStore): LogView {
   const found = ['epoch', 'tail', 'trim', 'snapshot'].map((key) => pairsIn(store.pairs, { key }));
   return viewOf(found);
@@ -64,8 +74,13 @@ export function observe(ghost: Ghost, before: ModelStore, store: ModelStore): Gh
   demand(view.tail.seq === next.history.length, '1: the tail is not the last slot');
   checkSnapshot(next, store, view);
   for (let seq = view.trim.seq + 1; seq <= view.tail.seq; seq += 1) {
-    const isThere = pairAt(store.pairs, slotKey(seq)) !== undefined;
-    demand(isThere, `3: entry ${seq} is gone, and the trim boundary is at ${view.trim.seq}`);
+    const pair = pairAt(store.pairs, slotKey(seq));
+    const boundary = `and the trim boundary is at ${view.trim.seq}`;
+    demand(pair !== undefined, `3: entry ${seq} is gone, ${boundary}`);
+    const { nonce, parts } = slotOf(seq, pair);
+    const prefix = partPrefix('part', seq, nonce);
+    const found = store.pairs.filter((each) => each.key.startsWith(prefix)).length;
+    demand(found === parts, `3: entry ${seq} has ${found} of ${parts} parts, ${boundary}`);
   }
   return next;
 }
@@ -75,7 +90,7 @@ function withNewSlots(ghost: Ghost, before: ModelStore, store: ModelStore, view:
   for (const pair of pairsIn(store.pairs, { key: 'slot/', endKey: 'slot0' })) {
     if (before.pairs.includes(pair)) continue;
     const seq = seqOfSlot(pair.key);
-    const { epoch, nonce, payload } = decodeSlot(seq, pair.value);
+    const { epoch, nonce, payload } = slotOf(seq, pair);
     const text = `${epoch}${payload === null ? 'x' : decoder.decode(payload)}`;
     demand(seq > ghost.trimSeq, `7: entry ${seq} was written at or below the trim boundary`);
     const first = history[seq - 1];

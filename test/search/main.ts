@@ -7,7 +7,6 @@
  */
 import { importMutated } from '../support/mutations/mutation-loader.ts';
 import { FULL_BOUNDS } from './bounds.ts';
-import { search } from './search.ts';
 import { type Variant, VARIANTS } from './variants.ts';
 
 type Search = typeof import('./search.ts');
@@ -36,9 +35,10 @@ async function showVariant(variant: Variant, isStoryShown: boolean): Promise<boo
   return isFound;
 }
 
-function showBounds(): { readonly states: number; readonly isClean: boolean } {
+async function showBounds(): Promise<{ readonly states: number; readonly isClean: boolean }> {
   let states = 0;
-  for (const { name, bounds } of FULL_BOUNDS) {
+  for (const { name, bounds, shape } of FULL_BOUNDS) {
+    const { search } = await importMutated<Search>(shape, 'test/search/search.ts');
     const { value, seconds } = timed(() => search(bounds));
     states += value.states;
     const figures = `${value.states} states, ${value.transitions} steps, depth ${value.depth}`;
@@ -59,7 +59,8 @@ async function main(args: readonly string[]): Promise<number> {
     return 2;
   }
   const begunMs = performance.now();
-  const { states, isClean } = named === undefined ? showBounds() : { states: 0, isClean: true };
+  const { states, isClean } =
+    named === undefined ? await showBounds() : { states: 0, isClean: true };
   let found = 0;
   for (const variant of chosen) found += (await showVariant(variant, named !== undefined)) ? 1 : 0;
   const seconds = ((performance.now() - begunMs) / 1000).toFixed(0);

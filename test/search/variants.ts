@@ -3,6 +3,7 @@
  * rules guard each other, both are taken away: the comment says which.
  */
 import type { Mutation, MutationEdit } from '../support/mutations/mutation-loader.ts';
+import { PARTED } from './bounds.ts';
 import type { Bounds } from './world.ts';
 
 export interface Variant extends Mutation {
@@ -181,6 +182,20 @@ const ON_APPENDS: readonly Variant[] = [
       },
     ],
   },
+  {
+    name: 'slot-before-its-parts',
+    breaks: 'an entry counts whose payload may never be written',
+    found: /^3: .* 0 of 1 parts/,
+    bounds: { ...NOTHING, appends: 1 },
+    edits: [
+      PARTED,
+      {
+        file: APPEND,
+        find: 'if (state.partsDone < partCount(state.payload.length)) {',
+        replace: 'if (state.partsDone < partCount(0)) {',
+      },
+    ],
+  },
 ];
 
 const ON_CLAIMS: readonly Variant[] = [
@@ -339,6 +354,24 @@ const ON_TRIMS: readonly Variant[] = [
   },
 ];
 
+/** Of parts of payloads: below the boundary they are swept with their slots, above it never. */
+const ON_PARTS: readonly Variant[] = [
+  {
+    name: 'sweep-of-parts-above-the-boundary',
+    breaks: 'a deletion takes the payload of an entry that counts',
+    found: /^3: .* 0 of 1 parts/,
+    bounds: { ...ALONE, snapshots: 1, trims: 1, unknowns: 0 },
+    edits: [
+      PARTED,
+      {
+        file: TRIM,
+        find: "{ type: 'delete', ...partsBelow('part', sweepEndSeq) },",
+        replace: "{ type: 'delete', ...partsBelow('part', sweepEndSeq + 9) },",
+      },
+    ],
+  },
+];
+
 const ON_READS: readonly Variant[] = [
   {
     name: 'reader-ignores-the-boundary',
@@ -378,5 +411,6 @@ export const VARIANTS: readonly Variant[] = [
   ...ON_CLAIMS,
   ...ON_SNAPSHOTS,
   ...ON_TRIMS,
+  ...ON_PARTS,
   ...ON_READS,
 ];
