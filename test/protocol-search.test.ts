@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { FULL_BOUNDS, QUICK_BOUNDS } from './search/bounds.ts';
+import type * as SearchModule from './search/search.ts';
 import { VARIANTS } from './search/variants.ts';
 import { importMutated, staleEdits } from './support/mutations/mutation-loader.ts';
 
-type Search = typeof import('./search/search.ts');
+type Search = typeof SearchModule;
 
 for (const { name, bounds, shape } of QUICK_BOUNDS) {
   test(`no state is wrong with ${name}`, async () => {

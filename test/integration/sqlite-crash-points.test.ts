@@ -260,7 +260,7 @@ async function filled(log: LogStore): Promise<Told> {
       continue;
     }
     const code = failed instanceof Error && 'code' in failed ? failed.code : null;
-    assert.equal(code, 'coordinator_state_write_failed', String(failed));
+    assert.equal(code, 'coordinator_state_write_failed');
     return told;
   }
 }

@@ -7,9 +7,10 @@
  */
 import { importMutated } from '../support/mutations/mutation-loader.ts';
 import { FULL_BOUNDS } from './bounds.ts';
+import type * as SearchModule from './search.ts';
 import { type Variant, VARIANTS } from './variants.ts';
 
-type Search = typeof import('./search.ts');
+type Search = typeof SearchModule;
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
