@@ -8,5 +8,6 @@ source scripts/steps.sh
 step check bash scripts/check.sh
 step "integration tests" \
   node --test --test-concurrency=1 --test-timeout=600000 "test/integration/**/*.test.ts"
+step "search of the log protocol" node test/search/main.ts
 step example bash scripts/start.sh
 finish
