@@ -18,6 +18,7 @@ import type {
   LogEntry,
   LogStore,
 } from '../ports/log-store.ts';
+import { walDamage } from './wal-check.ts';
 
 /** Version of the tables. An older one is migrated when there is one; a newer one is refused. */
 export const SCHEMA_VERSION = 1;
@@ -78,6 +79,12 @@ export class SqliteLog implements LogStore {
   /** Opens or creates the log in the file `path`; its folder must be there. */
   constructor(path: string) {
     this.#path = path;
+    // SQLite would pass over what follows the damage, and write over it.
+    const damage = walDamage(path);
+    if (damage !== null) {
+      const place = `frame ${damage.frame} (byte ${damage.offset})`;
+      throw stateInvalid(path, `its write-ahead log is not what was written in ${place}`);
+    }
     try {
       this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
       const version = this.#checkedVersion();

@@ -213,6 +213,32 @@ test('a bit that flipped is refused as damage of the state, or is where nothing 
   assert(refused * 4 > bench.count, `only ${refused} of ${bench.count} refused`);
 });
 
+test('a bit that flipped in the write-ahead log is refused with its place, and takes nothing along', async (t) => {
+  await using folder = await temporaryFolder();
+  const { images } = await recorded(folder);
+  const bench = new Bench(folder);
+  const [last, one] = [images.at(-1), images.at(-2)];
+  assert(last !== undefined && one !== undefined);
+  let refused = 0;
+  // The last step is what a torn write looks like. So do a frame's own checksum and salts.
+  for (let at = 13; at < one.wal.length; at += 1009) {
+    const inFrame = (at - 32) % FRAME_BYTES;
+    if (inFrame >= 8 && inFrame < 24) continue;
+    const wal = Buffer.from(last.wal);
+    wal[at] = (wal[at] ?? 0) ^ (1 << (at % 8));
+    await bench.with({ db: last.db, wal }, async (open) => {
+      assert.throws(
+        open,
+        { code: 'coordinator_state_invalid', message: /write-ahead log/ },
+        `byte ${at}`,
+      );
+      refused += 1;
+    });
+  }
+  t.diagnostic(`${refused} flips refused`);
+  assert(refused > 300, `only ${refused}`);
+});
+
 test('a full disk ends the writer; with room again the next one goes on', async (t) => {
   await using folder = await temporaryFolder();
   const disk = folder.join('disk');
