@@ -5,44 +5,77 @@ import { join } from 'node:path';
 
 import { Mx8Error } from '../core/base/errors.ts';
 import type { JobSpec } from '../core/job/protocol.ts';
+import { isEtcdPlace } from '../log/etcd/endpoints.ts';
+import { KvElection } from '../log/kv-election.ts';
 import { MemoryElection, MemoryElectionBoard } from '../log/memory-election.ts';
 import { MemoryLog } from '../log/memory-log.ts';
+import { SlotLog } from '../log/slot-log.ts';
 import { SqliteElection } from '../log/sqlite-election.ts';
 import { SqliteLog } from '../log/sqlite-log.ts';
 import { networkFileSystem } from '../platform/network-file-system.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Election } from '../ports/election.ts';
+import type { EventSink } from '../ports/event-sink.ts';
 import type { LogStore } from '../ports/log-store.ts';
+import type { Random } from '../ports/random.ts';
+import { type EtcdFlags, openEtcdState } from './etcd-state.ts';
 
 /** As a folder's name it would be in the way of nobody. */
 const KEEP_NOTHING = 'memory';
 
-export interface CoordinatorState {
+export interface CoordinatorState extends AsyncDisposable {
   readonly log: LogStore;
   readonly election: Election;
 }
 
-export interface StatePlace {
-  readonly folder: string | null;
+export interface StateOptions extends EtcdFlags {
+  /** As --state says it. */
+  readonly state: string | null;
   readonly leaderTtlMs: number;
-  readonly clock: Clock;
 }
 
+/** The part of the TTL for which a write is tried: it ends before the lead does. */
+const WRITE_TTL_PART = 0.75;
+
 /**
- * The state in the folder that was given. Without one, in a folder below the home folder that is named
+ * The state in the place that was given. Without one, in a folder below the home folder that is named
  * for the job, so that the same command finds it again and another job does not.
  */
-export function openCoordinatorState(place: StatePlace, spec: JobSpec | null): CoordinatorState {
-  const { leaderTtlMs: ttlMs, clock } = place;
-  if (place.folder === KEEP_NOTHING) {
+export async function openCoordinatorState(
+  options: StateOptions,
+  ports: { readonly clock: Clock; readonly random: Random; readonly events: EventSink },
+  spec: JobSpec | null,
+): Promise<CoordinatorState> {
+  const { leaderTtlMs: ttlMs, state } = options;
+  const { clock, random, events } = ports;
+  if (state === KEEP_NOTHING) {
     const election = new MemoryElection(new MemoryElectionBoard(clock), ttlMs);
-    return { log: new MemoryLog(), election };
+    return { log: new MemoryLog(), election, ...nothingToClose };
   }
-  const folder = place.folder ?? join(homedir(), '.mx8', 'coordinator', stateName(spec));
+  if (state !== null && isEtcdPlace(state)) {
+    const { kv, prefix } = await openEtcdState({
+      place: state,
+      defaultName: stateName(spec),
+      flags: options,
+      leaderTtlMs: ttlMs,
+      clock,
+      events,
+    });
+    const giveUpAfterMs = ttlMs * WRITE_TTL_PART;
+    return {
+      log: new SlotLog({ kv, prefix: `${prefix}log/`, clock, random, giveUpAfterMs }),
+      election: new KvElection({ kv, prefix, ttlMs, clock }),
+      [Symbol.asyncDispose]: () => kv.close(),
+    };
+  }
+  const folder = state ?? join(homedir(), '.mx8', 'coordinator', stateName(spec));
   makeFolder(folder);
   const log = new SqliteLog(join(folder, 'coordinator.sqlite'));
-  return { log, election: new SqliteElection({ folder, ttlMs, clock }) };
+  return { log, election: new SqliteElection({ folder, ttlMs, clock }), ...nothingToClose };
 }
+
+/** What a coordinator closes when it stops is all there is. */
+const nothingToClose: AsyncDisposable = { [Symbol.asyncDispose]: () => Promise.resolve() };
 
 function makeFolder(path: string): void {
   try {

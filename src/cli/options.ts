@@ -11,6 +11,7 @@ import * as leadership from './flags/leadership.ts';
 import * as memory from './flags/memory.ts';
 import * as operator from './flags/operator.ts';
 import * as screen from './flags/screen.ts';
+import * as state from './flags/state.ts';
 import * as storage from './flags/storage.ts';
 import * as tls from './flags/tls.ts';
 
@@ -24,6 +25,7 @@ export const FLAG_GROUPS: readonly FlagGroup[] = [
   { title: 'Data', flags: flagsOf(data) },
   { title: 'Memory', flags: flagsOf(memory) },
   { title: 'Cluster', flags: flagsOf(cluster) },
+  { title: 'The coordinator’s state', flags: flagsOf(state) },
   { title: 'Several coordinators', flags: flagsOf(leadership) },
   { title: 'TLS', flags: flagsOf(tls) },
   { title: 'Operating a live job', flags: flagsOf(operator) },

@@ -192,7 +192,10 @@ export function runKvStoreSuite(options: KvStoreSuite): void {
       await assert.rejects(store.transact(just(large)), isRefused);
       const many = Array.from({ length: 129 }, (_, index) => put(`suite/${index}`, 'x'));
       await assert.rejects(store.transact(just(...many)), isRefused);
-      await assert.rejects(store.transact(just(put('suite/a', '1'), put('suite/a', '2'))), isRefused);
+      await assert.rejects(
+        store.transact(just(put('suite/a', '1'), put('suite/a', '2'))),
+        isRefused,
+      );
       assert.deepEqual(await contents(store), []);
       await store.transact(just(...many.slice(1)));
       assert.equal((await contents(store)).length, 128);

@@ -198,7 +198,10 @@ export class KvElection implements Election {
     if (elder === undefined) this.#namesake = null;
     else if (this.#namesake?.who !== elder.who) this.#namesake = { who: elder.who, sinceMs: nowMs };
     else if (elapsedMs(this.#namesake.sinceMs, nowMs) > 2 * ttlMs + EXPIRY_SLACK_MS) {
-      throw duplicate(`another coordinator (${elder.who}) says that it serves at ${me.address}`, me);
+      throw duplicate(
+        `another coordinator (${elder.who}) says that it serves at ${me.address}`,
+        me,
+      );
     }
   }
 

@@ -93,7 +93,10 @@ test('killed, paused and restarted members: done is done, not done is never done
     assert.ok(slowestMs < CALL_TIMEOUT_MS + 1000, `a call took ${slowestMs} ms`);
   }
   const all = history.flatMap((told) => [...told.done, ...told.unknown]);
-  assert.deepEqual([...there].filter((key) => !all.includes(key)), []);
+  assert.deepEqual(
+    [...there].filter((key) => !all.includes(key)),
+    [],
+  );
   for (const each of clients) await each.close();
 });
 

@@ -84,7 +84,9 @@ export class EtcdMember {
       }
       await sleep(50);
     }
-    throw new Error(`etcd member ${this.name} did not start:\n${readFileSync(this.#logPath, 'utf8')}`);
+    throw new Error(
+      `etcd member ${this.name} did not start:\n${readFileSync(this.#logPath, 'utf8')}`,
+    );
   }
 
   /** kill -9, and waits until it is gone. */

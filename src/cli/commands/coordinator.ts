@@ -14,6 +14,7 @@ import * as cluster from '../flags/cluster.ts';
 import * as data from '../flags/data.ts';
 import * as leadership from '../flags/leadership.ts';
 import * as screen from '../flags/screen.ts';
+import * as state from '../flags/state.ts';
 import * as tlsFlags from '../flags/tls.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { JOB_SPEC_FLAGS, openJob } from '../open-job.ts';
@@ -28,7 +29,12 @@ const FLAGS = {
   tlsCert: tlsFlags.tlsCert,
   tlsKey: tlsFlags.tlsKey,
   tlsClientCa: tlsFlags.tlsClientCa,
-  state: cluster.stateDir,
+  state: state.statePlace,
+  etcdCa: state.etcdCa,
+  etcdCert: state.etcdCert,
+  etcdKey: state.etcdKey,
+  etcdUser: state.etcdUser,
+  etcdPasswordFile: state.etcdPasswordFile,
   leaderTtlMs: leadership.leaderTtlMs,
   advertise: leadership.advertise,
   manifestStoreRoot: data.manifestStoreRoot,
@@ -73,12 +79,13 @@ async function run(
   const fatal = Promise.withResolvers<never>();
   const stopped = whenAborted(io.signal);
   const { clock } = io;
-  const { state: folder, leaderTtlMs, advertise } = options;
+  const { advertise } = options;
   const bind = parseBind(options.bind);
   const tls = serverTls(options);
-  const state = openCoordinatorState({ folder, leaderTtlMs, clock }, job?.spec ?? null);
+  await using kept = await openCoordinatorState(options, io, job?.spec ?? null);
   const coordinator = await startCoordinator({
-    ...state,
+    log: kept.log,
+    election: kept.election,
     ...advertised(advertise, bind, tls !== null),
     version: packageVersion(),
     manifests,

@@ -1,16 +1,7 @@
 /** Who takes part: coordinator, nodes, ids, leases, time spans. */
 import { flag, optionalFlag } from '../flag.ts';
 import type { Flag } from '../flag.ts';
-import {
-  bindAddress,
-  bytes,
-  coordinatorUrl,
-  count,
-  durationMs,
-  id,
-  onOff,
-  path,
-} from '../kinds.ts';
+import { bindAddress, bytes, coordinatorUrl, count, durationMs, id, onOff } from '../kinds.ts';
 
 /** The numbers travel as uint32. */
 const NODES_MAX = 100_000;
@@ -136,16 +127,6 @@ export const workers: Flag<number | null> = optionalFlag(
     doc: 'Worker processes of an agent; each works on one lease at a time.',
   },
   'as many as --lease-want where that is given, else 1',
-);
-
-export const stateDir: Flag<string | null> = optionalFlag(
-  path('DIR', 'a folder, or `memory` to keep nothing'),
-  {
-    name: 'state',
-    variable: 'MX8_COORD_STATE',
-    doc: 'The folder of the coordinator’s durable log; the same command goes on from it.',
-  },
-  'below ~/.mx8/coordinator, one folder for each job id or data set',
 );
 
 export const grpcMaxMessageBytes: Flag<number> = flag(

@@ -4,6 +4,7 @@ import { KvError } from '../../ports/kv-store.ts';
 import { storeError } from '../kv-errors.ts';
 import type { EtcdCaller } from './etcd-caller.ts';
 import type { EtcdKv } from './etcd-kv.ts';
+import { CHECK_TIMEOUT_MS } from './limits.ts';
 import { type Member, MemberFailure } from './member.ts';
 import {
   childOf,
@@ -73,7 +74,7 @@ export async function checkEtcd(kv: EtcdKv, probeKey: string): Promise<EtcdHealt
 async function statusOf(caller: EtcdCaller, member: Member): Promise<MemberStatus> {
   const { endpoint } = member;
   try {
-    const status = await caller.askMember(member, STATUS, {}, caller.attemptTimeoutMs);
+    const status = await caller.askMember(member, STATUS, {}, CHECK_TIMEOUT_MS);
     return { type: 'answered', endpoint, status };
   } catch (error) {
     if (!(error instanceof MemberFailure)) throw error;

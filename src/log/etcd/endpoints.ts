@@ -4,21 +4,21 @@ import { Mx8Error } from '../../core/base/errors.ts';
 export interface EtcdPlace {
   /** Each as `host:port`. */
   readonly endpoints: readonly string[];
-  /** Which of the states in this etcd; several coordinators that are to share one say the same. */
-  readonly name: string;
+  /** Which of the states in this etcd; null where it was left out. */
+  readonly name: string | null;
   /** `etcds://`: TLS even where no authority is given. */
   readonly usesTls: boolean;
 }
 
 export const ETCD_PORT_DEFAULT = 2379;
-export const ETCD_NAME_DEFAULT = 'default';
 
 /** Enough for every cluster that etcd recommends, several times over. */
 const ENDPOINTS_MAX = 32;
 
 const PLACE = /^(etcds?):\/\/([^/]+)(?:\/([^/]*))?$/;
 const ENDPOINT = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/;
-const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+/** Also of names made of a job's id and a manifest's hash. */
+const NAME = /^[A-Za-z0-9._-]{1,200}$/;
 
 export function isEtcdPlace(text: string): boolean {
   return /^etcds?:/.test(text);
@@ -28,13 +28,14 @@ export function parseEtcdPlace(text: string): EtcdPlace {
   const match = PLACE.exec(text);
   if (match === null) throw invalid(text, 'it has another form');
   const endpoints = (match[2] ?? '').split(',').map((part) => endpointOf(part, text));
-  if (new Set(endpoints).size !== endpoints.length) throw invalid(text, 'it names one member twice');
+  if (new Set(endpoints).size !== endpoints.length)
+    throw invalid(text, 'it names one member twice');
   if (endpoints.length > ENDPOINTS_MAX) {
     throw invalid(text, `it names ${endpoints.length} members, the most is ${ENDPOINTS_MAX}`);
   }
-  const name = match[3] === undefined || match[3] === '' ? ETCD_NAME_DEFAULT : match[3];
-  if (!NAME.test(name)) {
-    throw invalid(text, `the name ${JSON.stringify(name)} is not 1 to 64 letters, digits, ._-`);
+  const name = match[3] === undefined || match[3] === '' ? null : match[3];
+  if (name !== null && !NAME.test(name)) {
+    throw invalid(text, `the name ${JSON.stringify(name)} is not of letters, digits, ., _ and -`);
   }
   return { endpoints, name, usesTls: match[1] === 'etcds' };
 }

@@ -16,11 +16,7 @@ import type { Clock } from '../../ports/clock.ts';
 import { KvError } from '../../ports/kv-store.ts';
 import { kvErrorOf } from './etcd-errors.ts';
 import { EtcdLogin } from './etcd-login.ts';
-import {
-  ATTEMPT_TIMEOUT_MS_DEFAULT,
-  CALL_TIMEOUT_MS_DEFAULT,
-  ROUND_PAUSE_MS,
-} from './limits.ts';
+import { ATTEMPT_TIMEOUT_MS_DEFAULT, CALL_TIMEOUT_MS_DEFAULT, ROUND_PAUSE_MS } from './limits.ts';
 import { Member, MemberFailure } from './member.ts';
 import { type EtcdMessage, etcdMethod, type EtcdMethod } from './schema.ts';
 
@@ -32,13 +28,18 @@ export interface EtcdTls {
   readonly keyPem?: string;
 }
 
+export interface EtcdUser {
+  readonly user: string;
+  readonly password: string;
+}
+
 export interface EtcdOptions {
   /** Each as `host:port`; the first that answers is used. */
   readonly endpoints: readonly string[];
   readonly clock: Clock;
   /** Absent: in the clear. */
   readonly tls?: EtcdTls;
-  readonly login?: { readonly user: string; readonly password: string };
+  readonly login?: EtcdUser;
   /** How long a call may take in all. Default 5 s. */
   readonly callTimeoutMs?: number;
   /** How long one member may take. Default 2.5 s. */
@@ -52,7 +53,7 @@ const AUTHENTICATE: EtcdMethod = etcdMethod('Auth/Authenticate');
 export class EtcdCaller {
   readonly clock: Clock;
   readonly members: readonly Member[];
-  readonly attemptTimeoutMs: number;
+  readonly #attemptTimeoutMs: number;
   readonly #callTimeoutMs: number;
   readonly #login: EtcdLogin | null;
   #current = 0;
@@ -65,7 +66,7 @@ export class EtcdCaller {
     this.clock = options.clock;
     this.members = options.endpoints.map((endpoint) => new Member(endpoint, tls, options.clock));
     this.#callTimeoutMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS_DEFAULT;
-    this.attemptTimeoutMs = Math.min(
+    this.#attemptTimeoutMs = Math.min(
       options.attemptTimeoutMs ?? ATTEMPT_TIMEOUT_MS_DEFAULT,
       this.#callTimeoutMs,
     );
@@ -91,15 +92,15 @@ export class EtcdCaller {
       const member = this.#member();
       const leftMs = deadlineMs - this.clock.nowMs();
       try {
-        return await this.askMember(member, method, message, Math.max(1, leftMs), shape);
+        const timeoutMs = Math.max(1, Math.min(leftMs, this.#attemptTimeoutMs));
+        return await this.askMember(member, method, message, timeoutMs, shape);
       } catch (error) {
         if (!(error instanceof MemberFailure)) throw error;
         said.set(member.endpoint, error.message);
         const isOfToken: boolean = error.kind === 'token' && this.#login !== null && !hasNewToken;
         hasNewToken ||= isOfToken;
         const failure = kvErrorOf(error.kind, whereOf(said), whyOf(said));
-        const mayTryAgain =
-          isOfToken || (failure.retryable && (failure.isDecided || isRepeatable));
+        const mayTryAgain = isOfToken || (failure.retryable && (failure.isDecided || isRepeatable));
         if (!isOfToken && failure.retryable) this.failed(member);
         const pauseMs = attempts % this.members.length === 0 && !isOfToken ? ROUND_PAUSE_MS : 0;
         const isOver = addMs(this.clock.nowMs(), pauseMs) >= deadlineMs;
@@ -114,11 +115,10 @@ export class EtcdCaller {
     member: Member,
     method: EtcdMethod,
     message: EtcdMessage,
-    leftMs: number,
+    timeoutMs: number,
     shape: AnswerShape = 'message',
   ): Promise<EtcdMessage> {
-    const timeoutMs = Math.min(leftMs, this.attemptTimeoutMs);
-    const token = await this.#token(member, timeoutMs);
+    const token = await this.#token(member);
     try {
       return shape === 'message'
         ? await member.unary(method, message, token, timeoutMs)
@@ -137,7 +137,7 @@ export class EtcdCaller {
     forgetToken(): void;
   }> {
     const member = this.#member();
-    const token = await this.#token(member, this.attemptTimeoutMs);
+    const token = await this.#token(member);
     return {
       member,
       stream: member.stream(method, token),
@@ -160,8 +160,10 @@ export class EtcdCaller {
     return must(this.members[this.#current], 'the list of members is not empty');
   }
 
-  async #token(member: Member, timeoutMs: number): Promise<string | null> {
+  /** A password takes etcd a while to check, on purpose: it may take as long as a whole call. */
+  async #token(member: Member): Promise<string | null> {
     if (this.#login === null) return null;
+    const timeoutMs = this.#callTimeoutMs;
     return this.#login.token((message) =>
       member.unary(AUTHENTICATE, message, null, timeoutMs).catch((error: unknown) => {
         // Asking for a token changes nothing that anybody reads: no outcome of it is unknown.

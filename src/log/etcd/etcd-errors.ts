@@ -93,5 +93,6 @@ export function reasonOf(details: string): string {
   return details
     .replace(/^No connection established\. Last error: /, '')
     .replace(/^(Error: )+/, '')
-    .replace(/\.? ?Resolution note: ?.*$/, '');
+    .replace(/^.*error:[0-9A-F]+:SSL routines:[^:]*:(ssl\/tls )?([^:]+):.*$/s, 'TLS: $2')
+    .replace(/\.? ?Resolution note: ?.*$/s, '');
 }

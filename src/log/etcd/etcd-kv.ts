@@ -82,11 +82,13 @@ export class EtcdKv implements KvStore {
   }
 
   /** etcd counts whole seconds, and gives no less than its own least TTL (2 s at its usual settings). */
-  async grantLease(
-    ttlMs: number,
-  ): Promise<{ readonly leaseId: string; readonly ttlMs: number }> {
+  async grantLease(ttlMs: number): Promise<{ readonly leaseId: string; readonly ttlMs: number }> {
     // Asked twice there may be two leases; the one that nobody knows of ends by itself.
-    const answer = await this.#caller.call(GRANT, { TTL: Math.max(1, Math.ceil(ttlMs / 1000)) }, true);
+    const answer = await this.#caller.call(
+      GRANT,
+      { TTL: Math.max(1, Math.ceil(ttlMs / 1000)) },
+      true,
+    );
     return { leaseId: idOf(answer, 'ID'), ttlMs: numberOf(answer, 'TTL') * 1000 };
   }
 
@@ -100,7 +102,8 @@ export class EtcdKv implements KvStore {
     try {
       await this.#caller.call(REVOKE, { ID: longOfId(leaseId) }, true);
     } catch (error) {
-      if (!(error instanceof KvError && /requested lease not found/.test(error.message))) throw error;
+      if (!(error instanceof KvError && /requested lease not found/.test(error.message)))
+        throw error;
     }
   }
 

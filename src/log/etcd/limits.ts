@@ -15,6 +15,9 @@ export const CALL_TIMEOUT_MS_DEFAULT = 5000;
  */
 export const ATTEMPT_TIMEOUT_MS_DEFAULT = 2500;
 
+/** How long each member may take to say how it is, before anything is started. */
+export const CHECK_TIMEOUT_MS = 3000;
+
 /** How long a connection may take, TLS included, before the next member is asked. */
 export const CONNECT_TIMEOUT_MS = 1000;
 

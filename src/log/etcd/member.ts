@@ -71,7 +71,7 @@ export class Member {
         method.encode,
         method.decode,
         message,
-        metadataOf(token),
+        metadataOf(method, token),
         (error: ServiceError | null, answer?: EtcdMessage) => {
           watch.end();
           if (error === null) resolve(answer ?? {});
@@ -114,7 +114,7 @@ export class Member {
       method.path,
       method.encode,
       method.decode,
-      metadataOf(token),
+      metadataOf(method, token),
     );
   }
 
@@ -192,9 +192,9 @@ class CallWatch {
 }
 
 /** `hasleader`: a member that knows no leader says so at once and does nothing. */
-function metadataOf(token: string | null): Metadata {
+function metadataOf({ needsLeader }: EtcdMethod, token: string | null): Metadata {
   const metadata = new Metadata();
-  metadata.set('hasleader', 'true');
+  if (needsLeader) metadata.set('hasleader', 'true');
   if (token !== null) metadata.set('token', token);
   return metadata;
 }

@@ -9,6 +9,8 @@ export type EtcdMessage = Readonly<Record<string, unknown>>;
 
 export interface EtcdMethod {
   readonly path: string;
+  /** A member that knows no leader cannot answer it; how a member itself does, it can always say. */
+  readonly needsLeader: boolean;
   readonly encode: (message: EtcdMessage) => Buffer;
   readonly decode: (bytes: Uint8Array) => EtcdMessage;
 }
@@ -29,6 +31,7 @@ export function etcdMethod(name: string): EtcdMethod {
   const response = root.lookupType(`${PACKAGE}.${method.responseType}`);
   return {
     path: `/${PACKAGE}.${name}`,
+    needsLeader: serviceName !== 'Maintenance',
     encode: (message) => {
       const bytes = request.encode(message).finish();
       return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

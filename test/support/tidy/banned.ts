@@ -44,8 +44,8 @@ export const BANNED_IMPORTS: readonly ImportBan[] = [
   { module: 'node:crypto', name: 'randomBytes', instead: 'the Random port', rooms: WORLD },
   { module: 'node:crypto', name: 'randomUUID', instead: 'the Random port', rooms: WORLD },
   { module: 'node:crypto', name: 'randomInt', instead: 'the Random port', rooms: WORLD },
-  { module: 'protobufjs', name: null, instead: 'src/wire', rooms: ['wire'] },
-  { module: 'long', name: null, instead: 'src/wire', rooms: ['wire'] },
+  { module: 'protobufjs', name: null, instead: 'src/wire', rooms: ['wire', 'log'] },
+  { module: 'long', name: null, instead: 'src/wire', rooms: ['wire', 'log'] },
   { module: 'pino', name: null, instead: 'the EventSink port', rooms: ['platform'] },
   { module: 'node:sqlite', name: null, instead: 'the LogStore port', rooms: ['log'] },
 ];
