@@ -6,6 +6,7 @@ source "$(dirname "$0")/node.sh"
 source scripts/steps.sh
 
 step check bash scripts/check.sh
+step "etcd for the tests" bash scripts/etcd.sh
 step "integration tests" \
   node --test --test-concurrency=1 --test-timeout=600000 "test/integration/**/*.test.ts"
 step "search of the log protocol" node test/search/main.ts
