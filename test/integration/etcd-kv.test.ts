@@ -1,10 +1,14 @@
-/** What every `KvStore` keeps, on a real etcd. */
+/** What every `KvStore`, and every log, keeps, on a real etcd. */
 import { after, before } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { runLogStoreSuite } from '../../src/log/conformance.ts';
 import { EtcdKv } from '../../src/log/etcd/etcd-kv.ts';
 import { runKvStoreSuite } from '../../src/log/kv-conformance.ts';
+import { SlotLog } from '../../src/log/slot-log.ts';
 import { nodeClock } from '../../src/platform/clock.ts';
+import { nodeRandom } from '../../src/platform/random.ts';
+import type { LogStore } from '../../src/ports/log-store.ts';
 import { EtcdCluster } from '../support/etcd.ts';
 
 let single: EtcdCluster;
@@ -38,6 +42,30 @@ runKvStoreSuite({
         for (const kv of opened) await kv.close();
       },
     };
+  },
+});
+
+let logs = 0;
+
+runLogStoreSuite({
+  name: 'etcd',
+  create: () => {
+    logs += 1;
+    const prefix = `mx8/log-${logs}/`;
+    const opened: EtcdKv[] = [];
+    const open = (): LogStore => {
+      const clock = nodeClock();
+      const kv = new EtcdKv({ endpoints: single.endpoints, clock });
+      opened.push(kv);
+      return new SlotLog({ kv, prefix, clock, random: nodeRandom(), giveUpAfterMs: 5000 });
+    };
+    return Promise.resolve({
+      store: open(),
+      reopen: open,
+      cleanUp: async () => {
+        for (const kv of opened) await kv.close();
+      },
+    });
   },
 });
 
