@@ -1,0 +1,85 @@
+/** Coordinators that share a state in a real etcd of three: they die, etcd's own leader dies, the job ends. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+import { checkOutput } from '../support/check-output.ts';
+import { EtcdCluster } from '../support/etcd.ts';
+import { freePort } from '../support/free-port.ts';
+import { type Mx8, until, Workbench } from '../support/mx8-process.ts';
+
+const JOB = fileURLToPath(new URL('../support/jobs/checksum.job.ts', import.meta.url));
+const SAMPLES = 600;
+
+interface ServingLine {
+  readonly role: string;
+  readonly job: { readonly manifest_hash: string };
+}
+
+function servingLine(mx8: Mx8): ServingLine {
+  return JSON.parse(mx8.stdout().split('\n')[0] ?? '') as ServingLine;
+}
+
+test('a job outlives its coordinator and the leader of etcd, and each sample is in its output once', async (t) => {
+  await using cluster = await EtcdCluster.start({ members: 3 });
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', SAMPLES);
+  const state = `etcd://${cluster.endpoints.join(',')}`;
+  const ports = [await freePort(), await freePort()];
+  const coordinate = async (port: number): Promise<Mx8> => {
+    const words = ['--data', data, '--state', state, '--bind', `127.0.0.1:${port}`, '--json'];
+    const mx8 = bench.start(['coordinator', JOB, ...words, '--block-size', '20']);
+    await until('it serves', () => mx8.stdout().includes('\n') || mx8.child.exitCode !== null);
+    assert.equal(mx8.child.exitCode, null, mx8.stderr());
+    return mx8;
+  };
+  const [first, second] = [await coordinate(ports[0] ?? 0), await coordinate(ports[1] ?? 0)];
+  const { manifest_hash: manifestHash } = servingLine(first).job;
+  const environment = {
+    MX8_COORD_URL: ports.map((port) => `http://127.0.0.1:${port}`).join(','),
+    TEST_PAUSE_MS: '60',
+  };
+  const agent = bench.start(['agent', JOB, '--out', bench.path('out')], environment);
+  const committed = async (): Promise<number> => {
+    const { code, stdout } = await bench.run(['status', '--json'], environment);
+    if (code !== 0) return 0;
+    return (JSON.parse(stdout) as { samples: { committed: number } }).samples.committed;
+  };
+  await until('work is done', async () => (await committed()) > 0);
+  first.child.kill('SIGKILL');
+  const before = await committed();
+  await until('work goes on', async () => (await committed()) > before);
+  assert.equal(second.child.exitCode, null, second.stderr());
+  const again = await coordinate(ports[0] ?? 0);
+  await (await cluster.leader()).kill();
+  await sleep(500);
+  // Who leads is asked to end in an orderly way; the other, back on the first address, takes over.
+  second.child.kill('SIGTERM');
+  assert.equal((await second.ended).code, 0, second.stderr());
+  const ended = await agent.ended;
+  assert.equal(ended.code, 0, ended.stderr);
+  const report = checkOutput(bench.path('manifests', 'by-hash', manifestHash), bench.path('out'));
+  assert.deepEqual(
+    [report.rows, report.missing, report.repeated, report.altered],
+    [SAMPLES, [], [], []],
+  );
+  again.child.kill('SIGTERM');
+  assert.equal((await again.ended).code, 0, again.stderr());
+  t.diagnostic(`${before} of ${SAMPLES} were committed at the kill`);
+});
+
+test('a coordinator whose etcd is not fit ends with a sentence', async () => {
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', 3);
+  const start = (...words: readonly string[]): Promise<{ code: number | null; stderr: string }> =>
+    bench.run(['coordinator', '--data', data, '--bind', '127.0.0.1:0', ...words]);
+  const away = await start('--state', 'etcd://127.0.0.1:1');
+  assert.match(away.stderr, /no member of etcd answers \(127\.0\.0\.1:1: connect ECONNREFUSED/);
+  assert.ok(away.code !== 0 && away.code !== null);
+  const odd = await start('--state', 'etcd://me:secret@127.0.0.1:1');
+  assert.match(odd.stderr, /etcd:\/\/host:2379/);
+  assert.doesNotMatch(odd.stderr, /secret/);
+  const halfway = await start('--state', 'etcd://127.0.0.1:1', '--etcd-user', 'me');
+  assert.match(halfway.stderr, /--etcd-user needs --etcd-password-file/);
+});
