@@ -134,7 +134,7 @@ export class EtcdCaller {
     readonly member: Member;
     readonly stream: ClientDuplexStream<EtcdMessage, EtcdMessage>;
     /** The token was refused: the next stream shall have another. */
-    forgetToken(): void;
+    readonly forgetToken: () => void;
   }> {
     const member = this.#member();
     const token = await this.#token(member);
