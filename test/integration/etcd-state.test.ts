@@ -149,13 +149,14 @@ test('a write to an etcd without room is of unknown outcome: the one that fills 
   await using cluster = await EtcdCluster.start({ flags: ['--quota-backend-bytes=2000000'] });
   const { kv } = await open(cluster.endpoints);
   const refusals: KvError[] = [];
-  for (let index = 0; refusals.length === 0 && index < 100; index += 1) {
+  for (let index = 0; refusals.length === 0 && index < 200; index += 1) {
     const put = { type: 'put', key: `mx8/a-job/${index}`, value: new Uint8Array(500_000) } as const;
     try {
       await kv.transact({ compares: [], then: [put], else: [] });
     } catch (error) {
       assert.ok(error instanceof KvError);
-      refusals.push(error);
+      // A busy machine may be late with an answer; that is not what is asked here.
+      if (!error.retryable) refusals.push(error);
     }
   }
   assert.deepEqual(
@@ -163,6 +164,22 @@ test('a write to an etcd without room is of unknown outcome: the one that fills 
     [[false, false]],
   );
   assert.match(refusals[0]?.message ?? '', /takes no more writes.*database space exceeded/);
+  await kv.close();
+});
+
+test('a writer that goes on for long does not fill etcd: its past is compacted on the way', async () => {
+  await using cluster = await EtcdCluster.start({ flags: ['--quota-backend-bytes=4000000'] });
+  const kv = new EtcdKv({
+    endpoints: cluster.endpoints,
+    clock: nodeClock(),
+    compactAfterBytes: 500_000,
+  });
+  const value = new Uint8Array(100_000);
+  // Three times the quota, in a value that is written again and again.
+  for (let index = 0; index < 120; index += 1) {
+    const put = { type: 'put', key: 'mx8/a/x', value } as const;
+    await kv.transact({ compares: [], then: [put], else: [] });
+  }
   await kv.close();
 });
 

@@ -44,6 +44,8 @@ export interface EtcdOptions {
   readonly callTimeoutMs?: number;
   /** How long one member may take. Default 2.5 s. */
   readonly attemptTimeoutMs?: number;
+  /** Bytes written until the history before is compacted. Default 64 MiB. */
+  readonly compactAfterBytes?: number;
 }
 
 export type AnswerShape = 'message' | 'stream';

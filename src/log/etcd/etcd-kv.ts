@@ -11,6 +11,7 @@ import type {
   KvTransaction,
 } from '../../ports/kv-store.ts';
 import { KvError } from '../../ports/kv-store.ts';
+import { EtcdCompactor } from './etcd-compactor.ts';
 import { EtcdCaller, type EtcdOptions } from './etcd-caller.ts';
 import { EtcdWatch } from './etcd-watch.ts';
 import {
@@ -39,10 +40,12 @@ const TARGETS = { create_revision: 1, mod_revision: 2 } as const;
 
 export class EtcdKv implements KvStore {
   readonly #caller: EtcdCaller;
+  readonly #compactor: EtcdCompactor;
   readonly #watches: Set<EtcdWatch> = new Set<EtcdWatch>();
 
   constructor(options: EtcdOptions) {
     this.#caller = new EtcdCaller(options);
+    this.#compactor = new EtcdCompactor(this.#caller, options.compactAfterBytes);
   }
 
   /** The same connections, for calls that `KvStore` does not have. */
@@ -69,7 +72,9 @@ export class EtcdKv implements KvStore {
       const response = must(responses[index], 'etcd answers every operation of a transaction');
       found.push(pairsOf(childOf(response, 'responseRange')));
     }
-    return { succeeded, revision: revisionOf(answer), found };
+    const revision = revisionOf(answer);
+    this.#compactor.wrote(succeeded ? then : otherwise, revision);
+    return { succeeded, revision, found };
   }
 
   async range(key: string, endKey: string | null, limit = 0): Promise<KvRange> {

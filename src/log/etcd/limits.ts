@@ -36,3 +36,9 @@ export const RECONNECT_MS_MAX = 1000;
 /** HTTP/2 pings; etcd closes connections that ping more often than every 5 s. */
 export const KEEPALIVE_INTERVAL_MS = 10_000;
 export const KEEPALIVE_TIMEOUT_MS = 3000;
+
+/**
+ * Bytes that one client writes until it has etcd forget what was overwritten and deleted before: far
+ * below etcd's usual quota of 2 GiB, and enough history for a watch that was away for a while.
+ */
+export const COMPACT_AFTER_BYTES_DEFAULT: number = 64 * 1024 ** 2;
