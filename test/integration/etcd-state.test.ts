@@ -168,15 +168,15 @@ test('a write to an etcd without room is of unknown outcome: the one that fills 
 });
 
 test('a writer that goes on for long does not fill etcd: its past is compacted on the way', async () => {
-  await using cluster = await EtcdCluster.start({ flags: ['--quota-backend-bytes=4000000'] });
+  await using cluster = await EtcdCluster.start({ flags: ['--quota-backend-bytes=8000000'] });
   const kv = new EtcdKv({
     endpoints: cluster.endpoints,
     clock: nodeClock(),
-    compactAfterBytes: 500_000,
+    compactAfterBytes: 1_200_000,
   });
-  const value = new Uint8Array(100_000);
+  const value = new Uint8Array(400_000);
   // Three times the quota, in a value that is written again and again.
-  for (let index = 0; index < 120; index += 1) {
+  for (let index = 0; index < 60; index += 1) {
     const put = { type: 'put', key: 'mx8/a/x', value } as const;
     await kv.transact({ compares: [], then: [put], else: [] });
   }
