@@ -43,6 +43,7 @@ export async function openEtcdState(
   const kv = new EtcdKv({
     endpoints,
     clock,
+    events,
     ...etcdTimes(leaderTtlMs),
     ...(tls === null ? {} : { tls }),
     ...(login === null ? {} : { login }),

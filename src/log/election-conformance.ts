@@ -106,7 +106,7 @@ export function runElectionSuite(options: ElectionSuite): void {
     it('who does not renew is followed by another, and learns it', async (world) => {
       const [one, two] = [world.open(), world.open()];
       await one.campaign(candidate('a'));
-      await electedWithin(world, two, 'b', 2 * world.ttlMs + 3000);
+      await electedWithin(world, two, 'b', 2 * world.ttlMs + 5000);
       assert.equal(await one.renew(candidate('a')), false);
       assert.deepEqual(await one.campaign(candidate('a')), led('b'));
       assert.deepEqual(await one.leader(), { who: 'b', address: candidate('b').address });

@@ -46,9 +46,9 @@ test('a job outlives its coordinator and the leader of etcd, and each sample is 
     if (code !== 0) return 0;
     return (JSON.parse(stdout) as { samples: { committed: number } }).samples.committed;
   };
-  await until('work is done', async () => (await committed()) > 0);
+  let before = 0;
+  await until('work is done', async () => (before = await committed()) > 0);
   first.child.kill('SIGKILL');
-  const before = await committed();
   await until('work goes on', async () => (await committed()) > before);
   assert.equal(second.child.exitCode, null, second.stderr());
   const again = await coordinate(ports[0] ?? 0);

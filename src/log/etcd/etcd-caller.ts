@@ -13,6 +13,7 @@ import {
 import { must } from '../../core/base/assert.ts';
 import { addMs } from '../../core/base/units.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { EventSink } from '../../ports/event-sink.ts';
 import { KvError } from '../../ports/kv-store.ts';
 import { kvErrorOf } from './etcd-errors.ts';
 import { EtcdLogin } from './etcd-login.ts';
@@ -46,6 +47,8 @@ export interface EtcdOptions {
   readonly attemptTimeoutMs?: number;
   /** Bytes written until the history before is compacted. Default 64 MiB. */
   readonly compactAfterBytes?: number;
+  /** Is told of what nobody waits for and went wrong. */
+  readonly events?: EventSink;
 }
 
 export type AnswerShape = 'message' | 'stream';
@@ -87,15 +90,16 @@ export class EtcdCaller {
     shape: AnswerShape = 'message',
   ): Promise<EtcdMessage> {
     const deadlineMs = addMs(this.clock.nowMs(), this.#callTimeoutMs);
+    // Why each member that was asked did not answer.
     const said = new Map<string, string>();
     let hasNewToken = false;
     for (let attempts = 1; ; attempts += 1) {
       if (this.#isClosed) throw closed();
       const member = this.#member();
-      const leftMs = deadlineMs - this.clock.nowMs();
+      const leftMs = Math.max(1, deadlineMs - this.clock.nowMs());
+      const timeoutMs = Math.min(leftMs, this.#attemptTimeoutMs);
       try {
-        const timeoutMs = Math.max(1, Math.min(leftMs, this.#attemptTimeoutMs));
-        return await this.askMember(member, method, message, timeoutMs, shape);
+        return await this.askMember(member, method, message, timeoutMs, { shape, leftMs });
       } catch (error) {
         if (!(error instanceof MemberFailure)) throw error;
         said.set(member.endpoint, error.message);
@@ -112,15 +116,18 @@ export class EtcdCaller {
     }
   }
 
-  /** One attempt at one member, with a token where there is a login. Rejects with `MemberFailure`. */
+  /**
+   * One attempt at one member, with a token where there is a login. A password takes etcd a while to
+   * check, on purpose: it may take all the time that is left. Rejects with `MemberFailure`.
+   */
   async askMember(
     member: Member,
     method: EtcdMethod,
     message: EtcdMessage,
     timeoutMs: number,
-    shape: AnswerShape = 'message',
+    { shape = 'message', leftMs = timeoutMs }: { shape?: AnswerShape; leftMs?: number } = {},
   ): Promise<EtcdMessage> {
-    const token = await this.#token(member);
+    const token = await this.#token(member, leftMs);
     try {
       return shape === 'message'
         ? await member.unary(method, message, token, timeoutMs)
@@ -139,7 +146,7 @@ export class EtcdCaller {
     readonly forgetToken: () => void;
   }> {
     const member = this.#member();
-    const token = await this.#token(member);
+    const token = await this.#token(member, this.#callTimeoutMs);
     return {
       member,
       stream: member.stream(method, token),
@@ -162,10 +169,8 @@ export class EtcdCaller {
     return must(this.members[this.#current], 'the list of members is not empty');
   }
 
-  /** A password takes etcd a while to check, on purpose: it may take as long as a whole call. */
-  async #token(member: Member): Promise<string | null> {
+  async #token(member: Member, timeoutMs: number): Promise<string | null> {
     if (this.#login === null) return null;
-    const timeoutMs = this.#callTimeoutMs;
     return this.#login.token((message) =>
       member.unary(AUTHENTICATE, message, null, timeoutMs).catch((error: unknown) => {
         // Asking for a token changes nothing that anybody reads: no outcome of it is unknown.

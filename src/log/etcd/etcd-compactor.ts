@@ -4,7 +4,8 @@
  * half a round before, so that a watch that was away for a moment finds its place again.
  */
 import { type KvOperation, KvError } from '../../ports/kv-store.ts';
-import type { EtcdCaller } from './etcd-caller.ts';
+import type { EventSink } from '../../ports/event-sink.ts';
+import type { EtcdCaller, EtcdOptions } from './etcd-caller.ts';
 import { COMPACT_AFTER_BYTES_DEFAULT } from './limits.ts';
 import { etcdMethod, type EtcdMethod } from './schema.ts';
 
@@ -13,13 +14,18 @@ const COMPACT: EtcdMethod = etcdMethod('KV/Compact');
 export class EtcdCompactor {
   readonly #caller: EtcdCaller;
   readonly #afterBytes: number;
+  readonly #events: EventSink | null;
   #writtenBytes = 0;
   /** The revision at the middle of the round. */
   #upToRevision = 0;
 
-  constructor(caller: EtcdCaller, afterBytes: number = COMPACT_AFTER_BYTES_DEFAULT) {
+  constructor(
+    caller: EtcdCaller,
+    { compactAfterBytes, events }: Pick<EtcdOptions, 'compactAfterBytes' | 'events'>,
+  ) {
     this.#caller = caller;
-    this.#afterBytes = afterBytes;
+    this.#afterBytes = compactAfterBytes ?? COMPACT_AFTER_BYTES_DEFAULT;
+    this.#events = events ?? null;
   }
 
   wrote(operations: readonly KvOperation[], revision: number): void {
@@ -39,8 +45,11 @@ export class EtcdCompactor {
     try {
       await this.#caller.call(COMPACT, { revision }, true);
     } catch (error) {
-      // Another did it already, or it will be done after the next round: nothing waits for it.
       if (!(error instanceof KvError)) throw error;
+      // It may have been done by another, or by our own call whose answer was lost.
+      if (/has been compacted/.test(error.message)) return;
+      // Nothing waits for it, and the next round tries again; for ever would fill etcd.
+      this.#events?.emit('warn', 'etcd_compaction_failed', { reason: error.message });
     }
   }
 }

@@ -45,7 +45,7 @@ export class EtcdKv implements KvStore {
 
   constructor(options: EtcdOptions) {
     this.#caller = new EtcdCaller(options);
-    this.#compactor = new EtcdCompactor(this.#caller, options.compactAfterBytes);
+    this.#compactor = new EtcdCompactor(this.#caller, options);
   }
 
   /** The same connections, for calls that `KvStore` does not have. */

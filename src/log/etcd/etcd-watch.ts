@@ -7,7 +7,12 @@ import type { TimerHandle } from '../../ports/clock.ts';
 import type { KvChange } from '../../ports/kv-store.ts';
 import type { EtcdCaller } from './etcd-caller.ts';
 import { kindOfFailure } from './etcd-errors.ts';
-import { ROUND_PAUSE_MS, WATCH_PROGRESS_INTERVAL_MS, WATCH_SILENCE_MS_MAX } from './limits.ts';
+import {
+  ROUND_PAUSE_MS,
+  WATCH_PAUSE_MS_MAX,
+  WATCH_PROGRESS_INTERVAL_MS,
+  WATCH_SILENCE_MS_MAX,
+} from './limits.ts';
 import { MemberFailure, type Member } from './member.ts';
 import {
   bytesOf,
@@ -43,6 +48,7 @@ export class EtcdWatch {
   #nextRevision = 0;
   #stream: Stream | null = null;
   #timer: TimerHandle | null = null;
+  #pauseMs = ROUND_PAUSE_MS;
   #hasEnded = false;
 
   constructor(caller: EtcdCaller, options: WatchOptions) {
@@ -79,8 +85,10 @@ export class EtcdWatch {
     const broken = (details: string): void => {
       if (this.#stream !== stream) return;
       const failure = { code: 0, details, mayBeSent: true, hasTimedOut: false };
-      if (kindOfFailure(failure) === 'token') forgetToken();
-      else this.#caller.failed(member);
+      const kind = kindOfFailure(failure);
+      if (kind === 'token') forgetToken();
+      // What one member refuses for good, another does too.
+      else if (kind !== 'refused') this.#caller.failed(member);
       this.#drop();
       this.#openLater();
     };
@@ -122,6 +130,7 @@ export class EtcdWatch {
       broken(textOf(message, 'cancelReason'));
       return;
     }
+    this.#pauseMs = ROUND_PAUSE_MS;
     if (flagOf(message, 'created')) {
       if (this.#nextRevision === 0) {
         this.#nextRevision = revisionOf(message) + 1;
@@ -140,7 +149,8 @@ export class EtcdWatch {
   #openLater(): void {
     if (this.#isOver) return;
     this.#timer?.clear();
-    this.#timer = this.#caller.clock.setTimer(ROUND_PAUSE_MS, () => void this.#open());
+    this.#timer = this.#caller.clock.setTimer(this.#pauseMs, () => void this.#open());
+    this.#pauseMs = Math.min(this.#pauseMs * 2, WATCH_PAUSE_MS_MAX);
   }
 
   #drop(): void {

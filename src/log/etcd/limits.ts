@@ -29,6 +29,9 @@ export const WATCH_PROGRESS_INTERVAL_MS = 2000;
 /** … and goes to another when nothing came for this long. */
 export const WATCH_SILENCE_MS_MAX = 5000;
 
+/** The longest pause of a watch that finds nobody to watch for it; the first is `ROUND_PAUSE_MS`. */
+export const WATCH_PAUSE_MS_MAX = 1000;
+
 /** How long grpc-js waits before it connects again to a member that was not there. */
 export const RECONNECT_MS_MIN = 100;
 export const RECONNECT_MS_MAX = 1000;
