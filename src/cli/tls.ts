@@ -35,7 +35,7 @@ export function serverTls(files: ServerTlsFiles): ServerTls | null {
 export function clientTls({ tlsCa, tlsClientCert, tlsClientKey }: ClientTlsFiles): ClientTls {
   const pair = pairOf(['--tls-client-cert', tlsClientCert], ['--tls-client-key', tlsClientKey]);
   return {
-    ...(pair ?? {}),
+    ...pair,
     ...(tlsCa === null ? {} : { caPem: certificate('--tls-ca', tlsCa) }),
   };
 }
