@@ -2,7 +2,7 @@
  * One gRPC call on an HTTP/2 stream, from the server's side: messages in and out, flow control, the
  * deadline, and an end with a status in trailers. What the messages mean is `grpc-service.ts`'s.
  *
- * This is our own because a call costs grpc-js's server twice as much: docs/decisions/0009 has the numbers.
+ * This is our own because a call costs grpc-js's server twice as much: docs/decisions/0010 has the numbers.
  */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 
