@@ -19,9 +19,9 @@ const JOB = jobId('bench');
 /** Samples in a range: many, so that the ranges outlast the measurement. */
 const BLOCK = 1_000_000;
 const SECONDS = 4;
-/** Of 100 agents with a hundred leases each, what reports at one moment at full load. */
+const NODES = 64;
+/** Leases, each with one report on its way: 4 and 64 for each node. */
 const IN_FLIGHT = [256, 4096] as const;
-const NODE = { jobId: JOB, nodeId: nodeId('n'), instanceId: 'process' } as const;
 const CAPS = {
   maxFetchConcurrency: 1,
   maxDecodeConcurrency: 1,
@@ -33,6 +33,14 @@ interface Rate {
   readonly operations: number;
   readonly entries: number;
   readonly bytes: number;
+}
+
+function from(node: number): {
+  jobId: typeof JOB;
+  nodeId: ReturnType<typeof nodeId>;
+  instanceId: string;
+} {
+  return { jobId: JOB, nodeId: nodeId(`n${node}`), instanceId: `process-${node}` };
 }
 
 /** Counts what the log writes. */
@@ -63,8 +71,8 @@ async function createJob(writer: Writer, ranges: number): Promise<readonly Lease
     manifestHash: manifestHash('00'.repeat(32)),
     sampleCount: ranges * BLOCK,
     blockSize: BLOCK,
-    worldSize: 1,
-    minWorldSize: 1,
+    worldSize: NODES,
+    minWorldSize: NODES,
     shuffle: false,
     seed: 1n,
     epoch: 0,
@@ -74,11 +82,14 @@ async function createJob(writer: Writer, ranges: number): Promise<readonly Lease
     adoptsFirstJobId: false,
   };
   await writer.submit({ type: 'create_job', spec });
-  await writer.submit({ type: 'register', ...NODE, caps: CAPS, resumeFrom: new Uint8Array(0) });
+  const resumeFrom = new Uint8Array(0);
+  for (let node = 0; node < NODES; node += 1) {
+    await writer.submit({ type: 'register', ...from(node), caps: CAPS, resumeFrom });
+  }
   const leases: Lease[] = [];
-  while (leases.length < ranges) {
-    const want = Math.min(1024, ranges - leases.length);
-    const reply = await writer.submit({ type: 'request_lease', ...NODE, want, held: null });
+  for (let node = 0; node < NODES; node += 1) {
+    const want = ranges / NODES;
+    const reply = await writer.submit({ type: 'request_lease', ...from(node), want, held: null });
     if (reply.type !== 'leases' || reply.leases.length === 0) {
       throw new Error(JSON.stringify(reply));
     }
@@ -107,10 +118,11 @@ async function durableRate(store: KvStore, prefix: string, inFlight: number): Pr
   const startMs = performance.now();
   let operations = 0;
   const flight = async (lease: Lease): Promise<void> => {
+    const node = Number(lease.nodeId.slice(1));
     for (let cursor = lease.range.start + 1; performance.now() - startMs < SECONDS * 1000;) {
       const reply = await writer.submit({
         type: 'progress',
-        ...NODE,
+        ...from(node),
         leaseId: lease.leaseId,
         cursor,
         deliveredSamples: cursor - lease.range.start,
