@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 
 import { Mx8Error } from '../core/base/errors.ts';
+import { addMs } from '../core/base/units.ts';
 import { checkEtcd } from '../log/etcd/check-etcd.ts';
 import { parseEtcdPlace } from '../log/etcd/endpoints.ts';
 import type { EtcdOptions, EtcdTls, EtcdUser } from '../log/etcd/etcd-caller.ts';
@@ -10,6 +11,10 @@ import { claimKvPlace, type KvPlace, kvPlace } from '../log/kv-format.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { KvStore } from '../ports/kv-store.ts';
+
+/** How long a start waits for an etcd that cannot answer yet: its own elections take 1 to 3 s. */
+const START_PATIENCE_MS = 5000;
+const START_PAUSE_MS = 200;
 
 /** What the flags of `flags/state.ts` say besides the place. */
 export interface EtcdFlags {
@@ -49,15 +54,31 @@ export async function openEtcdState(
     ...(login === null ? {} : { login }),
   });
   try {
-    const { silent } = await checkEtcd(kv, `${place.prefix}format`);
-    for (const { endpoint, why } of silent) {
-      events.emit('warn', 'etcd_member_silent', { endpoint, reason: why });
-    }
-    await claimKvPlace(kv, place);
+    await patiently(clock, async () => {
+      const { silent } = await checkEtcd(kv, `${place.prefix}format`);
+      for (const { endpoint, why } of silent) {
+        events.emit('warn', 'etcd_member_silent', { endpoint, reason: why });
+      }
+      await claimKvPlace(kv, place);
+    });
     return { ...place, kv };
   } catch (error) {
     await kv.close();
     throw error;
+  }
+}
+
+/** Again and again while it fails for a reason that passes, such as an election of etcd's own leader. */
+async function patiently(clock: Clock, body: () => Promise<void>): Promise<void> {
+  const deadlineMs = addMs(clock.nowMs(), START_PATIENCE_MS);
+  for (;;) {
+    try {
+      return await body();
+    } catch (error) {
+      const passes = error instanceof Mx8Error && error.retryable;
+      if (!passes || clock.nowMs() >= deadlineMs) throw error;
+      await clock.sleep(START_PAUSE_MS);
+    }
   }
 }
 

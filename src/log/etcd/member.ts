@@ -186,7 +186,9 @@ class CallWatch {
       hasTimedOut,
     };
     const limit = this.#timedOutAfterMs === this.#timeoutMs ? 'no answer' : 'no connection';
-    const why = hasTimedOut ? `${limit} within ${this.#timedOutAfterMs} ms` : reasonOf(said);
+    const why = hasTimedOut
+      ? `${limit} within ${Math.round(this.#timedOutAfterMs)} ms`
+      : reasonOf(said);
     return new MemberFailure(kindOfFailure(failure), why);
   }
 }
