@@ -191,3 +191,32 @@ test(`a writer that dies at each of ${calls} calls, whose last call lands after 
     assert.deepEqual(await checkAfterCrash(store.openAgain(), again), again.answered);
   }
 });
+
+test('a value that was changed behind the log is refused with its place, whichever it is', async () => {
+  const store = new Store();
+  const told = new Told();
+  await runHistory(store.open, told);
+  const { pairs } = store.disk.range('log/', 'log0');
+  assert(pairs.length >= 7, 'marks, slots and a snapshot');
+  const put = (key: string, value: Uint8Array): void => {
+    store.disk.transact({ compares: [], then: [{ type: 'put', key, value }], else: [] });
+  };
+  // Between them they read every value that counts.
+  const readAll = async (): Promise<void> => {
+    await store.openAgain().load();
+    await store.openAgain().follow(told.trimmedSeq);
+  };
+  for (const { key, value } of pairs) {
+    const changed = value.slice();
+    changed[value.length - 1] = (changed.at(-1) ?? 0) ^ 1;
+    put(key, changed);
+    await assert.rejects(readAll(), { code: 'coordinator_state_invalid' }, key);
+    put(key, value);
+    if (/slot|snap\//.test(key)) {
+      store.disk.transact({ compares: [], then: [{ type: 'delete', key }], else: [] });
+      await assert.rejects(readAll(), { code: 'coordinator_state_invalid' }, key);
+      put(key, value);
+    }
+  }
+  assert.deepEqual(await checkAfterCrash(store.openAgain(), told), told.answered);
+});

@@ -87,6 +87,7 @@ export function decodeSlot(seq: number, bytes: Uint8Array): SlotEntry {
     throw damaged(place, 'is no entry');
   }
   const version = bytes[2] ?? 0;
+  if (version === 0) throw damaged(place, 'has no version');
   if (version > ENTRY_VERSION) throw newerFormat(place, version, ENTRY_VERSION);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const crc = view.getUint32(4);
@@ -123,7 +124,7 @@ function crcOf(
   nonce: string,
   payload: Uint8Array,
 ): number {
-  return crc32(payload, crc32(encoder.encode(`${seq} ${kind} ${epoch} ${nonce}`)));
+  return crc32(payload, crc32(encoder.encode(`${seq} ${kind} ${epoch} ${nonce.length} ${nonce}`)));
 }
 
 function textOf(bytes: Uint8Array, place: string): string {

@@ -72,7 +72,7 @@ export function decodeMark<Mark extends object>(
   if (pair === undefined) return { ...absent, revision: 0 };
   const place = `the key "${pair.key}"`;
   const text = decoder.decode(pair.value);
-  const head = /^mx8log\/(\d+) ([0-9a-f]{8}) /.exec(text);
+  const head = /^mx8log\/([1-9]\d*) ([0-9a-f]{8}) /.exec(text);
   if (head === null) throw damaged(place, 'holds something else');
   const [{ length }, version, crc] = head;
   if (Number(version) > VIEW_VERSION) throw newerFormat(place, Number(version), VIEW_VERSION);
