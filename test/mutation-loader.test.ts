@@ -44,7 +44,7 @@ test('an edit whose text is missing, repeated or unchanged is said and not loade
     edits: [{ file: 'src/core/base/assert.ts', find, replace }],
   });
   assert.match(staleEdits([edited('no such text', '')])[0] ?? '', /0 times, not once/);
-  assert.match(staleEdits([edited('bug in mx8', '')])[0] ?? '', /[2-9] times, not once/);
+  assert.match(staleEdits([edited('assert', '')])[0] ?? '', /[2-9]\d* times, not once/);
   assert.match(
     staleEdits([edited('export class AssertionFailed', 'export class AssertionFailed')])[0] ?? '',
     /by itself/,
