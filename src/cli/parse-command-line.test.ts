@@ -104,6 +104,11 @@ test('a command gets its argument, and no second one', () => {
   assert.equal(parseCommandLine(takes, ['--', '--odd.ts'], {}).argument, '--odd.ts');
   assert.match(refusal(() => parseCommandLine(takes, ['a', 'b'], {})).message, /got "b" as well/);
   assert.match(refusal(() => parseCommandLine(takes, [], {})).message, /needs JOB\.ts: the job\./);
+  const link = {
+    ...takes,
+    argument: { ...takes.argument, name: 'LINK', doc: 'BASE or BASE@refresh.' },
+  };
+  assert.match(refusal(() => parseCommandLine(link, [], {})).message, /needs LINK: BASE or BASE@/);
   assert.match(refusal(() => parse('a.ts')).message, /takes no argument, but got "a.ts"/);
 });
 

@@ -160,6 +160,8 @@ export function isSwitch(flag: AnyFlag): boolean {
   return flag.kind.placeholder === '';
 }
 
+/** For the middle of another sentence; a word in capitals, such as BASE, stays as it is. */
 function lowerFirst(sentence: string): string {
+  if (/^[A-Z]{2}/.test(sentence)) return sentence;
   return sentence.charAt(0).toLowerCase() + sentence.slice(1);
 }

@@ -187,6 +187,7 @@ test('a file that was cut after pinning fails the job by its name, or is set asi
     failed.stderr,
     /Sample 3 in .*00003\.txt has 8 bytes, but had 180 when it was pinned/,
   );
+  assert.match(failed.stderr, /\w; \d of 5 samples are committed; go on with: /);
   const aside = ['--resume', '--on-error', 'quarantine', ...SMALL];
   const ended = await bench.run(['run', JOB, '--out', out, ...aside]);
   assert.equal(ended.code, 0, ended.stderr);

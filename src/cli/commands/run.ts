@@ -238,6 +238,7 @@ function withWayOn(error: unknown, prepared: PreparedRun, last: JobSnapshot | nu
   const { committed, quarantined } = last.samples;
   const done = countText(committed + quarantined);
   const total = countText(last.spec.sampleCount);
-  const message = `${error.message}; ${done} of ${total} samples are committed; go on with: ${prepared.resumeCommand}`;
+  // What was said may be a whole sentence already.
+  const message = `${error.message.replace(/\.$/, '')}; ${done} of ${total} samples are committed; go on with: ${prepared.resumeCommand}`;
   return new Mx8Error(error.code, message, error.details, error);
 }
