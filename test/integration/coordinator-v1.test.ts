@@ -67,7 +67,7 @@ function timeless(snapshot: JobSnapshot): unknown {
   return {
     ...snapshot,
     nodes: snapshot.nodes.map((one) => ({ ...one, heartbeatAgeMs: 0 })),
-    liveLeases: snapshot.liveLeases.map((one) => ({ ...one, expiresInMs: 0 })),
+    liveLeases: snapshot.liveLeases.map((one) => ({ ...one, expiresInMs: 0, stillMs: 0 })),
   };
 }
 
