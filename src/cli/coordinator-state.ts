@@ -32,6 +32,8 @@ export interface StateOptions extends EtcdFlags {
   /** As --state says it. */
   readonly state: string | null;
   readonly leaderTtlMs: number;
+  /** Leaves a paused coordinator alone although nobody can take over from it. */
+  readonly keepPaused: boolean;
 }
 
 /** The part of the TTL for which a write is tried: it ends before the lead does. */
@@ -70,8 +72,11 @@ export async function openCoordinatorState(
   }
   const folder = state ?? join(homedir(), '.mx8', 'coordinator', stateName(spec));
   makeFolder(folder);
-  const log = new SqliteLog(join(folder, 'coordinator.sqlite'));
-  return { log, election: new SqliteElection({ folder, ttlMs, clock }), ...nothingToClose };
+  const logPath = join(folder, 'coordinator.sqlite');
+  const log = new SqliteLog(logPath);
+  const endsPausedWriters = options.keepPaused ? null : { logPath, events };
+  const election = new SqliteElection({ folder, ttlMs, clock, endsPausedWriters });
+  return { log, election, ...nothingToClose };
 }
 
 /** What a coordinator closes when it stops is all there is. */

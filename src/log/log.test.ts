@@ -187,6 +187,25 @@ test('a damaged page of the file is refused, not skipped', async () => {
   });
 });
 
+test('a write that finds another process writing is refused for now, and may be tried again', async () => {
+  await withFile(async (path) => {
+    const log = new SqliteLog(path);
+    await log.claim(0, 1, 'a');
+    const other = new DatabaseSync(path);
+    other.exec('BEGIN IMMEDIATE');
+    await assert.rejects(log.append(2, 1, new Uint8Array([1]), 'n'), {
+      code: 'store_unavailable',
+      retryable: true,
+    });
+    await assert.rejects(log.claim(1, 2, 'b'), { code: 'store_unavailable' });
+    assert.equal((await log.follow(0)).type, 'entries', 'reading goes on');
+    other.exec('ROLLBACK');
+    other.close();
+    assert.deepEqual(await log.append(2, 1, new Uint8Array([1]), 'n'), { type: 'ok' });
+    await log.close();
+  });
+});
+
 test('after a write that failed nothing is written any more', async () => {
   await withFile(async (path) => {
     const log = new SqliteLog(path);

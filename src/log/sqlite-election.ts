@@ -15,13 +15,18 @@ import { Mx8Error } from '../core/base/errors.ts';
 import { elapsedMs, type MonoMs } from '../core/base/units.ts';
 import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { Campaign, CandidateInfo, Election, LeaderInfo } from '../ports/election.ts';
+import type { EventSink } from '../ports/event-sink.ts';
+import { PausedWriterWatch } from './paused-writer.ts';
 import { StateLock } from './state-lock.ts';
 
 /** How often a standby looks whether the leader is still there. */
 const LOOK_INTERVAL_MS = 50;
 
-/** How long a call waits for another process that is writing. */
-const BUSY_TIMEOUT_MS = 2000;
+/**
+ * How long a call waits for another process that is writing: the whole process waits with it. Whoever
+ * writes here is done in less than a millisecond, unless it is paused.
+ */
+const BUSY_TIMEOUT_MS = 250;
 
 const TABLES = `
   CREATE TABLE IF NOT EXISTS candidate (
@@ -41,6 +46,11 @@ export interface SqliteElectionOptions {
   readonly folder: string;
   readonly ttlMs: number;
   readonly clock: Clock;
+  /**
+   * Ends (kill -9) a candidate that was paused in the middle of a write to the log that they share, or to
+   * the election; see `paused-writer.ts`. Default: leaves it alone.
+   */
+  readonly endsPausedWriters?: { readonly logPath: string; readonly events: EventSink } | null;
 }
 
 interface Row extends CandidateInfo {
@@ -58,22 +68,34 @@ export class SqliteElection implements Election {
     { beat: number; sinceMs: MonoMs }
   >();
   readonly #looks: Set<TimerHandle> = new Set<TimerHandle>();
+  readonly #events: EventSink | null;
+  readonly #paused: PausedWriterWatch | null;
   #own: { readonly who: string; readonly lock: StateLock } | null = null;
 
-  constructor({ folder, ttlMs, clock }: SqliteElectionOptions) {
+  constructor(options: SqliteElectionOptions) {
+    const { folder, ttlMs, clock, endsPausedWriters = null } = options;
     this.ttlMs = ttlMs;
     this.#clock = clock;
+    this.#events = endsPausedWriters?.events ?? null;
     this.#locks = join(folder, 'candidates');
     mkdirSync(this.#locks, { recursive: true });
-    this.#db = new DatabaseSync(join(folder, 'election.sqlite'), { timeout: BUSY_TIMEOUT_MS });
+    const path = join(folder, 'election.sqlite');
+    this.#paused =
+      endsPausedWriters === null
+        ? null
+        : new PausedWriterWatch([endsPausedWriters.logPath, path], (who) => this.#lockPath(who));
     // The first to open the file may meet another that makes its tables at this moment.
+    this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS * 8 });
     this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;');
-    this.#db.exec(`BEGIN IMMEDIATE; ${TABLES} COMMIT;`);
+    // Only where they are missing: a paused candidate may hold the right to write for long.
+    if (!this.#hasTables()) this.#db.exec(`BEGIN IMMEDIATE; ${TABLES} COMMIT;`);
+    this.#db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS};`);
   }
 
   async campaign(me: CandidateInfo): Promise<Campaign> {
     return this.#write(() => {
       this.#beat(me);
+      this.#forgetEnded(me.who);
       const leader = this.#liveLeader(me.who);
       if (leader !== null && leader.who !== me.who) {
         return { type: 'led', leader: { who: leader.who, address: leader.address } };
@@ -91,14 +113,14 @@ export class SqliteElection implements Election {
   }
 
   async leader(): Promise<LeaderInfo | null> {
-    return this.#write(() => {
+    return this.#asked(() => {
       const leader = this.#liveLeader(this.#own?.who ?? null);
       return leader === null ? null : { who: leader.who, address: leader.address };
     });
   }
 
   async candidates(): Promise<readonly CandidateInfo[]> {
-    return this.#write(() =>
+    return this.#asked(() =>
       this.#rows()
         .filter(({ who, beat }) => who === this.#own?.who || this.#isAlive(who, beat))
         .map(({ who, address, appliedSeq }) => ({ who, address, appliedSeq })),
@@ -145,7 +167,9 @@ export class SqliteElection implements Election {
   #look(): string | null {
     try {
       const who = this.#leaderWho();
-      const row = who === null ? undefined : this.#rows().find((one) => one.who === who);
+      const rows = this.#rows();
+      this.#endPausedWriter(rows);
+      const row = who === null ? undefined : rows.find((one) => one.who === who);
       if (row === undefined) return '';
       return row.who === this.#own?.who || this.#isAlive(row.who, row.beat) ? row.who : '';
     } catch (error) {
@@ -171,15 +195,18 @@ export class SqliteElection implements Election {
       .run(who, address, appliedSeq);
   }
 
-  /** The leader if it is alive; the rows of the dead are deleted on the way. */
-  #liveLeader(ownWho: string | null): Row | null {
-    const rows = this.#rows();
-    for (const row of rows) {
-      if (row.who === ownWho || !this.#hasEnded(row.who)) continue;
-      this.#db.prepare('DELETE FROM candidate WHERE who = ?').run(row.who);
-      rmSync(this.#lockPath(row.who), { force: true });
-      this.#seen.delete(row.who);
+  /** Deletes the rows of processes that are no more. */
+  #forgetEnded(ownWho: string): void {
+    for (const { who } of this.#rows()) {
+      if (who === ownWho || !this.#hasEnded(who)) continue;
+      this.#db.prepare('DELETE FROM candidate WHERE who = ?').run(who);
+      rmSync(this.#lockPath(who), { force: true });
+      this.#seen.delete(who);
     }
+  }
+
+  /** The leader if it is alive. */
+  #liveLeader(ownWho: string | null): Row | null {
     const who = this.#leaderWho();
     const leader = this.#rows().find((row) => row.who === who);
     if (leader === undefined) return null;
@@ -187,11 +214,31 @@ export class SqliteElection implements Election {
   }
 
   #isAlive(who: string, beat: number): boolean {
+    return !this.#isSilent(who, beat) && !this.#hasEnded(who);
+  }
+
+  /** True when the beat stood still for a TTL on this process's clock. */
+  #isSilent(who: string, beat: number): boolean {
     const nowMs = this.#clock.nowMs();
     const seen = this.#seen.get(who);
-    if (seen?.beat !== beat) this.#seen.set(who, { beat, sinceMs: nowMs });
-    else if (elapsedMs(seen.sinceMs, nowMs) >= this.ttlMs) return false;
-    return !this.#hasEnded(who);
+    if (seen?.beat === beat) return elapsedMs(seen.sinceMs, nowMs) >= this.ttlMs;
+    this.#seen.set(who, { beat, sinceMs: nowMs });
+    return false;
+  }
+
+  #endPausedWriter(rows: readonly Row[]): void {
+    const own = this.#own?.who;
+    const silent = rows.filter(({ who, beat }) => who !== own && this.#isSilent(who, beat));
+    const paused = this.#paused?.look(silent.map(({ who }) => who)) ?? null;
+    if (paused === null) return;
+    const { who, pid, path } = paused;
+    let outcome = 'killed';
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      outcome = error instanceof Error ? error.message : String(error);
+    }
+    this.#events?.emit('warn', 'paused_writer_ended', { who, pid, path, outcome });
   }
 
   /** True when no living process holds the candidate's lock. */
@@ -226,14 +273,29 @@ export class SqliteElection implements Election {
       }));
   }
 
+  #hasTables(): boolean {
+    return (
+      this.#db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'leader'`).get() !== undefined
+    );
+  }
+
   #write<T>(body: () => T): T {
+    return this.#asked(() => {
+      try {
+        this.#db.exec('BEGIN IMMEDIATE');
+        const result = body();
+        this.#db.exec('COMMIT');
+        return result;
+      } finally {
+        if (this.#db.isOpen && this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      }
+    });
+  }
+
+  #asked<T>(body: () => T): T {
     try {
-      this.#db.exec('BEGIN IMMEDIATE');
-      const result = body();
-      this.#db.exec('COMMIT');
-      return result;
+      return body();
     } catch (error) {
-      if (this.#db.isOpen && this.#db.isTransaction) this.#db.exec('ROLLBACK');
       if (!isSqliteError(error)) throw error;
       throw new Mx8Error(
         'store_unavailable',

@@ -23,8 +23,15 @@ import { walDamage } from './wal-check.ts';
 /** Version of the tables. An older one is migrated when there is one; a newer one is refused. */
 export const SCHEMA_VERSION = 1;
 
-/** How long a write waits for another process that is writing to the file. */
-const BUSY_TIMEOUT_MS = 5000;
+/**
+ * How long a write waits for another process that is writing to the file; the whole process waits with
+ * it, so this is short beside the TTL of a leader. Past it the caller may try again.
+ */
+const BUSY_TIMEOUT_MS = 250;
+
+/** The primary codes of SQLite for "another process has the lock". */
+const SQLITE_BUSY = 5;
+const SQLITE_LOCKED = 6;
 
 /** Entries read at a time, so that a long log is not held whole while it is replayed. */
 const PAGE_ENTRIES = 256;
@@ -235,7 +242,7 @@ export class SqliteLog implements LogStore {
   #write<T>(body: (meta: Meta) => T): T {
     if (this.#failure !== null) throw this.#failure;
     try {
-      this.#db.exec('BEGIN IMMEDIATE');
+      this.#begin();
       const result = body(this.#meta());
       this.#db.exec('COMMIT');
       return result;
@@ -245,6 +252,15 @@ export class SqliteLog implements LogStore {
       this.#failure = failure;
       this.#rollBack();
       throw failure ?? error;
+    }
+  }
+
+  /** Nothing is written yet when this fails because another process writes: that is no failed write. */
+  #begin(): void {
+    try {
+      this.#db.exec('BEGIN IMMEDIATE');
+    } catch (error) {
+      throw isBusy(error) ? busy(this.#path, error) : error;
     }
   }
 
@@ -349,6 +365,21 @@ function isSqliteError(error: unknown): error is Error {
   return error instanceof Error && 'errcode' in error;
 }
 
+function isBusy(error: unknown): boolean {
+  if (!isSqliteError(error) || !('errcode' in error)) return false;
+  const primary = Number(error.errcode) & 0xff;
+  return primary === SQLITE_BUSY || primary === SQLITE_LOCKED;
+}
+
+function busy(path: string, error: unknown): Mx8Error {
+  return new Mx8Error(
+    'store_unavailable',
+    `the coordinator's state in ${path} is being written by another process for longer than ${BUSY_TIMEOUT_MS} ms; it is tried again`,
+    { path },
+    error,
+  );
+}
+
 function writeFailed(path: string, error: Error): Mx8Error {
   return new Mx8Error(
     'coordinator_state_write_failed',
@@ -361,6 +392,7 @@ function writeFailed(path: string, error: Error): Mx8Error {
 /** SQLite's own refusals of a file, as ours. */
 function asStateError(error: unknown, path: string): unknown {
   if (error instanceof Mx8Error || !(error instanceof Error)) return error;
+  if (isBusy(error)) return busy(path, error);
   const code = 'errcode' in error ? error.errcode : null;
   const SQLITE_CORRUPT = 11;
   const SQLITE_NOTADB = 26;

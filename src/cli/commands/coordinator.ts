@@ -37,6 +37,7 @@ const FLAGS = {
   etcdPasswordFile: state.etcdPasswordFile,
   leaderTtlMs: leadership.leaderTtlMs,
   advertise: leadership.advertise,
+  keepPaused: leadership.keepPaused,
   manifestStoreRoot: data.manifestStoreRoot,
   grpcMaxMessageBytes: cluster.grpcMaxMessageBytes,
   json: screen.json,

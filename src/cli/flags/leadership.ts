@@ -2,7 +2,7 @@
 import { LEADER_TTL_MS_DEFAULT } from '../../core/lead/limits.ts';
 import { flag, optionalFlag } from '../flag.ts';
 import type { Flag } from '../flag.ts';
-import { coordinatorUrl, durationMs } from '../kinds.ts';
+import { coordinatorUrl, durationMs, onOff } from '../kinds.ts';
 
 /** Four renewals fit into it; below this a busy machine would lose the lead for nothing. */
 const LEADER_TTL_MS_MIN = 500;
@@ -26,4 +26,14 @@ export const advertise: Flag<string | null> = optionalFlag(
     doc: 'Where agents and clients reach this coordinator when it leads, where that is not the bound address.',
   },
   'the bound address; for an address of all interfaces, the host name and port',
+);
+
+export const keepPaused: Flag<boolean> = flag(
+  onOff(),
+  {
+    name: 'keep-paused',
+    variable: 'MX8_KEEP_PAUSED',
+    doc: 'Leave a coordinator of this machine alone that was paused in the middle of a write, although nobody can take over from it; without this the standby ends it with SIGKILL once it was silent for the TTL.',
+  },
+  false,
 );
