@@ -5,6 +5,7 @@ set -euo pipefail
 source "$(dirname "$0")/node.sh"
 source scripts/steps.sh
 
+step "tools of fault tests" bash scripts/chaos-tools.sh
 step check bash scripts/check.sh
 step "etcd for the tests" bash scripts/etcd.sh
 step "integration tests" \
