@@ -254,7 +254,8 @@ export class Candidacy implements Leadership {
       this.#writer = null;
       writer.abandon(new Mx8Error('not_leader', `not leader for mutating operation: ${message}`));
     }
-    if (didServe) onLeft();
+    // After a planned stop sessions end when it is known where their nodes are to go.
+    if (didServe && !isPlanned) onLeft();
     await this.#follower.stop();
     await this.#call;
     try {

@@ -42,3 +42,6 @@ export const FOLLOW_INTERVAL_MS = 200;
 
 /** How long a coordinator that handed over answers on, to say where the new leader is. */
 export const FAREWELL_MS = 500;
+
+/** What answers get to leave before the sessions of a coordinator that handed over end. */
+export const FAREWELL_ANSWER_MS = 20;

@@ -29,7 +29,9 @@ export interface RoleBackendOptions {
 export class RoleBackend implements CoordinatorBackend {
   readonly #options: RoleBackendOptions;
   /** Who leads now that this process has resigned and is about to end. */
-  handedOverTo: LeaderInfo | null = null;
+  #handedOverTo: LeaderInfo | null = null;
+  /** Set while this process hands over; resolves when it is known to whom, or given up. */
+  #handOver: PromiseWithResolvers<void> | null = null;
 
   constructor(options: RoleBackendOptions) {
     this.#options = options;
@@ -51,7 +53,22 @@ export class RoleBackend implements CoordinatorBackend {
   }
 
   async submit(command: Command): Promise<Reply> {
+    const { writer } = this.#options.leadership;
+    if (writer !== null) return writer.submit(command);
+    // Whoever asks in these moments is told where to go, instead of to try again somewhere.
+    await this.#handOver?.promise;
     return this.#writer.submit(command);
+  }
+
+  /** From now on what this process may no longer answer waits for `handedOver`. */
+  beginHandOver(): void {
+    this.#handOver ??= Promise.withResolvers<void>();
+  }
+
+  /** Null when nobody took over in time. */
+  handedOver(to: LeaderInfo | null): void {
+    this.#handedOverTo = to;
+    this.#handOver?.resolve();
   }
 
   async read(command: ReadCommand): Promise<Reply> {
@@ -115,7 +132,7 @@ export class RoleBackend implements CoordinatorBackend {
   }
 
   get #leader(): LeaderInfo | null {
-    return this.handedOverTo ?? this.#options.leadership.view.leader;
+    return this.#handedOverTo ?? this.#options.leadership.view.leader;
   }
 
   #notLeader(): Mx8Error {

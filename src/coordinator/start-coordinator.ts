@@ -20,11 +20,11 @@ import {
   startGrpcServer,
 } from '../wire/grpc-server.ts';
 import { MESSAGE_BYTES_MAX_DEFAULT } from '../wire/limits.ts';
-import type { Election } from '../ports/election.ts';
+import type { Election, LeaderInfo } from '../ports/election.ts';
 import { Candidacy } from './candidacy.ts';
 import { logFacts } from './fact-events.ts';
 import { type Leadership, SoleLeadership } from './leadership.ts';
-import { FAREWELL_MS, TICK_INTERVAL_MS_DEFAULT } from './limits.ts';
+import { FAREWELL_ANSWER_MS, FAREWELL_MS, TICK_INTERVAL_MS_DEFAULT } from './limits.ts';
 import { LocalClient } from './local-client.ts';
 import { ManifestShelf } from './manifest-shelf.ts';
 import { PushHub } from './push-hub.ts';
@@ -179,6 +179,7 @@ class RunningCoordinator implements CoordinatorServer {
   async #stop(): Promise<void> {
     const { election, log } = this.#options;
     if (election === undefined) await this.#grpc?.stop();
+    else this.#backend.beginHandOver();
     await this.#leadership.stop();
     if (election !== undefined) {
       await this.#sayWhoLeads(election);
@@ -192,23 +193,30 @@ class RunningCoordinator implements CoordinatorServer {
 
   /** Clients that still come here are told where to go, as soon as that is known. */
   async #sayWhoLeads(election: Election): Promise<void> {
-    const { clock, events } = this.#options;
-    const deadlineMs = clock.nowMs() + FAREWELL_MS;
+    let leader: LeaderInfo | null = null;
     try {
-      if ((await election.candidates()).length === 0) return;
-      while (clock.nowMs() < deadlineMs) {
-        const leader = await election.leader();
-        if (leader !== null) {
-          this.#backend.handedOverTo = leader;
-          this.#grpc?.endSessions();
-          return;
-        }
-        await clock.sleep(FAREWELL_MS / 50);
-      }
+      leader = await this.#successor(election);
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
-      events.emit('warn', 'hand_over_unknown', { message });
+      this.#options.events.emit('warn', 'hand_over_unknown', { message });
     }
+    this.#backend.handedOver(leader);
+    if (leader === null) return;
+    // What waited is answered first; whoever asked nothing is told by the end of its session.
+    await this.#options.clock.sleep(FAREWELL_ANSWER_MS);
+    this.#grpc?.endSessions();
+  }
+
+  async #successor(election: Election): Promise<LeaderInfo | null> {
+    const { clock } = this.#options;
+    const deadlineMs = clock.nowMs() + FAREWELL_MS;
+    if ((await election.candidates()).length === 0) return null;
+    while (clock.nowMs() < deadlineMs) {
+      const leader = await election.leader();
+      if (leader !== null) return leader;
+      await clock.sleep(FAREWELL_MS / 50);
+    }
+    return null;
   }
 
   #newLeadership(): Leadership {

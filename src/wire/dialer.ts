@@ -12,6 +12,8 @@ import { quietGrpcLog } from './grpc-log.ts';
 import {
   BACKOFF_MS_MAX,
   BACKOFF_MS_MIN,
+  CONNECT_TIMEOUT_MS_MAX,
+  CONNECT_TIMEOUT_MS_MIN,
   KEEPALIVE_INTERVAL_MS,
   KEEPALIVE_TIMEOUT_MS,
 } from './limits.ts';
@@ -86,6 +88,16 @@ export class Dialer {
   backoffMs(attempt: number): number {
     const rounds = Math.min(30, Math.floor((attempt - 1) / this.#addresses.length));
     return this.#random.fraction() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** rounds);
+  }
+
+  /**
+   * How long a connection may take after so many that failed: longer from round to round, because a
+   * leader that all nodes come back to at once may need longer than usual, and is not helped by nodes that
+   * hang up and dial again.
+   */
+  connectTimeoutMs(failures: number): number {
+    const rounds = Math.min(30, Math.floor(failures / this.#addresses.length));
+    return Math.min(CONNECT_TIMEOUT_MS_MAX, CONNECT_TIMEOUT_MS_MIN * 2 ** rounds);
   }
 
   close(): void {

@@ -30,8 +30,12 @@ export const CLIENT_REQUESTS_MAX = 4096;
 /** How long a client waits for any one answer. A lease lives as long, so no later answer is of use. */
 export const CALL_TIMEOUT_MS_DEFAULT = 10_000;
 
-/** How long a connection may take until its first answer, before the next address is tried. */
-export const CONNECT_TIMEOUT_MS = 2000;
+/**
+ * How long a connection may take until its first answer, before the next address is tried: at first, and
+ * after all have failed again and again. The longest leaves room for another try within a call's time.
+ */
+export const CONNECT_TIMEOUT_MS_MIN = 2000;
+export const CONNECT_TIMEOUT_MS_MAX = 8000;
 
 /**
  * How long a coordinator may owe answers and say nothing before a client goes elsewhere: longer than a

@@ -18,7 +18,7 @@ import type { TimerHandle } from '../ports/clock.ts';
 import type { Push } from '../ports/coordinator-client.ts';
 import type { Connection } from './dialer.ts';
 import { uint64 } from './fields.ts';
-import { CLIENT_REQUESTS_MAX, CONNECT_TIMEOUT_MS, SILENCE_MS } from './limits.ts';
+import { CLIENT_REQUESTS_MAX, SILENCE_MS } from './limits.ts';
 import { MessageBatcher, unbatched } from './message-batcher.ts';
 import type { WireMessage } from './schema.ts';
 import { asMx8Error, errorOfCall, leaderOf, unavailable } from './status.ts';
@@ -150,8 +150,9 @@ export class SessionClient {
     stream.on('end', () => {
       if (this.#stream === stream) this.#broke(unavailable(address.text, 'it ended the session'));
     });
-    this.#connectTimer = clock.setTimer(CONNECT_TIMEOUT_MS, () => {
-      this.#broke(unavailable(address.text, `nothing within ${CONNECT_TIMEOUT_MS} ms`));
+    const connectMs = dialer.connectTimeoutMs(this.#attempts);
+    this.#connectTimer = clock.setTimer(connectMs, () => {
+      this.#broke(unavailable(address.text, `nothing within ${connectMs} ms`));
     });
     if (this.#hello !== null) {
       // Its answer goes to nobody: whoever asks later on is told by the answers to their own requests.

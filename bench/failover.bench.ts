@@ -1,0 +1,252 @@
+/**
+ * Fail-over with 100 agents and 10,000 live leases, TTL at its default: from kill -9 of the leader to the
+ * first durable call that another accepts, the same for a planned hand-over, and what it costs clients.
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CandidateNews } from './failover-coordinator.ts';
+import { LEASES, type LoadAnswer, type LoadQuestion, machineMs } from './failover-load.ts';
+import { type Benchmark, type BenchRow, benchRow } from './report.ts';
+
+const KILLS = 20;
+const HANDOVERS = 20;
+const WAIT_MS_MAX = 60_000;
+
+export const benchmark: Benchmark = {
+  name: 'fail-over',
+  run: async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'mx8-bench-'));
+    try {
+      return await measure('one machine', join(folder, 'state'));
+    } finally {
+      await rm(folder, { recursive: true, maxRetries: 10, retryDelay: 100 });
+    }
+  },
+};
+
+async function measure(where: string, state: string): Promise<readonly BenchRow[]> {
+  await using pair = await Pair.start(state);
+  const load = await Load.start(pair.url);
+  try {
+    await sleep(5000);
+    const memory = await pair.memory();
+    const planned = await series(HANDOVERS, pair, load, 'SIGTERM');
+    const failedPlanned = (await load.ask(machineMs())).failed;
+    const killed = await series(KILLS, pair, load, 'SIGKILL');
+    const { failed, leases, leasesExpired, callMsMax } = await load.ask(machineMs(), true);
+    const lost = failed.length - failedPlanned.length;
+    return [
+      row(`${where}: kill -9 to the first accepted call, p95`, quantile(killed.first, 0.95), 3, {
+        note: `median ${seconds(quantile(killed.first, 0.5))}, all agents p95 ${seconds(quantile(killed.all, 0.95))}, ${KILLS} fail-overs`,
+      }),
+      row(
+        `${where}: hand-over to the first accepted call, p99`,
+        quantile(planned.first, 0.99),
+        0.3,
+        {
+          note: `median ${seconds(quantile(planned.first, 0.5))}, all agents p99 ${seconds(quantile(planned.all, 0.99))}, ${HANDOVERS} hand-overs`,
+        },
+      ),
+      count(`${where}: calls failed in hand-overs`, failedPlanned.length, failedPlanned[0]),
+      count(`${where}: calls failed after kill -9`, lost, failed[failedPlanned.length]),
+      count(`${where}: leases expired`, leasesExpired, `${leases} live at the end`),
+      row(`${where}: slowest call`, callMsMax / 1000, 30, { note: '3 × the TTL of a lease' }),
+      benchRow({
+        name: `${where}: memory of a standby`,
+        ours: memory.standby / 2 ** 20,
+        limit: memory.leader / 2 ** 20,
+        unit: 'MiB',
+        target: { atMost: 1.1 },
+        note: `the limit is the leader’s; ${LEASES} leases`,
+      }),
+    ];
+  } finally {
+    load.end();
+  }
+}
+
+function row(
+  name: string,
+  ours: number,
+  atMost: number,
+  { note }: { readonly note: string },
+): BenchRow {
+  return benchRow({ name, ours, limit: null, unit: 's', target: { atMost }, note });
+}
+
+function count(name: string, ours: number, note = ''): BenchRow {
+  return benchRow({ name, ours, limit: null, unit: '', target: { atMost: 0 }, note });
+}
+
+interface Series {
+  /** Seconds until the first call was accepted, and until every agent had one. */
+  readonly first: readonly number[];
+  readonly all: readonly number[];
+}
+
+async function series(
+  times: number,
+  pair: Pair,
+  load: Load,
+  signal: 'SIGTERM' | 'SIGKILL',
+): Promise<Series> {
+  const first: number[] = [];
+  const all: number[] = [];
+  for (let time = 0; time < times; time += 1) {
+    const atMs = machineMs();
+    const gone = pair.end(signal);
+    const answer = await load.untilAllAccepted(atMs);
+    first.push(((answer.firstMs ?? Infinity) - atMs) / 1000);
+    all.push(((answer.allMs ?? Infinity) - atMs) / 1000);
+    process.stderr.write(
+      `  ${signal} ${time + 1}: first after ${seconds(first.at(-1) ?? 0)}, all after ${seconds(all.at(-1) ?? 0)}\n`,
+    );
+    await gone;
+    await pair.startStandby();
+    await sleep(500);
+  }
+  return { first, all };
+}
+
+/** The leader and its standby; the one that ends is started again and stands by. */
+class Pair implements AsyncDisposable {
+  readonly #state: string;
+  readonly #ports: readonly number[];
+  readonly #children: (ChildProcess | null)[] = [null, null];
+  #leader = 0;
+
+  private constructor(state: string, ports: readonly number[]) {
+    this.#state = state;
+    this.#ports = ports;
+  }
+
+  static async start(state: string): Promise<Pair> {
+    const pair = new Pair(state, [await freePort(), await freePort()]);
+    await pair.#start(0, 'leader_serving');
+    await pair.startStandby();
+    return pair;
+  }
+
+  get url(): string {
+    return this.#ports.map((port) => `127.0.0.1:${port}`).join(',');
+  }
+
+  /** Ends the leader; resolves when it is gone. The other leads from then on. */
+  async end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#children[this.#leader];
+    if (child === null || child === undefined) throw new Error('nobody leads');
+    this.#children[this.#leader] = null;
+    const exit = once(child, 'exit');
+    child.kill(signal);
+    await exit;
+    this.#leader = 1 - this.#leader;
+  }
+
+  async startStandby(): Promise<void> {
+    await this.#start(1 - this.#leader, 'coordinator_serving');
+  }
+
+  async memory(): Promise<{ readonly leader: number; readonly standby: number }> {
+    const [leader, standby] = await Promise.all(
+      [this.#leader, 1 - this.#leader].map(async (index) => {
+        const child = this.#children[index];
+        if (child === null || child === undefined) throw new Error('a candidate is missing');
+        const said = news(child, 'memory');
+        child.send({});
+        return (await said).rssBytes;
+      }),
+    );
+    return { leader: leader ?? 0, standby: standby ?? 0 };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#children) {
+      if (child === null || child.exitCode !== null) continue;
+      const exit = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exit;
+    }
+  }
+
+  async #start(index: number, until: string): Promise<void> {
+    const path = new URL('failover-coordinator.ts', import.meta.url);
+    const child = fork(path, [this.#state, String(this.#ports[index])]);
+    this.#children[index] = child;
+    await news(child, until);
+  }
+}
+
+class Load {
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+  }
+
+  static async start(coordUrl: string): Promise<Load> {
+    const child = fork(new URL('failover-load.ts', import.meta.url), [coordUrl]);
+    await message(child);
+    return new Load(child);
+  }
+
+  async ask(sinceMs: number, countsLeases = false): Promise<LoadAnswer> {
+    const answer = message(this.#child);
+    this.#child.send({ sinceMs, countsLeases } satisfies LoadQuestion);
+    return (await answer) as LoadAnswer;
+  }
+
+  async untilAllAccepted(sinceMs: number): Promise<LoadAnswer> {
+    for (;;) {
+      const answer = await this.ask(sinceMs);
+      if (answer.allMs !== null || machineMs() > sinceMs + WAIT_MS_MAX) return answer;
+      await sleep(100);
+    }
+  }
+
+  end(): void {
+    this.#child.kill('SIGKILL');
+  }
+}
+
+async function message(child: ChildProcess): Promise<unknown> {
+  const exit = once(child, 'exit').then(() => {
+    throw new Error('a process of the benchmark ended');
+  });
+  exit.catch(() => {
+    // Ended on purpose, after the message.
+  });
+  const [said] = (await Promise.race([once(child, 'message'), exit])) as [unknown];
+  return said;
+}
+
+async function news(child: ChildProcess, event: string): Promise<CandidateNews> {
+  for (;;) {
+    const said = (await message(child)) as CandidateNews;
+    if (said.event === event) return said;
+  }
+}
+
+function quantile(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(part * sorted.length) - 1)] ?? Infinity;
+}
+
+function seconds(value: number): string {
+  return `${value.toFixed(2)} s`;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
