@@ -30,13 +30,22 @@ const spec = testSpec(await manifests.putFiles(1), {
   blockSize: BLOCK,
   worldSize: AGENTS + 1,
 });
-const place = { folder: state, leaderTtlMs: LEADER_TTL_MS_DEFAULT, clock, events };
-const opened = openCoordinatorState({ ...place, keepsPaused: false }, spec);
+const random = nodeRandom();
+const etcd = {
+  etcdCa: null,
+  etcdCert: null,
+  etcdKey: null,
+  etcdUser: null,
+  etcdPasswordFile: null,
+};
+const place = { state, leaderTtlMs: LEADER_TTL_MS_DEFAULT, keepPaused: false, ...etcd };
+const opened = await openCoordinatorState(place, { clock, random, events }, spec);
 const server = await startCoordinator({
-  ...opened,
+  log: opened.log,
+  election: opened.election,
   manifests,
   clock,
-  random: nodeRandom(),
+  random,
   events,
   bind: { host: '127.0.0.1', port: Number(port) },
   jobs: [spec],
@@ -50,7 +59,10 @@ process.on('message', () => {
   tell('memory');
 });
 const stop = (): void => {
-  void server.stop().then(() => process.exit(0));
+  void server
+    .stop()
+    .then(() => opened[Symbol.asyncDispose]())
+    .then(() => process.exit(0));
 };
 process.on('SIGTERM', stop);
 // Nobody is left to measure it.
