@@ -1,0 +1,293 @@
+/**
+ * One node's machine: the real lease holder on a fresh process, with a worker that takes its time,
+ * delivers or stages what the holder was granted, and finalizes. Started again when it ends too early.
+ */
+import { type JobId, manifestHash, type NodeId, nodeId } from '../../../src/core/base/units.ts';
+import { IDLE_STATS } from '../../../src/core/job/job-state.ts';
+import type { Command, JobSpec, Lease, Reply } from '../../../src/core/job/protocol.ts';
+import type {
+  HolderAnswer,
+  HolderCall,
+  HolderEffect,
+  HolderEvent,
+  NodeOutcome,
+} from '../../../src/core/node/holder-protocol.ts';
+import type { HolderState } from '../../../src/core/node/holder-state.ts';
+import { holderWakeMs, newHolder, stepHolder } from '../../../src/core/node/lease-holder.ts';
+import type { Push } from '../../../src/ports/coordinator-client.ts';
+import type { Simulation } from '../simulation.ts';
+import { Process } from '../world/process.ts';
+import { Client } from './client.ts';
+import type { AnswerBody } from './messages.ts';
+
+const CAPS = { maxFetchConcurrency: 1, maxDecodeConcurrency: 1, maxInflightBytes: 1, maxRamBytes: 1 };
+export const OUTPUT_HASH = manifestHash('0a'.repeat(32));
+
+type WithoutTime<T> = T extends unknown ? Omit<T, 'nowMs'> : never;
+
+interface Work {
+  readonly lease: Lease;
+  at: number;
+}
+
+export class Agent {
+  readonly simulation: Simulation;
+  readonly place: number;
+  readonly jobId: JobId;
+  readonly nodeId: NodeId;
+  process: Process;
+  client: Client;
+  holder: HolderState;
+  instanceId: string;
+  outcome: NodeOutcome | null = null;
+  readonly #work: Map<string, Work> = new Map<string, Work>();
+  #wakeMs = Infinity;
+  #isWorkPlanned = false;
+
+  constructor(simulation: Simulation, place: number, name: string, spec: JobSpec) {
+    this.simulation = simulation;
+    this.place = place;
+    this.jobId = spec.jobId;
+    this.nodeId = nodeId(name);
+    const { process, client, holder, instanceId } = this.#make();
+    this.process = process;
+    this.client = client;
+    this.holder = holder;
+    this.instanceId = instanceId;
+  }
+
+  start(): void {
+    this.tell({ type: 'start' });
+  }
+
+  restart(): void {
+    this.process.die();
+    this.#work.clear();
+    this.#wakeMs = Infinity;
+    this.#isWorkPlanned = false;
+    this.outcome = null;
+    const { process, client, holder, instanceId } = this.#make();
+    this.process = process;
+    this.client = client;
+    this.holder = holder;
+    this.instanceId = instanceId;
+    this.start();
+  }
+
+  kill(): void {
+    if (!this.process.isAlive) return;
+    this.simulation.world.say(() => `${this.process.name} is killed`);
+    this.process.die();
+    const { world } = this.simulation;
+    world.after(world.chance.between(20, 400), null, () => {
+      if (!this.process.isAlive && this.simulation.mayStart(this)) this.restart();
+    });
+  }
+
+  get isDone(): boolean {
+    return this.outcome?.type === 'completed';
+  }
+
+  tell(...events: readonly WithoutTime<HolderEvent>[]): void {
+    const nowMs = this.process.nowMs();
+    for (const event of events) {
+      const effects = stepHolder(this.holder, { ...event, nowMs } as HolderEvent);
+      for (const effect of effects) this.#carryOut(effect);
+    }
+    this.client.flush();
+    this.#planWake();
+    this.#planWork();
+  }
+
+  #planWake(): void {
+    const wakeMs = holderWakeMs(this.holder);
+    if (wakeMs === null || wakeMs >= this.#wakeMs) return;
+    this.#wakeMs = wakeMs;
+    const { process } = this;
+    process.setTimer(Math.max(0, wakeMs - process.nowMs()), () => {
+      // A later wake replaced by an earlier one fires for nothing.
+      if (this.#wakeMs > process.nowMs()) return;
+      this.#wakeMs = Infinity;
+      this.tell({ type: 'tick' });
+    });
+  }
+
+  #carryOut(effect: HolderEffect): void {
+    switch (effect.type) {
+      case 'call':
+        this.#call(effect.callId, effect.call);
+        return;
+      case 'lease_started':
+        this.#work.set(effect.lease.leaseId, { lease: effect.lease, at: effect.lease.cursor });
+        return;
+      case 'lease_lost':
+      case 'lease_finished':
+      case 'lease_released':
+        this.#work.delete(effect.leaseId);
+        return;
+      case 'piece_committed':
+        this.simulation.outputs.publish(this.jobId, effect.piece);
+        return;
+      case 'finalize_granted':
+        this.#finalize(effect.finalizeToken);
+        return;
+      case 'ended':
+        this.#end(effect.outcome);
+        return;
+      default:
+    }
+  }
+
+  #call(callId: number, call: HolderCall): void {
+    this.client.ask(this.#asCommand(call), (body) => {
+      if (body.type === 'refused') {
+        const { code, message } = body;
+        this.tell({ type: 'call_failed', callId, code, message });
+      } else this.tell({ type: 'answered', callId, answer: asAnswer(body) });
+    });
+  }
+
+  #asCommand(call: HolderCall): Command {
+    const from = { jobId: this.jobId, nodeId: this.nodeId, instanceId: this.instanceId };
+    switch (call.type) {
+      case 'register':
+        return { type: 'register', ...from, caps: CAPS, resumeFrom: this.simulation.resumeFrom(this) };
+      case 'heartbeat': {
+        const sentAtUnixMs = this.process.unixMs();
+        return { type: 'heartbeat', ...from, stats: IDLE_STATS, sentAtUnixMs };
+      }
+      case 'request_leases':
+        return { type: 'request_lease', ...from, want: call.want, held: call.held };
+      case 'commit':
+        return { ...call.piece, type: 'commit', ...from };
+      default:
+        return { ...call, ...from };
+    }
+  }
+
+  #onPush(push: Push): void {
+    switch (push.type) {
+      case 'lease_revoked':
+        return this.tell({ type: 'lease_revoked', leaseId: push.leaseId, reason: push.reason });
+      case 'job_failed':
+        return this.tell({ type: 'job_failed', code: push.code, message: push.message });
+      case 'drain':
+        return this.tell({ type: 'stop_requesting' });
+      case 'connected':
+        return this.tell({ type: 'connected' });
+      case 'disconnected':
+        return this.tell({ type: 'disconnected' });
+      default:
+        push satisfies never;
+    }
+  }
+
+  #planWork(): void {
+    if (this.#isWorkPlanned || this.#work.size === 0) return;
+    this.#isWorkPlanned = true;
+    const { workMs } = this.simulation.world.scene;
+    this.process.later(this.simulation.world.chance.between(workMs >> 1, workMs), () => {
+      this.#isWorkPlanned = false;
+      this.#doWork();
+    });
+  }
+
+  /** Delivers a part of what is held, some leases at once. */
+  #doWork(): void {
+    const { world } = this.simulation;
+    const { workAtOnce, partly } = world.scene;
+    // The tick first, so that a lease whose time has run out takes nothing more that was done on it.
+    this.tell({ type: 'tick' });
+    const events: WithoutTime<HolderEvent>[] = [];
+    let left = workAtOnce;
+    for (const work of this.#work.values()) {
+      const { end } = work.lease.range;
+      if (work.at >= end) continue;
+      if (left === 0) break;
+      left -= 1;
+      const rest = end - work.at;
+      const count = rest > 1 && world.chance.happens(partly) ? world.chance.between(1, rest - 1) : rest;
+      events.push(this.#deliver(work, count));
+      work.at += count;
+    }
+    this.tell(...events);
+  }
+
+  #deliver({ lease, at }: Work, count: number): WithoutTime<HolderEvent> {
+    const { simulation, jobId } = this;
+    const { leaseId } = lease;
+    const end = at + count;
+    simulation.checkDelivery(this, leaseId, at, end);
+    if (this.holder.spec?.commitsOutputs !== true) {
+      return { type: 'delivered', leaseId, cursor: end, samples: count, bytes: count };
+    }
+    const { chance, scene } = simulation.world;
+    const quarantined = chance.happens(scene.quarantines) ? [at + chance.below(count)] : [];
+    const rows = count - quarantined.length;
+    const piece = { leaseId, start: at, end, rows, bytes: rows, quarantined };
+    simulation.outputs.stage(jobId, this.nodeId, piece);
+    return { type: 'piece_staged', piece };
+  }
+
+  #finalize(finalizeToken: string): void {
+    this.client.ask({ type: 'pieces', jobId: this.jobId }, (body: AnswerBody) => {
+      if (body.type !== 'pieces') {
+        this.process.later(100, () => {
+          this.#finalize(finalizeToken);
+          this.client.flush();
+        });
+        return;
+      }
+      this.simulation.outputs.finalize(this.jobId, body.pieces);
+      this.tell({ type: 'finalized', finalizeToken, outputManifestHash: OUTPUT_HASH });
+    });
+  }
+
+  #end(outcome: NodeOutcome): void {
+    const { simulation, process } = this;
+    const { world } = simulation;
+    this.outcome = outcome;
+    this.#work.clear();
+    world.say(() => `${process.name} ends: ${JSON.stringify(outcome)}`);
+    simulation.checkOutcome(this, outcome);
+    if (outcome.type === 'completed') return;
+    world.after(world.chance.between(100, 400), null, () => {
+      if (this.process === process && simulation.mayStart(this)) this.restart();
+    });
+  }
+
+  #make(): { process: Process; client: Client; holder: HolderState; instanceId: string } {
+    const { simulation, place } = this;
+    const { world } = simulation;
+    simulation.starts += 1;
+    const instanceId = `${this.nodeId}#${simulation.starts}`;
+    const process = new Process(world, instanceId, place, simulation.clockRate());
+    const client = new Client(world, simulation.network, simulation.coordinators, process, {
+      onPush: (push) => {
+        if (this.process === process) this.#onPush(push);
+      },
+    });
+    const options = {
+      want: world.scene.want,
+      progressIntervalMs: 600,
+      finalizes: true,
+      nodeIdBusyMaxMs: null,
+      seed: world.chance.draw(),
+    };
+    return { process, client, holder: newHolder(options, process.nowMs()), instanceId };
+  }
+}
+
+function asAnswer(body: Exclude<AnswerBody, { readonly type: 'refused' }>): HolderAnswer {
+  const reply = body as Reply;
+  switch (reply.type) {
+    case 'registered':
+    case 'leases':
+    case 'accepted':
+    case 'finalize':
+    case 'ok':
+      return reply;
+    default:
+      throw new Error(`unexpected reply ${reply.type}`);
+  }
+}

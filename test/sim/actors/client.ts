@@ -1,0 +1,137 @@
+/**
+ * A client's way to the coordinators: it knows all of them, follows the hint of one that does not lead,
+ * goes on to the next when nobody answers in time, and repeats nothing by itself but what a hint sends
+ * elsewhere. A model of `src/wire`'s client; the machines above it are the real ones.
+ */
+import type { Network } from '../world/network.ts';
+import type { Process } from '../world/process.ts';
+import type { World } from '../world/world.ts';
+import type { Coordinator } from './coordinator.ts';
+import type { Answer, AnswerBody, ClientEnd, Request } from './messages.ts';
+import type { Push } from '../../../src/ports/coordinator-client.ts';
+
+/** How long a client waits for an answer before it holds the coordinator for gone. */
+const CALL_TIMEOUT_MS = 700;
+const HINTS_MAX = 3;
+
+interface Pending {
+  readonly request: Request;
+  readonly onAnswer: (body: AnswerBody) => void;
+  hintsLeft: number;
+}
+
+export interface ClientEvents {
+  onPush(push: Push): void;
+}
+
+export class Client implements ClientEnd {
+  readonly #world: World;
+  readonly #network: Network;
+  readonly #coordinators: readonly Coordinator[];
+  readonly process: Process;
+  readonly #events: ClientEvents;
+  readonly #pending: Map<number, Pending> = new Map<number, Pending>();
+  #outbox: Request[] = [];
+  #nextRequestId = 1;
+  target: number;
+
+  constructor(
+    world: World,
+    network: Network,
+    coordinators: readonly Coordinator[],
+    process: Process,
+    events: ClientEvents,
+  ) {
+    this.#world = world;
+    this.#network = network;
+    this.#coordinators = coordinators;
+    this.process = process;
+    this.#events = events;
+    this.target = world.chance.below(coordinators.length);
+  }
+
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  /** Sent with the next `flush`. */
+  ask(ask: Request['ask'], onAnswer: (body: AnswerBody) => void): void {
+    const requestId = this.#nextRequestId;
+    this.#nextRequestId += 1;
+    const request = { requestId, ask };
+    this.#pending.set(requestId, { request, onAnswer, hintsLeft: HINTS_MAX });
+    this.#outbox.push(request);
+  }
+
+  flush(): void {
+    if (this.#outbox.length === 0) return;
+    const requests = this.#outbox;
+    this.#outbox = [];
+    this.#send(requests);
+  }
+
+  onAnswers(answers: readonly Answer[], from: number): void {
+    const again: Request[] = [];
+    for (const { requestId, body, leader } of answers) {
+      const pending = this.#pending.get(requestId);
+      if (pending === undefined) continue;
+      const isElsewhere = body.type === 'refused' && body.code === 'not_leader';
+      if (isElsewhere && leader !== null && leader !== from && pending.hintsLeft > 0) {
+        pending.hintsLeft -= 1;
+        this.target = leader;
+        again.push(pending.request);
+        continue;
+      }
+      this.#pending.delete(requestId);
+      if (isElsewhere && from === this.target) this.#next();
+      pending.onAnswer(body);
+    }
+    if (again.length > 0) this.#send(again);
+    this.flush();
+  }
+
+  onPush(push: Push): void {
+    this.#events.onPush(push);
+  }
+
+  /** The connection to coordinator `place` broke, and both ends know. */
+  onReset(place: number): void {
+    if (this.target !== place) return;
+    this.#next();
+    this.#giveUp([...this.#pending.keys()]);
+    this.#events.onPush({ type: 'disconnected', code: 'coordinator_unavailable', message: 'reset' });
+    this.process.later(this.#network.delayMs() * 2, () => this.#events.onPush({ type: 'connected' }));
+  }
+
+  #send(requests: readonly Request[]): void {
+    const coordinator = this.#coordinators[this.target];
+    if (coordinator === undefined) return;
+    const from = this.process.place;
+    this.#network.send(from, coordinator.process, coordinator.place, () => {
+      coordinator.receive(this, requests);
+    });
+    const ids = requests.map(({ requestId }) => requestId);
+    const asked = this.target;
+    this.process.setTimer(CALL_TIMEOUT_MS, () => {
+      const left = ids.filter((id) => this.#pending.has(id));
+      if (left.length === 0) return;
+      if (this.target === asked) this.#next();
+      this.#giveUp(left);
+    });
+  }
+
+  #giveUp(ids: readonly number[]): void {
+    for (const id of ids) {
+      const pending = this.#pending.get(id);
+      if (pending === undefined) continue;
+      this.#pending.delete(id);
+      const message = 'no coordinator answered in time';
+      pending.onAnswer({ type: 'refused', code: 'coordinator_unavailable', message });
+    }
+    this.flush();
+  }
+
+  #next(): void {
+    this.target = (this.target + 1) % this.#coordinators.length;
+  }
+}

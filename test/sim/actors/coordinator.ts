@@ -1,0 +1,270 @@
+/**
+ * One coordinator's machine: it starts the real candidacy and writer on a fresh process, hands requests
+ * to the real back end, and is started again when it ends. What is missing to a real one is gRPC.
+ */
+import { Mx8Error } from '../../../src/core/base/errors.ts';
+import type { JobId, NodeId } from '../../../src/core/base/units.ts';
+import type { Command, CommittedPiece } from '../../../src/core/job/protocol.ts';
+import { Candidacy } from '../../../src/coordinator/candidacy.ts';
+import { ManifestShelf } from '../../../src/coordinator/manifest-shelf.ts';
+import { PushHub } from '../../../src/coordinator/push-hub.ts';
+import { RoleBackend } from '../../../src/coordinator/role-backend.ts';
+import { MemoryManifestStore } from '../../../src/testing/memory-manifest-store.ts';
+import { TICK_MS } from '../scene.ts';
+import type { Simulation } from '../simulation.ts';
+import { Process } from '../world/process.ts';
+import { WatchedLog } from '../world/watched-log.ts';
+import { WatchedElection } from '../world/watched-election.ts';
+import { phaseBit } from '../world/coverage.ts';
+import type { Client } from './client.ts';
+import type { Answer, AnswerBody, Request } from './messages.ts';
+
+const MANIFESTS = new ManifestShelf(new MemoryManifestStore());
+
+export class Coordinator {
+  readonly simulation: Simulation;
+  readonly place: number;
+  process: Process;
+  log: WatchedLog;
+  election: WatchedElection;
+  candidacy: Candidacy;
+  #backend: RoleBackend;
+  #hub: PushHub;
+  /** Answers that leave at the end of this event, by client. */
+  #outbox: Map<Client, Answer[]> = new Map<Client, Answer[]>();
+  readonly #subscriptions: Map<string, () => void> = new Map<string, () => void>();
+  /** Epoch it served in when last looked at, and since when. */
+  servedEpoch = 0;
+  servingSinceMs = 0;
+  tookOverLeases = false;
+  answersUntilMs = 0;
+  /** Commands handed to the writer and not answered yet. */
+  waiting = 0;
+
+  constructor(simulation: Simulation, place: number) {
+    this.simulation = simulation;
+    this.place = place;
+    const started = this.#make();
+    this.process = started.process;
+    this.log = started.log;
+    this.election = started.election;
+    this.candidacy = started.candidacy;
+    this.#hub = started.hub;
+    this.#backend = started.backend;
+  }
+
+  /** A new process, with nothing of the former one. */
+  restart(): void {
+    const started = this.#make();
+    this.process = started.process;
+    this.log = started.log;
+    this.election = started.election;
+    this.candidacy = started.candidacy;
+    this.#hub = started.hub;
+    this.#backend = started.backend;
+    this.#outbox = new Map();
+    this.#subscriptions.clear();
+    this.servedEpoch = 0;
+    this.waiting = 0;
+    this.start();
+  }
+
+  start(): void {
+    const { process } = this;
+    this.simulation.world.say(() => `${process.name} starts`);
+    this.candidacy.start().catch((error: unknown) => this.#ended(process, error));
+  }
+
+  /** Ends it at once, as kill -9 does; it is started again after a while. */
+  kill(): void {
+    const { process } = this;
+    if (!process.isAlive) return;
+    this.simulation.world.say(() => `${process.name} is killed`);
+    process.die();
+    this.simulation.resetClientsOf(this.place);
+    this.#startAgain();
+  }
+
+  /** Hands over and ends, as SIGTERM does. */
+  handOver(): void {
+    const { process } = this;
+    if (!process.isAlive) return;
+    this.simulation.world.say(() => `${process.name} hands over`);
+    void this.candidacy.stop();
+  }
+
+  get leads(): boolean {
+    return this.process.isAlive && this.candidacy.view.role === 'leader';
+  }
+
+  /** Bits of the phases that it is in. */
+  get phases(): number {
+    if (!this.process.isAlive) return 0;
+    const { world, truth } = this.simulation;
+    const { operation, nonce } = this.log;
+    let bits = 0;
+    if (this.leads) {
+      const isYoung = world.nowMs - this.servingSinceMs < 1000;
+      if (this.tookOverLeases && isYoung) bits |= phaseBit('take-over with live leases');
+      if (world.nowMs <= this.answersUntilMs) bits |= phaseBit('append to answer');
+    } else if (this.election.isElected) bits |= phaseBit('claim to replay');
+    else bits |= phaseBit('before claim');
+    if (operation === 'append') {
+      const isThere = truth.nonces.has(nonce);
+      bits |= phaseBit(isThere ? 'outcome unknown' : 'append in flight');
+      if (this.simulation.isNearlyDone) bits |= phaseBit('commit of the last range');
+    } else if (operation === 'snapshot') bits |= phaseBit('snapshot');
+    else if (operation === 'trim') bits |= phaseBit('trim');
+    return bits;
+  }
+
+  receive(client: Client, requests: readonly Request[]): void {
+    for (const request of requests) this.#take(client, request);
+  }
+
+  disconnect(jobId: JobId, nodeId: NodeId, instanceId: string): void {
+    const backend = this.#backend;
+    backend.submit({ type: 'disconnect', jobId, nodeId, instanceId }).catch(() => null);
+  }
+
+  #take(client: Client, request: Request): void {
+    const { process, simulation } = this;
+    const { ask } = request;
+    const backend = this.#backend;
+    if (ask.type === 'register') this.#subscribe(client, ask);
+    this.waiting += 1;
+    const askedAtMs = process.nowMs();
+    const done = (body: AnswerBody): void => {
+      if (this.process === process) this.waiting -= 1;
+      this.#post(client, process, request, body, askedAtMs);
+    };
+    const failed = (cause: unknown): void => {
+      if (cause instanceof Mx8Error) {
+        done({ type: 'refused', code: cause.code, message: cause.message });
+      } else simulation.world.fail('no bugs', `a call ended in ${String(cause)}`);
+    };
+    if (ask.type === 'pieces') {
+      piecesOf(backend, ask.jobId as JobId).then((pieces) => done({ type: 'pieces', pieces }), failed);
+    } else backend.submit(ask).then(done, failed);
+  }
+
+  #subscribe(client: Client, command: Extract<Command, { type: 'register' }>): void {
+    const { jobId, nodeId, instanceId } = command;
+    const key = `${jobId} ${nodeId} ${instanceId ?? ''}`;
+    this.#subscriptions.get(key)?.();
+    const { process, simulation } = this;
+    const unsubscribe = this.#hub.subscribe(jobId, nodeId, (push) => {
+      if (!process.isAlive) return;
+      simulation.network.send(this.place, client.process, this.place, () => client.onPush(push));
+    });
+    this.#subscriptions.set(key, unsubscribe);
+  }
+
+  /** An answer leaves once everything of this moment has settled, unless the process died with it. */
+  #post(
+    client: Client,
+    process: Process,
+    { requestId, ask }: Request,
+    body: AnswerBody,
+    askedAtMs: number,
+  ): void {
+    if (!process.isAlive || this.process !== process) return;
+    const { simulation } = this;
+    const hint = this.#backendHint();
+    const answer = { requestId, body, leader: hint };
+    const waiting = this.#outbox.get(client);
+    simulation.checkAnswer(this, ask, body, askedAtMs);
+    if (waiting !== undefined) {
+      waiting.push(answer);
+      return;
+    }
+    const answers = [answer];
+    const outbox = this.#outbox;
+    outbox.set(client, answers);
+    simulation.world.onceSettled(() => {
+      outbox.delete(client);
+      process.later(0, () => {
+        this.answersUntilMs = simulation.world.nowMs + simulation.world.scene.networkDelayMs;
+        simulation.network.send(this.place, client.process, this.place, () => {
+          client.onAnswers(answers, this.place);
+        });
+      });
+    });
+  }
+
+  #backendHint(): number | null {
+    const leader = (this.#backend.handedOverTo ?? this.candidacy.view.leader)?.address;
+    return leader === undefined ? null : Number(leader);
+  }
+
+  #startAgain(): void {
+    const { world } = this.simulation;
+    world.after(world.chance.between(30, 500), null, () => {
+      if (!this.process.isAlive) this.restart();
+    });
+  }
+
+  #ended(process: Process, error: unknown): void {
+    if (!process.isAlive || this.process !== process) return;
+    const { world } = this.simulation;
+    world.say(() => `${process.name} ends: ${String(error)}`);
+    if (error !== null) this.simulation.checkEnd(error);
+    process.die();
+    this.simulation.resetClientsOf(this.place);
+    this.#startAgain();
+  }
+
+  #make(): {
+    process: Process;
+    log: WatchedLog;
+    election: WatchedElection;
+    candidacy: Candidacy;
+    hub: PushHub;
+    backend: RoleBackend;
+  } {
+    const { simulation, place } = this;
+    const { world } = simulation;
+    simulation.starts += 1;
+    const who = `c${place}#${simulation.starts}`;
+    const process = new Process(world, who, place, simulation.clockRate());
+    const changed = (): void => simulation.onPhase(this, process);
+    const log = new WatchedLog(simulation.openLog(process), world, simulation.truth, changed);
+    const election = new WatchedElection(simulation.openElection(process), process, changed);
+    const hub = new PushHub();
+    const events = { emit: simulation.logEvent(process) };
+    const address = (): string => String(place);
+    const chance = world.chance;
+    const candidacy = new Candidacy({
+      log,
+      election,
+      clock: process,
+      random: { fraction: () => chance.below(1000) / 1000, bytes: (count) => chance.bytes(count) },
+      events,
+      tickIntervalMs: TICK_MS,
+      snapshotEntries: world.scene.snapshotEntries,
+      who,
+      address,
+      prepare: async (writer) => {
+        simulation.onClaimed(this, writer);
+      },
+      onFacts: (facts) => hub.publish(facts),
+      onLeft: () => process.isAlive && simulation.resetClientsOf(place),
+      onEnded: (error) => this.#ended(process, error),
+    });
+    const backend = new RoleBackend({
+      leadership: candidacy,
+      shelf: MANIFESTS,
+      hub,
+      clock: process,
+      events,
+      address,
+    });
+    return { process, log, election, candidacy, hub, backend };
+  }
+}
+
+async function piecesOf(backend: RoleBackend, jobId: JobId): Promise<readonly CommittedPiece[]> {
+  const all: CommittedPiece[] = [];
+  for await (const pieces of backend.committedPieces(jobId)) all.push(...pieces);
+  return all;
+}

@@ -1,0 +1,139 @@
+/**
+ * Invariants 3, 13, 14: an answer rests on what is durable, for ever. Each kind of answer is held against
+ * the twin of its job at the moment at which it leaves the coordinator.
+ */
+import type { Command, Reply } from '../../../src/core/job/protocol.ts';
+import type { JobTwin } from '../truth/job-twin.ts';
+import type { Truth } from '../truth/truth.ts';
+import type { World } from '../world/world.ts';
+
+const NAME = 'answered is durable';
+
+type Fail = (message: string) => void;
+type OfNode = Extract<Command, { readonly nodeId: unknown }>;
+
+/** `epoch` is the one in which the coordinator serves that answers. */
+export function checkAnswerIsDurable(
+  world: World,
+  truth: Truth,
+  epoch: number,
+  command: Command,
+  reply: Reply,
+): void {
+  const fail: Fail = (message) => world.fail(NAME, `${command.type}: ${message}`);
+  if (reply.type === 'refused' || command.type === 'tick') return;
+  if (command.type === 'create_job') {
+    if (reply.type !== 'job_created' || reply.spec.jobId !== command.spec.jobId) {
+      fail(`asked for ${command.spec.jobId}, answered ${JSON.stringify(reply.type)}`);
+    }
+    if (!truth.jobs.has(command.spec.jobId)) fail(`${command.spec.jobId} is not in the log`);
+    return;
+  }
+  const twin = truth.jobs.get(command.jobId);
+  if (twin === undefined) return fail(`no job ${command.jobId} is in the log`);
+  if ('nodeId' in command) checkForNode(twin, command, reply, truth.epoch === epoch, world, fail);
+  else checkForJob(twin, command, truth.epoch === epoch, fail);
+}
+
+function checkForJob(twin: JobTwin, command: Command, isLatest: boolean, fail: Fail): void {
+  if (command.type === 'drain_job' && isLatest && twin.phase === 'running') {
+    fail('the job runs on');
+  }
+  if (command.type === 'resume_job' && isLatest) {
+    if (twin.phase === 'failed' || twin.phase === 'draining') fail(`the job is ${twin.phase}`);
+  }
+}
+
+function checkForNode(
+  twin: JobTwin,
+  command: OfNode,
+  reply: Reply,
+  isLatest: boolean,
+  world: World,
+  fail: Fail,
+): void {
+  switch (reply.type) {
+    case 'registered': {
+      const node = twin.nodes.get(command.nodeId);
+      if (isLatest && node?.instance !== command.instanceId) fail(`${command.nodeId} is no member`);
+      if (isLatest && node?.rank !== reply.assignedRank) fail(`${command.nodeId} has another rank`);
+      if (reply.jobReady && !twin.isReady) fail('the barrier was not passed');
+      if (command.type === 'register' && command.resumeFrom.length > 0) checkResumed(twin, world);
+      return;
+    }
+    case 'leases':
+      for (const lease of reply.leases) {
+        const there = twin.leases.get(lease.leaseId);
+        if (there === undefined) fail(`lease ${lease.leaseId} was not granted`);
+        else if (there.node !== command.nodeId) fail(`lease ${lease.leaseId} is of ${there.node}`);
+        else if (there.start !== lease.range.start || there.end !== lease.range.end) {
+          fail(`lease ${lease.leaseId} has another range`);
+        }
+      }
+      if (reply.jobDrained && reply.phase === 'running' && !twin.isDrained) {
+        fail('called drained with samples left');
+      }
+      if (reply.phase === 'completed' && twin.phase !== 'completed') fail('called completed');
+      return;
+    case 'accepted':
+      checkAccepted(twin, command, fail);
+      return;
+    case 'finalize':
+      if (reply.finalizeToken !== null) {
+        const node = twin.finalizeTokens.get(reply.finalizeToken);
+        if (node !== command.nodeId) fail(`the token ${reply.finalizeToken} is not of this node`);
+      }
+      if (reply.phase === 'completed' && twin.phase !== 'completed') fail('called completed');
+      return;
+    case 'ok':
+      checkOk(twin, command, isLatest, fail);
+      return;
+    default:
+  }
+}
+
+function checkAccepted(twin: JobTwin, command: OfNode, fail: Fail): void {
+  if (command.type === 'commit') {
+    const key = `${command.leaseId}:${command.start}-${command.end}`;
+    if (!twin.pieces.has(key)) fail(`${key} is not committed`);
+    return;
+  }
+  if (command.type !== 'progress' || twin.spec.commitsOutputs) return;
+  const lease = twin.leases.get(command.leaseId);
+  if (lease === undefined || lease.cursor < command.cursor) {
+    fail(`lease ${command.leaseId} is not at ${command.cursor}`);
+  }
+}
+
+function checkOk(twin: JobTwin, command: OfNode, isLatest: boolean, fail: Fail): void {
+  switch (command.type) {
+    case 'release': {
+      const lease = twin.leases.get(command.leaseId);
+      if (lease?.ended === null) fail(`lease ${command.leaseId} still lives`);
+      return;
+    }
+    case 'leave':
+      if (isLatest && twin.nodes.get(command.nodeId)?.instance === command.instanceId) {
+        fail(`${command.nodeId} is still a member`);
+      }
+      return;
+    case 'fail_job':
+      if (twin.timesFailed === 0 && twin.phase !== 'completed') fail('the job did not fail');
+      return;
+    case 'complete_job':
+      if (twin.phase !== 'completed') fail('the job is not completed');
+      return;
+    default:
+  }
+}
+
+/** Invariant 21: who was let in with a checkpoint finds all of it done. */
+function checkResumed(twin: JobTwin, world: World): void {
+  for (const [start, end] of world.scene.resumed) {
+    for (let sample = start; sample < end; sample += 1) {
+      if (twin.done[sample] === 1) continue;
+      world.fail('resume is all or nothing', `sample ${sample} of the checkpoint is not done`);
+      return;
+    }
+  }
+}

@@ -1,0 +1,18 @@
+/** Invariant 26: what waits is bounded; and no node holds more leases than it asked for (14). */
+import type { Coordinator } from '../actors/coordinator.ts';
+import type { LandedRecord } from '../truth/truth.ts';
+import type { World } from '../world/world.ts';
+
+export function checkQueue(coordinator: Coordinator, batchMax: number): void {
+  const { world } = coordinator.simulation;
+  const most = world.scene.queueMax + batchMax;
+  if (coordinator.waiting <= most) return;
+  world.fail('queues are bounded', `${coordinator.waiting} requests wait, at most ${most} may`);
+}
+
+export function checkWant(world: World, { record, twin }: LandedRecord): void {
+  if (record.type !== 'lease_granted') return;
+  const held = twin?.nodes.get(record.node)?.live.size ?? 0;
+  const { want } = world.scene;
+  if (held >= want) world.fail('one effect per request', `${record.node} gets more than ${want} leases`);
+}

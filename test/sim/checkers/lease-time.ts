@@ -1,0 +1,69 @@
+/**
+ * Invariants 16, 18: a lease ends by time only a full TTL, on the clock of the coordinator that ends
+ * it, after that coordinator began to serve and after the last renewal that it acknowledged; and its
+ * node has stopped work on it by then.
+ */
+import type { Process } from '../world/process.ts';
+import type { World } from '../world/world.ts';
+import type { LandedRecord, Truth } from '../truth/truth.ts';
+import type { Agent } from '../actors/agent.ts';
+
+interface Reign {
+  readonly process: Process;
+  readonly sinceMs: number;
+}
+
+export class LeaseTime {
+  readonly #world: World;
+  readonly #truth: Truth;
+  readonly #reigns: Map<number, Reign> = new Map<number, Reign>();
+  /** By lease: the reign's epoch and its clock when a renewal came that was acknowledged. */
+  readonly #renewed: Map<string, { readonly epoch: number; readonly atMs: number }> = new Map<
+    string,
+    { readonly epoch: number; readonly atMs: number }
+  >();
+
+  constructor(world: World, truth: Truth) {
+    this.#world = world;
+    this.#truth = truth;
+  }
+
+  /** A coordinator has claimed the epoch and replayed the log. */
+  begin(epoch: number, process: Process): void {
+    this.#reigns.set(epoch, { process, sinceMs: process.nowMs() });
+  }
+
+  acknowledged(leaseId: string, epoch: number, askedAtMs: number): void {
+    const before = this.#renewed.get(leaseId);
+    if (before !== undefined && before.epoch === epoch && before.atMs >= askedAtMs) return;
+    this.#renewed.set(leaseId, { epoch, atMs: askedAtMs });
+  }
+
+  onRecord({ record, epoch, twin }: LandedRecord): void {
+    if (record.type !== 'lease_returned' || record.why !== 'expired' || twin === null) return;
+    const reign = this.#reigns.get(epoch);
+    if (reign === undefined) return;
+    const renewed = this.#renewed.get(record.lease);
+    const sinceMs = Math.max(reign.sinceMs, renewed?.epoch === epoch ? renewed.atMs : -Infinity);
+    const livedMs = reign.process.nowMs() - sinceMs;
+    if (livedMs >= twin.spec.leaseTtlMs) return;
+    this.#world.fail(
+      'no lease expires early',
+      `${record.lease} expires ${Math.round(livedMs)} ms after a renewal or the take-over`,
+    );
+  }
+
+  /** A node delivers samples of a lease that it holds for live. */
+  checkDelivery(agent: Agent, leaseId: string, start: number, end: number): void {
+    const lease = this.#truth.jobs.get(agent.jobId)?.leases.get(leaseId);
+    const name = 'a node keeps to its lease';
+    const what = `${agent.process.name} delivers [${start}, ${end}) of lease ${leaseId}`;
+    if (lease === undefined || lease.node !== agent.nodeId) {
+      this.#world.fail(name, `${what}, which it was not granted`);
+    } else if (start < lease.start || end > lease.end) {
+      this.#world.fail(name, `${what}, which ends at ${lease.end}`);
+    } else if (lease.ended === 'expired' && !this.#world.scene.wildClocks) {
+      this.#world.fail(name, `${what}, which has expired`);
+    }
+  }
+}

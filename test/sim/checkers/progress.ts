@@ -1,0 +1,62 @@
+/**
+ * Invariants 27 to 32, once everything is healed: there is a leader and it stays, every job drains and
+ * completes, every node ends, every call is decided, standbys catch up.
+ */
+import { LEADER_TTL_MS, LEASE_TTL_MS } from '../scene.ts';
+import type { Simulation } from '../simulation.ts';
+
+const NAME = 'progress';
+/** Restarts, and entries of former candidates that have to run out first. */
+const RESTART_MS = 600;
+/** What is left of the work, after whatever the faults left behind has timed out. */
+const WORK_MS = 25_000;
+
+export class Progress {
+  readonly #simulation: Simulation;
+  #settledMs = 0;
+  #epoch = 0;
+
+  constructor(simulation: Simulation) {
+    this.#simulation = simulation;
+  }
+
+  /** From now on nothing fails any more; what was paused goes on by `settledMs`. */
+  begin(settledMs: number): void {
+    const { world } = this.#simulation;
+    this.#settledMs = settledMs;
+    const leaderMs = settledMs + 2 * LEADER_TTL_MS + RESTART_MS;
+    world.after(leaderMs - world.nowMs, null, () => this.#expectLeader());
+    const endMs = settledMs + 2 * LEASE_TTL_MS + WORK_MS;
+    world.after(endMs - world.nowMs, null, () => {
+      world.fail(NAME, `${endMs - settledMs} ms after all faults: ${this.#simulation.describe()}`);
+    });
+  }
+
+  #expectLeader(): void {
+    const { coordinators, world, truth } = this.#simulation;
+    if (world.isOver) return;
+    const leaders = coordinators.filter((coordinator) => coordinator.leads);
+    if (leaders.length !== 1) {
+      world.fail(NAME, `${leaders.length} leaders ${world.nowMs - this.#settledMs} ms after all faults`);
+    }
+    this.#epoch = truth.epoch;
+  }
+
+  /** At the end of a world. */
+  end(): void {
+    const { coordinators, world, truth, agents } = this.#simulation;
+    if (this.#epoch !== 0 && truth.epoch !== this.#epoch) {
+      world.fail(NAME, `the lead changed from epoch ${this.#epoch} to ${truth.epoch} without a fault`);
+    }
+    for (const { candidacy, process } of coordinators) {
+      if (!process.isAlive || candidacy.view.appliedSeq === truth.tailSeq) continue;
+      world.fail(
+        NAME,
+        `${process.name} stands at ${candidacy.view.appliedSeq} of ${truth.tailSeq} entries`,
+      );
+    }
+    for (const { client, process } of agents) {
+      if (client.pendingCount > 0) world.fail(NAME, `a call of ${process.name} was never decided`);
+    }
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * What kind of world a seed stands for: sizes, what the jobs are, which faults there are and how often.
+ * Each seed has some of the faults and not all: many faults at once hide what few would show.
+ */
+import { jobId, manifestHash } from '../../src/core/base/units.ts';
+import { encodeCheckpoint } from '../../src/core/job/checkpoint.ts';
+import type { JobSpec } from '../../src/core/job/protocol.ts';
+import { Chance } from './world/chance.ts';
+
+export const LEASE_TTL_MS = 2000;
+export const LEADER_TTL_MS = 1200;
+export const TICK_MS = 150;
+
+export interface FaultRates {
+  /** Of a thousand messages between nodes and coordinators. */
+  readonly lost: number;
+  readonly doubled: number;
+  readonly late: number;
+  /** Of a thousand calls of the store. */
+  readonly storeAnswerLost: number;
+  readonly storeRequestLost: number;
+  readonly storeRequestLate: number;
+  readonly storeRefused: number;
+  readonly storeWriteFailed: number;
+  /** Of a thousand moments at which a coordinator's phase changed: something strikes it right there. */
+  readonly aimed: number;
+  /** Milliseconds between two faults that strike at any time; 0 for none. */
+  readonly everyMs: number;
+}
+
+export type Strike =
+  | 'kill coordinator'
+  | 'short pause'
+  | 'long pause'
+  | 'stall'
+  | 'wall clock'
+  | 'monotonic clock'
+  | 'cut store'
+  | 'cut nodes'
+  | 'one way'
+  | 'reset'
+  | 'kill node'
+  | 'pause node'
+  | 'cut node'
+  | 'double id'
+  | 'hand over'
+  | 'rolling restart'
+  | 'revoke lead';
+
+const STRIKES: readonly Strike[] = [
+  'kill coordinator',
+  'short pause',
+  'long pause',
+  'stall',
+  'wall clock',
+  'monotonic clock',
+  'cut store',
+  'cut nodes',
+  'one way',
+  'reset',
+  'kill node',
+  'pause node',
+  'cut node',
+  'double id',
+  'hand over',
+  'rolling restart',
+  'revoke lead',
+];
+
+/** What an operator does while the job runs. */
+export type Intervention = 'drain' | 'fail' | 'begin run';
+
+export interface Scene {
+  readonly seed: number;
+  readonly coordinators: number;
+  readonly nodes: number;
+  /** One job, or two on the same data. */
+  readonly jobs: readonly JobSpec[];
+  /** A checkpoint that the nodes of the first job register with; empty for none. */
+  readonly resumeFrom: Uint8Array;
+  readonly resumed: readonly (readonly [number, number])[];
+  /** Shared by all on one machine, or of several machines in etcd's model. */
+  readonly store: 'one machine' | 'many machines';
+  readonly want: number;
+  readonly workMs: number;
+  /** Leases a node works on in one go, and how often it does only part of one. */
+  readonly workAtOnce: number;
+  readonly partly: number;
+  readonly quarantines: number;
+  readonly snapshotEntries: number;
+  readonly queueMax: number;
+  readonly storeDelayMs: number;
+  readonly networkDelayMs: number;
+  /** How far the rates of the machines' clocks are from the world's, in parts of a thousand. */
+  readonly driftPermille: number;
+  /** Clocks beyond what leases are built for: nothing may go wrong but deliveries that overlap. */
+  readonly wildClocks: boolean;
+  readonly strikes: readonly Strike[];
+  readonly rates: FaultRates;
+  readonly interventions: readonly Intervention[];
+  /** When everything is healed. */
+  readonly healAtMs: number;
+}
+
+const HASH = manifestHash('5e'.repeat(32));
+
+export function sceneOf(seed: number): Scene {
+  const chance = new Chance(seed ^ 0x5ca1ab1e);
+  const blockSize = chance.between(1, 4);
+  const base = specOf(chance, seed, blockSize);
+  const twoJobs = chance.happens(150);
+  const jobs = twoJobs ? splitJobs(base, blockSize) : [base];
+  const resumed = !twoJobs && !base.commitsOutputs && chance.happens(200) ? doneOf(chance, base) : [];
+  const wildClocks = chance.happens(60);
+  return {
+    seed,
+    coordinators: 3,
+    nodes: 5,
+    jobs,
+    resumed,
+    resumeFrom: resumed.length === 0 ? new Uint8Array(0) : checkpointOf(base, resumed),
+    store: 'one machine',
+    want: chance.between(8, 20),
+    workMs: chance.between(60, 200),
+    workAtOnce: chance.between(4, 10),
+    partly: chance.pick([0, 100, 300]),
+    quarantines: chance.pick([0, 0, 50]),
+    snapshotEntries: chance.pick([15, 40, 1000]),
+    queueMax: chance.happens(150) ? 12 : 65_536,
+    storeDelayMs: chance.pick([2, 5, 15]),
+    networkDelayMs: chance.pick([3, 10, 30]),
+    driftPermille: wildClocks ? 0 : chance.pick([0, 10, 30]),
+    wildClocks,
+    strikes: STRIKES.filter(() => chance.happens(350)),
+    rates: ratesOf(chance),
+    interventions: interventionsOf(chance, twoJobs),
+    healAtMs: chance.between(1500, 5000),
+  };
+}
+
+function specOf(chance: Chance, seed: number, blockSize: number): JobSpec {
+  const samples = 200 * blockSize - chance.below(blockSize);
+  const commitsOutputs = chance.happens(500);
+  return {
+    jobId: jobId('job-a'),
+    manifestHash: HASH,
+    sampleCount: samples,
+    blockSize,
+    worldSize: 5,
+    minWorldSize: chance.between(1, 4),
+    shuffle: chance.happens(500),
+    seed: BigInt(seed),
+    epoch: chance.below(3),
+    leaseTtlMs: LEASE_TTL_MS,
+    heartbeatIntervalMs: 500,
+    commitsOutputs,
+    adoptsFirstJobId: false,
+  };
+}
+
+function splitJobs(base: JobSpec, blockSize: number): readonly JobSpec[] {
+  const half = { sampleCount: 100 * blockSize, minWorldSize: 1 };
+  return [
+    { ...base, ...half, worldSize: 3 },
+    { ...base, ...half, jobId: jobId('job-b'), worldSize: 3 },
+  ];
+}
+
+function doneOf(chance: Chance, spec: JobSpec): readonly (readonly [number, number])[] {
+  const done: (readonly [number, number])[] = [];
+  let at = chance.below(20);
+  while (done.length < 5) {
+    const end = Math.min(spec.sampleCount, at + chance.between(1, 15));
+    if (end <= at) break;
+    done.push([at, end]);
+    at = end + chance.between(1, 30);
+  }
+  return done;
+}
+
+function checkpointOf(spec: JobSpec, done: readonly (readonly [number, number])[]): Uint8Array {
+  return encodeCheckpoint({ ...spec, done: done.map(([start, end]) => ({ start, end })) });
+}
+
+function ratesOf(chance: Chance): FaultRates {
+  const lossy = chance.happens(500);
+  const badStore = chance.happens(500);
+  return {
+    lost: lossy ? chance.pick([0, 20, 80]) : 0,
+    doubled: lossy ? chance.pick([0, 30, 150]) : 0,
+    late: lossy ? chance.pick([0, 30, 100]) : 0,
+    storeAnswerLost: badStore ? chance.pick([0, 20, 60]) : 0,
+    storeRequestLost: badStore ? chance.pick([0, 20, 60]) : 0,
+    storeRequestLate: badStore ? chance.pick([0, 20, 60]) : 0,
+    storeRefused: badStore ? chance.pick([0, 20, 60]) : 0,
+    storeWriteFailed: badStore ? chance.pick([0, 10]) : 0,
+    aimed: chance.pick([0, 4, 12]),
+    everyMs: chance.pick([0, 300, 800]),
+  };
+}
+
+function interventionsOf(chance: Chance, twoJobs: boolean): readonly Intervention[] {
+  if (twoJobs) return [];
+  const all: readonly Intervention[] = ['drain', 'fail', 'begin run'];
+  return all.filter(() => chance.happens(80));
+}

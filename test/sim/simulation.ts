@@ -1,0 +1,340 @@
+/**
+ * One seed's world, put together: coordinators, nodes and an operator on a network and a store; what
+ * befalls them; what must hold. A safety phase with faults, then everything is healed and has to end.
+ */
+import { Mx8Error } from '../../src/core/base/errors.ts';
+import type { Command, JobSpec, Reply } from '../../src/core/job/protocol.ts';
+import type { NodeOutcome } from '../../src/core/node/holder-protocol.ts';
+import type { Writer } from '../../src/coordinator/writer.ts';
+import { MemoryElectionBoard } from '../../src/log/memory-election.ts';
+import type { Election } from '../../src/ports/election.ts';
+import type { EventFields, EventLevel } from '../../src/ports/event-sink.ts';
+import type { LogStore } from '../../src/ports/log-store.ts';
+import { Agent } from './actors/agent.ts';
+import { Coordinator } from './actors/coordinator.ts';
+import type { AnswerBody, Request } from './actors/messages.ts';
+import { Operator } from './actors/operator.ts';
+import { checkAnswerIsDurable } from './checkers/answers.ts';
+import { checkWant } from './checkers/bounds.ts';
+import { checkLeadTime } from './checkers/lead-time.ts';
+import { LeaseTime } from './checkers/lease-time.ts';
+import { Progress } from './checkers/progress.ts';
+import { checkReplay, checkSnapshot } from './checkers/replay.ts';
+import { LEADER_TTL_MS, type Scene } from './scene.ts';
+import { Strikes } from './strikes.ts';
+import { Outputs } from './truth/outputs.ts';
+import { Truth } from './truth/truth.ts';
+import { Network, STORE_PLACE } from './world/network.ts';
+import { OneMachine } from './world/one-machine-log.ts';
+import { Process } from './world/process.ts';
+import { SimElection } from './world/sim-election.ts';
+import { StoreWay } from './world/store-way.ts';
+import { World } from './world/world.ts';
+
+const NODE_PLACE = 3;
+const DOUBLE_PLACE = 10;
+const OPERATOR_PLACE = 12;
+const NO_BYTES = new Uint8Array(0);
+/** One in so many entries the whole state is compared and checked. */
+const FULL_CHECK_ENTRIES = 24;
+
+export class Simulation {
+  readonly world: World;
+  readonly network: Network;
+  readonly way: StoreWay;
+  readonly truth: Truth;
+  readonly outputs: Outputs;
+  readonly machine: OneMachine;
+  readonly board: MemoryElectionBoard;
+  readonly leaseTime: LeaseTime;
+  readonly progress: Progress;
+  readonly strikes: Strikes;
+  readonly coordinators: readonly Coordinator[];
+  readonly agents: readonly Agent[];
+  readonly doubles: Agent[] = [];
+  readonly operator: Operator;
+  /** Processes started so far; names them. */
+  starts = 0;
+  #snapshotChecked = 0;
+  #entriesChecked = 0;
+  #areNodesEnded = false;
+
+  constructor(scene: Scene, say: ((line: string) => void) | null) {
+    this.world = new World(scene, say);
+    this.network = new Network(this.world);
+    this.way = new StoreWay(this.world, this.network);
+    this.truth = new Truth(this.world);
+    this.outputs = new Outputs(this.world, this.truth);
+    this.machine = new OneMachine(this.world, this.way, this.truth);
+    this.board = new MemoryElectionBoard(new Process(this.world, 'store', STORE_PLACE));
+    this.leaseTime = new LeaseTime(this.world, this.truth);
+    this.progress = new Progress(this);
+    this.coordinators = Array.from(
+      { length: scene.coordinators },
+      (_, place) => new Coordinator(this, place),
+    );
+    this.agents = Array.from({ length: scene.nodes }, (_, index) => {
+      const spec = scene.jobs[index % scene.jobs.length] as JobSpec;
+      return new Agent(this, NODE_PLACE + index, `n${index}`, spec);
+    });
+    this.operator = new Operator(this, OPERATOR_PLACE);
+    this.strikes = new Strikes(this);
+    const phasesAt = (place: number): number => this.coordinators[place]?.phases ?? 0;
+    this.network.phasesAt = phasesAt;
+    this.machine.phasesAt = phasesAt;
+    this.truth.onRecord((landed) => {
+      checkWant(this.world, landed);
+      this.leaseTime.onRecord(landed);
+      if (landed.record.type === 'job_created') this.#startAgentsOf(landed.record.spec);
+    });
+  }
+
+  begin(): void {
+    const { world } = this;
+    for (const coordinator of this.coordinators) {
+      world.after(world.chance.below(50), null, () => coordinator.start());
+    }
+    this.operator.start();
+    this.strikes.begin();
+    world.after(world.scene.healAtMs, null, () => this.#heal());
+    this.#look();
+  }
+
+  get isNearlyDone(): boolean {
+    for (const { spec, doneCount } of this.truth.jobs.values()) {
+      if (spec.sampleCount - doneCount <= 12 * spec.blockSize) return true;
+    }
+    return false;
+  }
+
+  clockRate(): number {
+    const { chance, scene } = this.world;
+    if (scene.wildClocks) return chance.between(400, 2500);
+    return 1000 + chance.between(-scene.driftPermille, scene.driftPermille);
+  }
+
+  openLog(process: Process): LogStore {
+    return this.machine.open(process);
+  }
+
+  openElection(process: Process): Election {
+    return new SimElection(this.world, this.way, this.board, process, LEADER_TTL_MS);
+  }
+
+  logEvent(process: Process): (level: EventLevel, event: string, fields?: EventFields) => void {
+    const { world } = this;
+    if (!world.isVerbose) return () => undefined;
+    return (_level, event, fields) => {
+      world.say(() => `${process.name}: ${event} ${JSON.stringify(fields ?? {})}`);
+    };
+  }
+
+  resumeFrom(agent: Agent): Uint8Array {
+    const { jobs, resumeFrom } = this.world.scene;
+    return agent.jobId === jobs[0]?.jobId ? resumeFrom : NO_BYTES;
+  }
+
+  mayStart(agent: Agent): boolean {
+    if (this.doubles.includes(agent)) return false;
+    return !this.#areNodesEnded && !agent.isDone;
+  }
+
+  endAllNodes(): void {
+    this.#areNodesEnded = true;
+    for (const agent of [...this.agents, ...this.doubles]) agent.process.die();
+  }
+
+  startAllNodes(): void {
+    if (!this.#areNodesEnded) return;
+    this.#areNodesEnded = false;
+    for (const agent of this.agents) if (!agent.isDone) agent.restart();
+  }
+
+  /** A second process with the id of a node that lives. */
+  startDouble(agent: Agent): void {
+    if (this.doubles.length > 0) return;
+    const spec = this.world.scene.jobs.find(({ jobId }) => jobId === agent.jobId);
+    if (spec === undefined || !this.truth.jobs.has(spec.jobId)) return;
+    const double = new Agent(this, DOUBLE_PLACE, agent.nodeId, spec);
+    this.doubles.push(double);
+    double.start();
+  }
+
+  /** Connections to the coordinator at `place` break; some clients do not notice. */
+  resetClientsOf(place: number): void {
+    const { world } = this;
+    const coordinator = this.coordinators[place];
+    for (const agent of [...this.agents, ...this.doubles]) {
+      const { client, process, jobId, nodeId, instanceId } = agent;
+      if (client.target !== place || !process.isAlive || !world.chance.happens(800)) continue;
+      world.after(this.network.delayMs(), process, () => client.onReset(place));
+      const at = coordinator?.process;
+      if (coordinator === undefined || at === undefined || !at.isAlive) continue;
+      world.after(this.network.delayMs(), at, () => {
+        coordinator.disconnect(jobId, nodeId, instanceId);
+      });
+    }
+  }
+
+  // ---- what coordinators and nodes tell ----------------------------------------------------------
+
+  onPhase(coordinator: Coordinator, process: Process): void {
+    if (!process.isAlive || !this.world.isFaulty || coordinator.process !== process) return;
+    this.strikes.aim(coordinator);
+  }
+
+  /** It has replayed the log and claimed it, and is about to serve. */
+  onClaimed(coordinator: Coordinator, writer: Writer): void {
+    const { world, truth } = this;
+    const { epoch, seq } = writer.figures;
+    world.mix(epoch, seq);
+    coordinator.servedEpoch = epoch;
+    coordinator.servingSinceMs = world.nowMs;
+    coordinator.tookOverLeases = [...writer.state.jobs.values()].some((job) => job.leases.size > 0);
+    this.leaseTime.begin(epoch, coordinator.process);
+    checkReplay(world, truth, writer.state, seq, `the state of ${coordinator.process.name}`);
+    this.onPhase(coordinator, coordinator.process);
+  }
+
+  checkAnswer(
+    coordinator: Coordinator,
+    ask: Request['ask'],
+    body: AnswerBody,
+    askedAtMs: number,
+  ): void {
+    if (body.type === 'refused') {
+      if (body.code === 'internal') this.world.fail('no bugs', body.message);
+      return;
+    }
+    checkLeadTime(coordinator);
+    if (ask.type === 'pieces' || body.type === 'pieces') return;
+    const epoch = coordinator.servedEpoch;
+    checkAnswerIsDurable(this.world, this.truth, epoch, ask, body);
+    this.#noteRenewals(ask, body, epoch, askedAtMs);
+    this.world.mix(coordinator.place, askedAtMs & 0xffff);
+  }
+
+  #noteRenewals(ask: Command, body: Reply, epoch: number, askedAtMs: number): void {
+    if (body.type === 'leases') {
+      for (const { leaseId } of body.leases) this.leaseTime.acknowledged(leaseId, epoch, askedAtMs);
+    } else if (body.type === 'accepted' && (ask.type === 'progress' || ask.type === 'commit')) {
+      this.leaseTime.acknowledged(ask.leaseId, epoch, askedAtMs);
+    }
+  }
+
+  checkDelivery(agent: Agent, leaseId: string, start: number, end: number): void {
+    this.leaseTime.checkDelivery(agent, leaseId, start, end);
+  }
+
+  /** A coordinator's process has ended by itself. */
+  checkEnd(error: unknown): void {
+    const isExpected =
+      error instanceof Mx8Error && (error.retryable || EXPECTED_ENDS.has(error.code));
+    if (!isExpected) this.world.fail('no bugs', `a coordinator ended: ${String(error)}`);
+  }
+
+  checkOutcome(agent: Agent, outcome: NodeOutcome): void {
+    const { scene } = this.world;
+    if (outcome.type === 'completed') {
+      if (this.truth.jobs.get(agent.jobId)?.phase !== 'completed') {
+        this.world.fail('answered is durable', `${agent.nodeId} holds the job for completed`);
+      }
+      return;
+    }
+    const isExpected =
+      outcome.type === 'failed'
+        ? outcome.code === 'node_id_in_use' ||
+          (outcome.code === 'job_failed' && scene.interventions.includes('fail'))
+        : scene.interventions.includes('drain');
+    if (!isExpected) {
+      this.world.fail('every call is decided', `${agent.nodeId}: ${JSON.stringify(outcome)}`);
+    }
+  }
+
+  describe(): string {
+    const jobs = [...this.truth.jobs.values()].map(
+      ({ spec, phase, doneCount }) => `${spec.jobId} ${phase} ${doneCount}/${spec.sampleCount}`,
+    );
+    const nodes = this.agents.map(({ nodeId, outcome, holder, process }) => {
+      const how = outcome === null ? holder.mode.type : outcome.type;
+      return `${nodeId} ${process.isAlive ? how : 'dead'}`;
+    });
+    const leaders = this.coordinators.map(({ process, leads }) => `${process.name}${leads ? '*' : ''}`);
+    return [...jobs, ...nodes, ...leaders].join(', ');
+  }
+
+  // ---- phases ------------------------------------------------------------------------------------
+
+  #startAgentsOf(spec: JobSpec): void {
+    const { world } = this;
+    for (const agent of this.agents) {
+      if (agent.jobId === spec.jobId) world.after(world.chance.below(200), agent.process, () => agent.start());
+    }
+  }
+
+  #heal(): void {
+    const { world } = this;
+    world.say(() => 'everything is healed');
+    world.isFaulty = false;
+    this.network.heal();
+    for (const double of this.doubles) double.process.die();
+    const processes = [...this.coordinators, ...this.agents].map(({ process }) => process);
+    const settledMs = Math.max(world.nowMs, ...processes.map((process) => process.pausedUntilMs));
+    this.progress.begin(settledMs);
+  }
+
+  /** Every now and then: what costs too much after every event, and whether all is over. */
+  #look(): void {
+    const { world } = this;
+    world.after(50, null, () => {
+      this.#checkSampled();
+      const isOver = !world.isFaulty && this.agents.every((agent) => agent.isDone);
+      if (isOver) world.after(1000, null, () => this.#end());
+      else this.#look();
+    });
+  }
+
+  #checkSampled(): void {
+    const { world, truth, machine } = this;
+    const { snapshot, snapshotSeq } = machine.disk;
+    if (snapshot !== null && snapshotSeq > this.#snapshotChecked) {
+      this.#snapshotChecked = snapshotSeq;
+      checkSnapshot(world, truth, snapshot, snapshotSeq);
+    }
+    if (truth.tailSeq < this.#entriesChecked + FULL_CHECK_ENTRIES) return;
+    this.#entriesChecked = truth.tailSeq;
+    this.#checkLive();
+  }
+
+  #checkLive(): void {
+    for (const { candidacy, log, process, leads } of this.coordinators) {
+      if (!process.isAlive || log.operation !== 'none') continue;
+      const seq = candidacy.view.appliedSeq;
+      const isLatest = seq === this.truth.tailSeq;
+      if (leads && isLatest) checkReplay(this.world, this.truth, candidacy.state, seq, process.name);
+    }
+  }
+
+  #end(): void {
+    const { world } = this;
+    this.progress.end();
+    this.outputs.checkEnd();
+    for (const { candidacy, process } of this.coordinators) {
+      if (!process.isAlive) continue;
+      const { appliedSeq } = candidacy.view;
+      checkReplay(world, this.truth, candidacy.state, appliedSeq, process.name);
+    }
+    for (const twin of this.truth.jobs.values()) {
+      if (!twin.isDrained) world.fail('exact cover', `${twin.spec.jobId} ended with samples left`);
+      for (const lease of twin.leases.values()) {
+        if (lease.ended === null) world.fail('exact cover', `${lease.id} is held after the end`);
+      }
+    }
+    world.isOver = true;
+  }
+}
+
+const EXPECTED_ENDS: ReadonlySet<string> = new Set([
+  'coordinator_state_write_failed',
+  'candidate_duplicate',
+]);

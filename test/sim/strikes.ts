@@ -1,0 +1,167 @@
+/** What befalls the processes and the ways between them: each fault in one place, and counted. */
+import type { Coordinator } from './actors/coordinator.ts';
+import { LEADER_TTL_MS, LEASE_TTL_MS, type Strike } from './scene.ts';
+import type { Simulation } from './simulation.ts';
+import { STORE_PLACE } from './world/network.ts';
+
+/** Strikes that can be aimed at a coordinator in the middle of something. */
+const AT_COORDINATOR: ReadonlySet<Strike> = new Set<Strike>([
+  'kill coordinator',
+  'short pause',
+  'long pause',
+  'stall',
+  'wall clock',
+  'monotonic clock',
+  'cut store',
+  'cut nodes',
+  'one way',
+  'reset',
+  'hand over',
+  'revoke lead',
+]);
+
+export class Strikes {
+  readonly #simulation: Simulation;
+  readonly #aimed: readonly Strike[];
+
+  constructor(simulation: Simulation) {
+    this.#simulation = simulation;
+    this.#aimed = simulation.world.scene.strikes.filter((strike) => AT_COORDINATOR.has(strike));
+  }
+
+  /** From time to time something strikes somebody. */
+  begin(): void {
+    const { world } = this.#simulation;
+    const { everyMs } = world.scene.rates;
+    if (everyMs === 0 || world.scene.strikes.length === 0) return;
+    world.after(world.chance.between(everyMs >> 1, everyMs * 2), null, () => {
+      if (!world.isFaulty) return;
+      this.strike(world.chance.pick(world.scene.strikes), this.#target());
+      this.begin();
+    });
+  }
+
+  /** A coordinator's phase has changed: now and then something strikes it right there. */
+  aim(coordinator: Coordinator): void {
+    const { world } = this.#simulation;
+    if (this.#aimed.length === 0 || !world.chance.happens(world.scene.rates.aimed)) return;
+    this.strike(world.chance.pick(this.#aimed), coordinator);
+  }
+
+  /** Mostly the leader. */
+  #target(): Coordinator {
+    const { coordinators, world } = this.#simulation;
+    const leader = coordinators.find((coordinator) => coordinator.leads);
+    return leader !== undefined && world.chance.happens(600) ? leader : world.chance.pick(coordinators);
+  }
+
+  strike(strike: Strike, coordinator: Coordinator): void {
+    const { world } = this.#simulation;
+    world.say(() => `strike: ${strike} (${coordinator.process.name})`);
+    world.mix(coordinator.place, world.nowMs);
+    if (AT_COORDINATOR.has(strike)) this.#strikeCoordinator(strike, coordinator);
+    else this.#strikeOther(strike, coordinator);
+  }
+
+  #strikeCoordinator(strike: Strike, coordinator: Coordinator): void {
+    const { world, network, board } = this.#simulation;
+    const { coverage, chance } = world;
+    const { phases, process, place } = coordinator;
+    switch (strike) {
+      case 'kill coordinator':
+        coverage.count('coordinator killed', phases);
+        coordinator.kill();
+        return;
+      case 'short pause':
+        coverage.count('coordinator paused below its TTL', phases);
+        process.pause(chance.between(50, 600));
+        return;
+      case 'stall':
+        coverage.count('event loop stalled', phases);
+        process.pause(chance.between(600, LEADER_TTL_MS - 50));
+        return;
+      case 'long pause':
+        coverage.count('coordinator paused above its TTL', phases);
+        process.pause(chance.between(LEADER_TTL_MS + 100, LEASE_TTL_MS + 1000));
+        return;
+      case 'wall clock':
+        coverage.count('wall clock set', phases);
+        process.jump(chance.between(-3_600_000, 3_600_000), false);
+        return;
+      case 'monotonic clock':
+        coverage.count('monotonic clock jumped', phases);
+        process.jump(chance.between(10, 4000), true);
+        return;
+      case 'cut store':
+        coverage.count('leader cut from the store', phases);
+        this.#cut(place, STORE_PLACE, chance.between(50, 2500));
+        return;
+      case 'cut nodes':
+        coverage.count('leader cut from the nodes', phases);
+        for (const agent of this.#simulation.agents) {
+          this.#cut(place, agent.place, chance.between(200, 3000));
+        }
+        return;
+      case 'one way': {
+        coverage.count('one way cut', phases);
+        const other = chance.happens(500) ? STORE_PLACE : chance.pick(this.#simulation.agents).place;
+        const durationMs = chance.between(100, 2500);
+        if (chance.happens(500)) network.cut(place, other, durationMs);
+        else network.cut(other, place, durationMs);
+        return;
+      }
+      case 'reset':
+        coverage.count('connections reset', phases);
+        this.#simulation.resetClientsOf(place);
+        return;
+      case 'hand over':
+        coverage.count('hand-over planned', phases);
+        coordinator.handOver();
+        return;
+      case 'revoke lead':
+        coverage.count('lead taken', phases);
+        board.leader = null;
+        board.changed();
+        return;
+      default:
+    }
+  }
+
+  #strikeOther(strike: Strike, coordinator: Coordinator): void {
+    const { world, agents, coordinators } = this.#simulation;
+    const { coverage, chance } = world;
+    const { phases } = coordinator;
+    const agent = chance.pick(agents);
+    switch (strike) {
+      case 'kill node':
+        coverage.count('node killed', phases);
+        agent.kill();
+        return;
+      case 'pause node':
+        coverage.count('node paused', phases);
+        agent.process.pause(chance.between(100, LEASE_TTL_MS + 1000));
+        return;
+      case 'cut node':
+        coverage.count('node cut from the leader', phases);
+        this.#cut(agent.place, coordinator.place, chance.between(200, 3000));
+        return;
+      case 'double id':
+        coverage.count('node id used twice', phases);
+        this.#simulation.startDouble(agent);
+        return;
+      case 'rolling restart':
+        coverage.count('rolling restart', phases);
+        coordinators.forEach((one, index) => {
+          world.after(index * chance.between(200, 900), null, () => one.handOver());
+        });
+        return;
+      default:
+    }
+  }
+
+  #cut(a: number, b: number, durationMs: number): void {
+    const { network } = this.#simulation;
+    network.cut(a, b, durationMs);
+    network.cut(b, a, durationMs);
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * What the durable log says of one job, kept in the plainest way: one cell per sample. It is written
+ * from the records' meaning and shares no code with the coordinator's ledger, so that a mistake in one
+ * shows against the other.
+ */
+import type { JobSpec } from '../../../src/core/job/protocol.ts';
+import type { JobRecord } from '../../../src/core/job/records.ts';
+
+export type LeaseEnd = 'finished' | 'expired' | 'released' | 'revoked';
+
+export interface TwinLease {
+  readonly id: string;
+  readonly node: string;
+  readonly start: number;
+  readonly end: number;
+  cursor: number;
+  ended: LeaseEnd | null;
+  readonly grantedEpoch: number;
+}
+
+export interface TwinNode {
+  readonly rank: number;
+  instance: string | null;
+  readonly live: Set<string>;
+}
+
+export type TwinPhase = 'running' | 'draining' | 'failed' | 'finalizing' | 'completed';
+
+type RecordOfJob = Exclude<JobRecord, { readonly type: 'job_created' }>;
+
+export class JobTwin {
+  spec: JobSpec;
+  /** By sample: committed (or quarantined) or not. */
+  readonly done: Uint8Array;
+  /** By sample: the lease that holds it. */
+  readonly holder: (TwinLease | null)[];
+  readonly leases: Map<string, TwinLease> = new Map<string, TwinLease>();
+  readonly nodes: Map<string, TwinNode> = new Map<string, TwinNode>();
+  /** `lease:start-end` of every committed piece. */
+  readonly pieces: Map<string, { readonly lease: string; readonly start: number; readonly end: number }> =
+    new Map<string, { readonly lease: string; readonly start: number; readonly end: number }>();
+  readonly finalizeTokens: Map<string, string> = new Map<string, string>();
+  /** Tokens that were or are the finalizer's; the last one counts until its node goes. */
+  finalizer: string | null = null;
+  phase: TwinPhase = 'running';
+  isReady = false;
+  doneCount = 0;
+  quarantined = 0;
+  timesFailed = 0;
+  timesDrained = 0;
+  outputManifestHash: string | null = null;
+  readonly #fail: (checker: string, message: string) => void;
+
+  constructor(spec: JobSpec, fail: (checker: string, message: string) => void) {
+    this.spec = spec;
+    this.done = new Uint8Array(spec.sampleCount);
+    this.holder = Array.from({ length: spec.sampleCount }, () => null);
+    this.#fail = fail;
+  }
+
+  get isDrained(): boolean {
+    return this.doneCount === this.spec.sampleCount;
+  }
+
+  apply(record: RecordOfJob, token: string, epoch: number): void {
+    switch (record.type) {
+      case 'lease_granted':
+        this.#grant(record, token, epoch);
+        return;
+      case 'progress':
+        this.#commit(record.lease, null, record.cursor, 0);
+        return;
+      case 'committed':
+        this.#commit(record.lease, record.start, record.end, record.quarantined.length);
+        return;
+      case 'lease_returned':
+        this.#giveBack(record.lease, record.why);
+        return;
+      case 'resume_applied':
+        this.#resume(record.done);
+        return;
+      default:
+        this.#applyToJob(record, token);
+    }
+  }
+
+  #applyToJob(
+    record: Exclude<
+      RecordOfJob,
+      { type: 'lease_granted' | 'progress' | 'committed' | 'lease_returned' | 'resume_applied' }
+    >,
+    token: string,
+  ): void {
+    switch (record.type) {
+      case 'node_registered':
+        this.#register(record.node, record.instance, record.rank);
+        return;
+      case 'rank_released':
+        this.#leave(record.node);
+        return;
+      case 'job_adopted':
+        this.spec = { ...this.spec, jobId: record.newJob, adoptsFirstJobId: false };
+        return;
+      case 'job_ready':
+        if (this.isReady) this.#fail('membership', 'the barrier is passed once');
+        if (this.nodes.size < this.spec.minWorldSize) {
+          this.#fail('membership', `the barrier opened with ${this.nodes.size} nodes`);
+        }
+        this.isReady = true;
+        return;
+      case 'job_failed':
+        this.phase = 'failed';
+        this.timesFailed += 1;
+        return;
+      case 'job_draining':
+        this.phase = 'draining';
+        this.timesDrained += 1;
+        return;
+      case 'job_resumed':
+        this.phase = 'running';
+        this.finalizer = null;
+        return;
+      case 'world_size_set':
+        this.spec = { ...this.spec, worldSize: record.worldSize, minWorldSize: 1 };
+        return;
+      case 'finalize_granted':
+        if (!this.isDrained) this.#fail('exact cover', 'publication began before all was committed');
+        if (this.finalizer !== null) this.#fail('one finalizer', `${token} was granted beside another`);
+        this.finalizer = token;
+        this.finalizeTokens.set(token, record.node);
+        this.phase = 'finalizing';
+        return;
+      case 'job_completed':
+        if (!this.isDrained) this.#fail('exact cover', 'completed before all was committed');
+        if (this.phase === 'completed') this.#fail('completed once', 'completed again');
+        this.phase = 'completed';
+        this.outputManifestHash = record.outputManifestHash;
+        return;
+      default:
+        record satisfies never;
+    }
+  }
+
+  #grant(
+    record: { readonly node: string; readonly start: number; readonly end: number },
+    token: string,
+    epoch: number,
+  ): void {
+    const { node, start, end } = record;
+    if (this.leases.has(token)) this.#fail('tokens are unique', `${token} is granted twice`);
+    const owner = this.nodes.get(node);
+    if (owner === undefined) this.#fail('membership', `${node} gets ${token} and is no member`);
+    if (!this.isReady) this.#fail('membership', `${token} is granted before the barrier`);
+    if (this.phase !== 'running') this.#fail('phases', `${token} is granted to a ${this.phase} job`);
+    const lease = { id: token, node, start, end, cursor: start, ended: null, grantedEpoch: epoch };
+    for (let sample = start; sample < end; sample += 1) {
+      if (this.done[sample] === 1) this.#fail('exact cover', `${sample} is granted and was committed`);
+      const other = this.holder[sample];
+      if (other !== null && other !== undefined) {
+        this.#fail('exact cover', `${sample} is granted to ${token} and held by ${other.id}`);
+      }
+      this.holder[sample] = lease;
+    }
+    this.leases.set(token, lease);
+    owner?.live.add(token);
+  }
+
+  #commit(id: string, from: number | null, to: number, quarantined: number): void {
+    const lease = this.leases.get(id);
+    if (lease === undefined || lease.ended !== null) {
+      this.#fail('a stale token changes nothing', `${id} commits up to ${to} and does not live`);
+      return;
+    }
+    if (from !== null && from !== lease.cursor) {
+      this.#fail('cursors', `${id} commits from ${from}, but stands at ${lease.cursor}`);
+    }
+    if (to <= lease.cursor || to > lease.end) {
+      this.#fail('cursors', `${id} goes from ${lease.cursor} to ${to} of ${lease.end}`);
+      return;
+    }
+    for (let sample = lease.cursor; sample < to; sample += 1) {
+      if (this.done[sample] === 1) this.#fail('committed once', `${sample} is committed again`);
+      if (this.holder[sample] !== lease) this.#fail('committed once', `${sample} is not of ${id}`);
+      this.done[sample] = 1;
+      this.holder[sample] = null;
+    }
+    this.doneCount += to - lease.cursor;
+    this.quarantined += quarantined;
+    if (from !== null) this.pieces.set(`${id}:${from}-${to}`, { lease: id, start: from, end: to });
+    lease.cursor = to;
+    if (to === lease.end) this.#end(lease, 'finished');
+  }
+
+  #giveBack(id: string, why: LeaseEnd): void {
+    const lease = this.leases.get(id);
+    if (lease === undefined || lease.ended !== null) {
+      this.#fail('a stale token changes nothing', `${id} is given back and does not live`);
+      return;
+    }
+    for (let sample = lease.cursor; sample < lease.end; sample += 1) this.holder[sample] = null;
+    this.#end(lease, why);
+  }
+
+  #end(lease: TwinLease, why: LeaseEnd): void {
+    lease.ended = why;
+    this.nodes.get(lease.node)?.live.delete(lease.id);
+  }
+
+  #resume(done: readonly number[]): void {
+    if (this.leases.size > 0) this.#fail('resume', 'a checkpoint was applied after the first lease');
+    for (let at = 0; at + 1 < done.length; at += 2) {
+      for (let sample = done[at] ?? 0; sample < (done[at + 1] ?? 0); sample += 1) {
+        if (this.done[sample] === 1) continue;
+        this.done[sample] = 1;
+        this.doneCount += 1;
+      }
+    }
+  }
+
+  #register(node: string, instance: string | null, rank: number): void {
+    const known = this.nodes.get(node);
+    for (const [other, { rank: taken }] of this.nodes) {
+      if (other !== node && taken === rank) this.#fail('membership', `rank ${rank} is held twice`);
+    }
+    if (known !== undefined) {
+      if (known.rank !== rank) this.#fail('membership', `${node} changes its rank`);
+      if (known.instance !== instance && known.live.size > 0) {
+        this.#fail('membership', `${node} is another process and holds the former one's leases`);
+      }
+      known.instance = instance;
+      return;
+    }
+    this.nodes.set(node, { rank, instance, live: new Set() });
+    if (this.nodes.size > this.spec.worldSize) this.#fail('membership', 'more nodes than ranks');
+  }
+
+  #leave(node: string): void {
+    const known = this.nodes.get(node);
+    if (known === undefined) this.#fail('membership', `${node} leaves and is no member`);
+    if (known !== undefined && known.live.size > 0) {
+      this.#fail('membership', `${node} leaves and holds leases`);
+    }
+    this.nodes.delete(node);
+    const token = this.finalizer;
+    if (token !== null && this.finalizeTokens.get(token) === node) this.finalizer = null;
+  }
+}

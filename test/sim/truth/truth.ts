@@ -1,0 +1,160 @@
+/**
+ * What is durable, as nobody in the world can see it: every value of every slot at the moment it became
+ * durable, the state that follows from them, and a plain twin of each job. Checkers compare what
+ * coordinators say and do with this.
+ */
+import { decodeRecords, encodeSnapshot } from '../../../src/core/job/codec.ts';
+import {
+  applyEntry,
+  type CoordinatorState,
+  emptyState,
+} from '../../../src/core/job/coordinator.ts';
+import type { JobRecord } from '../../../src/core/job/records.ts';
+import { monoMs } from '../../../src/core/base/units.ts';
+import type { World } from '../world/world.ts';
+import { JobTwin } from './job-twin.ts';
+
+export interface Slot {
+  readonly seq: number;
+  readonly epoch: number;
+  readonly nonce: string;
+  readonly payload: Uint8Array;
+}
+
+export interface LandedRecord {
+  readonly record: JobRecord;
+  readonly token: string;
+  readonly epoch: number;
+  /** Null for the creation of a job. */
+  readonly twin: JobTwin | null;
+}
+
+/** Told of each record that became durable, before the twin knows of it. */
+export type RecordListener = (landed: LandedRecord) => void;
+
+export class Truth {
+  readonly #world: World;
+  readonly slots: Slot[] = [];
+  /** By epoch: who claimed it, and when. */
+  readonly claims: Map<number, { readonly who: string; readonly atMs: number }> = new Map<
+    number,
+    { readonly who: string; readonly atMs: number }
+  >();
+  /** Nonces of writes of which somebody was told that they are not in the log. */
+  readonly denied: Set<string> = new Set<string>();
+  readonly nonces: Set<string> = new Set<string>();
+  state: CoordinatorState = emptyState();
+  readonly jobs: Map<string, JobTwin> = new Map<string, JobTwin>();
+  epoch = 0;
+  trimmedSeq = 0;
+  readonly #listeners: RecordListener[] = [];
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  get tailSeq(): number {
+    return this.slots.length;
+  }
+
+  onRecord(listener: RecordListener): void {
+    this.#listeners.push(listener);
+  }
+
+  /** A write has become durable at slot `seq`. `claimant` is who claims with it, if it is a claim. */
+  landed(slot: Slot, claimant: string | null): void {
+    const world = this.#world;
+    const there = this.slots[slot.seq - 1];
+    if (there !== undefined) {
+      if (!isSame(there, slot)) {
+        world.fail('one value per slot', `slot ${slot.seq} held ${there.nonce} and gets ${slot.nonce}`);
+      }
+      return;
+    }
+    if (slot.seq !== this.tailSeq + 1) {
+      world.fail('one value per slot', `slot ${slot.seq} follows slot ${this.tailSeq}`);
+      return;
+    }
+    this.#checkEpoch(slot, claimant);
+    if (this.denied.has(slot.nonce)) {
+      world.fail('nothing denied lands', `${slot.nonce} landed at ${slot.seq} after it was denied`);
+    }
+    this.nonces.add(slot.nonce);
+    this.slots.push(slot);
+    world.mix(slot.seq, slot.epoch, world.nowMs);
+    world.mixBytes(slot.payload);
+    world.say(() => `slot ${slot.seq} epoch ${slot.epoch}: ${new TextDecoder().decode(slot.payload)}`);
+    if (slot.payload.length > 0) this.#apply(slot);
+  }
+
+  /** The state after entry `seq`, from nothing. */
+  replayedTo(seq: number): CoordinatorState {
+    const state = emptyState();
+    for (const slot of this.slots) {
+      if (slot.seq > seq) break;
+      if (slot.payload.length === 0) continue;
+      const records = decodeRecords(slot.payload);
+      applyEntry(state, { epoch: slot.epoch, seq: slot.seq, records }, monoMs(0));
+    }
+    return state;
+  }
+
+  identity(): Uint8Array {
+    return encodeSnapshot(this.state, { durableOnly: true });
+  }
+
+  #checkEpoch(slot: Slot, claimant: string | null): void {
+    const world = this.#world;
+    if (claimant !== null) {
+      const before = this.claims.get(slot.epoch);
+      if (before !== undefined) {
+        world.fail('epochs grow', `${claimant} claims epoch ${slot.epoch} of ${before.who}`);
+      }
+      if (slot.epoch <= this.epoch) {
+        world.fail('epochs grow', `epoch ${slot.epoch} is claimed after ${this.epoch}`);
+      }
+      this.claims.set(slot.epoch, { who: claimant, atMs: world.nowMs });
+      this.epoch = Math.max(this.epoch, slot.epoch);
+    } else if (slot.epoch !== this.epoch) {
+      world.fail('epochs grow', `slot ${slot.seq} is of epoch ${slot.epoch} in epoch ${this.epoch}`);
+    }
+  }
+
+  #apply(slot: Slot): void {
+    const world = this.#world;
+    try {
+      const records = decodeRecords(slot.payload);
+      records.forEach((record, index) => this.#see(record, slot, index));
+      if (world.violation !== null) return;
+      applyEntry(this.state, { epoch: slot.epoch, seq: slot.seq, records }, monoMs(world.nowMs));
+    } catch (error) {
+      world.fail('replay', `slot ${slot.seq} cannot be replayed: ${String(error)}`);
+    }
+  }
+
+  #see(record: JobRecord, slot: Slot, index: number): void {
+    const token = `${slot.epoch}.${slot.seq}.${index}`;
+    const twin = record.type === 'job_created' ? null : (this.jobs.get(record.job) ?? null);
+    for (const listener of this.#listeners) listener({ record, token, epoch: slot.epoch, twin });
+    if (record.type === 'job_created') {
+      const id = record.spec.jobId;
+      if (this.jobs.has(id)) this.#world.fail('jobs are islands', `job ${id} is created twice`);
+      this.jobs.set(id, new JobTwin(record.spec, (name, text) => this.#world.fail(name, text)));
+      return;
+    }
+    if (twin === null) {
+      this.#world.fail('jobs are islands', `${record.type} is of no job: ${record.job}`);
+      return;
+    }
+    if (record.type === 'job_adopted') {
+      this.jobs.delete(record.job);
+      this.jobs.set(record.newJob, twin);
+    }
+    twin.apply(record, token, slot.epoch);
+  }
+}
+
+function isSame(a: Slot, b: Slot): boolean {
+  if (a === b || (a.payload === b.payload && a.nonce === b.nonce && a.epoch === b.epoch)) return true;
+  return a.nonce === b.nonce && a.epoch === b.epoch && Buffer.compare(a.payload, b.payload) === 0;
+}

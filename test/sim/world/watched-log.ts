@@ -1,0 +1,117 @@
+/**
+ * A coordinator's own view of its log, looked over its shoulder: what it is in the middle of (for
+ * aiming faults and counting them), and whether what it is told agrees with what is durable.
+ */
+import type {
+  AppendResult,
+  ClaimResult,
+  FollowedLog,
+  LoadedLog,
+  LogEntry,
+  LogStore,
+} from '../../../src/ports/log-store.ts';
+import type { Truth } from '../truth/truth.ts';
+import type { World } from './world.ts';
+
+export type LogOperation = 'none' | 'load' | 'claim' | 'append' | 'snapshot' | 'trim';
+
+export class WatchedLog implements LogStore {
+  readonly #log: LogStore;
+  readonly #world: World;
+  readonly #truth: Truth;
+  readonly #onChange: () => void;
+  operation: LogOperation = 'none';
+  /** Of the append that is under way. */
+  nonce = '';
+
+  constructor(log: LogStore, world: World, truth: Truth, onChange: () => void) {
+    this.#log = log;
+    this.#world = world;
+    this.#truth = truth;
+    this.#onChange = onChange;
+  }
+
+  async load(): Promise<LoadedLog> {
+    const loaded = await this.#during('load', () => this.#log.load());
+    return { ...loaded, entries: this.#checked(loaded.entries) };
+  }
+
+  async follow(afterSeq: number): Promise<FollowedLog> {
+    const followed = await this.#log.follow(afterSeq);
+    if (followed.type === 'entries') followed.entries.forEach((entry) => this.#check(entry));
+    return followed;
+  }
+
+  watch(onTail: () => void): () => void {
+    return this.#log.watch(onTail);
+  }
+
+  async claim(tailSeq: number, epoch: number, who: string): Promise<ClaimResult> {
+    const result = await this.#during('claim', () => this.#log.claim(tailSeq, epoch, who));
+    if (result.type === 'won' && this.#truth.claims.get(result.epoch)?.who !== who) {
+      this.#world.fail('epochs grow', `${who} was told it won epoch ${result.epoch}, and did not`);
+    }
+    return result;
+  }
+
+  async append(
+    seq: number,
+    epoch: number,
+    payload: Uint8Array,
+    nonce: string,
+  ): Promise<AppendResult> {
+    this.nonce = nonce;
+    const result = await this.#during('append', () => this.#log.append(seq, epoch, payload, nonce));
+    const slot = this.#truth.slots[seq - 1];
+    if (result.type === 'ok') {
+      const isThere = slot?.nonce === nonce && slot.epoch === epoch;
+      if (!isThere) this.#world.fail('answered is durable', `append ${nonce} at ${seq} is not there`);
+    } else {
+      if (this.#truth.nonces.has(nonce)) {
+        this.#world.fail('nothing denied lands', `append ${nonce} is there and was called fenced`);
+      }
+      this.#truth.denied.add(nonce);
+    }
+    return result;
+  }
+
+  snapshot(upToSeq: number, epoch: number, state: Uint8Array): Promise<AppendResult> {
+    return this.#during('snapshot', () => this.#log.snapshot(upToSeq, epoch, state));
+  }
+
+  trim(upToSeq: number, epoch: number): Promise<AppendResult> {
+    return this.#during('trim', () => this.#log.trim(upToSeq, epoch));
+  }
+
+  close(): Promise<void> {
+    return this.#log.close();
+  }
+
+  async #during<T>(operation: LogOperation, work: () => Promise<T>): Promise<T> {
+    this.operation = operation;
+    this.#onChange();
+    try {
+      return await work();
+    } finally {
+      this.operation = 'none';
+      this.#onChange();
+    }
+  }
+
+  async *#checked(entries: LoadedLog['entries']): AsyncIterable<LogEntry> {
+    for await (const entry of entries) {
+      this.#check(entry);
+      yield entry;
+    }
+  }
+
+  /** Whoever reads a slot reads what everybody reads there. */
+  #check(entry: LogEntry): void {
+    const slot = this.#truth.slots[entry.seq - 1];
+    const same =
+      slot !== undefined &&
+      slot.epoch === entry.epoch &&
+      (slot.payload === entry.payload || Buffer.compare(slot.payload, entry.payload) === 0);
+    if (!same) this.#world.fail('one value per slot', `slot ${entry.seq} reads as another value`);
+  }
+}
