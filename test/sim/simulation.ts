@@ -37,6 +37,8 @@ const OPERATOR_PLACE = 12;
 const NO_BYTES = new Uint8Array(0);
 /** One in so many entries the whole state is compared and checked. */
 const FULL_CHECK_ENTRIES = 24;
+/** What standbys are given to be there again, once all faults are over; they wait for old entries to go. */
+const REST_MS = 2 * LEADER_TTL_MS + 1500;
 
 export class Simulation {
   readonly world: World;
@@ -58,6 +60,8 @@ export class Simulation {
   #snapshotChecked = 0;
   #entriesChecked = 0;
   #areNodesEnded = false;
+  /** When what was paused has gone on. */
+  #settledMs = 0;
 
   constructor(scene: Scene, say: ((line: string) => void) | null) {
     this.world = new World(scene, say);
@@ -141,13 +145,17 @@ export class Simulation {
 
   endAllNodes(): void {
     this.#areNodesEnded = true;
-    for (const agent of [...this.agents, ...this.doubles]) agent.process.die();
+    for (const agent of [...this.agents, ...this.doubles]) {
+      if (agent.holder.mode.type !== 'idle') agent.process.die();
+    }
   }
 
   startAllNodes(): void {
     if (!this.#areNodesEnded) return;
     this.#areNodesEnded = false;
-    for (const agent of this.agents) if (!agent.isDone) agent.restart();
+    for (const agent of this.agents) {
+      if (!agent.isDone && this.truth.jobs.has(agent.jobId)) agent.restart();
+    }
   }
 
   /** A second process with the id of a node that lives. */
@@ -274,24 +282,35 @@ export class Simulation {
 
   #heal(): void {
     const { world } = this;
+    if (!world.isFaulty) return;
     world.say(() => 'everything is healed');
     world.isFaulty = false;
     this.network.heal();
     for (const double of this.doubles) double.process.die();
     const processes = [...this.coordinators, ...this.agents].map(({ process }) => process);
-    const settledMs = Math.max(world.nowMs, ...processes.map((process) => process.pausedUntilMs));
-    this.progress.begin(settledMs);
+    this.#settledMs = Math.max(world.nowMs, ...processes.map((process) => process.pausedUntilMs));
+    this.progress.begin(this.#settledMs);
   }
 
   /** Every now and then: what costs too much after every event, and whether all is over. */
   #look(): void {
     const { world } = this;
-    world.after(50, null, () => {
+    world.after(100, null, () => {
       this.#checkSampled();
-      const isOver = !world.isFaulty && this.agents.every((agent) => agent.isDone);
-      if (isOver) world.after(1000, null, () => this.#end());
+      const isDone = this.agents.every((agent) => agent.isDone);
+      // Without work there is nothing left that faults could spoil.
+      if (isDone && world.isFaulty) this.#heal();
+      const isLate = world.nowMs > this.#settledMs + REST_MS;
+      if (!world.isFaulty && isDone && (isLate || this.#areStandbysThere)) this.#end();
       else this.#look();
     });
+  }
+
+  get #areStandbysThere(): boolean {
+    return this.coordinators.every(
+      ({ process, candidacy }) =>
+        process.isAlive && candidacy.view.appliedSeq === this.truth.tailSeq,
+    );
   }
 
   #checkSampled(): void {

@@ -75,7 +75,8 @@ export class Agent {
   }
 
   kill(): void {
-    if (!this.process.isAlive) return;
+    // One that waits for its job to be created has nothing to lose.
+    if (!this.process.isAlive || this.holder.mode.type === 'idle') return;
     this.simulation.world.say(() => `${this.process.name} is killed`);
     this.process.die();
     const { world } = this.simulation;

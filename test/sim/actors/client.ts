@@ -3,6 +3,7 @@
  * goes on to the next when nobody answers in time, and repeats nothing by itself but what a hint sends
  * elsewhere. A model of `src/wire`'s client; the machines above it are the real ones.
  */
+import type { TimerHandle } from '../../../src/ports/clock.ts';
 import type { Network } from '../world/network.ts';
 import type { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
@@ -18,6 +19,13 @@ interface Pending {
   readonly request: Request;
   readonly onAnswer: (body: AnswerBody) => void;
   hintsLeft: number;
+  flight: Flight | null;
+}
+
+/** Requests that were sent together, and share a time to be answered in. */
+interface Flight {
+  left: number;
+  timer: TimerHandle | null;
 }
 
 export interface ClientEvents {
@@ -59,7 +67,7 @@ export class Client implements ClientEnd {
     const requestId = this.#nextRequestId;
     this.#nextRequestId += 1;
     const request = { requestId, ask };
-    this.#pending.set(requestId, { request, onAnswer, hintsLeft: HINTS_MAX });
+    this.#pending.set(requestId, { request, onAnswer, hintsLeft: HINTS_MAX, flight: null });
     this.#outbox.push(request);
   }
 
@@ -83,6 +91,7 @@ export class Client implements ClientEnd {
         continue;
       }
       this.#pending.delete(requestId);
+      this.#landed(pending);
       if (isElsewhere && from === this.target) this.#next();
       pending.onAnswer(body);
     }
@@ -110,14 +119,26 @@ export class Client implements ClientEnd {
     this.#network.send(from, coordinator.process, coordinator.place, () => {
       coordinator.receive(this, requests);
     });
-    const ids = requests.map(({ requestId }) => requestId);
     const asked = this.target;
-    this.process.setTimer(CALL_TIMEOUT_MS, () => {
-      const left = ids.filter((id) => this.#pending.has(id));
-      if (left.length === 0) return;
+    const flight: Flight = { left: requests.length, timer: null };
+    for (const { requestId } of requests) {
+      const pending = this.#pending.get(requestId);
+      if (pending === undefined) continue;
+      this.#landed(pending);
+      pending.flight = flight;
+    }
+    flight.timer = this.process.setTimer(CALL_TIMEOUT_MS, () => {
       if (this.target === asked) this.#next();
-      this.#giveUp(left);
+      const late = requests.map(({ requestId }) => requestId);
+      this.#giveUp(late.filter((id) => this.#pending.get(id)?.flight === flight));
     });
+  }
+
+  /** One fewer of those that were sent together is waited for. */
+  #landed({ flight }: Pending): void {
+    if (flight === null) return;
+    flight.left -= 1;
+    if (flight.left === 0) flight.timer?.clear();
   }
 
   #giveUp(ids: readonly number[]): void {
@@ -125,6 +146,7 @@ export class Client implements ClientEnd {
       const pending = this.#pending.get(id);
       if (pending === undefined) continue;
       this.#pending.delete(id);
+      this.#landed(pending);
       const message = 'no coordinator answered in time';
       pending.onAnswer({ type: 'refused', code: 'coordinator_unavailable', message });
     }

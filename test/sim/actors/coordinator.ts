@@ -183,12 +183,14 @@ export class Coordinator {
     outbox.set(client, answers);
     simulation.world.onceSettled(() => {
       outbox.delete(client);
-      process.later(0, () => {
+      const send = (): void => {
         this.answersUntilMs = simulation.world.nowMs + simulation.world.scene.networkDelayMs;
         simulation.network.send(this.place, client.process, this.place, () => {
           client.onAnswers(answers, this.place);
         });
-      });
+      };
+      if (process.pausedUntilMs > simulation.world.nowMs) process.later(0, send);
+      else if (process.isAlive) send();
     });
   }
 

@@ -50,8 +50,10 @@ export class Operator {
         this.#insist({ type: 'drain_job', jobId }, () => null);
         return;
       case 'fail': {
-        const agent = this.#simulation.agents[0];
-        agent?.tell({ type: 'fail', code: 'job_failed', message: 'told to' });
+        const agent = this.#simulation.agents.find(({ holder }) => holder.mode.type === 'working');
+        agent?.process.later(0, () => {
+          agent.tell({ type: 'fail', code: 'job_failed', message: 'told to' });
+        });
         return;
       }
       case 'begin run': {

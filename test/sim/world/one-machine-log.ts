@@ -17,6 +17,9 @@ import type { Process } from './process.ts';
 import type { StoreWay } from './store-way.ts';
 import type { World } from './world.ts';
 
+/** How long it may take until a standby hears of new entries; what comes meanwhile it reads with them. */
+const NEWS_MS = 250;
+
 export class OneMachine {
   readonly disk: MemoryLogDisk = new MemoryLogDisk();
   readonly world: World;
@@ -62,7 +65,7 @@ class OneMachineLog implements LogStore {
     return this.#log.watch(() => {
       if (isPlanned) return;
       isPlanned = true;
-      way.toProcess(this.#process, way.delayMs(), () => {
+      way.toProcess(this.#process, this.#machine.world.chance.between(1, NEWS_MS), () => {
         isPlanned = false;
         onTail();
       });
