@@ -49,6 +49,8 @@ export interface WriterOptions {
   readonly mayLead?: () => boolean;
   /** When a snapshot is due; see `limits.ts` for the defaults. */
   readonly snapshotEntries?: number;
+  /** Commands that may wait; see `limits.ts` for the default. */
+  readonly queueCommandsMax?: number;
   readonly snapshotPayloadBytes?: number;
 }
 
@@ -174,8 +176,9 @@ export class Writer {
     ) => Decision,
   ): Promise<T> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
-    if (this.#queue.length >= QUEUE_COMMANDS_MAX) {
-      const message = `the coordinator has ${QUEUE_COMMANDS_MAX} requests waiting; repeat this one later`;
+    const { queueCommandsMax = QUEUE_COMMANDS_MAX } = this.#options;
+    if (this.#queue.length >= queueCommandsMax) {
+      const message = `the coordinator has ${queueCommandsMax} requests waiting; repeat this one later`;
       return Promise.reject(new Mx8Error('coordinator_unavailable', message));
     }
     return new Promise<T>((resolve, reject) => {

@@ -78,6 +78,8 @@ export class SlotLog implements LogStore {
     const outcome = await this.#driver.run(begun, stepClaim);
     if (outcome.type === 'lost') return outcome;
     this.#hold = outcome.hold;
+    // What was not resolved was of an earlier epoch: nothing of that can land any more.
+    this.#failure = null;
     return { type: 'won', epoch, tailSeq: outcome.hold.tailSeq };
   }
 

@@ -119,7 +119,7 @@ export function sceneOf(seed: number): Scene {
     jobs,
     resumed,
     resumeFrom: resumed.length === 0 ? new Uint8Array(0) : checkpointOf(base, resumed),
-    store: 'one machine',
+    store: chance.happens(600) ? 'many machines' : 'one machine',
     want: chance.between(8, 20),
     workMs: chance.between(60, 200),
     workAtOnce: chance.between(4, 10),

@@ -25,6 +25,7 @@ import { Strikes } from './strikes.ts';
 import { Outputs } from './truth/outputs.ts';
 import { Truth } from './truth/truth.ts';
 import { Network, STORE_PLACE } from './world/network.ts';
+import { ManyMachines } from './world/many-machines-log.ts';
 import { OneMachine } from './world/one-machine-log.ts';
 import { Process } from './world/process.ts';
 import { SimElection } from './world/sim-election.ts';
@@ -46,7 +47,7 @@ export class Simulation {
   readonly way: StoreWay;
   readonly truth: Truth;
   readonly outputs: Outputs;
-  readonly machine: OneMachine;
+  readonly store: OneMachine | ManyMachines;
   readonly board: MemoryElectionBoard;
   readonly leaseTime: LeaseTime;
   readonly progress: Progress;
@@ -62,6 +63,8 @@ export class Simulation {
   #areNodesEnded = false;
   /** When what was paused has gone on. */
   #settledMs = 0;
+  /** When the last node had ended. */
+  #doneMs: number | null = null;
 
   constructor(scene: Scene, say: ((line: string) => void) | null) {
     this.world = new World(scene, say);
@@ -69,7 +72,8 @@ export class Simulation {
     this.way = new StoreWay(this.world, this.network);
     this.truth = new Truth(this.world);
     this.outputs = new Outputs(this.world, this.truth);
-    this.machine = new OneMachine(this.world, this.way, this.truth);
+    const Store = scene.store === 'one machine' ? OneMachine : ManyMachines;
+    this.store = new Store(this.world, this.way, this.truth);
     this.board = new MemoryElectionBoard(new Process(this.world, 'store', STORE_PLACE));
     this.leaseTime = new LeaseTime(this.world, this.truth);
     this.progress = new Progress(this);
@@ -85,7 +89,7 @@ export class Simulation {
     this.strikes = new Strikes(this);
     const phasesAt = (place: number): number => this.coordinators[place]?.phases ?? 0;
     this.network.phasesAt = phasesAt;
-    this.machine.phasesAt = phasesAt;
+    this.store.phasesAt = phasesAt;
     this.truth.onRecord((landed) => {
       checkWant(this.world, landed);
       this.leaseTime.onRecord(landed);
@@ -118,7 +122,7 @@ export class Simulation {
   }
 
   openLog(process: Process): LogStore {
-    return this.machine.open(process);
+    return this.store.open(process);
   }
 
   openElection(process: Process): Election {
@@ -300,7 +304,8 @@ export class Simulation {
       const isDone = this.agents.every((agent) => agent.isDone);
       // Without work there is nothing left that faults could spoil.
       if (isDone && world.isFaulty) this.#heal();
-      const isLate = world.nowMs > this.#settledMs + REST_MS;
+      if (isDone && this.#doneMs === null) this.#doneMs = Math.max(world.nowMs, this.#settledMs);
+      const isLate = this.#doneMs !== null && world.nowMs > this.#doneMs + REST_MS;
       if (!world.isFaulty && isDone && (isLate || this.#areStandbysThere)) this.#end();
       else this.#look();
     });
@@ -314,11 +319,11 @@ export class Simulation {
   }
 
   #checkSampled(): void {
-    const { world, truth, machine } = this;
-    const { snapshot, snapshotSeq } = machine.disk;
-    if (snapshot !== null && snapshotSeq > this.#snapshotChecked) {
-      this.#snapshotChecked = snapshotSeq;
-      checkSnapshot(world, truth, snapshot, snapshotSeq);
+    const { world, truth } = this;
+    const { snapshot } = this.store;
+    if (snapshot !== null && snapshot.seq > this.#snapshotChecked) {
+      this.#snapshotChecked = snapshot.seq;
+      checkSnapshot(world, truth, snapshot.bytes, snapshot.seq);
     }
     if (truth.tailSeq < this.#entriesChecked + FULL_CHECK_ENTRIES) return;
     this.#entriesChecked = truth.tailSeq;

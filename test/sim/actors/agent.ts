@@ -2,7 +2,7 @@
  * One node's machine: the real lease holder on a fresh process, with a worker that takes its time,
  * delivers or stages what the holder was granted, and finalizes. Started again when it ends too early.
  */
-import { type JobId, manifestHash, type NodeId, nodeId } from '../../../src/core/base/units.ts';
+import { type JobId, manifestHash, type ManifestHash, type NodeId, nodeId } from '../../../src/core/base/units.ts';
 import { IDLE_STATS } from '../../../src/core/job/job-state.ts';
 import type { Command, JobSpec, Lease, Reply } from '../../../src/core/job/protocol.ts';
 import type {
@@ -21,7 +21,7 @@ import { Client } from './client.ts';
 import type { AnswerBody } from './messages.ts';
 
 const CAPS = { maxFetchConcurrency: 1, maxDecodeConcurrency: 1, maxInflightBytes: 1, maxRamBytes: 1 };
-export const OUTPUT_HASH = manifestHash('0a'.repeat(32));
+export const OUTPUT_HASH: ManifestHash = manifestHash('0a'.repeat(32));
 
 type WithoutTime<T> = T extends unknown ? Omit<T, 'nowMs'> : never;
 

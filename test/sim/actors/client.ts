@@ -19,6 +19,7 @@ interface Pending {
   readonly request: Request;
   readonly onAnswer: (body: AnswerBody) => void;
   hintsLeft: number;
+  readonly askedMs: number;
   flight: Flight | null;
 }
 
@@ -58,8 +59,12 @@ export class Client implements ClientEnd {
     this.target = world.chance.below(coordinators.length);
   }
 
-  get pendingCount(): number {
-    return this.#pending.size;
+  /** A request that was asked for before `sinceMs` and is not decided; null when there is none. */
+  undecidedSince(sinceMs: number): string | null {
+    for (const { request, askedMs } of this.#pending.values()) {
+      if (askedMs < sinceMs) return `${request.ask.type} ${request.requestId}`;
+    }
+    return null;
   }
 
   /** Sent with the next `flush`. */
@@ -67,7 +72,8 @@ export class Client implements ClientEnd {
     const requestId = this.#nextRequestId;
     this.#nextRequestId += 1;
     const request = { requestId, ask };
-    this.#pending.set(requestId, { request, onAnswer, hintsLeft: HINTS_MAX, flight: null });
+    const askedMs = this.#world.nowMs;
+    this.#pending.set(requestId, { request, onAnswer, hintsLeft: HINTS_MAX, askedMs, flight: null });
     this.#outbox.push(request);
   }
 

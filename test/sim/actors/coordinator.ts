@@ -244,8 +244,10 @@ export class Coordinator {
       events,
       tickIntervalMs: TICK_MS,
       snapshotEntries: world.scene.snapshotEntries,
+      queueCommandsMax: world.scene.queueMax,
       who,
       address,
+      check: () => undefined,
       prepare: async (writer) => {
         simulation.onClaimed(this, writer);
       },

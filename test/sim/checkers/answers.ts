@@ -54,9 +54,8 @@ function checkForNode(
 ): void {
   switch (reply.type) {
     case 'registered': {
-      const node = twin.nodes.get(command.nodeId);
-      if (isLatest && node?.instance !== command.instanceId) fail(`${command.nodeId} is no member`);
-      if (isLatest && node?.rank !== reply.assignedRank) fail(`${command.nodeId} has another rank`);
+      const member = `${command.nodeId} ${command.instanceId ?? ''} ${reply.assignedRank}`;
+      if (!twin.members.has(member)) fail(`${member} never was a member`);
       if (reply.jobReady && !twin.isReady) fail('the barrier was not passed');
       if (command.type === 'register' && command.resumeFrom.length > 0) checkResumed(twin, world);
       return;

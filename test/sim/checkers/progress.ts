@@ -8,6 +8,8 @@ import type { Simulation } from '../simulation.ts';
 const NAME = 'progress';
 /** Restarts, and entries of former candidates that have to run out first. */
 const RESTART_MS = 600;
+/** Every call ends in an answer within this: three times the TTL of a leader. */
+const DECIDED_MS = 3 * LEADER_TTL_MS;
 /** What is left of the work, after whatever the faults left behind has timed out. */
 const WORK_MS = 25_000;
 
@@ -56,7 +58,8 @@ export class Progress {
       );
     }
     for (const { client, process } of agents) {
-      if (client.pendingCount > 0) world.fail(NAME, `a call of ${process.name} was never decided`);
+      const call = client.undecidedSince(world.nowMs - DECIDED_MS);
+      if (call !== null) world.fail(NAME, `${call} of ${process.name} was not decided in time`);
     }
   }
 }

@@ -39,6 +39,8 @@ export class JobTwin {
   /** `lease:start-end` of every committed piece. */
   readonly pieces: Map<string, { readonly lease: string; readonly start: number; readonly end: number }> =
     new Map<string, { readonly lease: string; readonly start: number; readonly end: number }>();
+  /** `node instance rank` of everybody who ever was a member. */
+  readonly members: Set<string> = new Set<string>();
   readonly finalizeTokens: Map<string, string> = new Map<string, string>();
   /** Tokens that were or are the finalizer's; the last one counts until its node goes. */
   finalizer: string | null = null;
@@ -219,6 +221,7 @@ export class JobTwin {
 
   #register(node: string, instance: string | null, rank: number): void {
     const known = this.nodes.get(node);
+    this.members.add(`${node} ${instance ?? ''} ${rank}`);
     for (const [other, { rank: taken }] of this.nodes) {
       if (other !== node && taken === rank) this.#fail('membership', `rank ${rank} is held twice`);
     }

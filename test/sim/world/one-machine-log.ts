@@ -34,6 +34,11 @@ export class OneMachine {
     this.truth = truth;
   }
 
+  get snapshot(): { readonly seq: number; readonly bytes: Uint8Array } | null {
+    const { snapshot, snapshotSeq } = this.disk;
+    return snapshot === null ? null : { seq: snapshotSeq, bytes: snapshot };
+  }
+
   open(process: Process): LogStore {
     return new OneMachineLog(this, process);
   }

@@ -18,6 +18,7 @@ export class StoreWay {
 
   /** Does `apply` at the store, at once; what it throws is the answer too. */
   call<T>(process: Process, apply: () => Promise<T>): Promise<T> {
+    if (!process.isAlive) return new Promise<T>(() => undefined);
     return new Promise<T>((resolve, reject) => {
       this.toStore(process, this.delayMs(), () => {
         let answer: Promise<T>;

@@ -1,0 +1,199 @@
+/**
+ * A log of several machines: the real slot protocol over a store in etcd's model. Requests and answers
+ * get lost, requests land long after their sender has given up, the store refuses for a while, watches
+ * tell late or nothing. What becomes durable is read from the store's own changes, not from the protocol.
+ */
+import { KvError, type KvChange, type KvRange, type KvStore } from '../../../src/ports/kv-store.ts';
+import type { KvTransacted, KvTransaction } from '../../../src/ports/kv-store.ts';
+import type { LogStore } from '../../../src/ports/log-store.ts';
+import { SlotLog } from '../../../src/log/slot-log.ts';
+import { MemoryKvDisk } from '../../../src/testing/memory-kv-disk.ts';
+import type { Truth } from '../truth/truth.ts';
+import type { FaultName } from './coverage.ts';
+import type { Process } from './process.ts';
+import type { StoreWay } from './store-way.ts';
+import type { World } from './world.ts';
+
+const PREFIX = 'mx8/';
+/** Shorter than the leader's TTL less its margin. */
+const GIVE_UP_MS = 900;
+/** How long a client waits for an answer that does not come. */
+const SILENCE_MS = 120;
+const NEWS_MS = 250;
+const HEAD_BYTES = 16;
+
+export class ManyMachines {
+  readonly disk: MemoryKvDisk = new MemoryKvDisk();
+  readonly world: World;
+  readonly way: StoreWay;
+  readonly truth: Truth;
+  /** The last snapshot that was made to count; null before the first. */
+  snapshot: { readonly seq: number; readonly bytes: Uint8Array } | null = null;
+  phasesAt: (place: number) => number = () => 0;
+
+  constructor(world: World, way: StoreWay, truth: Truth) {
+    this.world = world;
+    this.way = way;
+    this.truth = truth;
+    this.disk.listen((changes) => this.#observe(changes));
+  }
+
+  open(process: Process): LogStore {
+    const { chance } = this.world;
+    return new SlotLog({
+      kv: new SimKv(this, process),
+      prefix: PREFIX,
+      clock: process,
+      random: { fraction: () => chance.below(1000) / 1000, bytes: (count) => chance.bytes(count) },
+      giveUpAfterMs: GIVE_UP_MS,
+    });
+  }
+
+  #observe(changes: readonly KvChange[]): void {
+    const epoch = changes.find(({ type, key }) => type === 'put' && key === `${PREFIX}epoch`);
+    const claimant = epoch === undefined ? null : String(markOf(epoch.value)['holder']);
+    for (const { type, key, value } of changes) {
+      if (type !== 'put' || !key.startsWith(PREFIX)) continue;
+      const name = key.slice(PREFIX.length);
+      if (name.startsWith('slot/')) this.#landed(Number(name.slice(5)), value, claimant);
+      else if (name === 'trim') this.truth.trimmedSeq = Number(markOf(value)['seq']);
+      else if (name === 'snapshot') this.#pointed(markOf(value));
+    }
+  }
+
+  #landed(seq: number, value: Uint8Array, claimant: string | null): void {
+    const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+    const epoch = view.getUint16(8) * 2 ** 32 + view.getUint32(10);
+    const at = HEAD_BYTES + view.getUint16(14);
+    const nonce = new TextDecoder().decode(value.subarray(HEAD_BYTES, at));
+    this.truth.landed({ seq, epoch, nonce, payload: value.slice(at) }, claimant);
+  }
+
+  /** The pointer to a snapshot counts from now on: all that it names must be there. */
+  #pointed(mark: Readonly<Record<string, unknown>>): void {
+    const [seq, parts, length] = [Number(mark['seq']), Number(mark['parts']), Number(mark['bytes'])];
+    const folder = `${PREFIX}snap/${String(seq).padStart(16, '0')}/`;
+    const prefix = `${folder}${encodeURIComponent(String(mark['nonce']))}/`;
+    const { pairs } = this.disk.range(prefix, `${prefix}~`);
+    const bytes = Buffer.concat(pairs.map((pair) => pair.value));
+    if (pairs.length !== parts || bytes.length !== length) {
+      this.world.fail('snapshots are whole', `${bytes.length} of ${length} bytes are there`);
+      return;
+    }
+    this.snapshot = { seq, bytes: new Uint8Array(bytes) };
+  }
+}
+
+function markOf(value: Uint8Array): Readonly<Record<string, unknown>> {
+  const text = new TextDecoder().decode(value);
+  return JSON.parse(text.slice(text.indexOf('{'))) as Readonly<Record<string, unknown>>;
+}
+
+class SimKv implements KvStore {
+  readonly #machines: ManyMachines;
+  readonly #process: Process;
+
+  constructor(machines: ManyMachines, process: Process) {
+    this.#machines = machines;
+    this.#process = process;
+  }
+
+  transact(transaction: KvTransaction): Promise<KvTransacted> {
+    return this.#call(() => this.#machines.disk.transact(transaction));
+  }
+
+  range(key: string, endKey: string | null, limit = 0): Promise<KvRange> {
+    return this.#call(() => this.#machines.disk.range(key, endKey, limit));
+  }
+
+  grantLease(ttlMs: number): Promise<{ readonly leaseId: string; readonly ttlMs: number }> {
+    return this.#call(() => ({ leaseId: this.#machines.disk.grantLease(ttlMs), ttlMs }));
+  }
+
+  renewLease(leaseId: string): Promise<boolean> {
+    return this.#call(() => this.#machines.disk.renewLease(leaseId));
+  }
+
+  revokeLease(leaseId: string): Promise<void> {
+    return this.#call(() => this.#machines.disk.expireLease(leaseId));
+  }
+
+  watch(
+    key: string,
+    endKey: string | null,
+    onChanges: (changes: readonly KvChange[]) => void,
+    onGap: () => void,
+  ): () => void {
+    const { disk, way, world } = this.#machines;
+    let seen: KvChange[] = [];
+    let isPlanned = false;
+    return disk.listen((changes) => {
+      const own = changes.filter((change) =>
+        endKey === null ? change.key === key : change.key >= key && change.key < endKey,
+      );
+      if (own.length === 0) return;
+      seen.push(...own);
+      if (isPlanned) return;
+      isPlanned = true;
+      way.toProcess(this.#process, world.chance.between(1, NEWS_MS), () => {
+        const news = seen;
+        seen = [];
+        isPlanned = false;
+        if (world.isFaulty && world.chance.happens(100)) onGap();
+        else onChanges(news);
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    return;
+  }
+
+  #call<T>(apply: () => T): Promise<T> {
+    const { world, way } = this.#machines;
+    const { rates } = world.scene;
+    if (world.isFaulty) {
+      if (this.#strikes(rates.storeRequestLost, 'store request lost')) return this.#silence();
+      if (this.#strikes(rates.storeRequestLate, 'store request late')) {
+        way.toStore(this.#process, world.chance.between(50, 1500), () => quietly(apply));
+        return this.#silence();
+      }
+      if (this.#strikes(rates.storeRefused, 'store refused')) {
+        return way.call(this.#process, () => {
+          throw new KvError('the store is busy', { isDecided: true, retryable: true });
+        });
+      }
+      if (this.#strikes(rates.storeAnswerLost, 'store answer lost')) {
+        way.toStore(this.#process, way.delayMs(), () => quietly(apply));
+        return this.#silence();
+      }
+    }
+    return way.call(this.#process, async () => apply());
+  }
+
+  #strikes(permille: number, fault: FaultName): boolean {
+    const { world, phasesAt } = this.#machines;
+    if (!world.chance.happens(permille)) return false;
+    world.coverage.count(fault, phasesAt(this.#process.place));
+    return true;
+  }
+
+  /** Nobody answers: the client gives up after a while and does not know. */
+  #silence<T>(): Promise<T> {
+    const { world } = this.#machines;
+    return new Promise<T>((_resolve, reject) => {
+      this.#process.later(world.chance.between(1, SILENCE_MS), () => {
+        reject(new KvError('no answer came', { isDecided: false, retryable: true }));
+      });
+    });
+  }
+}
+
+/** A call whose answer nobody gets. */
+function quietly(apply: () => unknown): void {
+  try {
+    apply();
+  } catch (error) {
+    if (!(error instanceof KvError)) throw error;
+  }
+}
