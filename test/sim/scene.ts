@@ -98,6 +98,10 @@ export interface Scene {
   readonly strikes: readonly Strike[];
   readonly rates: FaultRates;
   readonly interventions: readonly Intervention[];
+  /** Somebody speaks in the nodes' names and has everything wrong. */
+  readonly hasStranger: boolean;
+  /** Each coordinator was told of the jobs at its start, and creates what is not there. */
+  readonly jobsAtStart: boolean;
   /** When everything is healed. */
   readonly healAtMs: number;
 }
@@ -134,6 +138,8 @@ export function sceneOf(seed: number): Scene {
     strikes: STRIKES.filter(() => chance.happens(350)),
     rates: ratesOf(chance),
     interventions: interventionsOf(chance, twoJobs),
+    hasStranger: chance.happens(400),
+    jobsAtStart: chance.happens(300),
     healAtMs: chance.between(1500, 5000),
   };
 }

@@ -18,6 +18,9 @@ import { checkAnswerIsDurable } from './checkers/answers.ts';
 import { checkWant } from './checkers/bounds.ts';
 import { checkLeadTime } from './checkers/lead-time.ts';
 import { LeaseTime } from './checkers/lease-time.ts';
+import { NodeTime } from './checkers/node-time.ts';
+import { checkRefusal } from './checkers/refusals.ts';
+import { Stranger } from './actors/stranger.ts';
 import { Progress } from './checkers/progress.ts';
 import { checkReplay, checkSnapshot } from './checkers/replay.ts';
 import { LEADER_TTL_MS, type Scene } from './scene.ts';
@@ -35,6 +38,7 @@ import { World } from './world/world.ts';
 const NODE_PLACE = 3;
 const DOUBLE_PLACE = 10;
 const OPERATOR_PLACE = 12;
+const STRANGER_PLACE = 13;
 const NO_BYTES = new Uint8Array(0);
 /** One in so many entries the whole state is compared and checked. */
 const FULL_CHECK_ENTRIES = 24;
@@ -50,6 +54,7 @@ export class Simulation {
   readonly store: OneMachine | ManyMachines;
   readonly board: MemoryElectionBoard;
   readonly leaseTime: LeaseTime;
+  readonly nodeTime: NodeTime;
   readonly progress: Progress;
   readonly strikes: Strikes;
   readonly coordinators: readonly Coordinator[];
@@ -76,6 +81,7 @@ export class Simulation {
     this.store = new Store(this.world, this.way, this.truth);
     this.board = new MemoryElectionBoard(new Process(this.world, 'store', STORE_PLACE));
     this.leaseTime = new LeaseTime(this.world, this.truth);
+    this.nodeTime = new NodeTime(this.world, this.leaseTime);
     this.progress = new Progress(this);
     this.coordinators = Array.from(
       { length: scene.coordinators },
@@ -93,6 +99,7 @@ export class Simulation {
     this.truth.onRecord((landed) => {
       checkWant(this.world, landed);
       this.leaseTime.onRecord(landed);
+      this.nodeTime.onRecord(landed);
       if (landed.record.type === 'job_created') this.#startAgentsOf(landed.record.spec);
     });
   }
@@ -103,6 +110,7 @@ export class Simulation {
       world.after(world.chance.below(50), null, () => coordinator.start());
     }
     this.operator.start();
+    if (world.scene.hasStranger) new Stranger(this, STRANGER_PLACE).start();
     this.strikes.begin();
     world.after(world.scene.healAtMs, null, () => this.#heal());
     this.#look();
@@ -216,6 +224,7 @@ export class Simulation {
   ): void {
     if (body.type === 'refused') {
       if (body.code === 'internal') this.world.fail('no bugs', body.message);
+      if (ask.type !== 'pieces') checkRefusal(this.world, this.truth, ask, body.code);
       return;
     }
     checkLeadTime(coordinator);
@@ -223,6 +232,11 @@ export class Simulation {
     const epoch = coordinator.servedEpoch;
     checkAnswerIsDurable(this.world, this.truth, epoch, ask, body);
     this.#noteRenewals(ask, body, epoch, askedAtMs);
+    // To leave, and to report a failure, one need not be a member.
+    if ('nodeId' in ask && ask.type !== 'leave' && ask.type !== 'fail_job') {
+      const heard = { instance: ask.instanceId, epoch, atMs: askedAtMs };
+      this.nodeTime.heard(ask.jobId, ask.nodeId, heard);
+    }
     this.world.mix(coordinator.place, askedAtMs & 0xffff);
   }
 
@@ -256,7 +270,9 @@ export class Simulation {
     const isExpected =
       outcome.type === 'failed'
         ? outcome.code === 'node_id_in_use' ||
-          (outcome.code === 'job_failed' && scene.interventions.includes('fail'))
+          (outcome.code === 'job_failed' && scene.interventions.includes('fail')) ||
+          // One whose lead was taken refuses by what it knows until it hears of that.
+          (outcome.code === 'job_unknown' && scene.strikes.includes('revoke lead'))
         : scene.interventions.includes('drain');
     if (!isExpected) {
       this.world.fail('every call is decided', `${agent.nodeId}: ${JSON.stringify(outcome)}`);

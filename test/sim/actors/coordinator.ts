@@ -15,6 +15,7 @@ import type { Simulation } from '../simulation.ts';
 import { Process } from '../world/process.ts';
 import { WatchedLog } from '../world/watched-log.ts';
 import { WatchedElection } from '../world/watched-election.ts';
+import { checkQueue } from '../checkers/bounds.ts';
 import { phaseBit } from '../world/coverage.ts';
 import type { Client } from './client.ts';
 import type { Answer, AnswerBody, Request } from './messages.ts';
@@ -120,10 +121,12 @@ export class Coordinator {
 
   receive(client: Client, requests: readonly Request[]): void {
     for (const request of requests) this.#take(client, request);
+    this.simulation.world.onceSettled(() => checkQueue(this));
   }
 
   disconnect(jobId: JobId, nodeId: NodeId, instanceId: string): void {
     const backend = this.#backend;
+    this.simulation.nodeTime.broken(instanceId, this.servedEpoch);
     backend.submit({ type: 'disconnect', jobId, nodeId, instanceId }).catch(() => null);
   }
 
@@ -250,6 +253,8 @@ export class Coordinator {
       check: () => undefined,
       prepare: async (writer) => {
         simulation.onClaimed(this, writer);
+        if (!world.scene.jobsAtStart) return;
+        for (const spec of world.scene.jobs) await writer.submit({ type: 'create_job', spec });
       },
       onFacts: (facts) => hub.publish(facts),
       onLeft: () => process.isAlive && simulation.resetClientsOf(place),

@@ -92,6 +92,9 @@ function checkForNode(
 }
 
 function checkAccepted(twin: JobTwin, command: OfNode, fail: Fail): void {
+  if ('leaseId' in command && twin.leases.get(command.leaseId)?.node !== command.nodeId) {
+    fail(`lease ${command.leaseId} is not of ${command.nodeId}`);
+  }
   if (command.type === 'commit') {
     const key = `${command.leaseId}:${command.start}-${command.end}`;
     if (!twin.pieces.has(key)) fail(`${key} is not committed`);

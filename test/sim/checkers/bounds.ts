@@ -3,9 +3,10 @@ import type { Coordinator } from '../actors/coordinator.ts';
 import type { LandedRecord } from '../truth/truth.ts';
 import type { World } from '../world/world.ts';
 
-export function checkQueue(coordinator: Coordinator, batchMax: number): void {
+/** What is being written was in the queue before, so at most as much again. */
+export function checkQueue(coordinator: Coordinator): void {
   const { world } = coordinator.simulation;
-  const most = world.scene.queueMax + batchMax;
+  const most = 2 * world.scene.queueMax;
   if (coordinator.waiting <= most) return;
   world.fail('queues are bounded', `${coordinator.waiting} requests wait, at most ${most} may`);
 }

@@ -33,6 +33,11 @@ export class LeaseTime {
     this.#reigns.set(epoch, { process, sinceMs: process.nowMs() });
   }
 
+  /** On the clock of the coordinator that holds the epoch. */
+  nowOf(epoch: number): number | null {
+    return this.#reigns.get(epoch)?.process.nowMs() ?? null;
+  }
+
   acknowledged(leaseId: string, epoch: number, askedAtMs: number): void {
     const before = this.#renewed.get(leaseId);
     if (before !== undefined && before.epoch === epoch && before.atMs >= askedAtMs) return;

@@ -40,6 +40,8 @@ export class Truth {
     number,
     { readonly who: string; readonly atMs: number }
   >();
+  /** Epochs that somebody was told to have won. */
+  readonly winners: Set<number> = new Set<number>();
   /** Nonces of writes of which somebody was told that they are not in the log. */
   readonly denied: Set<string> = new Set<string>();
   readonly nonces: Set<string> = new Set<string>();

@@ -120,10 +120,10 @@ class OneMachineLog implements LogStore {
 
   #apply<T>(claimant: string | null, apply: () => Promise<T>): Promise<T> {
     const { disk, truth } = this.#machine;
-    const before = disk.tailSeq;
+    const before = disk.entries.at(-1);
     const answer = apply();
     const last = disk.entries.at(-1);
-    if (disk.tailSeq > before && last !== undefined) truth.landed(last, claimant);
+    if (last !== before && last !== undefined) truth.landed(last, claimant);
     truth.trimmedSeq = disk.trimmedSeq;
     return answer;
   }

@@ -21,6 +21,7 @@ export class WatchedLog implements LogStore {
   readonly #truth: Truth;
   readonly #onChange: () => void;
   operation: LogOperation = 'none';
+  #count = 0;
   /** Of the append that is under way. */
   nonce = '';
 
@@ -48,10 +49,18 @@ export class WatchedLog implements LogStore {
 
   async claim(tailSeq: number, epoch: number, who: string): Promise<ClaimResult> {
     const result = await this.#during('claim', () => this.#log.claim(tailSeq, epoch, who));
-    if (result.type === 'won' && this.#truth.claims.get(result.epoch)?.who !== who) {
-      this.#world.fail('epochs grow', `${who} was told it won epoch ${result.epoch}, and did not`);
-    }
+    if (result.type === 'won') this.#checkWon(result.epoch, who);
     return result;
+  }
+
+  #checkWon(epoch: number, who: string): void {
+    if (this.#truth.claims.get(epoch)?.who !== who) {
+      this.#world.fail('epochs grow', `${who} was told it won epoch ${epoch}, and did not`);
+    }
+    if (this.#truth.winners.has(epoch)) {
+      this.#world.fail('one leader per epoch', `${who} was told it won epoch ${epoch}, as another`);
+    }
+    this.#truth.winners.add(epoch);
   }
 
   async append(
@@ -88,12 +97,15 @@ export class WatchedLog implements LogStore {
   }
 
   async #during<T>(operation: LogOperation, work: () => Promise<T>): Promise<T> {
+    this.#count += 1;
+    const own = this.#count;
     this.operation = operation;
     this.#onChange();
     try {
       return await work();
     } finally {
-      this.operation = 'none';
+      // A writer that was given up may still wait when the next one has begun.
+      if (this.#count === own) this.operation = 'none';
       this.#onChange();
     }
   }

@@ -1,0 +1,88 @@
+/**
+ * A client that has everything wrong: it reports on leases of others, on leases that ended, from the
+ * wrong place and beyond the end, and gives back what is finished. It must change nothing. It speaks in
+ * the name of nodes that live, as a confused or delayed process of theirs would.
+ */
+import type { JobId, NodeId } from '../../../src/core/base/units.ts';
+import type { Command } from '../../../src/core/job/protocol.ts';
+import type { Simulation } from '../simulation.ts';
+import type { JobTwin, TwinLease } from '../truth/job-twin.ts';
+import { Process } from '../world/process.ts';
+import { Client } from './client.ts';
+
+const EVERY_MS = 120;
+const NOTHING_DELIVERED = { deliveredSamples: 0, deliveredBytes: 0 };
+const NO_ROWS = { rows: 0, bytes: 0, quarantined: [] };
+
+interface From {
+  readonly jobId: JobId;
+  readonly nodeId: NodeId;
+  readonly instanceId: string;
+}
+
+export class Stranger {
+  readonly #simulation: Simulation;
+  readonly #process: Process;
+  readonly #client: Client;
+
+  constructor(simulation: Simulation, place: number) {
+    const { world, network, coordinators } = simulation;
+    this.#simulation = simulation;
+    this.#process = new Process(world, 'stranger', place);
+    this.#client = new Client(world, network, coordinators, this.#process, { onPush: () => null });
+  }
+
+  start(): void {
+    this.#process.later(EVERY_MS, () => {
+      const { world } = this.#simulation;
+      if (!world.isFaulty) return;
+      const command = this.#wrongCommand();
+      if (command !== null) {
+        world.say(() => `the stranger: ${JSON.stringify(command)}`);
+        this.#client.ask(command, () => undefined);
+        this.#client.flush();
+      }
+      this.start();
+    });
+  }
+
+  #wrongCommand(): Command | null {
+    const { chance } = this.#simulation.world;
+    const { agents, truth } = this.#simulation;
+    const agent = chance.pick(agents);
+    const twin = truth.jobs.get(agent.jobId);
+    const leases = [...(twin?.leases.values() ?? [])];
+    if (twin === undefined || leases.length === 0) return null;
+    const lease = chance.pick(leases);
+    const isOwn = lease.node === agent.nodeId;
+    const from = { jobId: agent.jobId, nodeId: agent.nodeId, instanceId: agent.instanceId };
+    const leaseId = lease.id;
+    if (isOwn && lease.ended === null) return this.#misplaced(twin, lease, from);
+    switch (chance.below(3)) {
+      case 0:
+        return { type: 'release', ...from, leaseId };
+      case 1: {
+        // Its own finished lease takes only the repeat of its end.
+        const cursor = lease.ended === 'finished' ? lease.end - 1 : lease.end;
+        return { type: 'progress', ...from, leaseId, cursor, ...NOTHING_DELIVERED };
+      }
+      default: {
+        const { cursor: start, end } = lease;
+        return { type: 'commit', ...from, leaseId, start, end, ...NO_ROWS };
+      }
+    }
+  }
+
+  /** On a lease that lives and is the node's own: from the wrong place, or beyond its end. */
+  #misplaced(twin: JobTwin, lease: TwinLease, from: From): Command {
+    const { chance } = this.#simulation.world;
+    const leaseId = lease.id;
+    if (!twin.spec.commitsOutputs || chance.happens(500)) {
+      const cursor = lease.end + 1 + chance.below(3);
+      return { type: 'progress', ...from, leaseId, cursor, ...NOTHING_DELIVERED };
+    }
+    // A cursor only grows: it will never stand there again.
+    const [start, end] = [lease.cursor - 1, lease.end];
+    return { type: 'commit', ...from, leaseId, start, end, ...NO_ROWS };
+  }
+}

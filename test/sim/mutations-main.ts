@@ -1,0 +1,76 @@
+/**
+ * `npm run sim:mutations [-- --only NAME] [--seeds N] [--sample K]`: puts each known bug in and plays
+ * seeds until the simulator finds it; prints a table, and fails when one is not found.
+ */
+import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { MUTATIONS } from './mutations/all.ts';
+import type { Played } from './run/lanes.ts';
+
+/** Within so many seeds each has to be found. */
+const SEEDS = 10_000;
+
+interface Outcome {
+  readonly name: string;
+  readonly played: number;
+  readonly found: Played | null;
+}
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    seeds: { type: 'string' },
+    /** So many of them, others every day. */
+    sample: { type: 'string' },
+  },
+});
+
+const chosen = choose();
+const queue = [...chosen];
+const outcomes: Outcome[] = [];
+const workers = Array.from({ length: Math.min(2, availableParallelism()) }, () => work());
+await Promise.all(workers);
+const missed = outcomes.filter(({ found }) => found === null);
+process.stdout.write(`${outcomes.length - missed.length} of ${outcomes.length} known bugs found\n`);
+if (missed.length > 0) process.exitCode = 1;
+
+function choose(): typeof MUTATIONS {
+  const { only, sample } = values;
+  if (only !== undefined) return MUTATIONS.filter(({ name }) => only.split(',').includes(name));
+  if (sample === undefined) return MUTATIONS;
+  const count = Number(sample);
+  const day = Math.floor(Date.now() / 86_400_000);
+  process.stdout.write(`the sample of day ${day}\n`);
+  return Array.from({ length: count }, (_, index) => MUTATIONS[(day * count + index) % MUTATIONS.length])
+    .filter((mutation) => mutation !== undefined);
+}
+
+async function work(): Promise<void> {
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const outcome = await play(next.name);
+    outcomes.push(outcome);
+    const { name, played, found } = outcome;
+    const how =
+      found?.violation === null || found === null
+        ? `NOT FOUND in ${played} seeds`
+        : `seed ${String(found.seed).padStart(5)}  ${found.violation.checker}: ${found.violation.message.slice(0, 90)}`;
+    process.stdout.write(`${name.padEnd(34)} ${how}\n`);
+  }
+}
+
+function play(name: string): Promise<Outcome> {
+  const script = fileURLToPath(new URL('./run/play-mutation.ts', import.meta.url));
+  const args = ['--disable-warning=ExperimentalWarning', script, name, values.seeds ?? `${SEEDS}`];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => {
+      if (code === 0) resolve(JSON.parse(text) as Outcome);
+      else reject(new Error(`the run of ${name} ended with ${String(code)}`));
+    });
+  });
+}

@@ -1,0 +1,16 @@
+/** Every known bug that the simulator has to find. */
+import type { Mutation } from '../../support/mutations/mutation-loader.ts';
+import { JOB_MUTATIONS, MEMBERSHIP_MUTATIONS } from './job.ts';
+import { LEAD_MUTATIONS } from './lead.ts';
+import { LOG_MUTATIONS } from './log.ts';
+import { NODE_MUTATIONS } from './node.ts';
+import { WRITER_MUTATIONS } from './writer.ts';
+
+export const MUTATIONS: readonly Mutation[] = [
+  ...WRITER_MUTATIONS,
+  ...LOG_MUTATIONS,
+  ...LEAD_MUTATIONS,
+  ...JOB_MUTATIONS,
+  ...MEMBERSHIP_MUTATIONS,
+  ...NODE_MUTATIONS,
+];

@@ -1,0 +1,28 @@
+/**
+ * A process of its own for one mutation: plays seeds with the bug put in until a checker finds it, and
+ * prints what found it as one line of JSON.
+ */
+import { importMutated } from '../../support/mutations/mutation-loader.ts';
+import { MUTATIONS } from '../mutations/all.ts';
+import type { Played } from './lanes.ts';
+
+const [name, seeds] = process.argv.slice(2);
+const mutation = MUTATIONS.find((one) => one.name === name) ?? null;
+if (mutation === null) throw new Error(`there is no mutation ${String(name)}`);
+
+const { playSeeds } = await importMutated<typeof import('./lanes.ts')>(
+  mutation,
+  'test/sim/run/lanes.ts',
+);
+let first: Played | null = null;
+let played = 0;
+await playSeeds({
+  from: 1,
+  count: Number(seeds),
+  onPlayed: (one) => {
+    played += 1;
+    if (one.violation !== null && (first === null || one.seed < first.seed)) first = one;
+    return first === null;
+  },
+});
+process.stdout.write(`${JSON.stringify({ name, played, found: first })}\n`);
