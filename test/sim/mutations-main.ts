@@ -43,8 +43,10 @@ function choose(): typeof MUTATIONS {
   const count = Number(sample);
   const day = Math.floor(Date.now() / 86_400_000);
   process.stdout.write(`the sample of day ${day}\n`);
-  return Array.from({ length: count }, (_, index) => MUTATIONS[(day * count + index) % MUTATIONS.length])
-    .filter((mutation) => mutation !== undefined);
+  return Array.from(
+    { length: count },
+    (_, index) => MUTATIONS[(day * count + index) % MUTATIONS.length],
+  ).filter((mutation) => mutation !== undefined);
 }
 
 async function work(): Promise<void> {
@@ -70,7 +72,7 @@ function play(name: string): Promise<Outcome> {
     child.once('error', reject);
     child.once('close', (code) => {
       if (code === 0) resolve(JSON.parse(text) as Outcome);
-      else reject(new Error(`the run of ${name} ended with ${String(code)}`));
+      else reject(new Error(`the run of ${name} ended with status ${String(code)}`));
     });
   });
 }

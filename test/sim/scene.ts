@@ -2,14 +2,14 @@
  * What kind of world a seed stands for: sizes, what the jobs are, which faults there are and how often.
  * Each seed has some of the faults and not all: many faults at once hide what few would show.
  */
-import { jobId, manifestHash } from '../../src/core/base/units.ts';
+import { jobId, type JobId, manifestHash } from '../../src/core/base/units.ts';
 import { encodeCheckpoint } from '../../src/core/job/checkpoint.ts';
 import type { JobSpec } from '../../src/core/job/protocol.ts';
 import { Chance } from './world/chance.ts';
 
-export const LEASE_TTL_MS = 2000;
-export const LEADER_TTL_MS = 1200;
-export const TICK_MS = 150;
+export const LEASE_TTL_MS = 3000;
+export const LEADER_TTL_MS = 1600;
+export const TICK_MS = 250;
 
 export interface FaultRates {
   /** Of a thousand messages between nodes and coordinators. */
@@ -106,6 +106,8 @@ export interface Scene {
   readonly healAtMs: number;
 }
 
+/** The id that nodes name, whether the job has it or takes it from them. */
+export const NODES_JOB: JobId = jobId('job-a');
 const HASH = manifestHash('5e'.repeat(32));
 
 export function sceneOf(seed: number): Scene {
@@ -114,7 +116,8 @@ export function sceneOf(seed: number): Scene {
   const base = specOf(chance, seed, blockSize);
   const twoJobs = chance.happens(150);
   const jobs = twoJobs ? splitJobs(base, blockSize) : [base];
-  const resumed = !twoJobs && !base.commitsOutputs && chance.happens(200) ? doneOf(chance, base) : [];
+  const resumed =
+    !twoJobs && !base.commitsOutputs && chance.happens(200) ? doneOf(chance, base) : [];
   const wildClocks = chance.happens(60);
   return {
     seed,
@@ -147,8 +150,9 @@ export function sceneOf(seed: number): Scene {
 function specOf(chance: Chance, seed: number, blockSize: number): JobSpec {
   const samples = 200 * blockSize - chance.below(blockSize);
   const commitsOutputs = chance.happens(500);
+  const adoptsFirstJobId = chance.happens(100);
   return {
-    jobId: jobId('job-a'),
+    jobId: adoptsFirstJobId ? jobId('unnamed') : NODES_JOB,
     manifestHash: HASH,
     sampleCount: samples,
     blockSize,
@@ -158,17 +162,17 @@ function specOf(chance: Chance, seed: number, blockSize: number): JobSpec {
     seed: BigInt(seed),
     epoch: chance.below(3),
     leaseTtlMs: LEASE_TTL_MS,
-    heartbeatIntervalMs: 500,
+    heartbeatIntervalMs: 900,
     commitsOutputs,
-    adoptsFirstJobId: false,
+    adoptsFirstJobId,
   };
 }
 
 function splitJobs(base: JobSpec, blockSize: number): readonly JobSpec[] {
   const half = { sampleCount: 100 * blockSize, minWorldSize: 1 };
   return [
-    { ...base, ...half, worldSize: 3 },
-    { ...base, ...half, jobId: jobId('job-b'), worldSize: 3 },
+    { ...base, ...half, adoptsFirstJobId: false, jobId: NODES_JOB, worldSize: 3 },
+    { ...base, ...half, adoptsFirstJobId: false, jobId: jobId('job-b'), worldSize: 3 },
   ];
 }
 

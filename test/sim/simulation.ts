@@ -17,6 +17,7 @@ import { Operator } from './actors/operator.ts';
 import { checkAnswerIsDurable } from './checkers/answers.ts';
 import { checkWant } from './checkers/bounds.ts';
 import { checkLeadTime } from './checkers/lead-time.ts';
+import { expectRefused } from './checkers/damage.ts';
 import { LeaseTime } from './checkers/lease-time.ts';
 import { NodeTime } from './checkers/node-time.ts';
 import { checkRefusal } from './checkers/refusals.ts';
@@ -147,7 +148,7 @@ export class Simulation {
 
   resumeFrom(agent: Agent): Uint8Array {
     const { jobs, resumeFrom } = this.world.scene;
-    return agent.jobId === jobs[0]?.jobId ? resumeFrom : NO_BYTES;
+    return agent.spec === jobs[0] ? resumeFrom : NO_BYTES;
   }
 
   mayStart(agent: Agent): boolean {
@@ -166,16 +167,19 @@ export class Simulation {
     if (!this.#areNodesEnded) return;
     this.#areNodesEnded = false;
     for (const agent of this.agents) {
-      if (!agent.isDone && this.truth.jobs.has(agent.jobId)) agent.restart();
+      if (!agent.isDone && this.#isCreated(agent)) agent.restart();
     }
+  }
+
+  #isCreated({ jobId, spec }: Agent): boolean {
+    return this.truth.jobs.has(jobId) || this.truth.jobs.has(spec.jobId);
   }
 
   /** A second process with the id of a node that lives. */
   startDouble(agent: Agent): void {
     if (this.doubles.length > 0) return;
-    const spec = this.world.scene.jobs.find(({ jobId }) => jobId === agent.jobId);
-    if (spec === undefined || !this.truth.jobs.has(spec.jobId)) return;
-    const double = new Agent(this, DOUBLE_PLACE, agent.nodeId, spec);
+    if (!this.#isCreated(agent)) return;
+    const double = new Agent(this, DOUBLE_PLACE, agent.nodeId, agent.spec);
     this.doubles.push(double);
     double.start();
   }
@@ -287,7 +291,9 @@ export class Simulation {
       const how = outcome === null ? holder.mode.type : outcome.type;
       return `${nodeId} ${process.isAlive ? how : 'dead'}`;
     });
-    const leaders = this.coordinators.map(({ process, leads }) => `${process.name}${leads ? '*' : ''}`);
+    const leaders = this.coordinators.map(
+      ({ process, leads }) => `${process.name}${leads ? '*' : ''}`,
+    );
     return [...jobs, ...nodes, ...leaders].join(', ');
   }
 
@@ -296,7 +302,8 @@ export class Simulation {
   #startAgentsOf(spec: JobSpec): void {
     const { world } = this;
     for (const agent of this.agents) {
-      if (agent.jobId === spec.jobId) world.after(world.chance.below(200), agent.process, () => agent.start());
+      if (agent.spec.jobId === spec.jobId)
+        world.after(world.chance.below(200), agent.process, () => agent.start());
     }
   }
 
@@ -315,7 +322,7 @@ export class Simulation {
   /** Every now and then: what costs too much after every event, and whether all is over. */
   #look(): void {
     const { world } = this;
-    world.after(100, null, () => {
+    world.after(150, null, () => {
       this.#checkSampled();
       const isDone = this.agents.every((agent) => agent.isDone);
       // Without work there is nothing left that faults could spoil.
@@ -351,7 +358,8 @@ export class Simulation {
       if (!process.isAlive || log.operation !== 'none') continue;
       const seq = candidacy.view.appliedSeq;
       const isLatest = seq === this.truth.tailSeq;
-      if (leads && isLatest) checkReplay(this.world, this.truth, candidacy.state, seq, process.name);
+      if (leads && isLatest)
+        checkReplay(this.world, this.truth, candidacy.state, seq, process.name);
     }
   }
 
@@ -370,7 +378,18 @@ export class Simulation {
         if (lease.ended === null) world.fail('exact cover', `${lease.id} is held after the end`);
       }
     }
-    world.isOver = true;
+    this.#probeDamage();
+  }
+
+  /** Now and then the last thing that happens is that somebody reads a damaged log. */
+  #probeDamage(): void {
+    const { world, operator } = this;
+    const probe = world.chance.happens(250) ? this.store.openDamaged(operator.process) : null;
+    const over = (): void => {
+      world.isOver = true;
+    };
+    if (probe === null) over();
+    else expectRefused(world, probe.log, operator.process, probe.seq, over);
   }
 }
 

@@ -52,7 +52,9 @@ export class Strikes {
   #target(): Coordinator {
     const { coordinators, world } = this.#simulation;
     const leader = coordinators.find((coordinator) => coordinator.leads);
-    return leader !== undefined && world.chance.happens(600) ? leader : world.chance.pick(coordinators);
+    return leader !== undefined && world.chance.happens(600)
+      ? leader
+      : world.chance.pick(coordinators);
   }
 
   strike(strike: Strike, coordinator: Coordinator): void {
@@ -105,7 +107,9 @@ export class Strikes {
         return;
       case 'one way': {
         coverage.count('one way cut', phases);
-        const other = chance.happens(500) ? STORE_PLACE : chance.pick(this.#simulation.agents).place;
+        const other = chance.happens(500)
+          ? STORE_PLACE
+          : chance.pick(this.#simulation.agents).place;
         const durationMs = chance.between(100, 2500);
         if (chance.happens(500)) network.cut(place, other, durationMs);
         else network.cut(other, place, durationMs);

@@ -2,7 +2,13 @@
  * One node's machine: the real lease holder on a fresh process, with a worker that takes its time,
  * delivers or stages what the holder was granted, and finalizes. Started again when it ends too early.
  */
-import { type JobId, manifestHash, type ManifestHash, type NodeId, nodeId } from '../../../src/core/base/units.ts';
+import {
+  type JobId,
+  manifestHash,
+  type ManifestHash,
+  type NodeId,
+  nodeId,
+} from '../../../src/core/base/units.ts';
 import { IDLE_STATS } from '../../../src/core/job/job-state.ts';
 import type { Command, JobSpec, Lease, Reply } from '../../../src/core/job/protocol.ts';
 import type {
@@ -15,12 +21,18 @@ import type {
 import type { HolderState } from '../../../src/core/node/holder-state.ts';
 import { holderWakeMs, newHolder, stepHolder } from '../../../src/core/node/lease-holder.ts';
 import type { Push } from '../../../src/ports/coordinator-client.ts';
+import { NODES_JOB } from '../scene.ts';
 import type { Simulation } from '../simulation.ts';
 import { Process } from '../world/process.ts';
 import { Client } from './client.ts';
 import type { AnswerBody } from './messages.ts';
 
-const CAPS = { maxFetchConcurrency: 1, maxDecodeConcurrency: 1, maxInflightBytes: 1, maxRamBytes: 1 };
+const CAPS = {
+  maxFetchConcurrency: 1,
+  maxDecodeConcurrency: 1,
+  maxInflightBytes: 1,
+  maxRamBytes: 1,
+};
 export const OUTPUT_HASH: ManifestHash = manifestHash('0a'.repeat(32));
 
 type WithoutTime<T> = T extends unknown ? Omit<T, 'nowMs'> : never;
@@ -33,6 +45,8 @@ interface Work {
 export class Agent {
   readonly simulation: Simulation;
   readonly place: number;
+  /** The job as it was created; it may take its id from the nodes. */
+  readonly spec: JobSpec;
   readonly jobId: JobId;
   readonly nodeId: NodeId;
   process: Process;
@@ -47,7 +61,8 @@ export class Agent {
   constructor(simulation: Simulation, place: number, name: string, spec: JobSpec) {
     this.simulation = simulation;
     this.place = place;
-    this.jobId = spec.jobId;
+    this.spec = spec;
+    this.jobId = spec.adoptsFirstJobId ? NODES_JOB : spec.jobId;
     this.nodeId = nodeId(name);
     const { process, client, holder, instanceId } = this.#make();
     this.process = process;
@@ -152,7 +167,12 @@ export class Agent {
     const from = { jobId: this.jobId, nodeId: this.nodeId, instanceId: this.instanceId };
     switch (call.type) {
       case 'register':
-        return { type: 'register', ...from, caps: CAPS, resumeFrom: this.simulation.resumeFrom(this) };
+        return {
+          type: 'register',
+          ...from,
+          caps: CAPS,
+          resumeFrom: this.simulation.resumeFrom(this),
+        };
       case 'heartbeat': {
         const sentAtUnixMs = this.process.unixMs();
         return { type: 'heartbeat', ...from, stats: IDLE_STATS, sentAtUnixMs };
@@ -207,7 +227,8 @@ export class Agent {
       if (left === 0) break;
       left -= 1;
       const rest = end - work.at;
-      const count = rest > 1 && world.chance.happens(partly) ? world.chance.between(1, rest - 1) : rest;
+      const count =
+        rest > 1 && world.chance.happens(partly) ? world.chance.between(1, rest - 1) : rest;
       events.push(this.#deliver(work, count));
       work.at += count;
     }
@@ -270,7 +291,7 @@ export class Agent {
     });
     const options = {
       want: world.scene.want,
-      progressIntervalMs: 600,
+      progressIntervalMs: 900,
       finalizes: true,
       nodeIdBusyMaxMs: null,
       seed: world.chance.draw(),

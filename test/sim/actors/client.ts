@@ -73,7 +73,13 @@ export class Client implements ClientEnd {
     this.#nextRequestId += 1;
     const request = { requestId, ask };
     const askedMs = this.#world.nowMs;
-    this.#pending.set(requestId, { request, onAnswer, hintsLeft: HINTS_MAX, askedMs, flight: null });
+    this.#pending.set(requestId, {
+      request,
+      onAnswer,
+      hintsLeft: HINTS_MAX,
+      askedMs,
+      flight: null,
+    });
     this.#outbox.push(request);
   }
 
@@ -114,8 +120,14 @@ export class Client implements ClientEnd {
     if (this.target !== place) return;
     this.#next();
     this.#giveUp([...this.#pending.keys()]);
-    this.#events.onPush({ type: 'disconnected', code: 'coordinator_unavailable', message: 'reset' });
-    this.process.later(this.#network.delayMs() * 2, () => this.#events.onPush({ type: 'connected' }));
+    this.#events.onPush({
+      type: 'disconnected',
+      code: 'coordinator_unavailable',
+      message: 'reset',
+    });
+    this.process.later(this.#network.delayMs() * 2, () =>
+      this.#events.onPush({ type: 'connected' }),
+    );
   }
 
   #send(requests: readonly Request[]): void {

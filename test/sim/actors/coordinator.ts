@@ -147,7 +147,10 @@ export class Coordinator {
       } else simulation.world.fail('no bugs', `a call ended in ${String(cause)}`);
     };
     if (ask.type === 'pieces') {
-      piecesOf(backend, ask.jobId as JobId).then((pieces) => done({ type: 'pieces', pieces }), failed);
+      piecesOf(backend, ask.jobId as JobId).then(
+        (pieces) => done({ type: 'pieces', pieces }),
+        failed,
+      );
     } else backend.submit(ask).then(done, failed);
   }
 

@@ -41,9 +41,9 @@ export class Operator {
   }
 
   #interfere(intervention: Intervention): void {
-    const [spec] = this.#simulation.world.scene.jobs;
-    if (spec === undefined) return;
-    const { jobId } = spec;
+    const [twin] = this.#simulation.truth.jobs.values();
+    if (twin === undefined) return;
+    const { jobId } = twin.spec;
     this.#simulation.world.say(() => `the operator: ${intervention}`);
     switch (intervention) {
       case 'drain':
@@ -60,7 +60,9 @@ export class Operator {
         // Whoever begins a run knows that no node of the former one lives.
         this.#simulation.endAllNodes();
         const worldSize = 5;
-        this.#insist({ type: 'begin_run', jobId, worldSize }, () => this.#simulation.startAllNodes());
+        this.#insist({ type: 'begin_run', jobId, worldSize }, () =>
+          this.#simulation.startAllNodes(),
+        );
         return;
       }
       default:

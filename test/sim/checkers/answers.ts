@@ -23,10 +23,10 @@ export function checkAnswerIsDurable(
   const fail: Fail = (message) => world.fail(NAME, `${command.type}: ${message}`);
   if (reply.type === 'refused' || command.type === 'tick') return;
   if (command.type === 'create_job') {
-    if (reply.type !== 'job_created' || reply.spec.jobId !== command.spec.jobId) {
-      fail(`asked for ${command.spec.jobId}, answered ${JSON.stringify(reply.type)}`);
-    }
-    if (!truth.jobs.has(command.spec.jobId)) fail(`${command.spec.jobId} is not in the log`);
+    const created = reply.type === 'job_created' ? reply.spec : null;
+    const isSame = created?.jobId === command.spec.jobId || command.spec.adoptsFirstJobId;
+    if (created === null || !isSame) fail(`asked for ${command.spec.jobId}, got another`);
+    else if (!truth.jobs.has(created.jobId)) fail(`${created.jobId} is not in the log`);
     return;
   }
   const twin = truth.jobs.get(command.jobId);

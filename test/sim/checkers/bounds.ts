@@ -15,5 +15,6 @@ export function checkWant(world: World, { record, twin }: LandedRecord): void {
   if (record.type !== 'lease_granted') return;
   const held = twin?.nodes.get(record.node)?.live.size ?? 0;
   const { want } = world.scene;
-  if (held >= want) world.fail('one effect per request', `${record.node} gets more than ${want} leases`);
+  if (held >= want)
+    world.fail('one effect per request', `${record.node} gets more than ${want} leases`);
 }

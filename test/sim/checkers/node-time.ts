@@ -54,6 +54,9 @@ export class NodeTime {
     if (heard?.epoch !== epoch || nowMs === null) return;
     const silentMs = nowMs - heard.atMs;
     if (silentMs >= ttlMs) return;
-    this.#world.fail('live nodes stay', `${node} ${what} ${Math.round(silentMs)} ms after it asked`);
+    this.#world.fail(
+      'live nodes stay',
+      `${node} ${what} ${Math.round(silentMs)} ms after it asked`,
+    );
   }
 }

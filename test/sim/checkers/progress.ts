@@ -39,7 +39,10 @@ export class Progress {
     if (world.isOver) return;
     const leaders = coordinators.filter((coordinator) => coordinator.leads);
     if (leaders.length !== 1) {
-      world.fail(NAME, `${leaders.length} leaders ${world.nowMs - this.#settledMs} ms after all faults`);
+      world.fail(
+        NAME,
+        `${leaders.length} leaders ${world.nowMs - this.#settledMs} ms after all faults`,
+      );
     }
     this.#epoch = truth.epoch;
   }
@@ -48,7 +51,10 @@ export class Progress {
   end(): void {
     const { coordinators, world, truth, agents } = this.#simulation;
     if (this.#epoch !== 0 && truth.epoch !== this.#epoch) {
-      world.fail(NAME, `the lead changed from epoch ${this.#epoch} to ${truth.epoch} without a fault`);
+      world.fail(
+        NAME,
+        `the lead changed from epoch ${this.#epoch} to ${truth.epoch} without a fault`,
+      );
     }
     for (const { candidacy, process } of coordinators) {
       if (!process.isAlive || candidacy.view.appliedSeq === truth.tailSeq) continue;

@@ -21,7 +21,8 @@ export function checkReplay(
 ): void {
   const wanted = seq === truth.tailSeq ? truth.state : truth.replayedTo(seq);
   const difference = differenceOf(wanted, state);
-  if (difference !== null) world.fail(NAME, `${what} at ${seq} is not what the log says: ${difference}`);
+  if (difference !== null)
+    world.fail(NAME, `${what} at ${seq} is not what the log says: ${difference}`);
   checkState(world, state, what);
 }
 

@@ -25,7 +25,13 @@ export const JOB_MUTATIONS: readonly Mutation[] = [
   {
     name: 'commit-from-another-node',
     breaks: 'only the holder of a lease reports on it',
-    edits: [{ file: LEASES, find: 'if (owner.nodeId !== node.nodeId) {', replace: 'if (owner === null) {' }],
+    edits: [
+      {
+        file: LEASES,
+        find: 'if (owner.nodeId !== node.nodeId) {',
+        replace: 'if (owner === null) {',
+      },
+    ],
   },
   {
     name: 'commit-not-at-the-cursor',
@@ -68,7 +74,8 @@ export const JOB_MUTATIONS: readonly Mutation[] = [
       {
         file: STATE,
         find: 'if (this.finished.size <= FINISHED_LEASES_MAX) return;',
-        replace: 'this.finished.delete(lease.leaseId);\n    if (this.finished.size <= FINISHED_LEASES_MAX) return;',
+        replace:
+          'this.finished.delete(lease.leaseId);\n    if (this.finished.size <= FINISHED_LEASES_MAX) return;',
       },
     ],
   },
@@ -87,7 +94,11 @@ export const JOB_MUTATIONS: readonly Mutation[] = [
     name: 'request-executed-twice',
     breaks: 'a repeated request for leases has one effect',
     edits: [
-      { file: LEASES, find: 'command.held === null ? command.want : command.want - node.leases.size', replace: 'command.want' },
+      {
+        file: LEASES,
+        find: 'command.held === null ? command.want : command.want - node.leases.size',
+        replace: 'command.want',
+      },
     ],
   },
   {
@@ -174,7 +185,9 @@ export const JOB_MUTATIONS: readonly Mutation[] = [
   {
     name: 'last-commit-lost-on-replay',
     breaks: 'a repeat is known as one after a restart too',
-    edits: [{ file: CODEC, find: 'lastCommitStart: number(at + 4),', replace: 'lastCommitStart: -1,' }],
+    edits: [
+      { file: CODEC, find: 'lastCommitStart: number(at + 4),', replace: 'lastCommitStart: -1,' },
+    ],
   },
   {
     name: 'returned-ranges-lost-on-replay',
@@ -195,7 +208,13 @@ export const JOB_MUTATIONS: readonly Mutation[] = [
   {
     name: 'drained-before-all-is-committed',
     breaks: 'drained means that all is committed',
-    edits: [{ file: STATE, find: 'return this.work.allDone;', replace: 'return this.work.availableRanges === 0;' }],
+    edits: [
+      {
+        file: STATE,
+        find: 'return this.work.allDone;',
+        replace: 'return this.work.availableRanges === 0;',
+      },
+    ],
   },
   {
     name: 'finalize-granted-to-two',
@@ -274,7 +293,8 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
       {
         file: COORDINATOR,
         find: '      node.stats = command.stats;',
-        replace: '      node.stats = command.stats;\n      node.lastHeardMs = command.sentAtUnixMs as never;',
+        replace:
+          '      node.stats = command.stats;\n      node.lastHeardMs = command.sentAtUnixMs as never;',
       },
     ],
   },
@@ -329,7 +349,8 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
       {
         file: MEMBERSHIP,
         find: "    if (lease !== undefined) returnLease(tx, job, lease, 'revoked', 'the node was restarted');\n",
-        replace: "    if (lease === null) returnLease(tx, job, lease, 'revoked', 'the node was restarted');\n",
+        replace:
+          "    if (lease === null) returnLease(tx, job, lease, 'revoked', 'the node was restarted');\n",
       },
     ],
   },
@@ -340,7 +361,7 @@ export const MEMBERSHIP_MUTATIONS: readonly Mutation[] = [
       {
         file: MEMBERSHIP,
         find: "    if (lease !== undefined) returnLease(tx, job, lease, 'released', '');\n  }\n  releaseRank",
-        replace: "    if (lease !== undefined) job.drop(lease);\n  }\n  releaseRank",
+        replace: '    if (lease !== undefined) job.drop(lease);\n  }\n  releaseRank',
       },
     ],
   },

@@ -34,7 +34,9 @@ export const LEAD_MUTATIONS: readonly Mutation[] = [
   {
     name: 'refused-renewal-ignored',
     breaks: 'a leader that is told that another leads stops',
-    edits: [{ file: CANDIDATE, find: '  if (!isLeader) {\n', replace: '  if (isLeader === null) {\n' }],
+    edits: [
+      { file: CANDIDATE, find: '  if (!isLeader) {\n', replace: '  if (isLeader === null) {\n' },
+    ],
   },
   {
     name: 'candidate-gives-up',
@@ -54,7 +56,8 @@ export const LEAD_MUTATIONS: readonly Mutation[] = [
       {
         file: CANDIDATE,
         find: '  state.nextCallMs = addMs(nowMs, renewIntervalMs(state));\n  return asked.atMs;',
-        replace: '  state.nextCallMs = addMs(nowMs, 5 * renewIntervalMs(state));\n  return asked.atMs;',
+        replace:
+          '  state.nextCallMs = addMs(nowMs, 5 * renewIntervalMs(state));\n  return asked.atMs;',
       },
     ],
   },

@@ -181,7 +181,8 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
       {
         file: CLAIM,
         find: "    case 'unknown':\n      return look(state);",
-        replace: "    case 'unknown':\n      return won(state, state.seenEpochRevision, state.seenTailRevision);",
+        replace:
+          "    case 'unknown':\n      return won(state, state.seenEpochRevision, state.seenTailRevision);",
       },
     ],
   },

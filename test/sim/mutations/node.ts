@@ -9,7 +9,13 @@ export const NODE_MUTATIONS: readonly Mutation[] = [
   {
     name: 'node-works-past-its-deadline',
     breaks: 'a node delivers nothing after its own deadline',
-    edits: [{ file: HOLDER, find: 'if (nowMs < held.deadlineMs) continue;', replace: 'if (nowMs > 0) continue;' }],
+    edits: [
+      {
+        file: HOLDER,
+        find: 'if (nowMs < held.deadlineMs) continue;',
+        replace: 'if (nowMs > 0) continue;',
+      },
+    ],
   },
   {
     name: 'node-counts-from-the-answer',
@@ -18,7 +24,8 @@ export const NODE_MUTATIONS: readonly Mutation[] = [
       {
         file: ANSWERS,
         find: '  const { call, sentAtMs } = flight;\n  const { answer, nowMs } = event;',
-        replace: '  const { call } = flight;\n  const { answer, nowMs } = event;\n  const sentAtMs = nowMs;',
+        replace:
+          '  const { call } = flight;\n  const { answer, nowMs } = event;\n  const sentAtMs = nowMs;',
       },
       {
         file: 'src/core/node/limits.ts',
@@ -34,14 +41,17 @@ export const NODE_MUTATIONS: readonly Mutation[] = [
       {
         file: HOLDER,
         find: 'const reportIsCommit = !commitsOutputs && held.delivered > held.acknowledged;',
-        replace: 'if (!commitsOutputs && held.delivered === range.end) return;\n  const reportIsCommit = !commitsOutputs && held.delivered > held.acknowledged;',
+        replace:
+          'if (!commitsOutputs && held.delivered === range.end) return;\n  const reportIsCommit = !commitsOutputs && held.delivered > held.acknowledged;',
       },
     ],
   },
   {
     name: 'commit-not-repeated',
     breaks: 'a commit whose answer was lost is made again',
-    edits: [{ file: REFUSALS, find: '    if (held.commit === call) held.commit = null;\n', replace: '' }],
+    edits: [
+      { file: REFUSALS, find: '    if (held.commit === call) held.commit = null;\n', replace: '' },
+    ],
   },
   {
     name: 'never-registers-again',

@@ -75,7 +75,11 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
     name: 'snapshot-outside-the-writer',
     breaks: 'a snapshot is built between two steps',
     edits: [
-      { file: WRITER, find: 'await this.#snapshotIfDue();', replace: 'void this.#snapshotIfDue();' },
+      {
+        file: WRITER,
+        find: 'await this.#snapshotIfDue();',
+        replace: 'void this.#snapshotIfDue();',
+      },
       {
         file: WRITER,
         find: '    const state = encodeSnapshot(this.#state);\n',
@@ -124,7 +128,11 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
         find: 'log.claim(replica.seq, replica.epoch + 1, this.#nonce)',
         replace: 'log.claim(replica.seq, Math.max(1, replica.epoch), this.#nonce)',
       },
-      { file: 'src/log/memory-log.ts', find: 'epoch <= disk.epoch ||', replace: 'epoch < disk.epoch ||' },
+      {
+        file: 'src/log/memory-log.ts',
+        find: 'epoch <= disk.epoch ||',
+        replace: 'epoch < disk.epoch ||',
+      },
       {
         file: 'src/core/log/claim.ts',
         find: 'epoch.epoch >= state.epoch ||',
@@ -177,7 +185,8 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
       {
         file: WRITER,
         find: '        nowMs: clock.nowMs(),\n        nowUnixMs,',
-        replace: '        nowMs: (clock.unixMs() - 1_699_999_000_000) as never,\n        nowUnixMs,',
+        replace:
+          '        nowMs: (clock.unixMs() - 1_699_999_000_000) as never,\n        nowUnixMs,',
       },
       {
         file: WRITER,

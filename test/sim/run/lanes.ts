@@ -33,37 +33,76 @@ export interface Run {
 }
 
 /** Plays `count` seeds from `from` on. */
-export function playSeeds({ from, count, say, onPlayed }: Run): Promise<void> {
-  let next = from;
-  // A refusal is an error in places; where it was made is of no interest, and costly to find out.
-  if (say === undefined) Error.stackTraceLimit = 0;
-  let isStopped = false;
-  const lanes: (Lane | null)[] = Array.from({ length: Math.min(LANES, count) }, () => null);
-  return new Promise<void>((resolve, reject) => {
+export function playSeeds(run: Run): Promise<void> {
+  return new Player(run).play();
+}
+
+class Player {
+  readonly #run: Run;
+  readonly #lanes: (Lane | null)[];
+  #next: number;
+  #isStopped = false;
+
+  constructor(run: Run) {
+    this.#run = run;
+    this.#next = run.from;
+    this.#lanes = Array.from({ length: Math.min(LANES, run.count) }, () => null);
+    // A refusal is an error in places; where it was made is of no interest, and costly to find out.
+    if (run.say === undefined) Error.stackTraceLimit = 0;
+  }
+
+  async play(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onRejection = (reason: unknown): void => this.#blame(reason);
+    process.on('unhandledRejection', onRejection);
     const turn = (): void => {
       try {
-        let busy = 0;
-        for (let at = 0; at < lanes.length; at += 1) {
-          let lane = lanes[at] ?? null;
-          if (lane === null) {
-            if (next >= from + count || isStopped) continue;
-            lane = begin(next, say ?? null);
-            lanes[at] = lane;
-            next += 1;
-          }
-          busy += 1;
-          if (lane.simulation.world.step()) continue;
-          lanes[at] = null;
-          if (!onPlayed(resultOf(lane), lane.simulation)) isStopped = true;
-        }
-        if (busy > 0) setImmediate(turn);
+        if (this.#turn()) setImmediate(turn);
         else resolve();
       } catch (error) {
         reject(error instanceof Error ? error : new Error(String(error)));
       }
     };
     turn();
-  });
+    await promise.finally(() => process.off('unhandledRejection', onRejection));
+  }
+
+  /** One event in each world; false when all have ended. */
+  #turn(): boolean {
+    const { from, count, say, onPlayed } = this.#run;
+    let isBusy = false;
+    for (let at = 0; at < this.#lanes.length; at += 1) {
+      let lane = this.#lanes[at] ?? null;
+      if (lane === null) {
+        if (this.#next >= from + count || this.#isStopped) continue;
+        lane = begin(this.#next, say ?? null);
+        this.#lanes[at] = lane;
+        this.#next += 1;
+      }
+      isBusy = true;
+      if (step(lane)) continue;
+      this.#lanes[at] = null;
+      if (!onPlayed(resultOf(lane), lane.simulation)) this.#isStopped = true;
+    }
+    return isBusy;
+  }
+
+  /** Nobody waited for a promise that failed: that is a bug, in one of the worlds at hand. */
+  #blame(reason: unknown): void {
+    for (const lane of this.#lanes) {
+      lane?.simulation.world.fail('no bugs', `nobody waited for a promise: ${String(reason)}`);
+    }
+  }
+}
+
+/** What throws out of an event is a bug too: an assertion of a machine that runs in it. */
+function step({ simulation: { world } }: Lane): boolean {
+  try {
+    return world.step();
+  } catch (error) {
+    world.fail('no bugs', String(error));
+    return false;
+  }
 }
 
 function begin(seed: number, say: ((line: string) => void) | null): Lane {

@@ -37,8 +37,10 @@ export class JobTwin {
   readonly leases: Map<string, TwinLease> = new Map<string, TwinLease>();
   readonly nodes: Map<string, TwinNode> = new Map<string, TwinNode>();
   /** `lease:start-end` of every committed piece. */
-  readonly pieces: Map<string, { readonly lease: string; readonly start: number; readonly end: number }> =
-    new Map<string, { readonly lease: string; readonly start: number; readonly end: number }>();
+  readonly pieces: Map<
+    string,
+    { readonly lease: string; readonly start: number; readonly end: number }
+  > = new Map<string, { readonly lease: string; readonly start: number; readonly end: number }>();
   /** `node instance rank` of everybody who ever was a member. */
   readonly members: Set<string> = new Set<string>();
   readonly finalizeTokens: Map<string, string> = new Map<string, string>();
@@ -126,8 +128,10 @@ export class JobTwin {
         this.spec = { ...this.spec, worldSize: record.worldSize, minWorldSize: 1 };
         return;
       case 'finalize_granted':
-        if (!this.isDrained) this.#fail('exact cover', 'publication began before all was committed');
-        if (this.finalizer !== null) this.#fail('one finalizer', `${token} was granted beside another`);
+        if (!this.isDrained)
+          this.#fail('exact cover', 'publication began before all was committed');
+        if (this.finalizer !== null)
+          this.#fail('one finalizer', `${token} was granted beside another`);
         this.finalizer = token;
         this.finalizeTokens.set(token, record.node);
         this.phase = 'finalizing';
@@ -153,10 +157,12 @@ export class JobTwin {
     const owner = this.nodes.get(node);
     if (owner === undefined) this.#fail('membership', `${node} gets ${token} and is no member`);
     if (!this.isReady) this.#fail('membership', `${token} is granted before the barrier`);
-    if (this.phase !== 'running') this.#fail('phases', `${token} is granted to a ${this.phase} job`);
+    if (this.phase !== 'running')
+      this.#fail('phases', `${token} is granted to a ${this.phase} job`);
     const lease = { id: token, node, start, end, cursor: start, ended: null, grantedEpoch: epoch };
     for (let sample = start; sample < end; sample += 1) {
-      if (this.done[sample] === 1) this.#fail('exact cover', `${sample} is granted and was committed`);
+      if (this.done[sample] === 1)
+        this.#fail('exact cover', `${sample} is granted and was committed`);
       const other = this.holder[sample];
       if (other !== null && other !== undefined) {
         this.#fail('exact cover', `${sample} is granted to ${token} and held by ${other.id}`);
@@ -209,7 +215,8 @@ export class JobTwin {
   }
 
   #resume(done: readonly number[]): void {
-    if (this.leases.size > 0) this.#fail('resume', 'a checkpoint was applied after the first lease');
+    if (this.leases.size > 0)
+      this.#fail('resume', 'a checkpoint was applied after the first lease');
     for (let at = 0; at + 1 < done.length; at += 2) {
       for (let sample = done[at] ?? 0; sample < (done[at + 1] ?? 0); sample += 1) {
         if (this.done[sample] === 1) continue;

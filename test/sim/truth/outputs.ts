@@ -50,7 +50,8 @@ export class Outputs {
       visible.sort((a, b) => a.start - b.start);
       let at = 0;
       for (const { start, end } of visible) {
-        if (start !== at) this.#fail(`job ${job}: outputs of ${Math.min(at, start)} twice or never`);
+        if (start !== at)
+          this.#fail(`job ${job}: outputs of ${Math.min(at, start)} twice or never`);
         at = end;
       }
       if (at !== twin.spec.sampleCount) this.#fail(`job ${job}: outputs end at ${at}`);

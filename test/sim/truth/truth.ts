@@ -69,7 +69,10 @@ export class Truth {
     const there = this.slots[slot.seq - 1];
     if (there !== undefined) {
       if (!isSame(there, slot)) {
-        world.fail('one value per slot', `slot ${slot.seq} held ${there.nonce} and gets ${slot.nonce}`);
+        world.fail(
+          'one value per slot',
+          `slot ${slot.seq} held ${there.nonce} and gets ${slot.nonce}`,
+        );
       }
       return;
     }
@@ -85,7 +88,9 @@ export class Truth {
     this.slots.push(slot);
     world.mix(slot.seq, slot.epoch, world.nowMs);
     world.mixBytes(slot.payload);
-    world.say(() => `slot ${slot.seq} epoch ${slot.epoch}: ${new TextDecoder().decode(slot.payload)}`);
+    world.say(
+      () => `slot ${slot.seq} epoch ${slot.epoch}: ${new TextDecoder().decode(slot.payload)}`,
+    );
     if (slot.payload.length > 0) this.#apply(slot);
   }
 
@@ -118,7 +123,10 @@ export class Truth {
       this.claims.set(slot.epoch, { who: claimant, atMs: world.nowMs });
       this.epoch = Math.max(this.epoch, slot.epoch);
     } else if (slot.epoch !== this.epoch) {
-      world.fail('epochs grow', `slot ${slot.seq} is of epoch ${slot.epoch} in epoch ${this.epoch}`);
+      world.fail(
+        'epochs grow',
+        `slot ${slot.seq} is of epoch ${slot.epoch} in epoch ${this.epoch}`,
+      );
     }
   }
 
@@ -157,6 +165,7 @@ export class Truth {
 }
 
 function isSame(a: Slot, b: Slot): boolean {
-  if (a === b || (a.payload === b.payload && a.nonce === b.nonce && a.epoch === b.epoch)) return true;
+  if (a === b || (a.payload === b.payload && a.nonce === b.nonce && a.epoch === b.epoch))
+    return true;
   return a.nonce === b.nonce && a.epoch === b.epoch && Buffer.compare(a.payload, b.payload) === 0;
 }

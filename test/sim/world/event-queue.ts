@@ -24,7 +24,12 @@ export class EventQueue {
   push(atMs: number, owner: Process | null, run: () => void): Planned {
     this.#order += 1;
     if (this.#order >= ORDER_SPAN) throw new Error('a simulated world has ended by now');
-    const planned = { key: Math.ceil(atMs) * ORDER_SPAN + this.#order, owner, run, isCancelled: false };
+    const planned = {
+      key: Math.ceil(atMs) * ORDER_SPAN + this.#order,
+      owner,
+      run,
+      isCancelled: false,
+    };
     const heap = this.#heap;
     let at = heap.length;
     heap.push(planned);

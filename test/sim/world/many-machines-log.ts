@@ -7,8 +7,9 @@ import { KvError, type KvChange, type KvRange, type KvStore } from '../../../src
 import type { KvTransacted, KvTransaction } from '../../../src/ports/kv-store.ts';
 import type { LogStore } from '../../../src/ports/log-store.ts';
 import { SlotLog } from '../../../src/log/slot-log.ts';
-import { MemoryKvDisk } from '../../../src/testing/memory-kv-disk.ts';
+import { MemoryKv, MemoryKvDisk } from '../../../src/testing/memory-kv.ts';
 import type { Truth } from '../truth/truth.ts';
+import type { Chance } from './chance.ts';
 import type { FaultName } from './coverage.ts';
 import type { Process } from './process.ts';
 import type { StoreWay } from './store-way.ts';
@@ -16,7 +17,7 @@ import type { World } from './world.ts';
 
 const PREFIX = 'mx8/';
 /** Shorter than the leader's TTL less its margin. */
-const GIVE_UP_MS = 900;
+const GIVE_UP_MS = 1200;
 /** How long a client waits for an answer that does not come. */
 const SILENCE_MS = 120;
 const NEWS_MS = 250;
@@ -38,10 +39,31 @@ export class ManyMachines {
     this.disk.listen((changes) => this.#observe(changes));
   }
 
+  /** A copy of the log with the bytes of one entry damaged, opened without any way in between. */
+  openDamaged(clock: Process): { readonly log: LogStore; readonly seq: number } | null {
+    const { chance } = this.world;
+    const { pairs } = this.disk.range(PREFIX, `${PREFIX}~`);
+    const snapshotSeq = this.snapshot?.seq ?? 0;
+    const slots = pairs.filter(({ key }) => seqOf(key) > snapshotSeq);
+    if (slots.length === 0) return null;
+    const damaged = chance.pick(slots);
+    const copy = new MemoryKvDisk();
+    for (const pair of pairs) {
+      const value = pair === damaged ? damage(chance, pair.value) : pair.value;
+      copy.transact({ compares: [], then: [{ type: 'put', key: pair.key, value }], else: [] });
+    }
+    const log = this.#slotLog(new MemoryKv({ disk: copy }), clock);
+    return { log, seq: seqOf(damaged.key) };
+  }
+
   open(process: Process): LogStore {
+    return this.#slotLog(new SimKv(this, process), process);
+  }
+
+  #slotLog(kv: KvStore, process: Process): LogStore {
     const { chance } = this.world;
     return new SlotLog({
-      kv: new SimKv(this, process),
+      kv,
       prefix: PREFIX,
       clock: process,
       random: { fraction: () => chance.below(1000) / 1000, bytes: (count) => chance.bytes(count) },
@@ -71,7 +93,11 @@ export class ManyMachines {
 
   /** The pointer to a snapshot counts from now on: all that it names must be there. */
   #pointed(mark: Readonly<Record<string, unknown>>): void {
-    const [seq, parts, length] = [Number(mark['seq']), Number(mark['parts']), Number(mark['bytes'])];
+    const [seq, parts, length] = [
+      Number(mark['seq']),
+      Number(mark['parts']),
+      Number(mark['bytes']),
+    ];
     const folder = `${PREFIX}snap/${String(seq).padStart(16, '0')}/`;
     const prefix = `${folder}${encodeURIComponent(String(mark['nonce']))}/`;
     const { pairs } = this.disk.range(prefix, `${prefix}~`);
@@ -82,6 +108,20 @@ export class ManyMachines {
     }
     this.snapshot = { seq, bytes: new Uint8Array(bytes) };
   }
+}
+
+/** 0 for what is no slot. */
+function seqOf(key: string): number {
+  return key.startsWith(`${PREFIX}slot/`) ? Number(key.slice(PREFIX.length + 5)) : 0;
+}
+
+/** Torn, or one bit of it another. */
+function damage(chance: Chance, value: Uint8Array): Uint8Array {
+  if (chance.happens(300)) return value.slice(0, chance.below(value.length));
+  const changed = value.slice();
+  const at = chance.below(value.length);
+  changed[at] = (changed[at] ?? 0) ^ (1 << chance.below(8));
+  return changed;
 }
 
 function markOf(value: Uint8Array): Readonly<Record<string, unknown>> {

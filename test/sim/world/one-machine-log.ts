@@ -39,6 +39,25 @@ export class OneMachine {
     return snapshot === null ? null : { seq: snapshotSeq, bytes: snapshot };
   }
 
+  /** A copy of the log with the bytes of one entry damaged, opened without any way in between. */
+  openDamaged(): { readonly log: LogStore; readonly seq: number } | null {
+    const { chance } = this.world;
+    const { snapshotSeq } = this.disk;
+    const after = this.disk.entries.filter(
+      ({ seq, payload }) => seq > snapshotSeq && payload.length > 0,
+    );
+    if (after.length === 0) return null;
+    const damaged = chance.pick(after);
+    const copy = Object.assign(new MemoryLogDisk(), this.disk, {
+      entries: this.disk.entries.map((entry) => {
+        if (entry !== damaged) return entry;
+        // A checksum is the file's affair: here a record can only be torn.
+        return { ...entry, payload: entry.payload.slice(0, chance.below(entry.payload.length)) };
+      }),
+    });
+    return { log: new MemoryLog(copy), seq: damaged.seq };
+  }
+
   open(process: Process): LogStore {
     return new OneMachineLog(this, process);
   }
@@ -81,12 +100,7 @@ class OneMachineLog implements LogStore {
     return this.#write(who, () => this.#log.claim(tailSeq, epoch, who));
   }
 
-  append(
-    seq: number,
-    epoch: number,
-    payload: Uint8Array,
-    nonce: string,
-  ): Promise<AppendResult> {
+  append(seq: number, epoch: number, payload: Uint8Array, nonce: string): Promise<AppendResult> {
     return this.#write(null, () => this.#log.append(seq, epoch, payload, nonce));
   }
 

@@ -16,7 +16,13 @@ export class SimElection implements Election {
   readonly #process: Process;
   readonly #election: MemoryElection;
 
-  constructor(world: World, way: StoreWay, board: MemoryElectionBoard, process: Process, ttlMs: number) {
+  constructor(
+    world: World,
+    way: StoreWay,
+    board: MemoryElectionBoard,
+    process: Process,
+    ttlMs: number,
+  ) {
     this.ttlMs = ttlMs;
     this.#world = world;
     this.#way = way;

@@ -74,7 +74,8 @@ export class WatchedLog implements LogStore {
     const slot = this.#truth.slots[seq - 1];
     if (result.type === 'ok') {
       const isThere = slot?.nonce === nonce && slot.epoch === epoch;
-      if (!isThere) this.#world.fail('answered is durable', `append ${nonce} at ${seq} is not there`);
+      if (!isThere)
+        this.#world.fail('answered is durable', `append ${nonce} at ${seq} is not there`);
     } else {
       if (this.#truth.nonces.has(nonce)) {
         this.#world.fail('nothing denied lands', `append ${nonce} is there and was called fenced`);

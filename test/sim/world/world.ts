@@ -99,7 +99,8 @@ export class World {
 
   mixBytes(bytes: Uint8Array): void {
     let { hash } = this;
-    for (let at = 0; at < bytes.length; at += 1) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
+    for (let at = 0; at < bytes.length; at += 1)
+      hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
     this.hash = (hash ^ (hash >>> 15)) >>> 0;
   }
 

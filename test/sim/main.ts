@@ -1,0 +1,82 @@
+/**
+ * `npm run sim -- --seeds N [--from S] [--jobs K] [--coverage]` plays N worlds; `--seed S [--verbose]`
+ * plays one and prints what happened in it; `--regressions` plays the seeds that once failed. Ends with
+ * status 1 when something did not hold, and says with which line it can be seen again.
+ */
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { COVERED_SEEDS, coverageText, holesOf } from './run/coverage-text.ts';
+import { type Played, playSeeds } from './run/lanes.ts';
+import { playRanges } from './run/ranges.ts';
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1000' },
+    from: { type: 'string', default: '1' },
+    seed: { type: 'string' },
+    jobs: { type: 'string' },
+    verbose: { type: 'boolean', default: false },
+    coverage: { type: 'boolean', default: false },
+    regressions: { type: 'boolean', default: false },
+  },
+});
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function tell({ seed, violation, atMs }: Played & { readonly atMs?: number }): void {
+  if (violation === null) return;
+  process.exitCode = 1;
+  print(
+    `seed ${seed}: ${violation.checker}: ${violation.message} (at ${atMs ?? violation.atMs} ms)`,
+  );
+  print(`  npm run sim -- --seed ${seed} --verbose`);
+}
+
+async function playOne(seed: number): Promise<void> {
+  await playSeeds({
+    from: seed,
+    count: 1,
+    ...(values.verbose ? { say: print } : {}),
+    onPlayed: (played) => {
+      const { events, entries, endMs, hash } = played;
+      const digits = hash.toString(16).padStart(8, '0');
+      print(`seed ${seed}: ${events} events, ${entries} entries, ${endMs} ms, hash ${digits}`);
+      tell(played);
+      return true;
+    },
+  });
+}
+
+async function playMany(): Promise<void> {
+  const [from, count] = [Number(values.from), Number(values.seeds)];
+  const processes = Number(values.jobs ?? availableParallelism());
+  const startMs = performance.now();
+  const report = await playRanges(from, count, processes, tell);
+  const { played, events, entries, cpuMs, digest, failed, coverage } = report;
+  const wallS = (performance.now() - startMs) / 1000;
+  print(
+    `${played} seeds from ${from}: ${failed.length} failed; ${Math.round(events / played)} events and ${Math.round(entries / played)} entries each; ${(played / wallS).toFixed(0)} a second on ${processes} processes, ${((played * 1000) / cpuMs).toFixed(0)} a second of processor time; digest ${digest.toString(16).padStart(8, '0')}`,
+  );
+  if (values.coverage || count >= COVERED_SEEDS) print(coverageText(coverage));
+  if (count < COVERED_SEEDS) return;
+  for (const hole of holesOf(coverage)) {
+    process.exitCode = 1;
+    print(`coverage: ${hole}`);
+  }
+}
+
+async function playRegressions(): Promise<void> {
+  const text = readFileSync(new URL('./regressions.json', import.meta.url), 'utf8');
+  const regressions = JSON.parse(text) as readonly {
+    readonly seed: number;
+    readonly why: string;
+  }[];
+  for (const { seed } of regressions) await playOne(seed);
+}
+
+if (values.regressions) await playRegressions();
+else if (values.seed === undefined) await playMany();
+else await playOne(Number(values.seed));
