@@ -367,8 +367,9 @@ export class Simulation {
     const { world } = this;
     this.progress.end();
     this.outputs.checkEnd();
-    for (const { candidacy, process } of this.coordinators) {
-      if (!process.isAlive) continue;
+    for (const { candidacy, process, log } of this.coordinators) {
+      // What is being written is in the state already.
+      if (!process.isAlive || log.operation !== 'none') continue;
       const { appliedSeq } = candidacy.view;
       checkReplay(world, this.truth, candidacy.state, appliedSeq, process.name);
     }
