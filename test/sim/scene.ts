@@ -68,7 +68,8 @@ const STRIKES: readonly Strike[] = [
 ];
 
 /** What an operator does while the job runs. */
-export type Intervention = 'drain' | 'fail' | 'begin run';
+export type Intervention =
+  'drain' | 'fail' | 'begin run' | 'pause' | 'drain node' | 'release node' | 'release lease';
 
 export interface Scene {
   readonly seed: number;
@@ -211,6 +212,14 @@ function ratesOf(chance: Chance): FaultRates {
 
 function interventionsOf(chance: Chance, twoJobs: boolean): readonly Intervention[] {
   if (twoJobs) return [];
-  const all: readonly Intervention[] = ['drain', 'fail', 'begin run'];
-  return all.filter(() => chance.happens(80));
+  const all: readonly Intervention[] = [
+    'drain',
+    'fail',
+    'begin run',
+    'pause',
+    'drain node',
+    'release node',
+    'release lease',
+  ];
+  return all.filter(() => chance.happens(70));
 }

@@ -277,7 +277,7 @@ export class Simulation {
           (outcome.code === 'job_failed' && scene.interventions.includes('fail')) ||
           // One whose lead was taken refuses by what it knows until it hears of that.
           (outcome.code === 'job_unknown' && scene.strikes.includes('revoke lead'))
-        : scene.interventions.includes('drain');
+        : scene.interventions.some((one) => one === 'drain' || one === 'drain node');
     if (!isExpected) {
       this.world.fail('every call is decided', `${agent.nodeId}: ${JSON.stringify(outcome)}`);
     }

@@ -194,6 +194,11 @@ export class Agent {
         return this.tell({ type: 'job_failed', code: push.code, message: push.message });
       case 'drain':
         return this.tell({ type: 'stop_requesting' });
+      case 'tuned': {
+        const { want } = push.tuning;
+        if (want !== null) this.tell({ type: 'want', want });
+        return;
+      }
       case 'connected':
         return this.tell({ type: 'connected' });
       case 'disconnected':

@@ -270,6 +270,7 @@ export class Coordinator {
       clock: process,
       events,
       address,
+      version: 'simulated',
     });
     return { process, log, election, candidacy, hub, backend };
   }

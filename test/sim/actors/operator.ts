@@ -1,4 +1,6 @@
 /** The person at the jobs: creates them, interferes, sets them going again, each until it is answered. */
+import type { JobId } from '../../../src/core/base/units.ts';
+import type { Operation } from '../../../src/core/job/operations.ts';
 import type { Command } from '../../../src/core/job/protocol.ts';
 import type { Intervention } from '../scene.ts';
 import type { Simulation } from '../simulation.ts';
@@ -33,6 +35,7 @@ export class Operator {
     const { world, truth } = this.#simulation;
     this.process.later(world.isFaulty ? 700 : 200, () => {
       for (const twin of truth.jobs.values()) {
+        if (twin.isPaused) this.#operate(twin.spec.jobId, { type: 'resume' });
         if (twin.phase !== 'failed' && twin.phase !== 'draining') continue;
         this.#insist({ type: 'resume_job', jobId: twin.spec.jobId }, () => null);
       }
@@ -45,14 +48,17 @@ export class Operator {
     if (twin === undefined) return;
     const { jobId } = twin.spec;
     this.#simulation.world.say(() => `the operator: ${intervention}`);
+    const agent = this.#simulation.world.chance.pick(this.#simulation.agents);
     switch (intervention) {
       case 'drain':
         this.#insist({ type: 'drain_job', jobId }, () => null);
         return;
       case 'fail': {
-        const agent = this.#simulation.agents.find(({ holder }) => holder.mode.type === 'working');
-        agent?.process.later(0, () => {
-          agent.tell({ type: 'fail', code: 'job_failed', message: 'told to' });
+        const working = this.#simulation.agents.find(
+          ({ holder }) => holder.mode.type === 'working',
+        );
+        working?.process.later(0, () => {
+          working.tell({ type: 'fail', code: 'job_failed', message: 'told to' });
         });
         return;
       }
@@ -65,9 +71,30 @@ export class Operator {
         );
         return;
       }
+      case 'pause':
+        this.#operate(jobId, { type: 'pause' });
+        return;
+      case 'drain node':
+        this.#operate(jobId, { type: 'drain', nodeId: agent.nodeId });
+        return;
+      case 'release node':
+        this.#operate(jobId, { type: 'release_node', nodeId: agent.nodeId });
+        return;
+      case 'release lease': {
+        const lease = [...twin.leases.values()].find(({ ended }) => ended === null);
+        if (lease === undefined) return;
+        this.#operate(jobId, { type: 'release_lease', leaseId: lease.id });
+        return;
+      }
       default:
         intervention satisfies never;
     }
+  }
+
+  /** What is refused (the node is gone, the job is over) is decided too. */
+  #operate(jobId: JobId, operation: Operation): void {
+    this.#client.ask({ type: 'operate', jobId, operation, dryRun: false }, () => undefined);
+    this.#client.flush();
   }
 
   #insist(command: Command, then: () => void): void {

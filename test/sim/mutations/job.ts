@@ -244,8 +244,19 @@ export const JOB_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: LEASES,
-        find: "if (job.phase === 'running') {",
-        replace: "if (job.phase !== 'completed') {",
+        find: "if (job.phase === 'running' && !job.paused && !node.draining) {",
+        replace: "if (job.phase !== 'completed' && !job.paused && !node.draining) {",
+      },
+    ],
+  },
+  {
+    name: 'paused-job-grants',
+    breaks: 'a paused job grants nothing',
+    edits: [
+      {
+        file: LEASES,
+        find: "if (job.phase === 'running' && !job.paused && !node.draining) {",
+        replace: "if (job.phase === 'running' && !node.draining) {",
       },
     ],
   },

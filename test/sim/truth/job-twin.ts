@@ -21,6 +21,8 @@ export interface TwinLease {
 export interface TwinNode {
   readonly rank: number;
   instance: string | null;
+  /** An operator asked it to go: it is granted nothing more. */
+  isDraining: boolean;
   readonly live: Set<string>;
 }
 
@@ -48,6 +50,7 @@ export class JobTwin {
   finalizer: string | null = null;
   phase: TwinPhase = 'running';
   isReady = false;
+  isPaused = false;
   doneCount = 0;
   quarantined = 0;
   timesFailed = 0;
@@ -124,6 +127,21 @@ export class JobTwin {
         this.phase = 'running';
         this.finalizer = null;
         return;
+      case 'job_paused':
+        this.isPaused = true;
+        return;
+      case 'job_unpaused':
+        this.isPaused = false;
+        return;
+      case 'node_draining': {
+        const node = this.nodes.get(record.node);
+        if (node === undefined) this.#fail('membership', `${record.node} drains and is no member`);
+        else node.isDraining = true;
+        return;
+      }
+      case 'node_tuned':
+      case 'job_tuned':
+        return;
       case 'world_size_set':
         this.spec = { ...this.spec, worldSize: record.worldSize, minWorldSize: 1 };
         return;
@@ -159,6 +177,8 @@ export class JobTwin {
     if (!this.isReady) this.#fail('membership', `${token} is granted before the barrier`);
     if (this.phase !== 'running')
       this.#fail('phases', `${token} is granted to a ${this.phase} job`);
+    if (this.isPaused) this.#fail('phases', `${token} is granted in a pause`);
+    if (owner?.isDraining === true) this.#fail('phases', `${token} is granted to a draining node`);
     const lease = { id: token, node, start, end, cursor: start, ended: null, grantedEpoch: epoch };
     for (let sample = start; sample < end; sample += 1) {
       if (this.done[sample] === 1)
@@ -240,7 +260,7 @@ export class JobTwin {
       known.instance = instance;
       return;
     }
-    this.nodes.set(node, { rank, instance, live: new Set() });
+    this.nodes.set(node, { rank, instance, isDraining: false, live: new Set() });
     if (this.nodes.size > this.spec.worldSize) this.#fail('membership', 'more nodes than ranks');
   }
 
