@@ -2,6 +2,7 @@
 import type { Coordinator } from './actors/coordinator.ts';
 import { LEADER_TTL_MS, LEASE_TTL_MS, type Strike } from './scene.ts';
 import type { Simulation } from './simulation.ts';
+import { phaseBit } from './world/coverage.ts';
 import { STORE_PLACE } from './world/network.ts';
 
 /** Strikes that can be aimed at a coordinator in the middle of something. */
@@ -19,6 +20,14 @@ const AT_COORDINATOR: ReadonlySet<Strike> = new Set<Strike>([
   'hand over',
   'revoke lead',
 ]);
+
+/** Phases that are short and seldom are aimed at more often. */
+const RARE =
+  phaseBit('snapshot') |
+  phaseBit('trim') |
+  phaseBit('claim to replay') |
+  phaseBit('commit of the last range');
+const RARE_FACTOR = 6;
 
 export class Strikes {
   readonly #simulation: Simulation;
@@ -44,7 +53,9 @@ export class Strikes {
   /** A coordinator's phase has changed: now and then something strikes it right there. */
   aim(coordinator: Coordinator): void {
     const { world } = this.#simulation;
-    if (this.#aimed.length === 0 || !world.chance.happens(world.scene.rates.aimed)) return;
+    const { aimed } = world.scene.rates;
+    const permille = (coordinator.phases & RARE) === 0 ? aimed : aimed * RARE_FACTOR;
+    if (this.#aimed.length === 0 || !world.chance.happens(permille)) return;
     this.strike(world.chance.pick(this.#aimed), coordinator);
   }
 
