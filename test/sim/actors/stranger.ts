@@ -51,9 +51,10 @@ export class Stranger {
     const { agents, truth } = this.#simulation;
     const agent = chance.pick(agents);
     const twin = truth.jobs.get(agent.jobId);
-    const leases = [...(twin?.leases.values() ?? [])];
-    if (twin === undefined || leases.length === 0) return null;
-    const lease = chance.pick(leases);
+    const all = [...(twin?.leases.values() ?? [])];
+    if (twin === undefined || all.length === 0) return null;
+    const own = all.filter(({ node, ended }) => node === agent.nodeId && ended === null);
+    const lease = chance.pick(own.length > 0 && chance.happens(400) ? own : all);
     const isOwn = lease.node === agent.nodeId;
     const from = { jobId: agent.jobId, nodeId: agent.nodeId, instanceId: agent.instanceId };
     const leaseId = lease.id;

@@ -52,7 +52,10 @@ export class OneMachine {
       entries: this.disk.entries.map((entry) => {
         if (entry !== damaged) return entry;
         // A checksum is the file's affair: here a record can only be torn.
-        return { ...entry, payload: entry.payload.slice(0, chance.between(1, entry.payload.length - 1)) };
+        return {
+          ...entry,
+          payload: entry.payload.slice(0, chance.between(1, entry.payload.length - 1)),
+        };
       }),
     });
     return { log: new MemoryLog(copy), seq: damaged.seq };
