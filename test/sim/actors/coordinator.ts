@@ -201,7 +201,7 @@ export class Coordinator {
   }
 
   #backendHint(): number | null {
-    const leader = (this.#backend.handedOverTo ?? this.candidacy.view.leader)?.address;
+    const leader = this.candidacy.view.leader?.address;
     return leader === undefined ? null : Number(leader);
   }
 
