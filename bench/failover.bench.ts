@@ -5,10 +5,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { EtcdCluster } from '../test/support/etcd.ts';
+import { freePort } from '../test/support/free-port.ts';
 import type { CandidateNews } from './failover-coordinator.ts';
 import { LEASES, type LoadAnswer, type LoadQuestion, machineMs } from './failover-load.ts';
 import { type Benchmark, type BenchRow, benchRow } from './report.ts';
@@ -22,7 +23,10 @@ export const benchmark: Benchmark = {
   run: async () => {
     const folder = await mkdtemp(join(tmpdir(), 'mx8-bench-'));
     try {
-      return await measure('one machine', join(folder, 'state'));
+      const local = await measure('one machine', join(folder, 'state'));
+      await using cluster = await EtcdCluster.start();
+      const remote = await measure('etcd', `etcd://${cluster.endpoints.join(',')}/bench`);
+      return [...local, ...remote];
     } finally {
       await rm(folder, { recursive: true, maxRetries: 10, retryDelay: 100 });
     }
@@ -176,6 +180,8 @@ class Pair implements AsyncDisposable {
   async #start(index: number, until: string): Promise<void> {
     const path = new URL('failover-coordinator.ts', import.meta.url);
     const child = fork(path, [this.#state, String(this.#ports[index])]);
+    // Each message that is waited for listens for the end as well.
+    child.setMaxListeners(0);
     this.#children[index] = child;
     await news(child, until);
   }
@@ -190,6 +196,7 @@ class Load {
 
   static async start(coordUrl: string): Promise<Load> {
     const child = fork(new URL('failover-load.ts', import.meta.url), [coordUrl]);
+    child.setMaxListeners(0);
     await message(child);
     return new Load(child);
   }
@@ -238,15 +245,4 @@ function quantile(values: readonly number[], part: number): number {
 
 function seconds(value: number): string {
   return `${value.toFixed(2)} s`;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

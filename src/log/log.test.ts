@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import test from 'node:test';
 import { crc32 } from 'node:zlib';
 import type { LogStore } from '../ports/log-store.ts';
+import { EagerClock } from '../../test/support/eager-clock.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { MemoryKv, MemoryKvDisk } from '../testing/memory-kv.ts';
 import { seededRandom } from '../testing/seeded-random.ts';
@@ -243,4 +244,27 @@ test('a file that is no database is refused and left as it is', async () => {
     );
     assert.throws(() => new SqliteLog(path), { code: 'coordinator_state_invalid' });
   });
+});
+
+test('a claim after a write of unknown outcome may write again, whether that write landed or not', async () => {
+  for (const type of ['drop', 'lose_answer'] as const) {
+    const disk = new MemoryKvDisk();
+    let isAway = false;
+    const kv = new MemoryKv({ disk, plan: () => ({ type: isAway ? type : 'apply' }) });
+    const random = seededRandom(1);
+    const clock = new EagerClock();
+    const log = new SlotLog({ kv, prefix: 'log/', clock, random, giveUpAfterMs: 1000 });
+    await log.claim(0, 1, 'a');
+    isAway = true;
+    await assert.rejects(log.append(2, 1, new Uint8Array([1]), 'n'), {
+      code: 'store_outcome_unknown',
+    });
+    isAway = false;
+    await assert.rejects(log.append(2, 1, new Uint8Array([1]), 'n'), {
+      code: 'store_outcome_unknown',
+    });
+    const { tailSeq } = await log.load();
+    assert.equal((await log.claim(tailSeq, 2, 'a')).type, 'won');
+    assert.deepEqual(await log.append(tailSeq + 2, 2, new Uint8Array([2]), 'm'), { type: 'ok' });
+  }
 });

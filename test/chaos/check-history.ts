@@ -205,7 +205,7 @@ function unexpectedEnds(exits: readonly Exit[], events: readonly LoggedEvent[]):
     .filter(({ role, code, because, signal, pid }) => {
       if (role === 'coordinator' && signal === 'SIGKILL' && byStandby.has(pid)) return false;
       if (because !== '') return false;
-      return role === 'coordinator' || code !== 0;
+      return role === 'coordinator' || role === 'store' || code !== 0;
     })
     .map(({ process, code, signal }) => `${process} ended by itself with ${signal ?? code}`);
 }

@@ -42,7 +42,7 @@ export class Cluster implements AsyncDisposable {
   readonly network: Network | null;
   readonly clocks: Clocks;
   readonly store: Store | null;
-  readonly history: HistoryItem[] = [];
+  readonly history: HistoryItem[];
   readonly coordinators: readonly Child[];
   readonly agents: readonly Child[];
   readonly clients: readonly Child[];
@@ -56,7 +56,9 @@ export class Cluster implements AsyncDisposable {
     addresses: readonly string[],
     network: Network | null,
     store: Store | null,
+    history: HistoryItem[],
   ) {
+    this.history = history;
     this.folder = folder;
     this.#addresses = addresses;
     this.network = network;
@@ -77,8 +79,10 @@ export class Cluster implements AsyncDisposable {
       for (let index = 0; index < options.coordinators; index += 1) {
         addresses.push(network?.addressOf(index) ?? `127.0.0.1:${await freePort()}`);
       }
-      const store = await Store.start(options.state, network);
-      const cluster = new Cluster(folder, addresses, network, store);
+      const history: HistoryItem[] = [];
+      const record = (item: HistoryItem): void => void history.push(item);
+      const store = await Store.start(options.state, network, folder, record);
+      const cluster = new Cluster(folder, addresses, network, store, history);
       cluster.setPace(paceMs(options));
       return cluster;
     } catch (error) {

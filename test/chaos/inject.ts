@@ -98,7 +98,8 @@ export class Injector {
 
   /** Puts everything right again. */
   heal(): void {
-    const { coordinators, agents } = this.#cluster;
+    const { coordinators, agents, store } = this.#cluster;
+    store?.heal();
     for (const child of [...coordinators, ...agents]) child.signal('SIGCONT', '');
     for (const child of coordinators) child.start();
   }
@@ -209,8 +210,9 @@ export class Injector {
 
   async #disturbStore(fault: PlannedFault): Promise<void> {
     const { store } = this.#cluster;
-    const target = store === null ? null : await store.disturb(fault);
-    this.#note(fault, target);
+    const member = (await store?.memberFor(fault)) ?? null;
+    this.#note(fault, member?.incarnation ?? null);
+    if (store !== null && member !== null) await store.strike(fault, member);
   }
 }
 

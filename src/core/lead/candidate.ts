@@ -226,6 +226,9 @@ function onRenewed(
   // A renewal that arrives past the deadline renews nothing: others may have been elected meanwhile.
   if (nowMs >= state.deadlineMs) return onTime(state, nowMs);
   state.deadlineMs = deadlineFrom(state, askedMs);
+  // Only a lead that lasted shows that all is well: one that is lost as soon as it is taken waits longer
+  // each time, so that others go first.
+  if (state.phase === 'leading') state.failures = 0;
   return [];
 }
 
@@ -251,7 +254,6 @@ function onClaimed(
 ): CandidateEffect[] {
   if (state.phase !== 'claiming') return [];
   state.phase = 'leading';
-  state.failures = 0;
   if (nowMs >= state.deadlineMs) return onTime(state, nowMs);
   return [{ type: 'serve', epoch }];
 }
