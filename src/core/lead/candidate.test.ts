@@ -209,3 +209,28 @@ test('under any events it never answers past its deadline, and never claims unel
     }),
   );
 });
+
+test('a lead that is lost as soon as it is taken is asked for later each time, until one has lasted', () => {
+  const story = new Story();
+  const waits: number[] = [];
+  let atMs = 0;
+  const lose = (): void => {
+    const { calls } = story.state;
+    story.at(atMs, { type: 'campaigned', callId: calls, leader: null });
+    story.at(atMs + 1, { type: 'claimed', epoch: calls });
+    story.at(atMs + 2, { type: 'writer_failed', ...AWAY });
+    story.at(atMs + 3, { type: 'left' });
+    waits.push((candidateWakeMs(story.state) ?? 0) - atMs);
+    atMs = candidateWakeMs(story.state) ?? 0;
+    story.at(atMs, { type: 'tick' });
+  };
+  story.at(atMs, { type: 'start' });
+  for (let time = 0; time < 8; time += 1) lose();
+  assert((waits.at(-1) ?? 0) > 900, `the waits were ${waits.join(', ')}`);
+  assert((waits[0] ?? 0) < 100);
+  story.at(atMs, { type: 'campaigned', callId: story.state.calls, leader: null });
+  story.at(atMs + 1, { type: 'claimed', epoch: 100 });
+  story.at(atMs + 500, { type: 'tick' });
+  story.at(atMs + 501, { type: 'renewed', callId: story.state.calls, leads: true });
+  assert.equal(story.state.failures, 0);
+});
