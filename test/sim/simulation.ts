@@ -97,6 +97,11 @@ export class Simulation {
     const phasesAt = (place: number): number => this.coordinators[place]?.phases ?? 0;
     this.network.phasesAt = phasesAt;
     this.store.phasesAt = phasesAt;
+    // Who wrote it does not know yet: a moment worth aiming at.
+    this.truth.onLanded = ({ nonce }) => {
+      const writer = this.coordinators.find(({ log }) => log.nonce === nonce);
+      if (writer !== undefined) this.world.onceSettled(() => this.onPhase(writer, writer.process));
+    };
     this.truth.onRecord((landed) => {
       checkWant(this.world, landed);
       this.leaseTime.onRecord(landed);

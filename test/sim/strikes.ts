@@ -26,6 +26,7 @@ const RARE =
   phaseBit('snapshot') |
   phaseBit('trim') |
   phaseBit('claim to replay') |
+  phaseBit('outcome unknown') |
   phaseBit('commit of the last range');
 const RARE_FACTOR = 6;
 

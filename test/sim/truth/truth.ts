@@ -47,6 +47,8 @@ export class Truth {
   readonly nonces: Set<string> = new Set<string>();
   state: CoordinatorState = emptyState();
   readonly jobs: Map<string, JobTwin> = new Map<string, JobTwin>();
+  /** Told of each write at the moment at which it became durable. */
+  onLanded: (slot: Slot) => void = () => undefined;
   epoch = 0;
   trimmedSeq = 0;
   readonly #listeners: RecordListener[] = [];
@@ -92,6 +94,7 @@ export class Truth {
       () => `slot ${slot.seq} epoch ${slot.epoch}: ${new TextDecoder().decode(slot.payload)}`,
     );
     if (slot.payload.length > 0) this.#apply(slot);
+    this.onLanded(slot);
   }
 
   /** The state after entry `seq`, from nothing. */

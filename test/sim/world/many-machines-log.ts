@@ -19,7 +19,7 @@ const PREFIX = 'mx8/';
 /** Shorter than the leader's TTL less its margin. */
 const GIVE_UP_MS = 1200;
 /** How long a client waits for an answer that does not come. */
-const SILENCE_MS = 120;
+const SILENCE_MS = 350;
 const NEWS_MS = 250;
 const HEAD_BYTES = 16;
 
