@@ -1,6 +1,9 @@
-/** Entry of a thread: reads each of its files once with bare system calls whenever it is told to. */
+/** Entry of a thread: reads each of its files once with bare system calls whenever it is told to, and
+ * touches the pages, as the consumer of `load()` does. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
+
+import { touchPages } from './touch-pages.ts';
 
 export interface FileLoopAnswer {
   readonly files: number;
@@ -19,6 +22,7 @@ parentPort?.on('message', (passes: number) => {
       const fd = openSync(file, 'r');
       readSync(fd, buffer, 240 + (index % FILES_PER_BUFFER) * FILE_BYTES, FILE_BYTES, null);
       closeSync(fd);
+      if ((index + 1) % FILES_PER_BUFFER === 0) touchPages(buffer);
     }
   }
   const answer: FileLoopAnswer = { files: files.length * passes };

@@ -3,7 +3,7 @@ import { must } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { rangeLength } from '../core/base/range.ts';
 import type { SampleRange } from '../core/base/range.ts';
-import type { SampleRecord } from '../core/manifest/record.ts';
+import type { RecordTable } from '../core/manifest/record-table.ts';
 import { blockOrder } from '../core/order/block-order.ts';
 import { rangesInOrder } from '../core/order/block-range.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -54,14 +54,14 @@ export class LocalSource implements RecordSource {
     return { manifestHash: hash, sampleCount, classes: await readClasses(reader) };
   }
 
-  async *records(): AsyncGenerator<readonly SampleRecord[], void, undefined> {
+  async *records(): AsyncGenerator<RecordTable, void, undefined> {
     const reader = must(this.#reader, 'a source is opened before it is read');
     let toSkip = this.#skipped;
     for (const range of this.#ranges(reader.sampleCount)) {
       const length = rangeLength(range);
       const start = range.start + Math.min(toSkip, length);
       toSkip -= start - range.start;
-      if (start < range.end) yield* reader.records(start, range.end, this.#signal);
+      if (start < range.end) yield* reader.tables(start, range.end, this.#signal);
     }
   }
 

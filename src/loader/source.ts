@@ -1,6 +1,6 @@
 /** Where a loader's records come from, and who hears what became of them. */
 import type { ManifestHash } from '../core/base/units.ts';
-import type { SampleRecord } from '../core/manifest/record.ts';
+import type { RecordChunk } from '../pipeline/index.ts';
 
 /** What is known of the data once the source is open. */
 export interface DataInfo {
@@ -21,7 +21,7 @@ export interface StreamPiece {
 export interface RecordSource {
   open(signal: AbortSignal): Promise<DataInfo>;
   /** Called once, after `open`. */
-  records(): AsyncIterable<readonly SampleRecord[]>;
+  records(): AsyncIterable<RecordChunk>;
   /** Whether chunks of records must not share a batch. */
   readonly cutsAtChunks: boolean;
   /** A batch is about to be handed out, in order. False: its lease is gone, it must not be. */

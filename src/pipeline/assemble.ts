@@ -1,6 +1,5 @@
 /** Makes the batch that the consumer gets out of what was read. */
 import { must } from '../core/base/assert.ts';
-import type { SampleRecord } from '../core/manifest/record.ts';
 import { sampleError } from '../storage/sample-error.ts';
 import type { ReadFailure } from '../storage/read-job.ts';
 import { SlabBatch } from './batch.ts';
@@ -22,21 +21,20 @@ export function assemble(batch: InLine, streamEnd: number, context: AssembleCont
     for (const failure of result.failures) judge(batch, failure, context);
     const startBytes = job.startBytes;
     if (result.failures.length === 0) {
-      const isWhole = batch.count === stretch.records.length;
-      const records = isWhole ? stretch.records : stretch.records.slice(0, batch.count);
-      const content = { records, sizes: result.sizes, startBytes, streamEnd };
+      const table = stretch.table.slice(0, batch.count);
+      const content = { table, sizes: result.sizes, startBytes, streamEnd };
       return new SlabBatch(context.slabs, slab, content);
     }
-    const records: SampleRecord[] = [];
+    const read: number[] = [];
     const sizes = new Float64Array(batch.count);
     for (let index = 0; index < batch.count; index += 1) {
       const size = result.sizes[index] ?? -1;
-      const record = stretch.records[index];
-      if (size < 0 || record === undefined) continue;
-      sizes[records.length] = size;
-      records.push(record);
+      if (size < 0) continue;
+      sizes[read.length] = size;
+      read.push(index);
     }
-    return new SlabBatch(context.slabs, slab, { records, sizes, startBytes, streamEnd });
+    const table = stretch.table.pick(read);
+    return new SlabBatch(context.slabs, slab, { table, sizes, startBytes, streamEnd });
   } catch (error) {
     context.slabs.release(slab);
     throw error;
@@ -45,7 +43,7 @@ export function assemble(batch: InLine, streamEnd: number, context: AssembleCont
 
 function judge(batch: InLine, failure: ReadFailure, context: AssembleContext): void {
   if (failure.index >= batch.count) return;
-  const record = must(batch.plan.stretch.records[failure.index], 'a failure has a sample');
+  const record = batch.plan.stretch.table.record(failure.index);
   const error = sampleError(record, failure, context.maxInflightBytes);
   if (context.onSampleError?.(record, error) !== 'skip') throw error;
 }

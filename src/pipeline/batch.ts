@@ -1,11 +1,12 @@
 import { Mx8Error } from '../core/base/errors.ts';
+import type { RecordTable } from '../core/manifest/record-table.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import { labelIds } from '../decode/labels.ts';
 import type { SampleBatch } from './contract.ts';
 import type { Slab, SlabPool } from './slab-pool.ts';
 
 export interface BatchContent {
-  readonly records: readonly SampleRecord[];
+  readonly table: RecordTable;
   /** Bytes of each record's sample, in the same order. */
   readonly sizes: Float64Array;
   /** Where in the slab the first one starts. */
@@ -22,35 +23,40 @@ interface Views {
 export class SlabBatch implements SampleBatch {
   readonly sampleIds: Float64Array;
   readonly labelIds: Int32Array;
-  readonly records: readonly SampleRecord[];
   readonly streamEnd: number;
+  readonly #table: RecordTable;
   readonly #pool: SlabPool;
+  #records: readonly SampleRecord[] | null = null;
   #slab: Slab | null;
   #views: Views | null;
 
   constructor(pool: SlabPool, slab: Slab, content: BatchContent) {
-    const { records, sizes, startBytes } = content;
+    const { table, sizes, startBytes } = content;
     this.#pool = pool;
     this.#slab = slab;
-    this.records = records;
+    this.#table = table;
     this.streamEnd = content.streamEnd;
-    this.labelIds = labelIds(records);
-    this.sampleIds = new Float64Array(records.length);
-    const offsets = new Float64Array(records.length + 1);
+    this.labelIds = labelIds(table);
+    this.sampleIds = table.sampleIds();
+    const count = table.length;
+    const offsets = new Float64Array(count + 1);
     let at = 0;
-    let index = 0;
-    for (const record of records) {
-      this.sampleIds[index] = record.sampleId;
+    for (let index = 0; index < count; index += 1) {
       at += sizes[index] ?? 0;
-      index += 1;
-      offsets[index] = at;
+      offsets[index + 1] = at;
     }
     this.#views = { payload: new Uint8Array(slab.buffer, startBytes, at), offsets };
     pool.watch(slab);
   }
 
   get sampleCount(): number {
-    return this.records.length;
+    return this.#table.length;
+  }
+
+  /** Made when they are asked for, which few consumers do. */
+  get records(): readonly SampleRecord[] {
+    this.#records ??= this.#table.records();
+    return this.#records;
   }
 
   get payload(): Uint8Array {

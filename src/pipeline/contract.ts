@@ -1,5 +1,6 @@
 /** What the pipeline takes and gives; `run.ts` implements it. */
 import type { Mx8Error } from '../core/base/errors.ts';
+import type { RecordTable } from '../core/manifest/record-table.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { MemoryGate } from '../ports/memory-gate.ts';
@@ -32,11 +33,14 @@ export interface SampleBatch extends Disposable {
   release(): void;
 }
 
+/** Records that follow each other. As a table they cost next to nothing where nobody looks at them. */
+export type RecordChunk = RecordTable | readonly SampleRecord[];
+
 export type SampleErrorVerdict = 'fail' | 'skip';
 
 export interface PipelineOptions {
   /** Records in delivery order, in chunks; read no further ahead than the caps allow. */
-  readonly records: AsyncIterable<readonly SampleRecord[]> | Iterable<readonly SampleRecord[]>;
+  readonly records: AsyncIterable<RecordChunk> | Iterable<RecordChunk>;
   readonly batchSize: number;
   /** A mechanical cap: the bytes held by all slabs never exceed it, not by one byte. */
   readonly maxInflightBytes: number;

@@ -13,6 +13,7 @@ export type {
   Pipeline,
   PipelineOptions,
   PipelineStats,
+  RecordChunk,
   SampleBatch,
   SampleErrorVerdict,
 } from './contract.ts';

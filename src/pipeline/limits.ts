@@ -19,3 +19,6 @@ export const SECTOR_BYTES = 512;
 
 /** A file that grows faster than it can be read is given up after this many tries. */
 export const MISFITS_MAX = 3;
+
+/** A consumer that makes reads itself lets timers and sockets have their turn at least this often. */
+export const TURN_MS = 2;

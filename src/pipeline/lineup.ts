@@ -8,6 +8,7 @@
  */
 import type { ReadResult } from '../storage/read-job.ts';
 import type { BatchPlan } from './planner.ts';
+import { partOf } from './record-queue.ts';
 import type { Stretch } from './record-queue.ts';
 import type { Slab } from './slab-pool.ts';
 
@@ -24,7 +25,7 @@ export class Lineup {
   #batches: InLine[] = [];
 
   add(plan: BatchPlan): InLine {
-    const count = plan.stretch.records.length;
+    const count = plan.stretch.table.length;
     const batch: InLine = { plan, state: 'planned', count, outcome: null };
     this.#batches.push(batch);
     return batch;
@@ -40,8 +41,15 @@ export class Lineup {
     return first === -1 ? this.#batches.length : first;
   }
 
+  /** Batches that are read, also those behind one that is not. */
+  get readCount(): number {
+    return this.#batches.length - this.unreadCount;
+  }
+
   get unreadCount(): number {
-    return this.#batches.filter(({ state }) => state === 'planned' || state === 'reading').length;
+    let count = 0;
+    for (const { state } of this.#batches) if (state !== 'read') count += 1;
+    return count;
   }
 
   /** The next one for the consumer, once it is read. */
@@ -64,11 +72,11 @@ export class Lineup {
     const voided = this.#batches.splice(count === 0 ? index : index + 1);
     const stretches: Stretch[] = [];
     if (count > 0) {
-      stretches.push(part(batch, count, batch.count));
+      stretches.push(partOf(batch.plan.stretch, count, batch.count));
       batch.count = count;
     }
     for (const other of voided) {
-      stretches.push(part(other, 0, other.count));
+      stretches.push(partOf(other.plan.stretch, 0, other.count));
       other.state = 'void';
     }
     return { voided, stretches };
@@ -81,9 +89,4 @@ export class Lineup {
     for (const batch of all) batch.state = 'void';
     return all;
   }
-}
-
-function part({ plan }: InLine, start: number, end: number): Stretch {
-  const { records, sizes } = plan.stretch;
-  return { records: records.slice(start, end), sizes: sizes.slice(start, end) };
 }

@@ -11,7 +11,7 @@ import type { SampleRecord } from '../core/manifest/record.ts';
 import type { LocalReader } from '../storage/local-reader.ts';
 import type { ReadJob, ReadResult } from '../storage/read-job.ts';
 import { MISFITS_MAX, SECTOR_BYTES, SLAB_SLACK_BYTES, SLAB_START_BYTES } from './limits.ts';
-import { UNKNOWN_SIZE } from './record-queue.ts';
+import { UNKNOWN_SIZE, partOf } from './record-queue.ts';
 import type { RecordQueue, Stretch } from './record-queue.ts';
 
 export interface BatchPlan {
@@ -27,8 +27,11 @@ export class Planner {
   readonly #reader: LocalReader;
   readonly #isOpen: () => boolean;
   readonly #guess: SizeGuess = new SizeGuess();
-  /** How often a batch had to be planned again because this sample was larger than expected. */
-  readonly #misfits: WeakMap<SampleRecord, number> = new WeakMap();
+  /**
+   * How often a batch had to be planned again because a sample was larger than expected, by the place
+   * of the sample in the stream; only of those that are not read yet.
+   */
+  readonly #misfits: Map<number, number> = new Map();
 
   constructor(queue: RecordQueue, limits: BatchLimits, reader: LocalReader, isOpen: () => boolean) {
     this.#queue = queue;
@@ -43,7 +46,7 @@ export class Planner {
     for (;;) {
       await this.#queue.fill(batchSize);
       const stretch = this.#queue.peek(batchSize);
-      if (stretch.records.length === 0 || !this.#isOpen()) return null;
+      if (stretch === null || !this.#isOpen()) return null;
       let unknown = 0;
       let knownBytes = 0;
       for (const size of stretch.sizes) {
@@ -55,7 +58,7 @@ export class Planner {
       if (bytes !== null) return this.#take(stretch, knownBytes + bytes);
       // While this waits, records may come back to the queue: look again afterwards.
       const sizes = await this.#measure(stretch);
-      if (this.#queue.peek(1).records[0] === stretch.records[0]) this.#queue.learn(sizes);
+      if (this.#queue.position === stretch.start) this.#queue.learn(sizes);
     }
   }
 
@@ -64,7 +67,7 @@ export class Planner {
    * would have passed the byte target); 0: the slab was too small, plan it again.
    */
   settle({ stretch, job }: BatchPlan, result: ReadResult): number {
-    const { records, sizes } = stretch;
+    const { table, sizes, start } = stretch;
     let bytes = 0;
     let count = 0;
     for (const size of result.sizes) {
@@ -73,63 +76,67 @@ export class Planner {
       count += 1;
     }
     this.#guess.observe(count, bytes);
-    const misfit = records[result.done];
-    if (misfit === undefined) return result.done;
+    if (result.done === table.length) return this.#read(start, result.done);
 
     this.#guess.missed();
     sizes[result.done] = result.nextBytes;
-    if (bytes > 0 && bytes + result.nextBytes > job.targetBytes) return result.done;
+    if (bytes > 0 && bytes + result.nextBytes > job.targetBytes) {
+      return this.#read(start, result.done);
+    }
     for (const [index, size] of result.sizes.entries()) if (size >= 0) sizes[index] = size;
-    this.#countMisfit(misfit);
+    this.#countMisfit(stretch, result.done);
     return 0;
   }
 
-  #exact({ records, sizes }: Stretch): BatchPlan {
+  #exact(stretch: Stretch): BatchPlan {
     const sizer = new BatchSizer(this.#limits);
-    for (const size of sizes) if (!sizer.take(size)) break;
-    const { count, bytes } = sizer;
-    if (count === records.length) return this.#take({ records, sizes }, bytes);
-    return this.#take({ records: records.slice(0, count), sizes: sizes.slice(0, count) }, bytes);
+    for (const size of stretch.sizes) if (!sizer.take(size)) break;
+    return this.#take(partOf(stretch, 0, sizer.count), sizer.bytes);
   }
 
   #take(stretch: Stretch, bytes: number): BatchPlan {
-    const { records } = stretch;
-    const count = records.length;
+    const { table } = stretch;
+    const count = table.length;
     this.#queue.take(count);
     const { capBytes, targetBytes } = this.#limits;
     const roomy = bytes + SLAB_SLACK_BYTES <= capBytes;
     const slabBytes = roomy ? bytes + SLAB_SLACK_BYTES : Math.max(1, bytes);
     const locations: string[] = [];
-    const offsets = new Float64Array(count);
-    const lengths = new Float64Array(count);
-    for (let index = 0; index < count; index += 1) {
-      const record = records[index];
-      locations.push(record?.location ?? '');
-      offsets[index] = record?.byteOffset ?? -1;
-      lengths[index] = record?.byteLength ?? record?.pinnedBytes ?? -1;
-    }
-    const startBytes = roomy ? slabStart(records[0]) : 0;
+    for (let index = 0; index < count; index += 1) locations.push(table.location(index));
+    const offsets = table.byteOffsets();
+    const lengths = table.byteLengths();
+    const startBytes = roomy ? slabStart(offsets[0] ?? 0) : 0;
     const job: ReadJob = { locations, offsets, lengths, startBytes, targetBytes, capBytes };
     return { stretch, job, slabBytes };
   }
 
-  async #measure({ records, sizes }: Stretch): Promise<readonly number[]> {
-    const measured = await this.#reader.measure(records.map(({ location }) => location));
+  async #measure({ table, sizes }: Stretch): Promise<Float64Array> {
+    const paths = Array.from(sizes, (_, index) => table.location(index));
+    const measured = await this.#reader.measure(paths);
     return sizes.map((size, index) =>
       // One that cannot be measured cannot be read either; reading it says why.
       size === UNKNOWN_SIZE ? Math.max(0, measured[index] ?? 0) : size,
     );
   }
 
-  #countMisfit(record: SampleRecord): void {
-    const misfits = (this.#misfits.get(record) ?? 0) + 1;
-    this.#misfits.set(record, misfits);
-    if (misfits > MISFITS_MAX) throw growing(record);
+  #countMisfit({ table, start }: Stretch, index: number): void {
+    const misfits = (this.#misfits.get(start + index) ?? 0) + 1;
+    this.#misfits.set(start + index, misfits);
+    if (misfits > MISFITS_MAX) throw growing(table.record(index));
+  }
+
+  /** `count` records from `start` on are read for good. */
+  #read(start: number, count: number): number {
+    for (const place of this.#misfits.keys()) {
+      if (place >= start && place < start + count) this.#misfits.delete(place);
+    }
+    return count;
   }
 }
 
-function slabStart(first: SampleRecord | undefined): number {
-  const intoSector = (first?.byteOffset ?? 0) % SECTOR_BYTES;
+/** For a first sample at this offset of its file; -1 is the whole file. */
+function slabStart(firstOffset: number): number {
+  const intoSector = Math.max(0, firstOffset) % SECTOR_BYTES;
   return (Math.ceil(intoSector / 16) * 16 + SLAB_START_BYTES) % SECTOR_BYTES;
 }
 

@@ -1,33 +1,36 @@
 /** The records that no batch has been planned for yet, in order, pulled from the source as needed. */
-import type { SampleRecord } from '../core/manifest/record.ts';
-import type { PipelineOptions } from './contract.ts';
+import { must } from '../core/base/assert.ts';
+import { RecordTable } from '../core/manifest/record-table.ts';
+import type { RecordChunk, PipelineOptions } from './contract.ts';
 
 /** Size of a sample that nobody has asked for yet. */
 export const UNKNOWN_SIZE = -1;
 
 /** Records that follow each other, with the bytes of each: pinned, measured, learned or unknown. */
 export interface Stretch {
-  readonly records: readonly SampleRecord[];
-  /** Same length as `records`. */
-  readonly sizes: number[];
+  readonly table: RecordTable;
+  /** One for each record; what is learned is noted here. */
+  readonly sizes: Float64Array;
+  /** How many records of the pipeline come before it. */
+  readonly start: number;
+  /** Whether no batch may hold its last record and the one after it. */
+  readonly endsBatch: boolean;
 }
 
-type ChunkIterator = AsyncIterator<readonly SampleRecord[]> | Iterator<readonly SampleRecord[]>;
+type ChunkIterator = AsyncIterator<RecordChunk> | Iterator<RecordChunk>;
 
 export class RecordQueue {
   readonly #source: ChunkIterator;
-  /** Records that end a batch; null where chunks are only transport. */
-  readonly #batchEnds: WeakSet<SampleRecord> | null;
-  #records: SampleRecord[] = [];
-  #sizes: number[] = [];
-  /** Records before this one are planned. */
+  readonly #cutAtChunks: boolean;
+  #stretches: Stretch[] = [];
+  /** Records of the first stretch before this one are planned. */
   #head: number = 0;
   #sourceDone: boolean = false;
   #pulling: boolean = false;
   #pulledCount: number = 0;
 
   constructor(records: PipelineOptions['records'], cutAtChunks: boolean) {
-    this.#batchEnds = cutAtChunks ? new WeakSet() : null;
+    this.#cutAtChunks = cutAtChunks;
     this.#source =
       Symbol.asyncIterator in records
         ? records[Symbol.asyncIterator]()
@@ -37,6 +40,12 @@ export class RecordQueue {
   /** Records that the source has given so far. */
   get pulledCount(): number {
     return this.#pulledCount;
+  }
+
+  /** How many records of the pipeline come before the next one. */
+  get position(): number {
+    const first = this.#stretches[0];
+    return first === undefined ? this.#pulledCount : first.start + this.#head;
   }
 
   /** Pulls until the next batch's records are here: `count` of them, or fewer where it ends early. */
@@ -56,35 +65,53 @@ export class RecordQueue {
     }
   }
 
-  /** The records of the next batch: at most `count`, not beyond the end of a chunk that ends it. */
-  peek(count: number): Stretch {
-    const end = this.#batchEnd(count);
-    return {
-      records: this.#records.slice(this.#head, end),
-      sizes: this.#sizes.slice(this.#head, end),
-    };
+  /**
+   * The records of the next batch: at most `count`, not beyond the end of a chunk that ends it; null
+   * when there are none.
+   */
+  peek(count: number): Stretch | null {
+    const parts: Stretch[] = [];
+    let from = this.#head;
+    let missing = count;
+    for (const stretch of this.#stretches) {
+      const part = partOf(stretch, from, Math.min(from + missing, stretch.table.length));
+      parts.push(part);
+      missing -= part.table.length;
+      from = 0;
+      if (missing === 0 || part.endsBatch) break;
+    }
+    const [first, ...others] = parts;
+    if (first === undefined || others.length === 0) return first ?? null;
+    return joined(parts);
   }
 
-  /** Notes what has been learned of the records that `peek` shows, from the first of them on. */
-  learn(sizes: readonly number[]): void {
-    for (const [index, size] of sizes.entries()) this.#sizes[this.#head + index] = size;
+  /** Notes the sizes of the records that come next. */
+  learn(sizes: Float64Array): void {
+    let from = this.#head;
+    let done = 0;
+    for (const stretch of this.#stretches) {
+      const { length } = stretch.table;
+      const known = sizes.subarray(done, done + length - from);
+      stretch.sizes.set(known, from);
+      done += known.length;
+      from = 0;
+    }
   }
 
   take(count: number): void {
     this.#head += count;
-    if (this.#head < this.#records.length) return;
-    this.#records = [];
-    this.#sizes = [];
-    this.#head = 0;
+    for (let first = this.#stretches[0]; first !== undefined; first = this.#stretches[0]) {
+      if (this.#head < first.table.length) return;
+      this.#head -= first.table.length;
+      this.#stretches.shift();
+    }
   }
 
   /** Makes these the next ones again, in this order. */
   putBack(stretches: readonly Stretch[]): void {
-    this.#records = [
-      ...stretches.flatMap(({ records }) => records),
-      ...this.#records.slice(this.#head),
-    ];
-    this.#sizes = [...stretches.flatMap(({ sizes }) => sizes), ...this.#sizes.slice(this.#head)];
+    const [first, ...others] = this.#stretches;
+    const rest = first === undefined ? [] : [partOf(first, this.#head, first.table.length)];
+    this.#stretches = [...stretches, ...rest, ...others];
     this.#head = 0;
   }
 
@@ -99,30 +126,49 @@ export class RecordQueue {
   }
 
   #isShort(count: number): boolean {
-    const end = this.#batchEnd(count);
-    if (end - this.#head === count) return false;
-    const last = this.#records[end - 1];
-    return end === this.#head || last === undefined || this.#batchEnds?.has(last) !== true;
+    let missing = count + this.#head;
+    for (const { table, endsBatch } of this.#stretches) {
+      missing -= table.length;
+      if (missing <= 0 || endsBatch) return false;
+    }
+    return true;
   }
 
-  /** One past the last record of the next batch. */
-  #batchEnd(count: number): number {
-    const limit = Math.min(this.#records.length, this.#head + count);
-    if (this.#batchEnds === null) return limit;
-    for (let index = this.#head; index < limit; index += 1) {
-      const record = this.#records[index];
-      if (record !== undefined && this.#batchEnds.has(record)) return index + 1;
+  #append(chunk: RecordChunk): void {
+    const table = chunk instanceof RecordTable ? chunk : RecordTable.of(chunk);
+    if (table.length === 0) return;
+    const start = this.#pulledCount;
+    this.#pulledCount += table.length;
+    // What a whole file had when it was pinned is checked when it is read, and not relied upon before.
+    const offsets = table.byteOffsets();
+    const sizes = table.byteLengths();
+    for (let index = 0; index < sizes.length; index += 1) {
+      if (offsets[index] === -1) sizes[index] = UNKNOWN_SIZE;
     }
-    return limit;
+    this.#stretches.push({ table, sizes, start, endsBatch: this.#cutAtChunks });
   }
+}
 
-  #append(chunk: readonly SampleRecord[]): void {
-    this.#pulledCount += chunk.length;
-    for (const record of chunk) {
-      this.#records.push(record);
-      this.#sizes.push(record.byteLength ?? UNKNOWN_SIZE);
-    }
-    const last = chunk.at(-1);
-    if (last !== undefined) this.#batchEnds?.add(last);
+/** Records [from, to) of a stretch; what is learned of them is noted in both. */
+export function partOf(stretch: Stretch, from: number, to: number): Stretch {
+  const { table, sizes, start, endsBatch } = stretch;
+  if (from === 0 && to === table.length) return stretch;
+  return {
+    table: table.slice(from, to),
+    sizes: sizes.subarray(from, to),
+    start: start + from,
+    endsBatch: endsBatch && to === table.length,
+  };
+}
+
+function joined(parts: readonly Stretch[]): Stretch {
+  const table = RecordTable.join(parts.map((part) => part.table));
+  const sizes = new Float64Array(table.length);
+  let at = 0;
+  for (const part of parts) {
+    sizes.set(part.sizes, at);
+    at += part.sizes.length;
   }
+  const { start } = must(parts[0], 'there are parts to join');
+  return { table, sizes, start, endsBatch: parts.at(-1)?.endsBatch === true };
 }

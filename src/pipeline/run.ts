@@ -6,12 +6,15 @@
  */
 import { assert } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
+import { elapsedMs, monoMs } from '../core/base/units.ts';
+import type { MonoMs } from '../core/base/units.ts';
 import { batchLimits } from '../core/memory/batch-sizer.ts';
 import type { LocalReader } from '../storage/local-reader.ts';
 import { assemble } from './assemble.ts';
 import type { SlabBatch } from './batch.ts';
 import type { Pipeline, PipelineOptions, PipelineStats, SampleBatch } from './contract.ts';
 import { LeavingIterator } from './leaving-iterator.ts';
+import { TURN_MS } from './limits.ts';
 import { Lineup } from './lineup.ts';
 import type { InLine } from './lineup.ts';
 import { Planner } from './planner.ts';
@@ -43,6 +46,8 @@ export class PipelineRun implements Pipeline {
   #failure: { readonly error: unknown } | null = null;
   #closing: Promise<void> | null = null;
   #streamEnd: number = 0;
+  /** When the event loop was last known to turn while the consumer made reads itself. */
+  #turnedAtMs: MonoMs = monoMs(0);
   #delivered = { batches: 0, samples: 0, bytes: 0, skipped: 0 };
 
   constructor(options: RunOptions) {
@@ -138,12 +143,12 @@ export class PipelineRun implements Pipeline {
     const { prefetchBatches, maxQueueBatches, gate } = this.#options;
     for (;;) {
       if (this.#isClosed()) return;
-      const { length, readyCount } = this.#lineup;
+      const { length, readCount } = this.#lineup;
       // Batches that are read but find the queue full keep their place among the prefetched.
-      const prefetching = length - Math.min(readyCount, maxQueueBatches);
+      const prefetching = length - Math.min(readCount, maxQueueBatches);
       const throttled = length > 0 && gate?.mayAdmit() === false;
       if (prefetching < prefetchBatches && !throttled) return;
-      const full = length > 0 && readyCount === length;
+      const full = length > 0 && readCount === length;
       if (full) this.#backpressureWait.start();
       await this.#wake.wait();
       this.#backpressureWait.stop();
@@ -199,14 +204,35 @@ export class PipelineRun implements Pipeline {
         const batch = this.#takeNext();
         if (batch !== undefined) return batch;
         if (this.#isStalled()) endStall ??= this.#beginStall();
-        this.#options.reader.help();
+        const helped = this.#options.reader.help();
         this.#consumerWait.start();
-        await this.#wake.wait();
+        await (helped && this.#mustTurn() ? this.#turn() : this.#wake.wait());
         this.#consumerWait.stop();
       }
     } finally {
       endStall?.();
     }
+  }
+
+  /**
+   * Between two reads of its own the consumer hears of those that others have made, who then get new
+   * ones; and what else this thread has to do must not wait for the end of the data.
+   */
+  #mustTurn(): boolean {
+    const { reader, clock } = this.#options;
+    if (reader.isBusy || clock === undefined) return true;
+    return elapsedMs(this.#turnedAtMs, clock.nowMs()) >= TURN_MS;
+  }
+
+  /** Lets the event loop turn once. */
+  #turn(): Promise<void> {
+    const { clock } = this.#options;
+    this.#turnedAtMs = clock?.nowMs() ?? this.#turnedAtMs;
+    return clock === undefined
+      ? this.#wake.wait()
+      : new Promise((resolve) => {
+          clock.defer(resolve);
+        });
   }
 
   /** The next batch, null at the end, undefined when there is none yet. */

@@ -1,4 +1,5 @@
 import type { ManifestHash } from '../core/base/units.ts';
+import type { RecordTable } from '../core/manifest/record-table.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 
 /** What a loose file was like when it was pinned. */
@@ -30,6 +31,8 @@ export interface ManifestReader {
   readonly manifestBytes: number;
   /** Records [start, end) in id order, in chunks of bounded size; whole files with `pinnedBytes`. */
   records(start: number, end: number, signal?: AbortSignal): AsyncIterable<readonly SampleRecord[]>;
+  /** The same as columns, for who reads the samples and not the records. */
+  tables(start: number, end: number, signal?: AbortSignal): AsyncIterable<RecordTable>;
   /** The canonical bytes of records [start, end) only, without the header line. */
   sliceBytes(start: number, end: number): Promise<Uint8Array>;
   /** What the files of samples [start, end) were like when pinned; null where nobody took it down. */

@@ -7,7 +7,9 @@ import type { FileHandle } from 'node:fs/promises';
 import { Mx8Error } from '../core/base/errors.ts';
 import type { ManifestHash } from '../core/base/units.ts';
 import { decodeSlice, withPinnedBytes } from '../core/manifest/decode-slice.ts';
+import { decodeTable } from '../core/manifest/decode-table.ts';
 import { MANIFEST_INDEX_STRIDE } from '../core/manifest/limits.ts';
+import type { RecordTable } from '../core/manifest/record-table.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { FileStamps, ManifestReader } from '../ports/manifest-store.ts';
 import { readRange } from './file-bytes.ts';
@@ -41,14 +43,18 @@ export class FsManifestReader implements ManifestReader {
     end: number,
     signal?: AbortSignal,
   ): AsyncGenerator<readonly SampleRecord[]> {
-    this.#checkRange(start, end);
-    for (let from = start; from < end;) {
-      signal?.throwIfAborted();
-      const to = this.#chunkEnd(from, end);
-      const records = decodeSlice(await this.#lines(from, to), from, this.#path);
+    for await (const { bytes, from, to } of this.#chunks(start, end, signal)) {
+      const records = decodeSlice(bytes, from, this.#path);
       const stamps = await this.#stamps?.read(from, to);
       yield stamps === undefined ? records : withPinnedBytes(records, stamps.bytes);
-      from = to;
+    }
+  }
+
+  async *tables(start: number, end: number, signal?: AbortSignal): AsyncGenerator<RecordTable> {
+    for await (const { bytes, from, to } of this.#chunks(start, end, signal)) {
+      const table = decodeTable(bytes, from, to, this.#path);
+      const stamps = await this.#stamps?.read(from, to);
+      yield stamps === undefined ? table : table.withPinnedBytes(stamps.bytes);
     }
   }
 
@@ -71,6 +77,21 @@ export class FsManifestReader implements ManifestReader {
   async close(): Promise<void> {
     await this.#stamps?.close();
     await this.#file.close();
+  }
+
+  /** The lines of records [start, end), each chunk in memory of its own. */
+  async *#chunks(
+    start: number,
+    end: number,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<{ readonly bytes: Uint8Array; readonly from: number; readonly to: number }> {
+    this.#checkRange(start, end);
+    for (let from = start; from < end;) {
+      signal?.throwIfAborted();
+      const to = this.#chunkEnd(from, end);
+      yield { bytes: await this.#lines(from, to), from, to };
+      from = to;
+    }
   }
 
   /** The end of a chunk of records from `from`: at a noted line, some 256 KiB on, at most `end`. */

@@ -1,29 +1,30 @@
 /** Runs a reading program through Node's thread pool; nothing blocks this thread. */
-import { close, constants, fstat, open, read, readv, stat, statfs } from 'node:fs';
+import { close, constants, fstat, open, read, readv, stat } from 'node:fs';
 
 import type { IoAnswer, IoProgram, IoRequest } from './io-request.ts';
 import { ioFault } from './io-request.ts';
+import { askWhetherHere } from './local-disks.ts';
 import type { OpenShards } from './open-shards.ts';
 
 /** Without waiting for a writer should the path name a pipe. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
-
-/** ext2 to ext4, XFS, Btrfs, tmpfs, overlayfs, ZFS, F2FS: their numbers in statfs(2). */
-const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
-  0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x2fc12fc1, 0xf2f52010,
-]);
 
 export interface AsyncIo {
   readonly slab: Uint8Array;
   readonly shards: OpenShards;
 }
 
-export function driveAsync<T>(program: IoProgram<T>, io: AsyncIo): Promise<T> {
+/** `begun`: where the program stands, when somebody has driven it already. */
+export function driveAsync<T>(
+  program: IoProgram<T>,
+  io: AsyncIo,
+  begun?: IteratorResult<IoRequest, T>,
+): Promise<T> {
   return new Promise((resolve, reject) => {
-    const go = (first: IoAnswer | undefined): void => {
+    const go = (last: IoAnswer | undefined): void => {
       try {
+        let step = last === undefined ? (begun ?? program.next()) : program.next(last);
         // What needs no waiting is answered in place.
-        let step = first === undefined ? program.next() : program.next(first);
         while (step.done !== true) {
           const answer = perform(step.value, io, go);
           if (answer === null) return;
@@ -60,6 +61,8 @@ function perform(
       return null;
     case 'acquire':
       return acquire(request.path, io.shards, done);
+    case 'is_here':
+      return io.shards.isOpenHere(request.path) ? 1 : 0;
     case 'readv':
       readv(request.fd, request.views, request.position, settle);
       return null;
@@ -92,8 +95,7 @@ function acquire(
       done(ioFault(error, 'open'));
       return;
     }
-    statfs(path, (unknown, disk) => {
-      const isHere = unknown === null && LOCAL_FILE_SYSTEMS.has(disk.type);
+    askWhetherHere(path, (isHere) => {
       const { fd: used, surplus } = shards.opened(path, fd, isHere);
       if (surplus === null) done(used);
       else close(surplus, () => done(used));

@@ -16,20 +16,31 @@ export class ReadingCancelled extends Error {
 export interface SyncIo {
   readonly slab: Uint8Array;
   readonly shards: OpenShards;
+  /** Asked before each file, when no descriptor of this job is open. */
   readonly isCancelled: () => boolean;
 }
 
 export function driveSync<T>(program: IoProgram<T>, io: SyncIo): T {
-  let step = program.next();
-  while (step.done !== true) {
-    // Between two files, so that no descriptor of this job is open.
-    if (step.value.op === 'open' && io.isCancelled()) throw new ReadingCancelled('cancelled');
-    step = program.next(perform(step.value, io));
-  }
+  const step = driveSyncWhile(program, io, () => !io.isCancelled());
+  if (step.done !== true) throw new ReadingCancelled('cancelled');
   return step.value;
 }
 
-function perform(request: IoRequest, io: SyncIo): IoAnswer {
+/** Drives it for as long as `mayGoOn`, asked before each file, says; answers where it stands then. */
+export function driveSyncWhile<T>(
+  program: IoProgram<T>,
+  io: Omit<SyncIo, 'isCancelled'>,
+  mayGoOn: () => boolean,
+): IteratorResult<IoRequest, T> {
+  let step = program.next();
+  while (step.done !== true) {
+    if (step.value.op === 'open' && !mayGoOn()) break;
+    step = program.next(perform(step.value, io));
+  }
+  return step;
+}
+
+function perform(request: IoRequest, io: Omit<SyncIo, 'isCancelled'>): IoAnswer {
   try {
     return call(request, io);
   } catch (error) {
@@ -37,7 +48,7 @@ function perform(request: IoRequest, io: SyncIo): IoAnswer {
   }
 }
 
-function call(request: IoRequest, io: SyncIo): number {
+function call(request: IoRequest, io: Omit<SyncIo, 'isCancelled'>): number {
   switch (request.op) {
     case 'open':
       return openSync(request.path, OPEN_FLAGS);
@@ -50,6 +61,8 @@ function call(request: IoRequest, io: SyncIo): number {
       const open = io.shards.acquire(request.path);
       return open ?? io.shards.opened(request.path, openSync(request.path, OPEN_FLAGS), false).fd;
     }
+    case 'is_here':
+      return io.shards.isOpenHere(request.path) ? 1 : 0;
     case 'readv':
       return readvSync(request.fd, request.views, request.position);
     case 'give_back': {

@@ -2,45 +2,53 @@
  * Whole files, one after the other: open, read until the end of the file, close. Nobody needs to know
  * a file's size beforehand: it is read into whatever room is left, and only one that fills that room
  * is asked for its size.
+ *
+ * Small files are read a hundred thousand times a second, so requests are made once and changed, and
+ * all of it is one generator.
  */
-import type { IoAnswer, IoProgram } from './io-request.ts';
 import type { FillState } from './fill-state.ts';
+import type { IoAnswer, IoProgram } from './io-request.ts';
 
 /** Deals with samples [state.index, end) or stops before one that does not fit. */
 export function* fillFiles(state: FillState, end: number): IoProgram<void> {
+  const { slab } = state;
+  const open = { op: 'open' as const, path: '' };
+  const read = { op: 'read' as const, fd: -1, start: 0, length: 0, position: null };
+  const close = { op: 'close' as const, fd: -1 };
   while (state.index < end && state.nextBytes === 0) {
-    const path = state.job.locations[state.index] ?? '';
-    const fd = yield { op: 'open', path };
+    open.path = state.job.locations[state.index] ?? '';
+    const fd = yield open;
     if (typeof fd !== 'number') {
       state.fault(fd);
       continue;
     }
-    const bytes: IoAnswer = yield* readToEnd(state, fd);
-    yield { op: 'close', fd };
+    read.fd = fd;
+    // Until a read answers 0, because only that is the end of a file: network file systems give less
+    // than was asked for in the middle of one, and so does a disk before a sector that is bad.
+    let bytes: IoAnswer = 0;
+    for (;;) {
+      read.start = state.at + bytes;
+      read.length = slab.length - read.start;
+      if (read.length === 0) {
+        const size: IoAnswer = yield { op: 'fstat', fd };
+        bytes = typeof size !== 'number' || size === -1 ? size : Math.max(size, bytes);
+        break;
+      }
+      const got: IoAnswer = yield read;
+      if (typeof got !== 'number') {
+        bytes = got;
+        break;
+      }
+      if (got === 0) break;
+      bytes += got;
+    }
+    close.fd = fd;
+    yield close;
     settle(state, bytes);
   }
 }
 
-/**
- * Reads until a read answers 0, because only that is the end of a file: network file systems give less
- * than was asked for in the middle of one. Answers the file's size (which may be more than was read
- * when the room ended first), -1 when it is not a file, or the fault.
- */
-function* readToEnd(state: FillState, fd: number): IoProgram<IoAnswer> {
-  const room = state.slab.length - state.at;
-  let got = 0;
-  while (got < room) {
-    const start = state.at + got;
-    const read = yield { op: 'read', fd, start, length: room - got, position: null };
-    if (typeof read !== 'number') return read;
-    if (read === 0) return got;
-    got += read;
-  }
-  const size = yield { op: 'fstat', fd };
-  if (typeof size !== 'number' || size === -1) return size;
-  return Math.max(size, got);
-}
-
+/** `bytes`: the file's size, even where that is more than there was room for; -1: it is not a file. */
 function settle(state: FillState, bytes: IoAnswer): void {
   const pinnedBytes = state.job.lengths[state.index] ?? -1;
   if (typeof bytes !== 'number') state.fault(bytes);

@@ -13,6 +13,8 @@ class FakeDisk {
   readonly files: Map<string, Uint8Array> = new Map();
   /** Calls that fail, by `op path`. */
   readonly faults: Map<string, string> = new Map();
+  /** Whether the files count as being on a disk of this machine. */
+  isHere: boolean = true;
   /** Most bytes that one read gives, as network file systems do. */
   readBytesMax: number = Infinity;
   readonly calls: string[] = [];
@@ -47,6 +49,8 @@ class FakeDisk {
       case 'give_back':
         for (const [fd, file] of this.open) if (file.path === path) this.open.delete(fd);
         return 0;
+      case 'is_here':
+        return this.isHere ? 1 : 0;
       case 'stat':
       case 'fstat':
         return this.files.get(path)?.length ?? -1;
@@ -56,6 +60,7 @@ class FakeDisk {
       }
       case 'readv': {
         let read = 0;
+        if (!this.isHere) assertApart(request.views);
         for (const view of request.views) {
           const got = this.#read(request.fd, view, request.position + read);
           read += got;
@@ -79,6 +84,16 @@ class FakeDisk {
     const got = bytes?.length ?? 0;
     if (position === null) file.at += got;
     return got;
+  }
+}
+
+/** No two views share a byte of the slab; scratch memory does not count. */
+function assertApart(views: readonly Uint8Array[]): void {
+  let end = 0;
+  for (const view of views) {
+    if (view.buffer.byteLength === GAP_BYTES_MAX) continue;
+    assert.ok(view.byteOffset >= end, 'views of a file that is far away do not overlap');
+    end = view.byteOffset + view.length;
   }
 }
 
@@ -128,20 +143,39 @@ test('a file system that answers with less than was asked for loses nothing', ()
   assert.deepEqual(result.payload.subarray(100), bytesOf(4000, 2).subarray(10, 100));
 });
 
-test('neighbours in a shard take one call, whatever lies between them', () => {
+for (const isHere of [true, false]) {
+  const where = isHere ? 'here' : 'far away';
+  test(`neighbours in a shard ${where} take one call, whatever lies between them`, () => {
+    const disk = new FakeDisk();
+    disk.isHere = isHere;
+    const shard = bytesOf(10_000, 3);
+    disk.files.set('/s', shard);
+    // The third is shorter than what lies before it.
+    const samples = [900, 900, 100, 900].map((length, index) => ({
+      path: '/s',
+      offset: 512 + index * 1500,
+      length,
+    }));
+    const result = read(disk, samples);
+    assert.deepEqual(disk.calls, ['acquire', 'is_here', 'readv', 'give_back']);
+    const expected = samples.flatMap(({ offset, length }) => [
+      ...shard.subarray(offset, offset + length),
+    ]);
+    assert.deepEqual(result.payload, Uint8Array.from(expected));
+  });
+}
+
+test('a gap for which the slab has no room ends the call before it', () => {
   const disk = new FakeDisk();
-  const shard = bytesOf(10_000, 3);
+  const shard = bytesOf(3000, 3);
   disk.files.set('/s', shard);
-  const samples = [0, 1, 2, 3].map((index) => ({
-    path: '/s',
-    offset: 512 + index * 1500,
-    length: 900,
-  }));
-  const result = read(disk, samples);
-  assert.deepEqual(disk.calls, ['acquire', 'readv', 'give_back']);
-  const expected = samples.flatMap(({ offset, length }) => [
-    ...shard.subarray(offset, offset + length),
-  ]);
+  const samples = [
+    { path: '/s', offset: 0, length: 500 },
+    { path: '/s', offset: 2000, length: 400 },
+  ];
+  const result = read(disk, samples, { slabBytes: 16 + 900 });
+  assert.deepEqual(disk.calls.filter((op) => op === 'readv').length, 2);
+  const expected = [...shard.subarray(0, 500), ...shard.subarray(2000, 2400)];
   assert.deepEqual(result.payload, Uint8Array.from(expected));
 });
 
@@ -273,8 +307,10 @@ test('any mixture of files and records gives exactly their bytes', () => {
     fc.property(
       fc.array(sample, { maxLength: 20 }),
       fc.integer({ min: 1, max: 400 }),
-      (all, most) => {
+      fc.boolean(),
+      (all, most, isHere) => {
         const disk = new FakeDisk();
+        disk.isHere = isHere;
         disk.readBytesMax = most;
         disk.files.set('/s0', bytesOf(1000, 8)).set('/s1', bytesOf(1000, 9));
         const expected: number[] = [];

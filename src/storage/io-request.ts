@@ -1,7 +1,8 @@
 /**
  * The system calls that reading needs, as data. A generator yields requests and is given the answers;
  * one driver makes the calls synchronously (in a reader thread), the other through Node's thread pool.
- * So how a batch is read is written once, and tested without a disk.
+ * So how a batch is read is written once, and tested without a disk. A request is the program's own
+ * again once it is answered: it may be changed and yielded again.
  */
 export type IoRequest =
   /** Opens a file that only this job reads. Answers a descriptor, to be closed. */
@@ -10,6 +11,8 @@ export type IoRequest =
   /** Opens a shard that other jobs may be reading too. Answers a descriptor, to be given back. */
   | { readonly op: 'acquire'; readonly path: string }
   | { readonly op: 'give_back'; readonly path: string }
+  /** Answers 1 when the shard, which is open, is known to be on a disk of this machine, else 0. */
+  | { readonly op: 'is_here'; readonly path: string }
   /** Into slab bytes [start, start + length); position null: where the last read ended. */
   | {
       readonly op: 'read';
@@ -18,6 +21,7 @@ export type IoRequest =
       readonly length: number;
       readonly position: number | null;
     }
+  /** Fills the views one after the other; only of a shard that is here may they overlap. */
   | {
       readonly op: 'readv';
       readonly fd: number;

@@ -37,13 +37,32 @@ export class ReaderThreads {
   #nextId: number = 1;
   #failure: Error | null = null;
 
-  constructor(count: number) {
+  readonly #countMax: number;
+
+  constructor(count: number, countMax: number) {
+    this.#countMax = countMax;
     this.#threads = Array.from({ length: count }, () => this.#start());
   }
 
   /** True once a thread can take work at once. Until then jobs are better done elsewhere. */
   get isReady(): boolean {
-    return this.#threads.every(({ ready }) => ready);
+    return this.count > 0;
+  }
+
+  /** Threads that can take work at once. */
+  get count(): number {
+    return this.#threads.reduce((sum, { ready }) => sum + (ready ? 1 : 0), 0);
+  }
+
+  /** Questions that are not answered yet. */
+  get jobs(): number {
+    return this.#threads.reduce((sum, { pending }) => sum + pending.size, 0);
+  }
+
+  /** Starts one thread more if that is allowed and none is being started. */
+  grow(): void {
+    if (this.#threads.length >= this.#countMax || this.count < this.#threads.length) return;
+    this.#threads.push(this.#start());
   }
 
   async fill(job: ReadJob, slab: ArrayBuffer): Promise<FilledSlab> {
@@ -93,11 +112,11 @@ export class ReaderThreads {
 
   #ask(order: ToReader, moved: readonly ArrayBuffer[]): Promise<FromReader> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
-    const thread = must(
-      this.#threads.reduce((least, other) =>
-        other.pending.size < least.pending.size ? other : least,
-      ),
-      'there is a reader thread',
+    const ready = this.#threads.filter((thread) => thread.ready);
+    const [first, ...others] = ready.length === 0 ? this.#threads : ready;
+    const thread = others.reduce(
+      (least, other) => (other.pending.size < least.pending.size ? other : least),
+      must(first, 'there is a reader thread'),
     );
     return new Promise((resolve, reject) => {
       thread.pending.set(order.id, { resolve, reject });

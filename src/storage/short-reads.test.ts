@@ -32,8 +32,30 @@ test('a read that was not short after all is held against the next ones, longer 
   };
   reads.made(0.3);
   assert.equal(readsUntilTrusted(), 0);
-  reads.made(20);
+  reads.made(40);
   assert.equal(readsUntilTrusted(), 64);
-  reads.made(20);
+  reads.made(40);
   assert.equal(readsUntilTrusted(), 128);
+});
+
+test('one read among many that took long is not held against the next: the machine was busy', () => {
+  const reads = observed(3, MB, 0.2);
+  for (let count = 0; count < 20; count += 1) reads.made(0.3);
+  reads.made(10);
+  assert.equal(reads.isTrusting, true);
+  for (let count = 0; count < 5; count += 1) reads.made(10);
+  assert.equal(reads.isTrusting, false);
+});
+
+test('after many good reads a disappointment counts as the first', () => {
+  const reads = observed(3, MB, 0.2);
+  const disappoint = (): number => {
+    reads.made(40);
+    let count = 0;
+    for (; !reads.isTrusting; count += 1) reads.passed();
+    return count;
+  };
+  assert.deepEqual([disappoint(), disappoint()], [64, 128]);
+  for (let count = 0; count < 64; count += 1) reads.made(0.3);
+  assert.equal(disappoint(), 64);
 });

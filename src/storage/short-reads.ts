@@ -6,12 +6,20 @@
 
 /** Nothing else runs in this thread meanwhile; a hundredth of what a person or a heartbeat notices. */
 const SHORT_MS = 1;
-/** A read that was taken for short and took this long is held against the next ones. */
-const DISAPPOINTING_MS = 5;
+/** A read that was taken for short is given up after this long, where it can be. */
+export const GIVE_UP_MS = 8;
+/**
+ * Reads that were taken for short and on average take longer are not. Well above `SHORT_MS`, so that
+ * nearly every one must have been given up: on a busy machine any thread stands still for a few
+ * milliseconds now and then.
+ */
+const DISAPPOINTING_MS = 6;
 /** Reads elsewhere after a disappointment, before one is made here again; doubled each time. */
 const DISTRUST_READS = 64;
 const DISTRUST_READS_MAX = 65_536;
-/** Weight of the newest read in the rate. */
+/** After so many without a disappointment, the next one counts as the first. */
+const FORGIVING_READS = 64;
+/** Weight of the newest read in an average. */
 const NEWEST_WEIGHT = 0.25;
 /** Reads that must have been observed before any is called short. */
 const OBSERVED_MIN = 3;
@@ -19,25 +27,45 @@ const OBSERVED_MIN = 3;
 export class ShortReads {
   #bytesPerMs: number = 0;
   #observed: number = 0;
+  /** How long those took on average that were called short. */
+  #madeMs: number = 0;
   #distrust: number = 0;
   #nextDistrust: number = DISTRUST_READS;
+  #goodReads: number = 0;
 
   /** A read of `bytes` by another thread took `ms`, waiting for that thread included. */
   observe(bytes: number, ms: number): void {
     const rate = bytes / Math.max(ms, 0.001);
     this.#bytesPerMs += (rate - this.#bytesPerMs) * (this.#observed === 0 ? 1 : NEWEST_WEIGHT);
     this.#observed += 1;
+    this.passed();
+  }
+
+  /** A read was made elsewhere. */
+  passed(): void {
     if (this.#distrust > 0) this.#distrust -= 1;
   }
 
+  /** False for a while after a disappointment. */
+  get isTrusting(): boolean {
+    return this.#distrust === 0;
+  }
+
   isShort(bytes: number): boolean {
-    if (this.#observed < OBSERVED_MIN || this.#distrust > 0) return false;
+    if (this.#observed < OBSERVED_MIN || !this.isTrusting) return false;
     return bytes <= this.#bytesPerMs * SHORT_MS;
   }
 
-  /** A read that was called short was made and took `ms`. */
+  /** A read that was called short was made, or given up, and took `ms`. */
   made(ms: number): void {
-    if (ms < DISAPPOINTING_MS) return;
+    this.#madeMs += (ms - this.#madeMs) * NEWEST_WEIGHT;
+    if (this.#madeMs < DISAPPOINTING_MS) {
+      this.#goodReads += 1;
+      if (this.#goodReads === FORGIVING_READS) this.#nextDistrust = DISTRUST_READS;
+      return;
+    }
+    this.#madeMs = 0;
+    this.#goodReads = 0;
     this.#distrust = this.#nextDistrust;
     this.#nextDistrust = Math.min(DISTRUST_READS_MAX, this.#nextDistrust * 2);
   }

@@ -4,7 +4,9 @@ import { assert } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { type ManifestHash, manifestHash } from '../core/base/units.ts';
 import { decodeSlice, withPinnedBytes } from '../core/manifest/decode-slice.ts';
+import { decodeTable } from '../core/manifest/decode-table.ts';
 import { encodeHeader, encodeRecords } from '../core/manifest/encode.ts';
+import type { RecordTable } from '../core/manifest/record-table.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type {
   CurrentSnapshot,
@@ -149,6 +151,15 @@ class MemoryManifestReader implements ManifestReader {
       const to = Math.min(end, at + RECORDS_PER_CHUNK);
       const records = decodeSlice(await this.sliceBytes(at, to), at);
       yield withPinnedBytes(records, (await this.stamps(at, to))?.bytes ?? []);
+    }
+  }
+
+  async *tables(start: number, end: number, signal?: AbortSignal): AsyncIterable<RecordTable> {
+    for (let at = start; at < end; at += RECORDS_PER_CHUNK) {
+      signal?.throwIfAborted();
+      const to = Math.min(end, at + RECORDS_PER_CHUNK);
+      const table = decodeTable(await this.sliceBytes(at, to), at, to);
+      yield table.withPinnedBytes((await this.stamps(at, to))?.bytes ?? []);
     }
   }
 

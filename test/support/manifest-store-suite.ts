@@ -41,6 +41,10 @@ export async function recordsOf(
 ): Promise<SampleRecord[]> {
   const all: SampleRecord[] = [];
   for await (const records of reader.records(start, end)) all.push(...records);
+  // As columns they are the same records.
+  const rows: SampleRecord[] = [];
+  for await (const table of reader.tables(start, end)) rows.push(...table.records());
+  assert.deepEqual(rows, all);
   return all;
 }
 

@@ -1,7 +1,7 @@
 /**
  * A scan of the bytes of one line that can prove it canonical, many times faster than taking it apart
  * as text. It only ever says "yes" or "look closer": what a line may be is the business of `parseLine`,
- * and a test holds the two together.
+ * and a test holds the two together. Of a line that it passed it knows where the columns are.
  */
 const TAB = 0x09;
 const NEWLINE = 0x0a;
@@ -16,15 +16,41 @@ const FAST_DIGITS_MAX = 15;
 /** A sample id has at most as many digits as `Number.MAX_SAFE_INTEGER`. */
 const ID_DIGITS_MAX = 16;
 
+/** Offset and length of a sample that is a whole object. */
+const WHOLE = -1;
+
 /** The scan did not prove the line canonical. */
 export const LOOK_CLOSER = -1;
 
 export class LineScanner {
   /** All scanned bytes or-ed together: 0x80 or more when any is not ASCII. */
   seenBits = 0;
+  /** Of the line passed last: its location is [locationStart, locationEnd) of the bytes. */
+  locationStart: number = 0;
+  locationEnd: number = 0;
+  /** Whether it is the location of the line before, in the same bytes. */
+  isSameLocation: boolean = false;
+  /** Its extent, -1 for a whole object. */
+  byteOffset: number = WHOLE;
+  byteLength: number = WHOLE;
+  /** Where its hint starts; it ends before the newline. */
+  hintStart: number = 0;
   /** The decimal digits of the sample id that the next line must carry. */
   readonly #digits: Uint8Array = new Uint8Array(ID_DIGITS_MAX).fill(ZERO);
   #digitsStart: number = ID_DIGITS_MAX - 1;
+  #number: number = 0;
+  /** What the last location lies in. */
+  #locationBytes: Uint8Array | null = null;
+  #words: DataView = new DataView(new ArrayBuffer(0));
+
+  /** The first line must carry the id `firstId`. */
+  constructor(firstId: number = 0) {
+    const text = String(firstId);
+    this.#digitsStart = ID_DIGITS_MAX - text.length;
+    for (let index = 0; index < text.length; index += 1) {
+      this.#digits[this.#digitsStart + index] = text.charCodeAt(index);
+    }
+  }
 
   /**
    * Scans the line at `at` of `bytes`, which must hold its `\n`. Returns where the next line starts, or
@@ -33,11 +59,17 @@ export class LineScanner {
   scan(bytes: Uint8Array, at: number): number {
     const location = this.#skipId(bytes, at);
     if (location === LOOK_CLOSER) return LOOK_CLOSER;
-    if (bytes[location] !== SLASH && !isUrlAt(bytes, location)) return LOOK_CLOSER;
-    const offset = this.#skipField(bytes, location);
+    const offset = this.#skipLocation(bytes, location);
     if (bytes[offset] !== TAB) return LOOK_CLOSER;
-    const hint = skipExtent(bytes, offset + 1);
+    const hint = this.#skipExtent(bytes, offset + 1);
     if (hint === LOOK_CLOSER) return LOOK_CLOSER;
+    if (this.#locationBytes !== bytes) {
+      this.#locationBytes = bytes;
+      this.#words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    }
+    this.locationStart = location;
+    this.locationEnd = offset;
+    this.hintStart = hint;
     return this.#skipHint(bytes, hint);
   }
 
@@ -63,8 +95,15 @@ export class LineScanner {
     return bytes[at] === TAB ? at + 1 : LOOK_CLOSER;
   }
 
-  /** Position of the tab or newline that ends the field at `start`. */
-  #skipField(bytes: Uint8Array, start: number): number {
+  /** Position of the tab or newline that ends the location at `start`; -1 when it is none. */
+  #skipLocation(bytes: Uint8Array, start: number): number {
+    const length = this.locationEnd - this.locationStart;
+    this.isSameLocation =
+      bytes === this.#locationBytes &&
+      bytes[start + length] === TAB &&
+      isEqual(this.#words, this.locationStart, start, length);
+    if (this.isSameLocation) return start + length;
+    if (bytes[start] !== SLASH && !isUrlAt(bytes, start)) return LOOK_CLOSER;
     let at = start;
     let seen = this.seenBits;
     for (;;) {
@@ -75,6 +114,38 @@ export class LineScanner {
     }
     this.seenBits = seen;
     return at;
+  }
+
+  /** Start of the hint after two columns that are both empty or both proper numbers. */
+  #skipExtent(bytes: Uint8Array, start: number): number {
+    if (bytes[start] === TAB) {
+      this.byteOffset = WHOLE;
+      this.byteLength = WHOLE;
+      return bytes[start + 1] === TAB ? start + 2 : LOOK_CLOSER;
+    }
+    const length = this.#skipNumber(bytes, start);
+    // A length of 0 is refused by the closer look.
+    if (length === LOOK_CLOSER || bytes[length] === ZERO) return LOOK_CLOSER;
+    this.byteOffset = this.#number;
+    const hint = this.#skipNumber(bytes, length);
+    this.byteLength = this.#number;
+    return hint;
+  }
+
+  /** Position after the number at `start` and its tab. */
+  #skipNumber(bytes: Uint8Array, start: number): number {
+    let at = start;
+    let value = 0;
+    for (;;) {
+      const byte = bytes[at] ?? NEWLINE;
+      if (byte < ZERO || byte > NINE) break;
+      value = value * 10 + (byte - ZERO);
+      at += 1;
+    }
+    const digits = at - start;
+    if (digits === 0 || digits > FAST_DIGITS_MAX || bytes[at] !== TAB) return LOOK_CLOSER;
+    this.#number = value;
+    return digits > 1 && bytes[start] === ZERO ? LOOK_CLOSER : at + 1;
   }
 
   /** Position after the newline, when nothing in the hint needs a closer look. */
@@ -90,26 +161,18 @@ export class LineScanner {
   }
 }
 
-/** Start of the hint after two columns that are both empty or both proper numbers. */
-function skipExtent(bytes: Uint8Array, start: number): number {
-  if (bytes[start] === TAB) return bytes[start + 1] === TAB ? start + 2 : LOOK_CLOSER;
-  const length = skipNumber(bytes, start);
-  // A length of 0 is refused by the closer look.
-  if (length === LOOK_CLOSER || bytes[length] === ZERO) return LOOK_CLOSER;
-  return skipNumber(bytes, length);
-}
-
-/** Position after the number at `start` and its tab. */
-function skipNumber(bytes: Uint8Array, start: number): number {
-  let at = start;
-  for (;;) {
-    const byte = bytes[at] ?? NEWLINE;
-    if (byte < ZERO || byte > NINE) break;
-    at += 1;
+/** From the end, where paths differ. */
+function isEqual(words: DataView, one: number, other: number, length: number): boolean {
+  let rest = length;
+  while (rest >= 4) {
+    rest -= 4;
+    if (words.getInt32(one + rest) !== words.getInt32(other + rest)) return false;
   }
-  const digits = at - start;
-  if (digits === 0 || digits > FAST_DIGITS_MAX || bytes[at] !== TAB) return LOOK_CLOSER;
-  return digits > 1 && bytes[start] === ZERO ? LOOK_CLOSER : at + 1;
+  while (rest > 0) {
+    rest -= 1;
+    if (words.getInt8(one + rest) !== words.getInt8(other + rest)) return false;
+  }
+  return true;
 }
 
 /** True when `scheme://x` stands at `start`, as `isUrl` wants it; `file:///` needs a closer look. */

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import fc from 'fast-check';
+
+import { manifests } from '../../../test/support/manifests.ts';
+import { decodeSlice } from './decode-slice.ts';
+import { decodeTable } from './decode-table.ts';
+import { encodeRecords } from './encode.ts';
+import { RecordTable } from './record-table.ts';
+import type { SampleRecord } from './record.ts';
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** Neighbours in shards, as most lines of a packed data set are. */
+const packed: fc.Arbitrary<SampleRecord[]> = fc
+  .array(fc.tuple(fc.constantFrom('/d/shard-0.tar', '/d/shard-1.tar', '/é/x'), fc.nat(9)), {
+    maxLength: 40,
+  })
+  .map((rows) =>
+    rows.map(([location, label], sampleId) => ({
+      sampleId,
+      location,
+      byteOffset: sampleId * 512,
+      byteLength: 1 + label,
+      decodeHint: label < 5 ? '' : `mx8:vision:imagefolder;label_id=${label}`,
+    })),
+  );
+
+test('a table holds the records that the slice decodes to, wherever it starts', () => {
+  fc.assert(
+    fc.property(fc.oneof(manifests, packed), fc.nat(40), fc.nat(40), (records, a, b) => {
+      const start = Math.min(a, b, records.length);
+      const slice = records.slice(start, Math.max(a, b));
+      const table = decodeTable(encodeRecords(slice), start, start + slice.length);
+      assert.deepEqual(table.records(), slice);
+    }),
+  );
+});
+
+test('parts of tables, joined and picked, are the parts of the records', () => {
+  fc.assert(
+    fc.property(fc.oneof(manifests, packed), fc.nat(40), fc.nat(40), (records, a, b) => {
+      const table = decodeTable(encodeRecords(records), 0, records.length);
+      const [from, to] = [Math.min(a, b, records.length), Math.min(Math.max(a, b), records.length)];
+      const part = table.slice(from, to);
+      const expected = records.slice(from, to);
+      assert.deepEqual(part.records(), expected);
+      assert.deepEqual(
+        [...part.byteOffsets()],
+        expected.map(({ byteOffset }) => byteOffset ?? -1),
+      );
+      assert.deepEqual(
+        [...part.byteLengths()],
+        expected.map(({ byteLength }) => byteLength ?? -1),
+      );
+      assert.deepEqual(
+        [...part.sampleIds()],
+        expected.map(({ sampleId }) => sampleId),
+      );
+      const joined = RecordTable.join([part, table.slice(to, records.length)]);
+      assert.deepEqual(joined.records(), records.slice(from));
+      const even = expected.map((_, index) => index).filter((index) => index % 2 === 0);
+      assert.deepEqual(
+        part.pick(even).records(),
+        expected.filter((_, index) => index % 2 === 0),
+      );
+    }),
+  );
+});
+
+test('what a slice must not be is refused as the slow way refuses it', () => {
+  const good = '5\t/a\t\t\t\n6\t/b\t0\t9\thint\n';
+  assert.equal(decodeTable(bytesOf(good), 5, 7).length, 2);
+  const bad = [
+    ['another id', bytesOf('5\t/a\t\t\t\n7\t/b\t\t\t\n')],
+    ['cut at the end', bytesOf(good).subarray(0, -1)],
+    ['cut at the start', bytesOf(good).subarray(1)],
+    ['a relative location', bytesOf('5\ta\t\t\t\n6\t/b\t\t\t\n')],
+    ['a length of 0', bytesOf('5\t/a\t0\t0\t\n6\t/b\t\t\t\n')],
+    ['not UTF-8', Uint8Array.from([...bytesOf('5\t/'), 0xff, ...bytesOf('\t\t\t\n6\t/b\t\t\t\n')])],
+  ] as const;
+  for (const [what, bytes] of bad) {
+    const messageOf = (decode: () => unknown): string => {
+      try {
+        decode();
+      } catch (error) {
+        assert.ok(error instanceof Error);
+        return error.message;
+      }
+      return assert.fail(`${what} was taken`);
+    };
+    assert.equal(
+      messageOf(() => decodeTable(bytes, 5, 7)),
+      messageOf(() => decodeSlice(bytes, 5)),
+    );
+  }
+});

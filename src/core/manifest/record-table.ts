@@ -1,0 +1,141 @@
+/**
+ * Consecutive records as columns. A batch of them is made of views of the columns, and only who asks
+ * for a record gets an object. Never changed once made.
+ */
+import { must } from '../base/assert.ts';
+import type { SampleRecord } from './record.ts';
+import { Texts } from './texts.ts';
+
+export interface RecordColumns {
+  readonly sampleIds: Float64Array;
+  /** -1: the sample is a whole object. */
+  readonly byteOffsets: Float64Array;
+  /** Of a whole object its `pinnedBytes`, -1 where those are not known. */
+  readonly byteLengths: Float64Array;
+  /** Which of `locations` each record has, and which of `hints`. */
+  readonly locationOf: Uint32Array;
+  readonly hintOf: Uint32Array;
+  readonly locations: Texts;
+  readonly hints: Texts;
+}
+
+export class RecordTable {
+  readonly length: number;
+  readonly #columns: RecordColumns;
+  /** Where in the columns its first record is. */
+  readonly #start: number;
+
+  constructor(columns: RecordColumns, start: number = 0, end: number = columns.sampleIds.length) {
+    this.#columns = columns;
+    this.#start = start;
+    this.length = end - start;
+  }
+
+  static of(records: readonly SampleRecord[]): RecordTable {
+    return new RecordTable(columnsOf(records));
+  }
+
+  /** The records of all tables, one table after the other. */
+  static join(tables: readonly RecordTable[]): RecordTable {
+    const [first, ...others] = tables;
+    if (first !== undefined && others.length === 0) return first;
+    return RecordTable.of(tables.flatMap((table) => table.records()));
+  }
+
+  /** In memory of their own, as are the other columns. */
+  sampleIds(): Float64Array {
+    return this.#columns.sampleIds.slice(this.#start, this.#start + this.length);
+  }
+
+  byteOffsets(): Float64Array {
+    return this.#columns.byteOffsets.slice(this.#start, this.#start + this.length);
+  }
+
+  byteLengths(): Float64Array {
+    return this.#columns.byteLengths.slice(this.#start, this.#start + this.length);
+  }
+
+  sampleId(index: number): number {
+    return must(this.#columns.sampleIds[this.#start + index], 'a record is asked for');
+  }
+
+  location(index: number): string {
+    const { locationOf, locations } = this.#columns;
+    return locations.text(must(locationOf[this.#start + index], 'a record is asked for'));
+  }
+
+  /** Two records that follow each other and have the same number have the same hint. */
+  hintNumber(index: number): number {
+    return must(this.#columns.hintOf[this.#start + index], 'a record is asked for');
+  }
+
+  record(index: number): SampleRecord {
+    const { byteOffsets, byteLengths, hints } = this.#columns;
+    const byteOffset = byteOffsets[this.#start + index] ?? -1;
+    const byteLength = byteLengths[this.#start + index] ?? -1;
+    const isWhole = byteOffset === -1;
+    return {
+      sampleId: this.sampleId(index),
+      location: this.location(index),
+      byteOffset: isWhole ? null : byteOffset,
+      byteLength: isWhole ? null : byteLength,
+      ...(isWhole && byteLength !== -1 ? { pinnedBytes: byteLength } : {}),
+      decodeHint: hints.text(this.hintNumber(index)),
+    };
+  }
+
+  records(): SampleRecord[] {
+    return Array.from({ length: this.length }, (_, index) => this.record(index));
+  }
+
+  /** Records [start, end), sharing the columns. */
+  slice(start: number, end: number): RecordTable {
+    if (start === 0 && end === this.length) return this;
+    return new RecordTable(this.#columns, this.#start + start, this.#start + end);
+  }
+
+  /** With what is known of whole files: `bytes` has one number for each record, above 0 where it is. */
+  withPinnedBytes(bytes: ArrayLike<number>): RecordTable {
+    const columns = this.#columns;
+    const byteLengths = columns.byteLengths.slice();
+    for (let index = 0; index < this.length; index += 1) {
+      const pinnedBytes = bytes[index] ?? 0;
+      const at = this.#start + index;
+      if (pinnedBytes > 0 && columns.byteOffsets[at] === -1) byteLengths[at] = pinnedBytes;
+    }
+    return new RecordTable({ ...columns, byteLengths }, this.#start, this.#start + this.length);
+  }
+
+  /** The records at these places, in their order. */
+  pick(indexes: readonly number[]): RecordTable {
+    return RecordTable.of(indexes.map((index) => this.record(index)));
+  }
+}
+
+function columnsOf(records: readonly SampleRecord[]): RecordColumns {
+  const count = records.length;
+  const columns = newColumns(count);
+  const locations: string[] = [];
+  const hints: string[] = [];
+  for (const [index, record] of records.entries()) {
+    columns.sampleIds[index] = record.sampleId;
+    columns.byteOffsets[index] = record.byteOffset ?? -1;
+    columns.byteLengths[index] = record.byteLength ?? record.pinnedBytes ?? -1;
+    if (record.location !== locations.at(-1)) locations.push(record.location);
+    columns.locationOf[index] = locations.length - 1;
+    if (record.decodeHint !== hints.at(-1)) hints.push(record.decodeHint);
+    columns.hintOf[index] = hints.length - 1;
+  }
+  return { ...columns, locations: Texts.of(locations), hints: Texts.of(hints) };
+}
+
+/** Empty columns for so many records. */
+export function newColumns(count: number): Omit<RecordColumns, 'locations' | 'hints'> {
+  return {
+    sampleIds: new Float64Array(count),
+    byteOffsets: new Float64Array(count),
+    byteLengths: new Float64Array(count),
+    locationOf: new Uint32Array(count),
+    hintOf: new Uint32Array(count),
+  };
+}

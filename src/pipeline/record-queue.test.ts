@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import type { SampleRecord } from '../core/manifest/record.ts';
+import { RecordQueue, partOf } from './record-queue.ts';
+import type { Stretch } from './record-queue.ts';
+
+function chunk(start: number, end: number): SampleRecord[] {
+  return Array.from({ length: end - start }, (_, index) => ({
+    sampleId: start + index,
+    location: `/d/${start + index}`,
+    byteOffset: null,
+    byteLength: null,
+    decodeHint: '',
+  }));
+}
+
+function idsOf(stretch: Stretch | null): readonly number[] {
+  return stretch === null ? [] : [...stretch.table.sampleIds()];
+}
+
+async function next(queue: RecordQueue, count: number): Promise<Stretch | null> {
+  await queue.fill(count);
+  const stretch = queue.peek(count);
+  if (stretch !== null) queue.take(stretch.table.length);
+  return stretch;
+}
+
+test('batches run across chunks, empty ones too', async () => {
+  const queue = new RecordQueue([chunk(0, 3), [], chunk(3, 4), chunk(4, 9)], false);
+  assert.deepEqual(idsOf(await next(queue, 5)), [0, 1, 2, 3, 4]);
+  assert.equal(queue.position, 5);
+  assert.deepEqual(idsOf(await next(queue, 5)), [5, 6, 7, 8]);
+  assert.equal(await next(queue, 5), null);
+  assert.equal(queue.pulledCount, 9);
+});
+
+test('where chunks end batches, none holds records of two, also after being put back', async () => {
+  const queue = new RecordQueue([chunk(0, 3), chunk(3, 5)], true);
+  const first = await next(queue, 2);
+  const second = await next(queue, 2);
+  assert.deepEqual([idsOf(first), idsOf(second)], [[0, 1], [2]]);
+  assert.ok(first && second);
+  queue.putBack([partOf(first, 1, 2), second]);
+  assert.equal(queue.position, 1);
+  assert.deepEqual(idsOf(await next(queue, 4)), [1, 2]);
+  assert.deepEqual(idsOf(await next(queue, 4)), [3, 4]);
+});
+
+test('what is learned of sizes stays with the records, across chunks and when they come back', async () => {
+  const queue = new RecordQueue([chunk(0, 2), chunk(2, 6)], false);
+  await queue.fill(4);
+  queue.learn(Float64Array.of(10, 11, 12, 13));
+  const stretch = await next(queue, 4);
+  assert.deepEqual([...(stretch?.sizes ?? [])], [10, 11, 12, 13]);
+  assert.ok(stretch);
+  queue.putBack([partOf(stretch, 2, 4)]);
+  const again = await next(queue, 4);
+  assert.deepEqual(idsOf(again), [2, 3, 4, 5]);
+  assert.deepEqual([...(again?.sizes ?? [])], [12, 13, -1, -1]);
+});

@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { LocalDisks } from './local-disks.ts';
+
+test('files count as here once their folders are known to be, and each folder is asked for once', () => {
+  const asked: string[] = [];
+  const answers: ((isHere: boolean) => void)[] = [];
+  const disks = new LocalDisks((folder, answer) => {
+    asked.push(folder);
+    answers.push(answer);
+  });
+  const files = ['/here/a', '/here/b', '/far/c'];
+  assert.equal(disks.hold(files), false);
+  assert.equal(disks.hold(files), false);
+  assert.deepEqual(asked, ['/here/', '/far/']);
+  for (const [index, answer] of answers.entries()) answer(index === 0);
+  assert.equal(disks.hold(files), false);
+  assert.equal(disks.hold(files.slice(0, 2)), true);
+  assert.deepEqual(asked, ['/here/', '/far/']);
+});
+
+test('beyond the folders that are remembered files count as far away, and nobody is asked', () => {
+  let asked = 0;
+  const disks = new LocalDisks((_folder, answer) => {
+    asked += 1;
+    answer(true);
+  });
+  const files = Array.from({ length: 5000 }, (_, index) => `/d${index}/x`);
+  disks.hold(files);
+  assert.equal(asked, 4096);
+  assert.equal(disks.hold(files.slice(0, 4096)), true);
+  assert.equal(disks.hold(files.slice(4096)), false);
+});

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { writeLooseFiles, writeShards } from '../../test/support/data-files.ts';
+import type { Sample } from '../../test/support/data-files.ts';
+import { monoMs } from '../core/base/units.ts';
+import type { MonoMs } from '../core/base/units.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
+import { LocalReader } from './local-reader.ts';
+import type { ReadJob } from './read-job.ts';
+import type { FilledSlab } from './reader-threads.ts';
+
+const FILES = 20;
+const SLAB_BYTES = 8192;
+
+let root = '';
+let samples: readonly Sample[] = [];
+
+before(() => {
+  root = mkdtempSync(join(tmpdir(), 'mx8-local-reader-'));
+  samples = writeLooseFiles(
+    root,
+    Array.from({ length: FILES }, (_, index) => 1 + index * 7),
+  );
+});
+
+after(() => {
+  rmSync(root, { recursive: true, force: true });
+});
+
+/** Time passes whenever somebody looks. */
+class TickingClock extends FakeClock {
+  tickMs: number = 0;
+  #nowMs: number = 0;
+
+  override nowMs(): MonoMs {
+    this.#nowMs += this.tickMs;
+    return monoMs(this.#nowMs);
+  }
+}
+
+function jobOf(): ReadJob {
+  return {
+    locations: samples.map(({ record }) => record.location),
+    offsets: new Float64Array(FILES).fill(-1),
+    lengths: new Float64Array(FILES).fill(-1),
+    startBytes: 16,
+    targetBytes: SLAB_BYTES,
+    capBytes: SLAB_BYTES,
+  };
+}
+
+function assertRead({ slab, result }: FilledSlab): void {
+  assert.ok(result);
+  assert.deepEqual(
+    [...result.sizes],
+    samples.map(({ bytes }) => bytes.length),
+  );
+  const expected = samples.flatMap(({ bytes }) => [...bytes]);
+  assert.deepEqual([...new Uint8Array(slab, 16, expected.length)], expected);
+}
+
+interface Helped {
+  readonly reader: LocalReader;
+  readonly clock: TickingClock;
+  /** A job that waits for its turn behind one that is being read. */
+  readonly waiting: Promise<FilledSlab>;
+  readonly isDone: () => boolean;
+}
+
+/** A reader that knows the folder, with one job in the pool and one that waits. */
+async function readerToBeHelped(): Promise<Helped> {
+  const clock = new TickingClock();
+  const reader = new LocalReader({ jobsAtOnce: 2, threadsMax: 0, clock });
+  const inPool = reader.fill(jobOf(), new ArrayBuffer(SLAB_BYTES));
+  const first = reader.fill(jobOf(), new ArrayBuffer(SLAB_BYTES));
+  // Asks for the folder, which nobody knows yet, and reads nothing.
+  assert.equal(reader.help(), false);
+  assertRead(await inPool);
+  assertRead(await first);
+  const again = reader.fill(jobOf(), new ArrayBuffer(SLAB_BYTES));
+  let done = false;
+  const waiting = reader.fill(jobOf(), new ArrayBuffer(SLAB_BYTES));
+  void waiting.then(() => {
+    done = true;
+  });
+  void again.then(assertRead);
+  return { reader, clock, waiting, isDone: () => done };
+}
+
+test('who waits reads small files at once that would wait for their turn', async () => {
+  const { reader, waiting, isDone } = await readerToBeHelped();
+  assert.equal(reader.help(), true);
+  // Only promises are settled in between: nothing that is read elsewhere could have been heard of.
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.equal(isDone(), true);
+  assertRead(await waiting);
+  await reader.close();
+});
+
+test('files that turn out to be slow are read on in the pool from where that was seen', async () => {
+  const { reader, clock, waiting, isDone } = await readerToBeHelped();
+  clock.tickMs = 1;
+  assert.equal(reader.help(), true);
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.equal(isDone(), false);
+  assertRead(await waiting);
+  await reader.close();
+});
+
+test('short reads are left to who comes back for them, until the event loop turns', async () => {
+  const [sample] = writeShards(join(root, 'shard'), [100], 1);
+  assert.ok(sample);
+  const { location, byteOffset, byteLength } = sample.record;
+  const job: ReadJob = {
+    ...jobOf(),
+    locations: [location],
+    offsets: Float64Array.of(byteOffset ?? 0),
+    lengths: Float64Array.of(byteLength ?? 0),
+  };
+  const clock = new TickingClock();
+  clock.tickMs = 0.01;
+  const reader = new LocalReader({ jobsAtOnce: 2, threadsMax: 0, clock });
+  const read = (): Promise<FilledSlab> => reader.fill(job, new ArrayBuffer(SLAB_BYTES));
+  for (let count = 0; count < 3; count += 1) await read();
+  const inPool = read();
+  const helped = read();
+  assert.equal(reader.help(), true);
+  await Promise.all([inPool, helped]);
+
+  const left = read();
+  assert.equal(reader.isBusy, false);
+  const { slab } = await left;
+  assert.deepEqual(new Uint8Array(slab, 16, 100), sample.bytes);
+  // It did not come back: the next one goes to the pool at once.
+  const next = read();
+  assert.equal(reader.isBusy, true);
+  await next;
+  await reader.close();
+});
+
+test('without a clock nobody helps', async () => {
+  const reader = new LocalReader({ jobsAtOnce: 2, threadsMax: 0 });
+  const first = reader.fill(jobOf(), new ArrayBuffer(SLAB_BYTES));
+  const second = reader.fill(jobOf(), new ArrayBuffer(SLAB_BYTES));
+  assert.equal(reader.help(), false);
+  assertRead(await first);
+  assertRead(await second);
+  await reader.close();
+});
