@@ -18,20 +18,19 @@ import type {
   LogEntry,
   LogStore,
 } from '../ports/log-store.ts';
+import {
+  BUSY_TIMEOUT_MS,
+  asStateError,
+  busy,
+  isBusy,
+  isSqliteError,
+  stateInvalid,
+  writeFailed,
+} from './sqlite-errors.ts';
 import { walDamage } from './wal-check.ts';
 
 /** Version of the tables. An older one is migrated when there is one; a newer one is refused. */
 export const SCHEMA_VERSION = 1;
-
-/**
- * How long a write waits for another process that is writing to the file; the whole process waits with
- * it, so this is short beside the TTL of a leader. Past it the caller may try again.
- */
-const BUSY_TIMEOUT_MS = 250;
-
-/** The primary codes of SQLite for "another process has the lock". */
-const SQLITE_BUSY = 5;
-const SQLITE_LOCKED = 6;
 
 /** Entries read at a time, so that a long log is not held whole while it is replayed. */
 const PAGE_ENTRIES = 256;
@@ -351,56 +350,4 @@ function snapshotCrc(seq: number, state: Uint8Array): number {
 
 function isSame(stored: unknown, payload: Uint8Array): boolean {
   return stored instanceof Uint8Array && Buffer.compare(stored, payload) === 0;
-}
-
-function stateInvalid(path: string, why: string): Mx8Error {
-  return new Mx8Error(
-    'coordinator_state_invalid',
-    `the coordinator's state in ${path} is damaged: ${why}; restore the file from a backup`,
-    { path },
-  );
-}
-
-function isSqliteError(error: unknown): error is Error {
-  return error instanceof Error && 'errcode' in error;
-}
-
-function isBusy(error: unknown): boolean {
-  if (!isSqliteError(error) || !('errcode' in error)) return false;
-  const primary = Number(error.errcode) & 0xff;
-  return primary === SQLITE_BUSY || primary === SQLITE_LOCKED;
-}
-
-function busy(path: string, error: unknown): Mx8Error {
-  return new Mx8Error(
-    'store_unavailable',
-    `the coordinator's state in ${path} is being written by another process for longer than ${BUSY_TIMEOUT_MS} ms; it is tried again`,
-    { path },
-    error,
-  );
-}
-
-function writeFailed(path: string, error: Error): Mx8Error {
-  return new Mx8Error(
-    'coordinator_state_write_failed',
-    `the coordinator's state in ${path} cannot be written: ${error.message}; what was answered before is safe`,
-    { path },
-    error,
-  );
-}
-
-/** SQLite's own refusals of a file, as ours. */
-function asStateError(error: unknown, path: string): unknown {
-  if (error instanceof Mx8Error || !(error instanceof Error)) return error;
-  if (isBusy(error)) return busy(path, error);
-  const code = 'errcode' in error ? error.errcode : null;
-  const SQLITE_CORRUPT = 11;
-  const SQLITE_NOTADB = 26;
-  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) return stateInvalid(path, error.message);
-  return new Mx8Error(
-    'coordinator_state_invalid',
-    `the coordinator's state in ${path} cannot be opened: ${error.message}`,
-    { path },
-    error,
-  );
 }

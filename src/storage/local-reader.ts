@@ -33,7 +33,7 @@ const POOL_JOBS_MAX = 2;
 const JOBS_PER_THREAD = 4;
 /**
  * Who came back this soon after a read of its own does nothing but wait for batches: the next short
- * reads are left to it, which takes half the processor time of having them made in the pool.
+ * reads are left to it.
  */
 const COMES_BACK_MS = 0.5;
 /** So many files in the page cache are read in about a millisecond … */
