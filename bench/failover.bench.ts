@@ -108,7 +108,7 @@ async function series(
     first.push(((answer.firstMs ?? Infinity) - atMs) / 1000);
     all.push(((answer.allMs ?? Infinity) - atMs) / 1000);
     process.stderr.write(
-      `  ${signal} ${time + 1}: first after ${seconds(first.at(-1) ?? 0)}, all after ${seconds(all.at(-1) ?? 0)}\n`,
+      `  ${signal} ${time + 1}: serving after ${seconds((pair.servedMs - atMs) / 1000)}, first after ${seconds(first.at(-1) ?? 0)}, all after ${seconds(all.at(-1) ?? 0)}\n`,
     );
     await gone;
     await pair.startStandby();
@@ -123,6 +123,8 @@ class Pair implements AsyncDisposable {
   readonly #ports: readonly number[];
   readonly #children: (ChildProcess | null)[] = [null, null];
   #leader = 0;
+  /** When a candidate said last that it serves as the leader. */
+  servedMs = 0;
 
   private constructor(state: string, ports: readonly number[]) {
     this.#state = state;
@@ -183,6 +185,9 @@ class Pair implements AsyncDisposable {
     // Each message that is waited for listens for the end as well.
     child.setMaxListeners(0);
     this.#children[index] = child;
+    child.on('message', (said: CandidateNews) => {
+      if (said.event === 'leader_serving') this.servedMs = machineMs();
+    });
     await news(child, until);
   }
 }
@@ -231,11 +236,14 @@ async function message(child: ChildProcess): Promise<unknown> {
   return said;
 }
 
-async function news(child: ChildProcess, event: string): Promise<CandidateNews> {
-  for (;;) {
-    const said = (await message(child)) as CandidateNews;
-    if (said.event === event) return said;
-  }
+/** Listens from now on, so that of two messages in one turn none is missed. */
+function news(child: ChildProcess, event: string): Promise<CandidateNews> {
+  return new Promise((resolve, reject) => {
+    child.on('message', (said: CandidateNews) => {
+      if (said.event === event) resolve(said);
+    });
+    child.once('exit', () => reject(new Error('a candidate of the benchmark ended')));
+  });
 }
 
 function quantile(values: readonly number[], part: number): number {

@@ -84,10 +84,16 @@ export class Dialer {
     }
   }
 
-  /** The wait before attempt 1, 2, …: a whole round of the list is tried before it grows. */
+  /**
+   * The wait before attempt 1, 2, …: short within a round of the list, growing from round to round. Who
+   * comes to a standby while nobody leads is back soon after somebody does.
+   */
   backoffMs(attempt: number): number {
-    const rounds = Math.min(30, Math.floor((attempt - 1) / this.#addresses.length));
-    return this.#random.fraction() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** rounds);
+    const count = this.#addresses.length;
+    const rounds = Math.min(30, Math.floor(attempt / count));
+    const isWithinRound = attempt % count !== 0;
+    const boundMs = isWithinRound ? BACKOFF_MS_MIN : BACKOFF_MS_MIN * 2 ** rounds;
+    return this.#random.fraction() * Math.min(BACKOFF_MS_MAX, boundMs);
   }
 
   /**

@@ -45,7 +45,7 @@ export const SILENCE_MS = 3000;
 
 /** Bounds of the wait before the next attempt to connect; a fraction of it is drawn each time. */
 export const BACKOFF_MS_MIN = 50;
-export const BACKOFF_MS_MAX = 2000;
+export const BACKOFF_MS_MAX = 1000;
 
 /** HTTP/2 pings tell a peer that is gone (cut off, not closed) after the sum of these. */
 export const KEEPALIVE_INTERVAL_MS = 10_000;
