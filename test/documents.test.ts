@@ -58,6 +58,20 @@ test('decisions are numbered without gaps and named for their subject', () => {
   );
 });
 
+test('docs/ha_contract.md names a test for each guarantee, and each test that it names is there', () => {
+  const contract = readText('docs/ha_contract.md');
+  const named = [...contract.matchAll(/\[`([^`]+)`: ([^\]]+)\]/g)].map((match) => {
+    return { path: match[1] ?? '', name: (match[2] ?? '').replaceAll(/\s+/g, ' ') };
+  });
+  assert(named.length >= 20, `only ${named.length} tests are named`);
+  const missing = named.filter(({ path, name }) => !exists(path) || !readText(path).includes(name));
+  assert.deepEqual(missing, []);
+  const guaranteed = /## What is guaranteed\n([\s\S]*?)\n## /.exec(contract)?.[1] ?? '';
+  for (const promise of guaranteed.split(/^- /m).slice(1)) {
+    assert.match(promise, /\[`test\/|\[`src\//, `no test is named for: ${promise}`);
+  }
+});
+
 /** Targets of Markdown links outside code. */
 function linksOf(text: string): readonly string[] {
   const prose = text.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`\n]*`/g, '');

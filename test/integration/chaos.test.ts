@@ -33,3 +33,11 @@ async function check(options: Pick<ChaosOptions, 'seed' | 'state'>): Promise<voi
 test('nothing is lost and nothing done twice on one machine, whatever is killed, paused, cut off or stepped', async () => {
   await check({ seed: 1, state: 'sqlite' });
 });
+
+test('nothing is lost and nothing done twice on etcd, whatever is killed, paused, cut off or stepped', async (t) => {
+  if (!findTools().hasEtcd) {
+    t.skip('etcd is not installed');
+    return;
+  }
+  await check({ seed: 5, state: 'etcd3' });
+});
