@@ -43,6 +43,7 @@ export type Strike =
   | 'pause node'
   | 'cut node'
   | 'double id'
+  | 'lose node'
   | 'hand over'
   | 'rolling restart'
   | 'revoke lead';
@@ -62,6 +63,7 @@ const STRIKES: readonly Strike[] = [
   'pause node',
   'cut node',
   'double id',
+  'lose node',
   'hand over',
   'rolling restart',
   'revoke lead',
@@ -129,7 +131,7 @@ export function sceneOf(seed: number): Scene {
     resumeFrom: resumed.length === 0 ? new Uint8Array(0) : checkpointOf(base, resumed),
     store: chance.happens(600) ? 'many machines' : 'one machine',
     want: chance.between(12, 32),
-    workMs: chance.between(60, 200),
+    workMs: chance.happens(120) ? chance.between(400, 1000) : chance.between(60, 200),
     workAtOnce: chance.between(8, 20),
     partly: chance.pick([0, 100, 300]),
     quarantines: chance.pick([0, 0, 50]),

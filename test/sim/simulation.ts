@@ -59,7 +59,7 @@ export class Simulation {
   readonly progress: Progress;
   readonly strikes: Strikes;
   readonly coordinators: readonly Coordinator[];
-  readonly agents: readonly Agent[];
+  readonly agents: Agent[];
   readonly doubles: Agent[] = [];
   readonly operator: Operator;
   /** Processes started so far; names them. */
@@ -158,7 +158,7 @@ export class Simulation {
 
   mayStart(agent: Agent): boolean {
     if (this.doubles.includes(agent)) return false;
-    return !this.#areNodesEnded && !agent.isDone;
+    return !this.#areNodesEnded && !agent.isDone && !agent.isLost;
   }
 
   endAllNodes(): void {
@@ -172,12 +172,27 @@ export class Simulation {
     if (!this.#areNodesEnded) return;
     this.#areNodesEnded = false;
     for (const agent of this.agents) {
-      if (!agent.isDone && this.#isCreated(agent)) agent.restart();
+      if (!agent.isDone && !agent.isLost && this.#isCreated(agent)) agent.restart();
     }
   }
 
   #isCreated({ jobId, spec }: Agent): boolean {
     return this.truth.jobs.has(jobId) || this.truth.jobs.has(spec.jobId);
+  }
+
+  /** A machine is gone for good; mostly another takes its place, under a name of its own. */
+  loseNode(agent: Agent): void {
+    const { world } = this;
+    const others = this.agents.filter(({ isLost, spec }) => !isLost && spec === agent.spec);
+    const { minWorldSize } = agent.spec;
+    if (agent.isLost || !this.#isCreated(agent) || others.length <= Math.max(1, minWorldSize))
+      return;
+    agent.lose();
+    if (this.agents.length > world.scene.nodes || world.chance.happens(300)) return;
+    const name = `${agent.nodeId}-next`;
+    const next = new Agent(this, DOUBLE_PLACE + 1, name, agent.spec);
+    this.agents.push(next);
+    world.after(world.chance.between(50, 800), next.process, () => next.start());
   }
 
   /** A second process with the id of a node that lives. */
@@ -242,7 +257,7 @@ export class Simulation {
     checkAnswerIsDurable(this.world, this.truth, epoch, ask, body);
     this.#noteRenewals(ask, body, epoch, askedAtMs);
     // To leave, and to report a failure, one need not be a member.
-    if ('nodeId' in ask && ask.type !== 'leave' && ask.type !== 'fail_job') {
+    if ('nodeId' in ask && !UNHEARD.has(ask.type)) {
       const heard = { instance: ask.instanceId, epoch, atMs: askedAtMs };
       this.nodeTime.heard(ask.jobId, ask.nodeId, heard);
     }
@@ -329,7 +344,7 @@ export class Simulation {
     const { world } = this;
     world.after(150, null, () => {
       this.#checkSampled();
-      const isDone = this.agents.every((agent) => agent.isDone);
+      const isDone = this.agents.every((agent) => agent.isDone || agent.isLost);
       // Without work there is nothing left that faults could spoil.
       if (isDone && world.isFaulty) this.#heal();
       if (isDone && this.#doneMs === null) this.#doneMs = Math.max(world.nowMs, this.#settledMs);
@@ -398,6 +413,9 @@ export class Simulation {
     else expectRefused(world, probe.log, operator.process, probe.seq, over);
   }
 }
+
+/** Answered although they prove nothing of the node that they name. */
+const UNHEARD: ReadonlySet<string> = new Set(['leave', 'fail_job', 'disconnect']);
 
 const EXPECTED_ENDS: ReadonlySet<string> = new Set([
   'coordinator_state_write_failed',

@@ -166,6 +166,10 @@ export class Strikes {
         coverage.count('node id used twice', phases);
         this.#simulation.startDouble(agent);
         return;
+      case 'lose node':
+        coverage.count('node lost for good', phases);
+        this.#simulation.loseNode(agent);
+        return;
       case 'rolling restart':
         coverage.count('rolling restart', phases);
         coordinators.forEach((one, index) => {

@@ -10,7 +10,7 @@ import {
   nodeId,
 } from '../../../src/core/base/units.ts';
 import { IDLE_STATS } from '../../../src/core/job/job-state.ts';
-import type { Command, JobSpec, Lease, Reply } from '../../../src/core/job/protocol.ts';
+import type { Command, JobSpec, Lease, NodeCaps, Reply } from '../../../src/core/job/protocol.ts';
 import type {
   HolderAnswer,
   HolderCall,
@@ -27,7 +27,7 @@ import { Process } from '../world/process.ts';
 import { Client } from './client.ts';
 import type { AnswerBody } from './messages.ts';
 
-const CAPS = {
+export const NODE_CAPS: NodeCaps = {
   maxFetchConcurrency: 1,
   maxDecodeConcurrency: 1,
   maxInflightBytes: 1,
@@ -54,6 +54,8 @@ export class Agent {
   holder: HolderState;
   instanceId: string;
   outcome: NodeOutcome | null = null;
+  /** Its machine is gone and does not come back. */
+  isLost = false;
   readonly #work: Map<string, Work> = new Map<string, Work>();
   #wakeMs = Infinity;
   #isWorkPlanned = false;
@@ -98,6 +100,12 @@ export class Agent {
     world.after(world.chance.between(20, 400), null, () => {
       if (!this.process.isAlive && this.simulation.mayStart(this)) this.restart();
     });
+  }
+
+  lose(): void {
+    this.simulation.world.say(() => `${this.process.name} is lost`);
+    this.isLost = true;
+    this.process.die();
   }
 
   get isDone(): boolean {
@@ -170,7 +178,7 @@ export class Agent {
         return {
           type: 'register',
           ...from,
-          caps: CAPS,
+          caps: NODE_CAPS,
           resumeFrom: this.simulation.resumeFrom(this),
         };
       case 'heartbeat': {

@@ -4,10 +4,12 @@
  * the name of nodes that live, as a confused or delayed process of theirs would.
  */
 import type { JobId, NodeId } from '../../../src/core/base/units.ts';
+import { IDLE_STATS } from '../../../src/core/job/job-state.ts';
 import type { Command } from '../../../src/core/job/protocol.ts';
 import type { Simulation } from '../simulation.ts';
 import type { JobTwin, TwinLease } from '../truth/job-twin.ts';
 import { Process } from '../world/process.ts';
+import { NODE_CAPS } from './agent.ts';
 import { Client } from './client.ts';
 
 const EVERY_MS = 120;
@@ -58,6 +60,7 @@ export class Stranger {
     const isOwn = lease.node === agent.nodeId;
     const from = { jobId: agent.jobId, nodeId: agent.nodeId, instanceId: agent.instanceId };
     const leaseId = lease.id;
+    if (chance.happens(300)) return this.#ghost(from);
     if (isOwn && lease.ended === null) return this.#misplaced(twin, lease, from);
     switch (chance.below(3)) {
       case 0:
@@ -71,6 +74,20 @@ export class Stranger {
         const { cursor: start, end } = lease;
         return { type: 'commit', ...from, leaseId, start, end, ...NO_ROWS };
       }
+    }
+  }
+
+  /** A process that nobody started: it is not the node, and must not become it while the node lives. */
+  #ghost({ jobId, nodeId }: From): Command {
+    const { chance } = this.#simulation.world;
+    const ghost = { jobId, nodeId, instanceId: 'ghost' };
+    switch (chance.below(3)) {
+      case 0:
+        return { type: 'disconnect', ...ghost };
+      case 1:
+        return { type: 'heartbeat', ...ghost, stats: IDLE_STATS, sentAtUnixMs: 0 };
+      default:
+        return { type: 'register', ...ghost, caps: NODE_CAPS, resumeFrom: new Uint8Array(0) };
     }
   }
 

@@ -37,10 +37,33 @@ export function checkAnswerIsDurable(
   if (twin === undefined) return fail(`no job ${command.jobId} is in the log`);
   if ('nodeId' in command) checkForNode(twin, command, reply, truth.epoch === epoch, world, fail);
   else checkForJob(twin, command, truth.epoch === epoch, fail);
+  if ('nodeId' in command) checkInstance(twin, truth.tailSeq, command, truth.epoch === epoch, fail);
+}
+
+/** Who is answered is the process that holds the node id, unless that changed with this very entry. */
+function checkInstance(
+  twin: JobTwin,
+  tailSeq: number,
+  command: OfNode,
+  isLatest: boolean,
+  fail: Fail,
+): void {
+  const needsNone = command.type === 'leave' || command.type === 'fail_job';
+  const node = twin.nodes.get(command.nodeId);
+  if (needsNone || command.type === 'disconnect' || !isLatest || node === undefined) return;
+  if (node.instance === command.instanceId || node.sinceSeq === tailSeq) return;
+  fail(
+    `${command.nodeId} is held by ${String(node.instance)}, not by ${String(command.instanceId)}`,
+  );
 }
 
 function checkForJob(twin: JobTwin, command: Command, isLatest: boolean, fail: Fail): void {
-  if (command.type === 'drain_job' && isLatest && twin.phase === 'running') {
+  const { timesDrained, timesFailed } = twin;
+  if (
+    command.type === 'drain_job' &&
+    twin.phase === 'running' &&
+    timesDrained + timesFailed === 0
+  ) {
     fail('the job runs on');
   }
   if (command.type === 'resume_job' && isLatest) {

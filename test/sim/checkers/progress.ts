@@ -63,7 +63,8 @@ export class Progress {
         `${process.name} stands at ${candidacy.view.appliedSeq} of ${truth.tailSeq} entries`,
       );
     }
-    for (const { client, process } of agents) {
+    for (const { client, process, isLost } of agents) {
+      if (isLost) continue;
       const call = client.undecidedSince(world.nowMs - DECIDED_MS);
       if (call !== null) world.fail(NAME, `${call} of ${process.name} was not decided in time`);
     }

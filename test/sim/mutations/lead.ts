@@ -39,13 +39,13 @@ export const LEAD_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    name: 'candidate-gives-up',
-    breaks: 'a candidate tries again after the store failed',
+    name: 'lead-kept-without-a-writer',
+    breaks: 'a leader whose writer failed lets others lead',
     edits: [
       {
         file: CANDIDATE,
-        find: 'state.nextCallMs = addMs(nowMs, state.jitter.backoffMs(state.failures));',
-        replace: 'state.nextCallMs = addMs(nowMs, 1e9);',
+        find: '  retryLater(state, nowMs);\n  return leave(state, { code, message });',
+        replace: '  return [];',
       },
     ],
   },

@@ -64,26 +64,4 @@ export const NODE_MUTATIONS: readonly Mutation[] = [
       },
     ],
   },
-  {
-    name: 'other-leader-is-final',
-    breaks: 'a coordinator that does not lead says nothing about the request',
-    edits: [
-      {
-        file: REFUSALS,
-        find: "return code === 'coordinator_unavailable' || code === 'not_leader';",
-        replace: "return code === 'coordinator_unavailable';",
-      },
-    ],
-  },
-  {
-    name: 'revoked-lease-worked-on',
-    breaks: 'what was finished is reported once, on a lease that lives',
-    edits: [
-      {
-        file: ANSWERS,
-        find: 'if (state.spec === null || state.leases.has(lease.leaseId)) return;',
-        replace: 'if (state.spec === null) return;',
-      },
-    ],
-  },
 ];

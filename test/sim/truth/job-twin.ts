@@ -21,6 +21,8 @@ export interface TwinLease {
 export interface TwinNode {
   readonly rank: number;
   instance: string | null;
+  /** Entry of its last registration. */
+  sinceSeq: number;
   /** An operator asked it to go: it is granted nothing more. */
   isDraining: boolean;
   readonly live: Set<string>;
@@ -100,7 +102,7 @@ export class JobTwin {
   ): void {
     switch (record.type) {
       case 'node_registered':
-        this.#register(record.node, record.instance, record.rank);
+        this.#register(record.node, record.instance, record.rank, Number(token.split('.')[1]));
         return;
       case 'rank_released':
         this.#leave(record.node);
@@ -246,7 +248,7 @@ export class JobTwin {
     }
   }
 
-  #register(node: string, instance: string | null, rank: number): void {
+  #register(node: string, instance: string | null, rank: number, seq: number): void {
     const known = this.nodes.get(node);
     this.members.add(`${node} ${instance ?? ''} ${rank}`);
     for (const [other, { rank: taken }] of this.nodes) {
@@ -258,9 +260,10 @@ export class JobTwin {
         this.#fail('membership', `${node} is another process and holds the former one's leases`);
       }
       known.instance = instance;
+      known.sinceSeq = seq;
       return;
     }
-    this.nodes.set(node, { rank, instance, isDraining: false, live: new Set() });
+    this.nodes.set(node, { rank, instance, sinceSeq: seq, isDraining: false, live: new Set() });
     if (this.nodes.size > this.spec.worldSize) this.#fail('membership', 'more nodes than ranks');
   }
 

@@ -38,6 +38,7 @@ export const FAULTS = [
   'node paused',
   'node cut from the leader',
   'node id used twice',
+  'node lost for good',
   'hand-over planned',
   'rolling restart',
   'lead taken',

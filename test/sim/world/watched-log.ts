@@ -51,7 +51,10 @@ export class WatchedLog implements LogStore {
     const result = await this.#during('claim', () => this.#log.claim(tailSeq, epoch, who));
     if (result.type === 'won') this.#checkWon(result.epoch, who);
     else if (this.#truth.epoch === epoch && this.#truth.claims.get(epoch)?.who === who) {
-      this.#world.fail('nothing denied lands', `${who} was told it lost epoch ${epoch}, and holds it`);
+      this.#world.fail(
+        'nothing denied lands',
+        `${who} was told it lost epoch ${epoch}, and holds it`,
+      );
     }
     return result;
   }
