@@ -135,6 +135,10 @@ export class Coordinator {
     const { ask } = request;
     const backend = this.#backend;
     if (ask.type === 'register') this.#subscribe(client, ask);
+    // A stranger may have got in, and say that it goes.
+    if (ask.type === 'disconnect') {
+      simulation.nodeTime.broken(ask.instanceId ?? '', this.servedEpoch);
+    }
     this.waiting += 1;
     const askedAtMs = process.nowMs();
     const done = (body: AnswerBody): void => {
