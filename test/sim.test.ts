@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { MUTATIONS } from './sim/mutations/all.ts';
-import { type Played, playSeeds } from './sim/run/lanes.ts';
+import { type Played, playSeeds, type Run } from './sim/run/lanes.ts';
 import { importMutated, staleEdits } from './support/mutations/mutation-loader.ts';
+
+interface Lanes {
+  playSeeds(run: Run): Promise<void>;
+}
 
 async function play(from: number, count: number): Promise<Played[]> {
   const all: Played[] = [];
@@ -36,10 +40,7 @@ test('each known bug can still be put in, and there are more than forty', () => 
 test('an answer before its append is found, by the checker of answers', async () => {
   const bug = MUTATIONS.find(({ name }) => name === 'answer-before-append');
   assert(bug !== undefined);
-  const mutated = await importMutated<typeof import('./sim/run/lanes.ts')>(
-    bug,
-    'test/sim/run/lanes.ts',
-  );
+  const mutated = await importMutated<Lanes>(bug, 'test/sim/run/lanes.ts');
   let found: string | null = null;
   await mutated.playSeeds({
     from: 1,

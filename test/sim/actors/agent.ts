@@ -115,7 +115,7 @@ export class Agent {
   tell(...events: readonly WithoutTime<HolderEvent>[]): void {
     const nowMs = this.process.nowMs();
     for (const event of events) {
-      const effects = stepHolder(this.holder, { ...event, nowMs } as HolderEvent);
+      const effects = stepHolder(this.holder, { ...event, nowMs });
       for (const effect of effects) this.#carryOut(effect);
     }
     this.client.flush();

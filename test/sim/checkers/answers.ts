@@ -141,11 +141,12 @@ function checkOk(twin: JobTwin, command: OfNode, isLatest: boolean, fail: Fail):
       if (lease?.ended === null) fail(`lease ${command.leaseId} still lives`);
       return;
     }
-    case 'leave':
-      if (isLatest && twin.nodes.get(command.nodeId)?.instance === command.instanceId) {
-        fail(`${command.nodeId} is still a member`);
-      }
+    case 'leave': {
+      const node = twin.nodes.get(command.nodeId);
+      const isStill = node?.instance === command.instanceId && node.sinceSeq !== twin.seq;
+      if (isLatest && isStill) fail(`${command.nodeId} is still a member`);
       return;
+    }
     case 'fail_job':
       if (twin.timesFailed === 0 && twin.phase !== 'completed') fail('the job did not fail');
       return;

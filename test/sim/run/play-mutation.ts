@@ -4,13 +4,13 @@
  */
 import { importMutated } from '../../support/mutations/mutation-loader.ts';
 import { MUTATIONS } from '../mutations/all.ts';
-import type { Played } from './lanes.ts';
+import type { Played, Run } from './lanes.ts';
 
 const [name, seeds] = process.argv.slice(2);
 const mutation = MUTATIONS.find((one) => one.name === name) ?? null;
 if (mutation === null) throw new Error(`there is no mutation ${String(name)}`);
 
-const { playSeeds } = await importMutated<typeof import('./lanes.ts')>(
+const { playSeeds } = await importMutated<{ playSeeds: (run: Run) => Promise<void> }>(
   mutation,
   'test/sim/run/lanes.ts',
 );

@@ -51,6 +51,8 @@ export class JobTwin {
   /** Tokens that were or are the finalizer's; the last one counts until its node goes. */
   finalizer: string | null = null;
   phase: TwinPhase = 'running';
+  /** The last entry that changed this job. */
+  seq = 0;
   isReady = false;
   isPaused = false;
   doneCount = 0;
@@ -72,6 +74,7 @@ export class JobTwin {
   }
 
   apply(record: RecordOfJob, token: string, epoch: number): void {
+    this.seq = Number(token.split('.')[1]);
     switch (record.type) {
       case 'lease_granted':
         this.#grant(record, token, epoch);
@@ -102,7 +105,7 @@ export class JobTwin {
   ): void {
     switch (record.type) {
       case 'node_registered':
-        this.#register(record.node, record.instance, record.rank, Number(token.split('.')[1]));
+        this.#register(record.node, record.instance, record.rank);
         return;
       case 'rank_released':
         this.#leave(record.node);
@@ -248,7 +251,8 @@ export class JobTwin {
     }
   }
 
-  #register(node: string, instance: string | null, rank: number, seq: number): void {
+  #register(node: string, instance: string | null, rank: number): void {
+    const { seq } = this;
     const known = this.nodes.get(node);
     this.members.add(`${node} ${instance ?? ''} ${rank}`);
     for (const [other, { rank: taken }] of this.nodes) {

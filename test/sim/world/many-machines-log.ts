@@ -3,8 +3,14 @@
  * get lost, requests land long after their sender has given up, the store refuses for a while, watches
  * tell late or nothing. What becomes durable is read from the store's own changes, not from the protocol.
  */
-import { KvError, type KvChange, type KvRange, type KvStore } from '../../../src/ports/kv-store.ts';
-import type { KvTransacted, KvTransaction } from '../../../src/ports/kv-store.ts';
+import {
+  KvError,
+  type KvChange,
+  type KvRange,
+  type KvStore,
+  type KvTransacted,
+  type KvTransaction,
+} from '../../../src/ports/kv-store.ts';
 import type { LogStore } from '../../../src/ports/log-store.ts';
 import { SlotLog } from '../../../src/log/slot-log.ts';
 import { MemoryKv, MemoryKvDisk } from '../../../src/testing/memory-kv.ts';
