@@ -1,7 +1,7 @@
 /** Whether a job gets on, and if not, why and what to do: one judgement for every screen. */
-import type { JobSnapshot } from '../core/job/protocol.ts';
+import type { JobFigures, NodeView } from '../core/job/protocol.ts';
 import { countedText, durationText } from './format.ts';
-import type { LeaseLook, NodeLook, ViewLimits } from './looks.ts';
+import type { LeaseSummary, ViewLimits } from './looks.ts';
 
 /**
  * - `healthy`: it gets on, or it is done.
@@ -19,9 +19,9 @@ export interface Health {
 }
 
 export interface Evidence {
-  readonly snapshot: JobSnapshot;
-  readonly nodes: readonly NodeLook[];
-  readonly leases: readonly LeaseLook[];
+  readonly snapshot: JobFigures;
+  readonly nodes: readonly (NodeView & { readonly isStale: boolean })[];
+  readonly leases: LeaseSummary;
   /** How long no further sample has been finished, as far as we watched. */
   readonly stillMs: number;
   readonly limits: ViewLimits;
@@ -71,20 +71,20 @@ function finished({ snapshot }: Evidence): Health | null {
   return snapshot.phase === 'completed' || snapshot.jobDrained ? HEALTHY : null;
 }
 
-function paused({ snapshot }: Evidence): Health | null {
+function paused({ snapshot, leases }: Evidence): Health | null {
   if (!snapshot.paused) return null;
   return {
     state: 'degraded',
-    reason: `An operator paused the job: ${countedText(snapshot.liveLeases.length, 'lease')} may still finish, no further one is granted.`,
+    reason: `An operator paused the job: ${countedText(leases.count, 'lease')} may still finish, no further one is granted.`,
     remedy: 'Let it go on with mx8 resume.',
   };
 }
 
-function drainedByHand({ snapshot }: Evidence): Health | null {
+function drainedByHand({ snapshot, leases }: Evidence): Health | null {
   if (snapshot.phase !== 'draining') return null;
   return {
     state: 'degraded',
-    reason: `The job is being drained: ${countedText(snapshot.liveLeases.length, 'lease')} may still finish, no further one is granted.`,
+    reason: `The job is being drained: ${countedText(leases.count, 'lease')} may still finish, no further one is granted.`,
     remedy: 'Let it go on with mx8 resume and new agents, or run it again with --resume.',
   };
 }
@@ -119,17 +119,16 @@ function allNodesSilent({ nodes }: Evidence): Health | null {
 }
 
 function allLeasesStill({ leases }: Evidence): Health | null {
-  if (leases.length === 0 || leases.some((lease) => !lease.isStalled)) return null;
-  const stillMs = Math.min(...leases.map((lease) => lease.stillMs));
+  if (leases.count === 0 || leases.stalledCount < leases.count) return null;
   return {
     state: 'stalled',
-    reason: `The nodes live, but no lease has moved for ${durationText(stillMs)}.`,
+    reason: `The nodes live, but no lease has moved for ${durationText(leases.leastStillMs)}.`,
     remedy: 'Look at the logs of the workers: process() may hang or the storage may not answer.',
   };
 }
 
 function nothingMoves({ snapshot, leases, stillMs, limits }: Evidence): Health | null {
-  if (leases.length > 0 || stillMs < limits.leaseStallMs) return null;
+  if (leases.count > 0 || stillMs < limits.leaseStallMs) return null;
   return {
     state: 'stalled',
     reason: `${countedText(snapshot.availableRanges, 'range')} wait, but no node has asked for one for ${durationText(stillMs)}.`,
@@ -150,10 +149,9 @@ function someNodesSilent({ nodes }: Evidence): Health | null {
 }
 
 function someLeasesStill({ leases }: Evidence): Health | null {
-  const still = leases.filter((lease) => lease.isStalled);
-  const first = still[0];
-  if (first === undefined) return null;
-  const others = still.length === 1 ? '' : ` and ${still.length - 1} more`;
+  const first = leases.firstStalled;
+  if (first === null) return null;
+  const others = leases.stalledCount === 1 ? '' : ` and ${leases.stalledCount - 1} more`;
   return {
     state: 'degraded',
     reason: `Lease ${first.leaseId} of node ${first.nodeId}${others} has not moved for ${durationText(first.stillMs)}, at sample ${first.deliveredCursor}.`,

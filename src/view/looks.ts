@@ -26,6 +26,33 @@ export interface NodeLook extends NodeView {
   readonly leaseCount: number;
 }
 
+/** What a judgement of the job needs of its leases, however many they are. */
+export interface LeaseSummary {
+  readonly count: number;
+  readonly stalledCount: number;
+  /** The smallest time that one has stood still; 0 where there is none. */
+  readonly leastStillMs: number;
+  readonly firstStalled: {
+    readonly leaseId: string;
+    readonly nodeId: string;
+    readonly deliveredCursor: number;
+    readonly stillMs: number;
+  } | null;
+}
+
+export function summaryOf(leases: readonly LeaseLook[]): LeaseSummary {
+  const stalled = leases.filter((lease) => lease.isStalled);
+  return {
+    count: leases.length,
+    stalledCount: stalled.length,
+    leastStillMs: leases.reduce(
+      (least, lease) => Math.min(least, lease.stillMs),
+      leases[0]?.stillMs ?? 0,
+    ),
+    firstStalled: stalled[0] ?? null,
+  };
+}
+
 /**
  * `watchedMs` says how long the cursors of a lease have stood still as far as this screen watched; the
  * coordinator knows since it leads. The longer of the two is true, whoever was restarted last.

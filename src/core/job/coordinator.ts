@@ -46,6 +46,8 @@ import { Transaction } from './transaction.ts';
 
 export { CoordinatorState, emptyState } from './job-state.ts';
 export { createRefusal } from './decide-job.ts';
+export { jobDigest } from './snapshot-view.ts';
+export type { DigestOptions, JobDigest } from './snapshot-view.ts';
 
 export interface StepResult {
   readonly records: readonly JobRecord[];

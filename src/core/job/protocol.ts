@@ -230,8 +230,8 @@ export interface NodeView {
   readonly draining: boolean;
 }
 
-export interface JobSnapshot {
-  readonly type: 'snapshot';
+/** How a job stands, without its nodes and leases. */
+export interface JobFigures {
   readonly spec: JobSpec;
   readonly phase: JobPhase;
   readonly failure: { readonly code: string; readonly message: string } | null;
@@ -251,10 +251,14 @@ export interface JobSnapshot {
   readonly inputBytes: number;
   readonly output: { readonly rows: number; readonly bytes: number; readonly pieces: number };
   readonly outputManifestHash: ManifestHash | null;
-  readonly nodes: readonly NodeView[];
-  readonly liveLeases: readonly LiveLease[];
   readonly counters: JobCounters;
   readonly elastic: ElasticState;
+}
+
+export interface JobSnapshot extends JobFigures {
+  readonly type: 'snapshot';
+  readonly nodes: readonly NodeView[];
+  readonly liveLeases: readonly LiveLease[];
 }
 
 export type Reply =

@@ -1,7 +1,41 @@
 /** The read side of a job: what status, screens and the v0 snapshot show. Changes nothing. */
-import { elapsedMs, type MonoMs } from '../base/units.ts';
-import type { JobState } from './job-state.ts';
-import type { ElasticState, JobSnapshot, Registered } from './protocol.ts';
+import { elapsedMs, type MonoMs, type NodeId } from '../base/units.ts';
+import type { JobState, LeaseState, NodeState } from './job-state.ts';
+import { LeaseMap, type MapCell } from './lease-map.ts';
+import type {
+  ElasticState,
+  JobFigures,
+  JobSnapshot,
+  LiveLease,
+  NodeView,
+  Registered,
+} from './protocol.ts';
+
+export interface DigestOptions {
+  /** A lease whose cursors stand still for this long counts as stalled. */
+  readonly leaseStallMs: number;
+  /** Parts into which the sample space is cut for the map. */
+  readonly cells: number;
+}
+
+export interface JobDigest extends JobFigures {
+  readonly nodes: readonly (NodeView & {
+    readonly leaseCount: number;
+    readonly stalledCount: number;
+  })[];
+  readonly leases: {
+    readonly count: number;
+    readonly stalledCount: number;
+    /** The smallest time that a lease has stood still; 0 where there is none. */
+    readonly leastStillMs: number;
+    /** Some of those that stand still, longest first. */
+    readonly stalled: readonly LiveLease[];
+  };
+  readonly map: readonly MapCell[];
+}
+
+/** Stalled leases in a digest; a screen shows a few, the others are counted. */
+const STILL_LEASES_MAX = 20;
 
 export function elasticState(job: JobState): ElasticState {
   return {
@@ -27,9 +61,8 @@ export function registered(job: JobState, rank: number): Registered {
   };
 }
 
-export function jobSnapshot(job: JobState, nowMs: MonoMs): JobSnapshot {
+export function jobFigures(job: JobState): JobFigures {
   return {
-    type: 'snapshot',
     spec: job.spec,
     phase: job.phase,
     failure: job.failure,
@@ -47,26 +80,78 @@ export function jobSnapshot(job: JobState, nowMs: MonoMs): JobSnapshot {
     inputBytes: job.inputBytes,
     output: { rows: job.outputRows, bytes: job.outputBytes, pieces: job.pieces.count },
     outputManifestHash: job.outputManifestHash,
-    nodes: [...job.nodes.values()]
-      .sort((a, b) => a.rank - b.rank)
-      .map((node) => ({
-        nodeId: node.nodeId,
-        assignedRank: node.rank,
-        heartbeatAgeMs: Math.max(0, elapsedMs(node.lastHeardMs, nowMs)),
-        caps: node.caps,
-        stats: node.stats,
-        draining: node.draining,
-      })),
-    liveLeases: [...job.leases.values()].map((lease) => ({
-      leaseId: lease.leaseId,
-      nodeId: lease.nodeId,
-      range: { start: lease.start, end: lease.end },
-      cursor: lease.cursor,
-      deliveredCursor: lease.deliveredCursor,
-      stillMs: Math.max(0, elapsedMs(lease.movedMs, nowMs)),
-      expiresInMs: Math.max(0, elapsedMs(nowMs, lease.deadlineMs)),
-    })),
     counters: { ...job.counters },
     elastic: elasticState(job),
+  };
+}
+
+export function jobSnapshot(job: JobState, nowMs: MonoMs): JobSnapshot {
+  return {
+    type: 'snapshot',
+    ...jobFigures(job),
+    nodes: nodesByRank(job).map((node) => nodeView(node, nowMs)),
+    liveLeases: [...job.leases.values()].map((lease) => liveLease(lease, nowMs)),
+  };
+}
+
+/** A job in figures that do not grow with its leases: what metrics and pages are drawn from. */
+export function jobDigest(job: JobState, nowMs: MonoMs, options: DigestOptions): JobDigest {
+  const map = new LeaseMap(job.spec.sampleCount, options.cells);
+  const stalledBy = new Map<NodeId, number>();
+  const still: LeaseState[] = [];
+  let stalledCount = 0;
+  let leastStillMs = Infinity;
+  for (const lease of job.leases.values()) {
+    const stillMs = elapsedMs(lease.movedMs, nowMs);
+    const isStalled = stillMs >= options.leaseStallMs;
+    leastStillMs = Math.min(leastStillMs, stillMs);
+    map.add(isStalled ? 'stalled' : 'leased', lease.cursor, lease.end);
+    if (!isStalled) continue;
+    stalledCount += 1;
+    stalledBy.set(lease.nodeId, (stalledBy.get(lease.nodeId) ?? 0) + 1);
+    if (still.length < STILL_LEASES_MAX) still.push(lease);
+  }
+  for (const { start, end } of job.work.doneRuns()) map.add('done', start, end);
+  return {
+    ...jobFigures(job),
+    nodes: nodesByRank(job).map((node) => ({
+      ...nodeView(node, nowMs),
+      leaseCount: node.leases.size,
+      stalledCount: stalledBy.get(node.nodeId) ?? 0,
+    })),
+    leases: {
+      count: job.leases.size,
+      stalledCount,
+      leastStillMs: job.leases.size === 0 ? 0 : leastStillMs,
+      stalled: still.sort((a, b) => a.movedMs - b.movedMs).map((lease) => liveLease(lease, nowMs)),
+    },
+    map: map.fractions(),
+  };
+}
+
+function nodesByRank(job: JobState): readonly NodeState[] {
+  return [...job.nodes.values()].sort((a, b) => a.rank - b.rank);
+}
+
+function nodeView(node: NodeState, nowMs: MonoMs): NodeView {
+  return {
+    nodeId: node.nodeId,
+    assignedRank: node.rank,
+    heartbeatAgeMs: Math.max(0, elapsedMs(node.lastHeardMs, nowMs)),
+    caps: node.caps,
+    stats: node.stats,
+    draining: node.draining,
+  };
+}
+
+function liveLease(lease: LeaseState, nowMs: MonoMs): LiveLease {
+  return {
+    leaseId: lease.leaseId,
+    nodeId: lease.nodeId,
+    range: { start: lease.start, end: lease.end },
+    cursor: lease.cursor,
+    deliveredCursor: lease.deliveredCursor,
+    stillMs: Math.max(0, elapsedMs(lease.movedMs, nowMs)),
+    expiresInMs: Math.max(0, elapsedMs(nowMs, lease.deadlineMs)),
   };
 }

@@ -173,6 +173,23 @@ export class WorkLedger {
     if (end > start) yield { start, end };
   }
 
+  /** The same samples in any order and not always merged: O(blocks) bytes, without an object a block. */
+  doneRuns(): readonly SampleRange[] {
+    const runs: SampleRange[] = [];
+    const size = this.#spec.blockSize;
+    let first = -1;
+    for (let block = 0; block <= this.blockCount; block += 1) {
+      if (this.#blocks[block] === DONE) {
+        if (first === -1) first = block;
+      } else if (first !== -1) {
+        runs.push({ start: first * size, end: Math.min(block * size, this.#spec.sampleCount) });
+        first = -1;
+      }
+    }
+    for (const parts of this.#partial.values()) runs.push(...parts);
+    return runs;
+  }
+
   returnedRanges(): SampleRange[] {
     return [...this.#returned].map(([start, end]) => ({ start, end }));
   }
