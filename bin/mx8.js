@@ -72,7 +72,7 @@ function hideKnownWarnings() {
   const emitWarning = process.emitWarning;
   process.emitWarning = function (warning, ...rest) {
     const type = typeof rest[0] === 'string' ? rest[0] : rest[0]?.type;
-    const known = /^(SQLite|Type Stripping) is an experimental feature/.test(
+    const known = /^(SQLite|Type Stripping|stripTypeScriptTypes) is an experimental feature/.test(
       String(warning?.message ?? warning),
     );
     const code = typeof rest[1] === 'string' ? rest[1] : rest[0]?.code;

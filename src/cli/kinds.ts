@@ -140,6 +140,16 @@ export function bindAddress(): Kind<string> {
   };
 }
 
+/** An address like that, or null for `off`. */
+export function optionalBindAddress(): Kind<string | null> {
+  const { placeholder, parse } = bindAddress();
+  return {
+    takes: 'an address host:port such as 127.0.0.1:50080, or off',
+    placeholder,
+    parse: (raw) => (raw === 'off' ? null : parse(raw)),
+  };
+}
+
 /** Where a coordinator listens, as clients name it; several are separated by commas. */
 export function coordinatorUrl(): Kind<string> {
   return {

@@ -45,3 +45,12 @@ export const FAREWELL_MS = 500;
 
 /** What answers get to leave before the sessions of a coordinator that handed over end. */
 export const FAREWELL_ANSWER_MS = 20;
+
+/** Events kept for a page; it shows the last few dozen. */
+export const RECENT_EVENTS_MAX = 200;
+
+/** Parts of the sample space on the map of a page: as many as a phone can show as cells. */
+export const MAP_CELLS = 240;
+
+/** A lease whose cursors stand still for so long counts as stalled, unless said otherwise. */
+export const LEASE_STALL_MS_DEFAULT = 10_000;

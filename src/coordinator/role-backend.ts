@@ -9,6 +9,7 @@ import type { CoordinatorView, Push } from '../ports/coordinator-client.ts';
 import type { LeaderInfo } from '../ports/election.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { ManifestReader } from '../ports/manifest-store.ts';
+import type { RpcMeter } from '../ports/rpc-meter.ts';
 import type { CoordinatorBackend, ReadCommand } from '../wire/backend.ts';
 import type { Leadership } from './leadership.ts';
 import { PIECES_PER_CHUNK } from './limits.ts';
@@ -24,6 +25,9 @@ export interface RoleBackendOptions {
   readonly events: EventSink;
   readonly address: () => string;
   readonly version: string;
+  /** Where this process shows its page; null where it shows none. */
+  readonly webUrl: () => string | null;
+  readonly meter: RpcMeter;
 }
 
 export class RoleBackend implements CoordinatorBackend {
@@ -37,8 +41,12 @@ export class RoleBackend implements CoordinatorBackend {
     this.#options = options;
   }
 
+  get meter(): RpcMeter {
+    return this.#options.meter;
+  }
+
   async coordinator(): Promise<CoordinatorView> {
-    const { leadership, address, clock, version } = this.#options;
+    const { leadership, address, clock, version, webUrl } = this.#options;
     const candidates = await leadership.candidates();
     const { view } = leadership;
     const serverUnixMs = clock.unixMs();
@@ -49,6 +57,7 @@ export class RoleBackend implements CoordinatorBackend {
       candidates,
       serverUnixMs,
       version,
+      webUrl: webUrl(),
     };
   }
 

@@ -2,32 +2,38 @@
  * Starts a coordinator: recovers its state from the log, leads or stands by, serves gRPC. The writer
  * decides what is answered, the leadership who answers; what is here only connects them to the world.
  */
+import { addressText } from '../core/base/bind-address.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { type CoordinatorState, createRefusal } from '../core/job/coordinator.ts';
 import type { Fact, JobSpec } from '../core/job/protocol.ts';
 import type { JobId } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorClient } from '../ports/coordinator-client.ts';
+import type { CoordinatorInsight } from '../ports/coordinator-insight.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { LogStore } from '../ports/log-store.ts';
 import type { ManifestStore } from '../ports/manifest-store.ts';
 import type { Random } from '../ports/random.ts';
 import { expectReply } from '../wire/command-client.ts';
-import {
-  addressText,
-  type GrpcServer,
-  type ServerTls,
-  startGrpcServer,
-} from '../wire/grpc-server.ts';
+import { type GrpcServer, type ServerTls, startGrpcServer } from '../wire/grpc-server.ts';
 import { MESSAGE_BYTES_MAX_DEFAULT } from '../wire/limits.ts';
 import type { Election, LeaderInfo } from '../ports/election.ts';
 import { Candidacy } from './candidacy.ts';
 import { logFacts } from './fact-events.ts';
+import { Insight } from './insight.ts';
 import { type Leadership, SoleLeadership } from './leadership.ts';
-import { FAREWELL_ANSWER_MS, FAREWELL_MS, TICK_INTERVAL_MS_DEFAULT } from './limits.ts';
+import {
+  FAREWELL_ANSWER_MS,
+  FAREWELL_MS,
+  LEASE_STALL_MS_DEFAULT,
+  MAP_CELLS,
+  TICK_INTERVAL_MS_DEFAULT,
+} from './limits.ts';
 import { LocalClient } from './local-client.ts';
 import { ManifestShelf } from './manifest-shelf.ts';
+import { Meters } from './meters.ts';
 import { PushHub } from './push-hub.ts';
+import { RecentEvents } from './recent-events.ts';
 import { RoleBackend } from './role-backend.ts';
 import type { Writer } from './writer.ts';
 
@@ -54,6 +60,8 @@ export interface CoordinatorOptions {
   readonly version?: string;
   /** Where clients and other coordinators are told to find this one. Default: the bound address. */
   readonly advertise?: string;
+  /** A lease that stands still for so long is shown as stalled. Default 10 s. */
+  readonly leaseStallMs?: number;
   /**
    * The coordinator cannot go on (its log failed, or another leads) and serves no more. The process
    * should end with this error; started again it goes on from what was answered.
@@ -68,6 +76,10 @@ export interface CoordinatorServer {
   readonly role: 'leader' | 'standby';
   /** The same coordinator without the way over gRPC. */
   readonly client: CoordinatorClient;
+  /** What metrics and pages of this process are drawn from. */
+  readonly insight: CoordinatorInsight;
+  /** Tells whoever asks where this process shows its page; null where it shows none. */
+  setWebUrl(url: string | null): void;
   /**
    * Goes on with a job whose former nodes are all known to be dead, with this many nodes from now on:
    * nothing waits for the leases of the dead. False when there is no such job.
@@ -93,6 +105,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
 class RunningCoordinator implements CoordinatorServer {
   readonly host: string;
   readonly client: CoordinatorClient;
+  readonly insight: CoordinatorInsight;
+  readonly #meters: Meters;
+  readonly #recent: RecentEvents;
+  #webUrl: string | null = null;
   readonly #options: CoordinatorOptions;
   readonly #leadership: Leadership;
   readonly #shelf: ManifestShelf;
@@ -107,6 +123,8 @@ class RunningCoordinator implements CoordinatorServer {
     this.#options = options;
     this.host = bind.host;
     this.#shelf = new ManifestShelf(options.manifests);
+    this.#meters = new Meters(clock);
+    this.#recent = new RecentEvents(clock);
     this.#leadership = this.#newLeadership();
     this.#backend = new RoleBackend({
       leadership: this.#leadership,
@@ -116,8 +134,22 @@ class RunningCoordinator implements CoordinatorServer {
       events,
       address: () => this.#address,
       version: options.version ?? '',
+      webUrl: () => this.#webUrl,
+      meter: this.#meters,
     });
     this.client = new LocalClient(this.#backend, clock);
+    this.insight = new Insight({
+      leadership: this.#leadership,
+      clock,
+      meters: this.#meters,
+      recent: this.#recent,
+      digest: { leaseStallMs: options.leaseStallMs ?? LEASE_STALL_MS_DEFAULT, cells: MAP_CELLS },
+      coordinator: () => this.#backend.coordinator(),
+    });
+  }
+
+  setWebUrl(url: string | null): void {
+    this.#webUrl = url;
   }
 
   get port(): number {
@@ -220,18 +252,21 @@ class RunningCoordinator implements CoordinatorServer {
   }
 
   #newLeadership(): Leadership {
-    const { log, clock, random, events, election } = this.#options;
+    const { log, clock, random, election } = this.#options;
+    const events = this.#heard();
     const tickIntervalMs = this.#options.tickIntervalMs ?? TICK_INTERVAL_MS_DEFAULT;
     const who = Buffer.from(random.bytes(9)).toString('base64url');
     const address = (): string => this.#address;
     const prepare = (writer: Writer): Promise<void> => this.#createJobs(writer);
     const onFacts = (facts: readonly Fact[]): void => {
-      logFacts(facts, events);
+      logFacts(facts, this.#options.events);
       this.#hub.publish(facts);
+      this.#recent.addFacts(facts);
       this.#tell(facts);
     };
     const onFatal = (error: Mx8Error): void => this.#fail(error);
-    const common = { log, clock, random, events, tickIntervalMs, onFacts };
+    const meters = this.#meters;
+    const common = { log, clock, random, events, tickIntervalMs, onFacts, meters };
     if (election === undefined) {
       return new SoleLeadership({ ...common, onFatal }, who, address, prepare);
     }
@@ -247,6 +282,16 @@ class RunningCoordinator implements CoordinatorServer {
         if (error !== null) this.#fail(error);
       },
     });
+  }
+
+  /** The events of the leadership, which a page lists beside the facts. */
+  #heard(): EventSink {
+    return {
+      emit: (level, event, fields = {}) => {
+        this.#options.events.emit(level, event, fields);
+        if (level !== 'debug') this.#recent.add(level, event, fields);
+      },
+    };
   }
 
   #checkJobs(state: CoordinatorState): void {

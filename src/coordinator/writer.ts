@@ -31,6 +31,7 @@ import {
   SNAPSHOT_PAYLOAD_BYTES,
   STALL_MS,
 } from './limits.ts';
+import { type Meters, timed } from './meters.ts';
 import { Replica } from './replica.ts';
 
 export interface WriterOptions {
@@ -52,6 +53,8 @@ export interface WriterOptions {
   /** Commands that may wait; see `limits.ts` for the default. */
   readonly queueCommandsMax?: number;
   readonly snapshotPayloadBytes?: number;
+  /** Measures batches and appends. Default: nobody. */
+  readonly meters?: Meters;
 }
 
 export type FactListener = (facts: readonly Fact[]) => void;
@@ -254,6 +257,7 @@ export class Writer {
       answers.push(decision.answer);
     }
     this.#queue = this.#queue.slice(batch.length);
+    this.#options.meters?.batchCommands.observe(batch.length);
     if (records.length > 0) await this.#append(seq, records);
     // Append, then look, then answer: whoever leads by now may have decided otherwise what was only read.
     if (mayLead?.() === false) throw timeRanOutWriting();
@@ -265,7 +269,13 @@ export class Writer {
   async #append(seq: number, records: readonly JobRecord[]): Promise<void> {
     const payload = encodeRecords(records);
     const nonce = `${this.#nonce}/${seq}`;
-    const result = await this.#options.log.append(seq, this.#epoch, payload, nonce);
+    const { log, clock, meters } = this.#options;
+    const result = await timed(
+      clock,
+      (seconds) => meters?.appendSeconds.observe(seconds),
+      () => log.append(seq, this.#epoch, payload, nonce),
+    );
+    meters?.entryRecords.observe(records.length);
     if (result.type === 'fenced') throw fenced(result.epoch);
     this.#seq = seq;
     this.#entriesSinceSnapshot += 1;

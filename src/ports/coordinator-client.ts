@@ -57,6 +57,8 @@ export interface CoordinatorView {
   /** Names the process; fresh per start. */
   readonly who: string;
   readonly address: string;
+  /** Where it shows its page; null where it shows none. */
+  readonly webUrl: string | null;
   /** Null when nobody is known to lead. */
   readonly leader: LeaderInfo | null;
   /** How many times the lead was taken, restarts included. */

@@ -7,7 +7,7 @@ import { countedText, durationText } from '../view/format.ts';
 import type { JobView } from '../view/job-view.ts';
 import { NAMES_MAX } from './limits.ts';
 import type { Style } from './text.ts';
-import { wireName } from './wire-name.ts';
+import { wireName } from '../view/wire-name.ts';
 
 export interface Happening {
   /** As operators search for it in logs. */

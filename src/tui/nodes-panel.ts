@@ -9,7 +9,7 @@ import type { Line, Span } from './text.ts';
 import { clean, fit, line, span } from './text.ts';
 import type { TuiModel } from './tui-model.ts';
 import { placeAt } from './ui-state.ts';
-import { wireEntries } from './wire-name.ts';
+import { wireEntries } from '../view/wire-name.ts';
 
 const BAR_CELLS = 6;
 

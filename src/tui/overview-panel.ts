@@ -9,7 +9,7 @@ import { filled } from './table.ts';
 import type { Line } from './text.ts';
 import { fit, span } from './text.ts';
 import type { TuiModel } from './tui-model.ts';
-import { wireName } from './wire-name.ts';
+import { wireName } from '../view/wire-name.ts';
 
 const EVENTS_SHARE = 0.4;
 /** A part below this says nothing; it is left to the others. */

@@ -3,7 +3,7 @@ import type { LeaseLook, NodeLook } from '../view/looks.ts';
 import type { JobLook } from './job-events.ts';
 import type { Watched } from './job-watch.ts';
 import type { PollReport } from './report.ts';
-import { wireName } from './wire-name.ts';
+import { wireName } from '../view/wire-name.ts';
 
 export function reportJson(report: PollReport): string {
   const { watched, manifest, panels } = report;

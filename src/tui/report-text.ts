@@ -16,7 +16,7 @@ import { staleFirst } from './nodes-panel.ts';
 import type { ManifestRows, PanelName, PanelState, PollReport } from './report.ts';
 import { PANELS } from './report.ts';
 import { clean } from './text.ts';
-import { wireEntries } from './wire-name.ts';
+import { wireEntries } from '../view/wire-name.ts';
 
 const COUNTERS_PER_LINE = 4;
 const TUNING_PER_LINE = 4;

@@ -4,6 +4,7 @@
  */
 import type { JobDigest } from '../core/job/coordinator.ts';
 import type { MonoMs } from '../core/base/units.ts';
+import { elapsedMs } from '../core/base/units.ts';
 import { judgeHealth } from './health.ts';
 import type { Health } from './health.ts';
 import type { ViewLimits } from './looks.ts';
@@ -12,21 +13,27 @@ import type { Progress, ProgressHistory } from './progress.ts';
 
 export interface DigestHistory {
   readonly progress: ProgressHistory;
-  /** Samples a second at the last looks, oldest first; null where none could be told. */
-  readonly rates: readonly (number | null)[];
+  /** Oldest first. */
+  readonly rates: readonly RatePoint[];
+}
+
+export interface RatePoint {
+  readonly atMs: MonoMs;
+  readonly samplesPerSecond: number;
 }
 
 export interface DigestView extends Progress {
   readonly health: Health;
   readonly staleNodes: number;
   /** As in the history, this look included. */
-  readonly rateHistory: readonly (number | null)[];
+  readonly rateHistory: readonly RatePoint[];
 }
 
 export const NO_DIGESTS: DigestHistory = { progress: NO_PROGRESS, rates: [] };
 
-/** Looks that a chart of the rate goes back: two minutes at one a second. */
-export const RATE_LOOKS_MAX = 120;
+/** How far a chart of the rate goes back, and how close its points stand. */
+export const RATE_HISTORY_MS = 600_000;
+const RATE_POINT_SPACING_MS = 2000;
 
 export function lookAtDigest(
   digest: JobDigest,
@@ -47,8 +54,7 @@ export function lookAtDigest(
     stillMs: stillMs(moved, nowMs),
     limits,
   });
-  const rate = progress.rates?.samplesPerSecond ?? null;
-  const rateHistory = [...history.rates, rate].slice(-RATE_LOOKS_MAX);
+  const rateHistory = ratesWith(history.rates, progress, nowMs);
   return {
     view: {
       ...progress,
@@ -58,4 +64,16 @@ export function lookAtDigest(
     },
     history: { progress: moved, rates: rateHistory },
   };
+}
+
+function ratesWith(
+  before: readonly RatePoint[],
+  { rates }: Progress,
+  nowMs: MonoMs,
+): readonly RatePoint[] {
+  const last = before.at(-1);
+  const isClose = last !== undefined && elapsedMs(last.atMs, nowMs) < RATE_POINT_SPACING_MS;
+  if (rates === null || isClose) return before;
+  const kept = before.filter(({ atMs }) => elapsedMs(atMs, nowMs) <= RATE_HISTORY_MS);
+  return [...kept, { atMs: nowMs, samplesPerSecond: rates.samplesPerSecond }];
 }

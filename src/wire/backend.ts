@@ -4,10 +4,12 @@ import type { JobId, ManifestHash, NodeId } from '../core/base/units.ts';
 import type { Command, CommittedPiece, JobSpec, Reply } from '../core/job/protocol.ts';
 import type { CoordinatorView, Push } from '../ports/coordinator-client.ts';
 import type { ManifestReader } from '../ports/manifest-store.ts';
+import type { RpcMeter } from '../ports/rpc-meter.ts';
 
 export type ReadCommand = Extract<Command, { readonly type: 'get_snapshot' | 'get_checkpoint' }>;
 
 export interface CoordinatorBackend {
+  readonly meter: RpcMeter;
   /** Answered by a standby too. */
   coordinator(): Promise<CoordinatorView>;
   /**

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 
 import { status } from '@grpc/grpc-js';
+import { addressText, type BindAddress, isLoopback } from '../core/base/bind-address.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorBackend } from './backend.ts';
@@ -18,7 +19,7 @@ export type ServerTls = ListenerTls;
 export interface GrpcServerOptions {
   readonly backend: CoordinatorBackend;
   readonly clock: Clock;
-  readonly bind: { readonly host: string; readonly port: number };
+  readonly bind: BindAddress;
   readonly tls: ServerTls | null;
   /** Serve an address that other machines reach although nothing authenticates them. */
   readonly insecure: boolean;
@@ -92,15 +93,6 @@ function checkBind({ bind, tls, insecure }: GrpcServerOptions): void {
     `${addressText(bind)} can be reached from other machines, and without TLS nothing authenticates them; bind a loopback address, configure TLS, or pass --insecure`,
     { host: bind.host },
   );
-}
-
-export function isLoopback(host: string): boolean {
-  const name = host.replace(/^\[(.*)\]$/, '$1').toLowerCase();
-  return name === 'localhost' || name === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
-}
-
-export function addressText({ host, port }: GrpcServerOptions['bind']): string {
-  return host.includes(':') && !host.startsWith('[') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function bindError(address: string, cause: unknown): unknown {

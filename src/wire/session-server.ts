@@ -125,10 +125,18 @@ class Session implements SessionReceiver {
   #perform(requestId: number, command: Command): void {
     this.#unanswered += 1;
     if (!this.#hasRoom) this.#call.pause();
+    const ended = this.#backend.meter.started(`mx8.v1.Coordinator/Session/${command.type}`);
     this.#backend
       .submit(command)
-      .then((reply) => this.#send(replyMessage(requestId, reply)))
-      .catch((cause: unknown) => this.#refuse(requestId, this.#noted(cause)))
+      .then((reply) => {
+        ended(reply.type === 'refused' ? reply.code : 'ok');
+        this.#send(replyMessage(requestId, reply));
+      })
+      .catch((cause: unknown) => {
+        const error = this.#noted(cause);
+        ended(error.code);
+        this.#refuse(requestId, error);
+      })
       .finally(() => {
         this.#unanswered -= 1;
         this.#readOn();

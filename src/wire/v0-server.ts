@@ -7,6 +7,7 @@ import type { CoordinatorBackend } from './backend.ts';
 import { expectReply } from './command-client.ts';
 import { type GrpcService, grpcService, type UnaryMethod } from './grpc-service.ts';
 import { MANIFEST_CHUNK_BYTES, MESSAGE_OVERHEAD_BYTES } from './limits.ts';
+import { meteredStream, meteredUnary } from './metered.ts';
 import type { WireMessage } from './schema.ts';
 import {
   checkpointCommand,
@@ -54,8 +55,13 @@ export function v0Service(backend: CoordinatorBackend, messageBytesMax: number):
   const stream = {
     GetManifestStream: (message: WireMessage) => manifestChunks(backend, message),
   };
-  const methods = { unary, stream, duplex: {} };
-  return grpcService('mx8.v0.Coordinator', methods, (error) => backend.onInternalError(error));
+  const name = 'mx8.v0.Coordinator';
+  const methods = {
+    unary: meteredUnary(backend.meter, name, unary),
+    stream: meteredStream(backend.meter, name, stream),
+    duplex: {},
+  };
+  return grpcService(name, methods, (error) => backend.onInternalError(error));
 }
 
 async function requestLease(

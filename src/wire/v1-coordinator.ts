@@ -18,16 +18,19 @@ export function coordinatorMessage(view: CoordinatorView): WireMessage {
     candidates: candidates.map((one) => ({ ...one })),
     serverUnixTimeMs: Math.round(view.serverUnixMs),
     version: view.version,
+    webUrl: view.webUrl ?? '',
   };
 }
 
 export function coordinatorFrom(message: WireMessage): CoordinatorView {
   const leaderWho = text(message, 'leaderWho');
+  const webUrl = text(message, 'webUrl');
   const sinceUnixMs = uint64(message, 'leadsSinceUnixTimeMs');
   return {
     role: text(message, 'role') === 'leader' ? 'leader' : 'standby',
     who: text(message, 'who'),
     address: text(message, 'address'),
+    webUrl: webUrl === '' ? null : webUrl,
     leader: leaderWho === '' ? null : { who: leaderWho, address: text(message, 'leaderAddress') },
     epoch: uint64(message, 'epoch'),
     appliedSeq: uint64(message, 'appliedSeq'),

@@ -309,6 +309,7 @@ test('what a coordinator says of itself arrives as it was sent', () => {
     tailSeq: 12,
     leadsSinceUnixMs: null,
     serverUnixMs: 1_700_000_000_500,
+    webUrl: 'http://h2:50080/',
     version: '1.2.3',
     candidates: [{ who: 'a', address: '127.0.0.1:1', appliedSeq: 10 }],
   };

@@ -7,6 +7,7 @@ import { expectReply } from './command-client.ts';
 import { jobIdOf, requiredChild, uint64 } from './fields.ts';
 import { type GrpcService, grpcService, type UnaryMethod } from './grpc-service.ts';
 import { SAMPLES_PER_CHUNK, SLICE_SAMPLES_MAX } from './limits.ts';
+import { meteredStream, meteredUnary } from './metered.ts';
 import type { WireMessage } from './schema.ts';
 import type { Sessions } from './session-server.ts';
 import { coordinatorMessage } from './v1-coordinator.ts';
@@ -62,8 +63,13 @@ export function v1Service(backend: CoordinatorBackend, sessions: Sessions): Grpc
     GetManifestRange: (message: WireMessage) => manifestRange(backend, message),
     ListCommittedPieces: (message: WireMessage) => pieces(backend, message),
   };
-  const methods = { unary, stream, duplex: { Session: sessions.accept } };
-  return grpcService('mx8.v1.Coordinator', methods, (error) => backend.onInternalError(error));
+  const name = 'mx8.v1.Coordinator';
+  const methods = {
+    unary: meteredUnary(backend.meter, name, unary),
+    stream: meteredStream(backend.meter, name, stream),
+    duplex: { Session: sessions.accept },
+  };
+  return grpcService(name, methods, (error) => backend.onInternalError(error));
 }
 
 async function snapshotOf(backend: CoordinatorBackend, jobId: JobId): Promise<JobSnapshot> {

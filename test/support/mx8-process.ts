@@ -63,7 +63,13 @@ export class Workbench implements AsyncDisposable {
       ['--disable-warning=ExperimentalWarning', MAIN, ...args],
       {
         cwd: this.folder,
-        env: { ...process.env, MX8_MANIFEST_STORE_ROOT: this.path('manifests'), ...environment },
+        env: {
+          ...process.env,
+          MX8_MANIFEST_STORE_ROOT: this.path('manifests'),
+          // Tests beside each other would take the default port from each other.
+          MX8_HTTP_BIND_ADDR: 'off',
+          ...environment,
+        },
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     );

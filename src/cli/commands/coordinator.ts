@@ -1,15 +1,16 @@
 /** `mx8 coordinator`: hands out the work of jobs and keeps what was answered. */
-import { hostname } from 'node:os';
-
 import { startCoordinator } from '../../coordinator/index.ts';
 import type { CoordinatorServer } from '../../coordinator/index.ts';
-import { must } from '../../core/base/assert.ts';
+import type { BindAddress } from '../../core/base/bind-address.ts';
 import { countedText } from '../../view/format.ts';
+import type { HttpServer } from '../../web/index.ts';
+import { dialableHost, parseBind } from '../bind.ts';
 import type { CommandIo } from '../command-io.ts';
 import { defineCommand } from '../command.ts';
 import type { Command, CommandLine } from '../command.ts';
 import { openCoordinatorState } from '../coordinator-state.ts';
 import { EXIT_DONE } from '../exit-codes.ts';
+import { withDefault } from '../flag.ts';
 import * as cluster from '../flags/cluster.ts';
 import * as data from '../flags/data.ts';
 import * as leadership from '../flags/leadership.ts';
@@ -21,10 +22,12 @@ import { JOB_SPEC_FLAGS, openJob } from '../open-job.ts';
 import type { OpenedJob } from '../open-job.ts';
 import { serverTls } from '../tls.ts';
 import { packageVersion } from '../version.ts';
+import { serveCoordinatorWeb } from '../web/coordinator-web.ts';
 
 const FLAGS = {
   ...JOB_SPEC_FLAGS,
   bind: cluster.bindAddr,
+  httpBind: withDefault<string | null>(cluster.httpBind, cluster.HTTP_BIND_DEFAULT),
   insecure: cluster.insecure,
   tlsCert: tlsFlags.tlsCert,
   tlsKey: tlsFlags.tlsKey,
@@ -40,6 +43,8 @@ const FLAGS = {
   keepPaused: leadership.keepPaused,
   manifestStoreRoot: data.manifestStoreRoot,
   grpcMaxMessageBytes: cluster.grpcMaxMessageBytes,
+  staleHeartbeatMs: screen.staleHeartbeatMs,
+  leaseStallMs: screen.leaseStallMs,
   json: screen.json,
 } as const;
 
@@ -72,7 +77,7 @@ export const command: Command = defineCommand({
 });
 
 async function run(
-  { options, argument }: CommandLine<typeof FLAGS>,
+  { options, argument, given }: CommandLine<typeof FLAGS>,
   io: CommandIo,
 ): Promise<number> {
   const manifests = openManifestStore(options.manifestStoreRoot, io);
@@ -98,18 +103,29 @@ async function run(
     ...(tls === null ? {} : { tls }),
     jobs: job === null ? [] : [job.spec],
     grpcMaxMessageBytes: options.grpcMaxMessageBytes,
+    leaseStallMs: options.leaseStallMs,
     onFatal: fatal.reject,
   });
+  let web: HttpServer | null = null;
   try {
-    io.stdout(servingText(coordinator, job, options.json));
+    const isDefault = !given.has('httpBind');
+    const webOptions = { ...options, tls, isDefault, limits: options };
+    web = await serveCoordinatorWeb(coordinator, webOptions, io);
+    io.stdout(servingText(coordinator, web, job, options.json));
     await Promise.race([stopped, fatal.promise]);
   } finally {
     await coordinator.stop();
+    await web?.close();
   }
   return EXIT_DONE;
 }
 
-function servingText(server: CoordinatorServer, opened: OpenedJob | null, json: boolean): string {
+function servingText(
+  server: CoordinatorServer,
+  web: HttpServer | null,
+  opened: OpenedJob | null,
+  json: boolean,
+): string {
   const spec = opened?.spec ?? null;
   const { host, port, role } = server;
   if (json) {
@@ -122,9 +138,11 @@ function servingText(server: CoordinatorServer, opened: OpenedJob | null, json: 
             sample_count: spec.sampleCount,
             block_size: spec.blockSize,
           };
-    return `${JSON.stringify({ event: 'serving', host, port, role, job })}\n`;
+    const url = web?.url ?? null;
+    return `${JSON.stringify({ event: 'serving', host, port, role, url, job })}\n`;
   }
   const lines = [`serving on ${host}:${port}`];
+  if (web !== null) lines.push(`page and metrics: ${web.url}`);
   if (spec !== null) {
     const name = spec.adoptsFirstJobId ? 'named by the first node' : spec.jobId;
     lines.push(`manifest_hash: ${spec.manifestHash}`);
@@ -140,20 +158,13 @@ function servingText(server: CoordinatorServer, opened: OpenedJob | null, json: 
 /** Nobody can dial an address that stands for all of a machine's: its name is said instead. */
 function advertised(
   given: string | null,
-  bind: { readonly host: string; readonly port: number },
+  bind: BindAddress,
   usesTls: boolean,
 ): { readonly advertise?: string } {
   if (given !== null) return { advertise: given };
-  const isWildcard = bind.host === '0.0.0.0' || bind.host === '::';
-  if (!isWildcard || bind.port === 0) return {};
-  return { advertise: `${usesTls ? 'https://' : ''}${hostname()}:${bind.port}` };
-}
-
-/** The kind has checked the form. An empty host stands for all addresses of the machine. */
-function parseBind(text: string): { host: string; port: number } {
-  const match = must(/^(.*):(\d+)$/.exec(text), 'a checked address has a port');
-  const host = (match[1] ?? '').replace(/^\[(.*)\]$/, '$1');
-  return { host: host === '' ? '0.0.0.0' : host, port: Number(match[2]) };
+  const host = dialableHost(bind.host);
+  if (host === bind.host || bind.port === 0) return {};
+  return { advertise: `${usesTls ? 'https://' : ''}${host}:${bind.port}` };
 }
 
 /** Resolves at the signal: being stopped is how a server ends. */

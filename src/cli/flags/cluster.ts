@@ -1,7 +1,16 @@
 /** Who takes part: coordinator, nodes, ids, leases, time spans. */
 import { flag, optionalFlag } from '../flag.ts';
 import type { Flag } from '../flag.ts';
-import { bindAddress, bytes, coordinatorUrl, count, durationMs, id, onOff } from '../kinds.ts';
+import {
+  bindAddress,
+  bytes,
+  coordinatorUrl,
+  count,
+  durationMs,
+  id,
+  onOff,
+  optionalBindAddress,
+} from '../kinds.ts';
 
 /** The numbers travel as uint32. */
 const NODES_MAX = 100_000;
@@ -21,6 +30,20 @@ export const bindAddr: Flag<string> = flag(
     doc: 'The address on which the coordinator serves; port 0 takes any free one.',
   },
   '127.0.0.1:50051',
+);
+
+/** One port beside gRPC's, on which nothing of mx8 can be changed. */
+export const HTTP_BIND_DEFAULT = '127.0.0.1:50080';
+
+export const httpBind: Flag<string | null> = flag<string | null>(
+  optionalBindAddress(),
+  {
+    name: 'http-bind',
+    variable: 'MX8_HTTP_BIND_ADDR',
+    doc: 'The address of the page, /metrics, /healthz and /readyz; off serves none of them.',
+  },
+  null,
+  'off',
 );
 
 export const insecure: Flag<boolean> = flag(

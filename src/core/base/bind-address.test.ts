@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { addressText, isLoopback } from './grpc-server.ts';
+import { addressText, isLoopback } from './bind-address.ts';
 
 test('only addresses of this machine count as loopback', () => {
   for (const host of ['127.0.0.1', '127.9.8.7', 'localhost', 'LOCALHOST', '::1', '[::1]']) {
