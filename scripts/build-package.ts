@@ -34,6 +34,10 @@ function compile(): void {
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const project = join(root, 'tsconfig.build.json');
   execFileSync(process.execPath, [tsc, '-p', project, '--outDir', out], { stdio: 'inherit' });
+  // The page knows a browser's globals and not Node's, so it is a program of its own.
+  const page = ['-p', join(root, 'src/page'), '--noEmit', 'false', '--declaration', 'false'];
+  const pageOut = ['--rootDir', root, '--outDir', out];
+  execFileSync(process.execPath, [tsc, ...page, ...pageOut], { stdio: 'inherit' });
   // The compiler rewrites the extensions of imports in JavaScript; the rest is ours.
   for (const file of globSync('src/**/*.js', { cwd: out })) {
     rewrite(file, /(new URL\((['"`])\.[^'"`]*)\.ts(\2, import\.meta\.url\))/g, '$1.js$3');
@@ -53,7 +57,7 @@ function rewrite(file: string, pattern: RegExp, replacement: string): void {
 /** Everything below `src/` that is no code, such as the protobuf contracts, and what stands beside it. */
 function copyAssets(): void {
   const assets = globSync('src/**/*', { cwd: root, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.name.endsWith('.ts'))
+    .filter((entry) => entry.isFile() && !/\.ts$|^tsconfig\.json$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name));
   for (const from of [...assets, ...ALONGSIDE.map((name) => join(root, name))]) {
     const to = join(out, from.slice(root.length + 1));

@@ -6,6 +6,7 @@ source scripts/steps.sh
 
 step types tsc --noEmit
 step "types of examples" tsc --noEmit -p examples
+step "types of the page" tsc --noEmit -p src/page
 step lint oxlint --type-aware --deny-warnings
 step format prettier --check --log-level warn .
 step "unit tests and house rules" \

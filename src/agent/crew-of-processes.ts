@@ -11,6 +11,7 @@ import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import { asFailure } from './calls.ts';
 import { EXIT_TIMEOUT_MS, WORKER_RSS_INTERVAL_MS } from './limits.ts';
+import type { AgentMeters } from './meters.ts';
 import type { FromWorker, ToWorker, WorkerSettings, WorkerStats } from './worker-messages.ts';
 import { WorkerProcess } from './worker-process.ts';
 
@@ -24,6 +25,7 @@ export interface ProcessCrewOptions {
   readonly records: (start: number, end: number) => Promise<readonly SampleRecord[]>;
   /** Resolves when work may begin; the kind of the job's sink and its own input are known by then. */
   readonly mayBegin: (sinkKind: string, input: string | null) => Promise<void>;
+  readonly meters: AgentMeters;
 }
 
 /** The event without the time, which whoever passes it on adds. */
@@ -140,6 +142,7 @@ export class ProcessCrew {
       },
     });
     this.#members.set(slot, { incarnation, process, stats: null });
+    this.#options.meters.workersStarted += 1;
     events.emit('debug', 'worker_started', { slot, worker_pid: process.pid ?? null });
     process.send({ type: 'configure', settings: settings(slot) });
     this.#watchMemory();
@@ -183,6 +186,7 @@ export class ProcessCrew {
     const { tell, events } = this.#options;
     const member = this.#members.get(slot);
     if (member?.incarnation !== incarnation) return;
+    this.#options.meters.onWorker(message);
     switch (message.type) {
       case 'ready':
         this.#sinkKind = message.sinkKind;

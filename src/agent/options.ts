@@ -6,6 +6,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorClient } from '../ports/coordinator-client.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { Random } from '../ports/random.ts';
+import type { Tracer } from '../ports/tracer.ts';
 import {
   COMMIT_INTERVAL_MS_DEFAULT,
   DRAIN_TIMEOUT_MS_DEFAULT,
@@ -58,6 +59,8 @@ export interface AgentOptions {
   readonly nodeIdBusyMaxMs?: number | null;
   /** Token to resume a job without outputs from; empty or absent: none. */
   readonly resumeFrom?: Uint8Array;
+  /** Collects spans of calls and commits; default: nobody. */
+  readonly tracer?: Tracer | null;
   /** Takes the lines that workers print; default: this process's standard error. */
   readonly writeWorkerLine?: (line: string) => void;
 }
@@ -85,6 +88,7 @@ export function compileAgentOptions(options: AgentOptions): CompiledAgentOptions
     drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS_DEFAULT,
     nodeIdBusyMaxMs: options.nodeIdBusyMaxMs ?? null,
     resumeFrom: options.resumeFrom ?? new Uint8Array(0),
+    tracer: options.tracer ?? null,
     writeWorkerLine: options.writeWorkerLine ?? ((line) => void process.stderr.write(line)),
   };
   checkWhole('commit_interval_ms', compiled.commitIntervalMs, 0, 2 ** 31);

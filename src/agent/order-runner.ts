@@ -15,6 +15,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { MemoryGate } from '../ports/memory-gate.ts';
 import type { RecordSource } from './record-source.ts';
 import { segmentsOf, type Segment } from './segments.ts';
+import type { RunningStage, Stage, StageTimer } from './stage-timer.ts';
 import type { WorkerChannel } from './worker-channel.ts';
 import type { WorkerCaps, WorkerStats } from './worker-messages.ts';
 import type { OrderTask, WorkerTask } from './worker-task.ts';
@@ -27,6 +28,7 @@ export interface OrderRunnerOptions {
   readonly source: RecordSource;
   readonly clock: Clock;
   readonly gate: MemoryGate | null;
+  readonly timer: StageTimer;
 }
 
 interface Current {
@@ -93,12 +95,14 @@ export class OrderRunner {
   async #runSegment(current: Current, segment: Segment, work: OrderTask): Promise<void> {
     const pipeline = this.#open(current, segment, work);
     this.#pipeline = pipeline;
+    let reading = this.#begin('read', current);
     try {
       for await (const batch of pipeline) {
         using held = batch;
-        await this.#take(current, held, work);
+        await this.#take(current, held, work, reading.end());
         if (segment.stageEach || work.isDue) await this.#stage(current, work);
         if (current.flush.signal.aborted) return;
+        reading = this.#begin('read', current);
       }
       // Whatever the segment's last samples were, set aside or taken, they are done with.
       current.cursor = segment.end;
@@ -106,6 +110,7 @@ export class OrderRunner {
       // Reading was cut short on purpose; what was taken before is staged by the caller.
       if (!current.flush.signal.aborted || current.drop.signal.aborted) throw error;
     } finally {
+      reading.end();
       await pipeline.close();
       this.#pipeline = null;
     }
@@ -131,7 +136,12 @@ export class OrderRunner {
     });
   }
 
-  async #take(current: Current, batch: SampleBatch, work: OrderTask): Promise<void> {
+  async #take(
+    current: Current,
+    batch: SampleBatch,
+    work: OrderTask,
+    readUs: number,
+  ): Promise<void> {
     const first = batch.sampleIds[0];
     const last = batch.sampleIds.at(-1);
     if (first === undefined || last === undefined) return;
@@ -141,16 +151,39 @@ export class OrderRunner {
     const bytes = batch.payload.length;
     // Surely, so that the agent knows what was in hand should process() take the whole process along.
     await channel.sendSurely({ type: 'batch_begun', workId, start: first, end: last + 1 });
-    await work.take(batch);
+    const { us: processUs } = await this.#timed('process', current, () => work.take(batch));
     if (current.drop.signal.aborted) return;
-    current.cursor = last + 1;
-    channel.send({ type: 'batch_done', workId, cursor: last + 1, samples, bytes });
+    const cursor = last + 1;
+    current.cursor = cursor;
+    channel.send({ type: 'batch_done', workId, cursor, samples, bytes, readUs, processUs });
   }
 
   async #stage(current: Current, work: OrderTask): Promise<void> {
-    const piece = await work.stage(current.cursor);
-    const { workId } = current.order;
-    if (piece !== null) this.#options.channel.send({ type: 'piece_staged', workId, piece });
+    const { cursor, order } = current;
+    const staged = await this.#timed('stage', current, () => work.stage(cursor));
+    if (staged.value === null) return;
+    const { workId } = order;
+    const { value: piece, us: stageUs } = staged;
+    this.#options.channel.send({ type: 'piece_staged', workId, piece, stageUs });
+  }
+
+  #begin(stage: Stage, { order }: Current): RunningStage {
+    return this.#options.timer.begin(stage, order.leaseId);
+  }
+
+  /** What `body` gave, and the microseconds it took. */
+  async #timed<T>(
+    stage: Stage,
+    current: Current,
+    body: () => Promise<T>,
+  ): Promise<{ readonly value: T; readonly us: number }> {
+    const running = this.#begin(stage, current);
+    try {
+      return { value: await body(), us: running.end() };
+    } catch (error) {
+      running.end(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
   }
 
   /** Clearing up may fail where writing has failed; the first error has been told. */

@@ -19,26 +19,23 @@ import {
 } from '../core/node/node-machine.ts';
 import { checkOutputOutside, claimOutput, finalizeOutput } from '../job/index.ts';
 import type { TimerHandle } from '../ports/clock.ts';
+import type { AgentFigures } from '../ports/agent-figures.ts';
 import type { NodeIdentity, Push } from '../ports/coordinator-client.ts';
 import { asFailure, makeCall } from './calls.ts';
 import { ProcessCrew, type WithoutTime } from './crew-of-processes.ts';
-import {
-  LEAVE_TIMEOUT_MS,
-  HEAP_MIB_MIN,
-  HEAP_PART_OF_RSS_CAP,
-  READ_RETRY_BASE_MS,
-  READ_RETRY_MAX_MS,
-  SINK_SLEEP_MS_DEFAULT,
-} from './limits.ts';
+import { LEAVE_TIMEOUT_MS, READ_RETRY_BASE_MS, READ_RETRY_MAX_MS } from './limits.ts';
+import { AgentMeters } from './meters.ts';
 import { compileAgentOptions, type AgentOptions, type CompiledAgentOptions } from './options.ts';
 import { Publisher } from './publisher.ts';
-import type { WorkerSettings } from './worker-messages.ts';
+import { type Effective, heapMiB, workerSettings } from './worker-plan.ts';
 
 export type AgentOutcome = NodeOutcome;
 
 export interface AgentHandle {
   /** Resolves, never rejects, when the agent's part is over and no process of it is left. */
   readonly done: Promise<AgentOutcome>;
+  /** What its metrics are made of. */
+  figures(): AgentFigures;
   /** Process ids of the workers that run now; for tests and screens. */
   readonly workerPids: readonly number[];
   /**
@@ -63,6 +60,7 @@ class Agent implements AgentHandle {
   readonly #state: NodeState;
   readonly #crew: ProcessCrew;
   readonly #publisher: Publisher | null;
+  readonly #meters: AgentMeters = new AgentMeters();
   readonly #over: AbortController = new AbortController();
   readonly done: Promise<AgentOutcome>;
   #resolve: (outcome: AgentOutcome) => void = () => undefined;
@@ -94,6 +92,7 @@ class Agent implements AgentHandle {
       tell: (event) => this.#tell(event),
       records: (start, end) => this.#records(start, end),
       mayBegin: (sinkKind, input) => this.#claimOutput(sinkKind, input),
+      meters: this.#meters,
     });
     this.done = new Promise((resolve) => {
       this.#resolve = resolve;
@@ -102,6 +101,15 @@ class Agent implements AgentHandle {
 
   get workerPids(): readonly number[] {
     return this.#crew.pids;
+  }
+
+  figures(): AgentFigures {
+    const { maxProcessRssBytes, workers } = this.#options;
+    const { jobId, nodeId } = this.#node;
+    const { maxInflightBytes } = this.#effective;
+    const caps = { ...this.#options.caps, maxInflightBytes };
+    const [stats, meters] = [this.#stats(), this.#meters];
+    return { jobId, nodeId, stats, caps, maxProcessRssBytes, workers, meters };
   }
 
   start(): void {
@@ -164,6 +172,7 @@ class Agent implements AgentHandle {
         this.#spec = effect.answer.spec;
         return;
       case 'piece_committed':
+        if (!effect.repeated) this.#meters.onCommitted(effect.piece);
         this.#publisher?.add(effect.piece);
         return;
       case 'finalize_granted':
@@ -181,10 +190,37 @@ class Agent implements AgentHandle {
   }
 
   #call(callId: number, call: HolderCall): void {
+    const ended = this.#measured(call);
     makeCall(this.#options, this.#node, call, () => this.#stats()).then(
-      (answer) => this.#tell({ type: 'answered', callId, answer }),
-      (error: unknown) => this.#tell({ type: 'call_failed', callId, ...asFailure(error) }),
+      (answer) => {
+        ended();
+        this.#tell({ type: 'answered', callId, answer });
+      },
+      (error: unknown) => {
+        const failure = asFailure(error);
+        ended(failure.message);
+        this.#tell({ type: 'call_failed', callId, ...failure });
+      },
     );
+  }
+
+  /** Times a call; a commit is also a part of the life of its lease. */
+  #measured(call: HolderCall): (failure?: string) => void {
+    const { clock, tracer } = this.#options;
+    const { jobId, nodeId } = this.#node;
+    const startMs = clock.nowMs();
+    const span =
+      call.type === 'commit'
+        ? tracer?.start(
+            'mx8.commit',
+            { jobId, leaseId: call.piece.leaseId },
+            { 'mx8.node_id': nodeId, 'mx8.rows': call.piece.rows },
+          )
+        : undefined;
+    return (failure) => {
+      span?.end(failure);
+      this.#meters.onCall(call.type, elapsedMs(startMs, clock.nowMs()));
+    };
   }
 
   #stats(): NodeStats {
@@ -230,6 +266,7 @@ class Agent implements AgentHandle {
   }
 
   #onPush(push: Push): void {
+    this.#meters.onPush(push);
     switch (push.type) {
       case 'tuned':
         this.#tune(push.tuning);
@@ -352,44 +389,6 @@ function machineOptions(options: CompiledAgentOptions): Parameters<typeof newNod
       jobFile: work.type === 'job' ? work.jobFile : null,
     },
   };
-}
-
-type Effective = Readonly<Record<keyof Tuning, number>>;
-
-function workerSettings(
-  options: CompiledAgentOptions,
-  slot: number,
-  instanceId: string,
-  { maxInflightBytes, prefetchBatches, maxQueueBatches }: Effective,
-): WorkerSettings {
-  const { nodeId, workers, maxProcessRssBytes } = options;
-  return {
-    nodeId,
-    slot,
-    nonce: instanceId,
-    work: workOf(options),
-    caps: {
-      maxInflightBytes: Math.max(1, Math.floor(maxInflightBytes / workers)),
-      prefetchBatches,
-      maxQueueBatches,
-    },
-    maxProcessRssBytes,
-  };
-}
-
-function workOf({ work, onError, commitIntervalMs }: CompiledAgentOptions): WorkerSettings['work'] {
-  if (work.type === 'job') {
-    const { jobFile, out } = work;
-    return { type: 'job', jobFile, out, onError, commitIntervalMs };
-  }
-  const { batchSize, sinkSleepMs = SINK_SLEEP_MS_DEFAULT, deliverLog = null } = work;
-  return { type: 'deliver', delivery: { batchSize, sinkSleepMs, logPath: deliverLog } };
-}
-
-function heapMiB({ maxProcessRssBytes, caps, workers }: CompiledAgentOptions): number | null {
-  if (maxProcessRssBytes === null) return null;
-  const besideSlabs = maxProcessRssBytes - caps.maxInflightBytes / workers;
-  return Math.max(HEAP_MIB_MIN, Math.floor((besideSlabs * HEAP_PART_OF_RSS_CAP) / 2 ** 20));
 }
 
 function hex(bytes: Uint8Array): string {

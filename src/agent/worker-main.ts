@@ -6,6 +6,7 @@
 import { Mx8Error } from '../core/base/errors.ts';
 import { nodeClock } from '../platform/clock.ts';
 import { RssGuard } from '../platform/rss.ts';
+import { otelTracer } from '../platform/tracing.ts';
 import type { Clock } from '../ports/clock.ts';
 import { deliverTask } from './deliver-task.ts';
 import { loadJobTask } from './job-task.ts';
@@ -14,6 +15,7 @@ import { STATS_INTERVAL_MS } from './limits.ts';
 import { OrderRunner } from './order-runner.ts';
 import { watchForOrphanhood } from './orphan-watch.ts';
 import { RecordSource } from './record-source.ts';
+import { StageTimer } from './stage-timer.ts';
 import { WorkerChannel } from './worker-channel.ts';
 import type { ToWorker, WorkerCaps, WorkerSettings } from './worker-messages.ts';
 import type { WorkerTask } from './worker-task.ts';
@@ -73,6 +75,7 @@ class WorkerMain {
       source: this.#source,
       clock: this.#clock,
       gate: this.#guard,
+      timer: new StageTimer({ ...settings, clock: this.#clock, tracer: otelTracer() }),
     });
     this.#tellStats();
     channel.send({ type: 'ready', sinkKind: task.sinkKind, input: task.input });

@@ -25,8 +25,8 @@ const GOOD: readonly Readonly<Record<string, unknown>>[] = [
   { type: 'ready', sinkKind: null, input: null },
   { type: 'failed', workId: 1, code: 'process_failed', message: 'no' },
   { type: 'batch_begun', workId: 1, start: 0, end: 4 },
-  { type: 'batch_done', workId: 1, cursor: 4, samples: 4, bytes: 10 },
-  { type: 'piece_staged', workId: 1, piece: PIECE },
+  { type: 'batch_done', workId: 1, cursor: 4, samples: 4, bytes: 10, readUs: 5, processUs: 7 },
+  { type: 'piece_staged', workId: 1, piece: PIECE, stageUs: 3 },
   { type: 'work_done', workId: 1 },
   { type: 'need_records', requestId: 1, start: 0, end: 4 },
   { type: 'stats', stats: STATS },
@@ -45,7 +45,12 @@ test('a message with a field missing or of another kind is refused', () => {
       assert.equal(decodeFromWorker({ ...message, [key]: Symbol.iterator }), null);
     }
   }
-  const bad = { type: 'piece_staged', workId: 1, piece: { ...PIECE, leaseId: '../etc' } };
+  const bad = {
+    type: 'piece_staged',
+    workId: 1,
+    stageUs: 3,
+    piece: { ...PIECE, leaseId: '../etc' },
+  };
   assert.equal(decodeFromWorker(bad), null);
 });
 

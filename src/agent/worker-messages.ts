@@ -19,6 +19,7 @@ export interface DeliverySettings {
 }
 
 export interface WorkerSettings {
+  readonly jobId: string;
   readonly nodeId: string;
   readonly slot: number;
   /** Unique among the processes of this node, for names of staged files. */
@@ -95,8 +96,17 @@ export type FromWorker =
       readonly cursor: number;
       readonly samples: number;
       readonly bytes: number;
+      /** How long the batch was waited for, and how long it was worked on; microseconds. */
+      readonly readUs: number;
+      readonly processUs: number;
     }
-  | { readonly type: 'piece_staged'; readonly workId: number; readonly piece: StagedPiece }
+  | {
+      readonly type: 'piece_staged';
+      readonly workId: number;
+      readonly piece: StagedPiece;
+      /** How long making it durable took; microseconds. */
+      readonly stageUs: number;
+    }
   | { readonly type: 'work_done'; readonly workId: number }
   | {
       readonly type: 'need_records';
@@ -128,9 +138,11 @@ export function decodeFromWorker(value: unknown): FromWorker | null {
     case 'batch_begun':
       return counts(value, 'workId', 'start', 'end') ? as(value) : null;
     case 'batch_done':
-      return counts(value, 'workId', 'cursor', 'samples', 'bytes') ? as(value) : null;
+      return counts(value, 'workId', 'cursor', 'samples', 'bytes', 'readUs', 'processUs')
+        ? as(value)
+        : null;
     case 'piece_staged':
-      return counts(value, 'workId') && isPiece(value['piece']) ? as(value) : null;
+      return counts(value, 'workId', 'stageUs') && isPiece(value['piece']) ? as(value) : null;
     case 'work_done':
       return counts(value, 'workId') ? as(value) : null;
     case 'need_records':

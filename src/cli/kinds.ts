@@ -142,11 +142,11 @@ export function bindAddress(): Kind<string> {
 
 /** An address like that, or null for `off`. */
 export function optionalBindAddress(): Kind<string | null> {
-  const { placeholder, parse } = bindAddress();
+  const address = bindAddress();
   return {
     takes: 'an address host:port such as 127.0.0.1:50080, or off',
-    placeholder,
-    parse: (raw) => (raw === 'off' ? null : parse(raw)),
+    placeholder: address.placeholder,
+    parse: (raw) => (raw === 'off' ? null : address.parse(raw)),
   };
 }
 

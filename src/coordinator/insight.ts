@@ -1,6 +1,10 @@
 /** What a running coordinator tells screens and metrics of its own process. */
-import { type CoordinatorState, jobDigest, type JobDigest } from '../core/job/coordinator.ts';
-import type { DigestOptions } from '../core/job/coordinator.ts';
+import {
+  type CoordinatorState,
+  type DigestOptions,
+  jobDigest,
+  type JobDigest,
+} from '../core/job/coordinator.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorView } from '../ports/coordinator-client.ts';
 import type { CoordinatorInsight, CoordinatorLook } from '../ports/coordinator-insight.ts';

@@ -25,10 +25,13 @@ export interface RoleBackendOptions {
   readonly events: EventSink;
   readonly address: () => string;
   readonly version: string;
-  /** Where this process shows its page; null where it shows none. */
-  readonly webUrl: () => string | null;
-  readonly meter: RpcMeter;
+  /** Where this process shows its page; null or absent where it shows none. */
+  readonly webUrl?: () => string | null;
+  /** Measures calls. Default: nobody. */
+  readonly meter?: RpcMeter;
 }
+
+const UNMEASURED: RpcMeter = { started: () => () => undefined };
 
 export class RoleBackend implements CoordinatorBackend {
   readonly #options: RoleBackendOptions;
@@ -42,7 +45,7 @@ export class RoleBackend implements CoordinatorBackend {
   }
 
   get meter(): RpcMeter {
-    return this.#options.meter;
+    return this.#options.meter ?? UNMEASURED;
   }
 
   async coordinator(): Promise<CoordinatorView> {
@@ -57,7 +60,7 @@ export class RoleBackend implements CoordinatorBackend {
       candidates,
       serverUnixMs,
       version,
-      webUrl: webUrl(),
+      webUrl: webUrl?.() ?? null,
     };
   }
 

@@ -14,6 +14,7 @@ import type { EventSink } from '../ports/event-sink.ts';
 import type { LogStore } from '../ports/log-store.ts';
 import type { ManifestStore } from '../ports/manifest-store.ts';
 import type { Random } from '../ports/random.ts';
+import type { Tracer } from '../ports/tracer.ts';
 import { expectReply } from '../wire/command-client.ts';
 import { type GrpcServer, type ServerTls, startGrpcServer } from '../wire/grpc-server.ts';
 import { MESSAGE_BYTES_MAX_DEFAULT } from '../wire/limits.ts';
@@ -22,6 +23,7 @@ import { Candidacy } from './candidacy.ts';
 import { logFacts } from './fact-events.ts';
 import { Insight } from './insight.ts';
 import { type Leadership, SoleLeadership } from './leadership.ts';
+import { LeaseSpans } from './lease-spans.ts';
 import {
   FAREWELL_ANSWER_MS,
   FAREWELL_MS,
@@ -60,6 +62,8 @@ export interface CoordinatorOptions {
   readonly version?: string;
   /** Where clients and other coordinators are told to find this one. Default: the bound address. */
   readonly advertise?: string;
+  /** Collects a span for each lease. Default: nobody. */
+  readonly tracer?: Tracer;
   /** A lease that stands still for so long is shown as stalled. Default 10 s. */
   readonly leaseStallMs?: number;
   /**
@@ -108,6 +112,7 @@ class RunningCoordinator implements CoordinatorServer {
   readonly insight: CoordinatorInsight;
   readonly #meters: Meters;
   readonly #recent: RecentEvents;
+  readonly #spans: LeaseSpans | null;
   #webUrl: string | null = null;
   readonly #options: CoordinatorOptions;
   readonly #leadership: Leadership;
@@ -125,6 +130,7 @@ class RunningCoordinator implements CoordinatorServer {
     this.#shelf = new ManifestShelf(options.manifests);
     this.#meters = new Meters(clock);
     this.#recent = new RecentEvents(clock);
+    this.#spans = options.tracer === undefined ? null : new LeaseSpans(options.tracer);
     this.#leadership = this.#newLeadership();
     this.#backend = new RoleBackend({
       leadership: this.#leadership,
@@ -213,6 +219,7 @@ class RunningCoordinator implements CoordinatorServer {
     if (election === undefined) await this.#grpc?.stop();
     else this.#backend.beginHandOver();
     await this.#leadership.stop();
+    this.#spans?.end();
     if (election !== undefined) {
       await this.#sayWhoLeads(election);
       await this.#grpc?.stop();
@@ -262,6 +269,7 @@ class RunningCoordinator implements CoordinatorServer {
       logFacts(facts, this.#options.events);
       this.#hub.publish(facts);
       this.#recent.addFacts(facts);
+      this.#spans?.add(facts);
       this.#tell(facts);
     };
     const onFatal = (error: Mx8Error): void => this.#fail(error);
@@ -277,7 +285,10 @@ class RunningCoordinator implements CoordinatorServer {
       address,
       prepare,
       check: (state) => this.#checkJobs(state),
-      onLeft: () => this.#grpc?.endSessions(),
+      onLeft: () => {
+        this.#spans?.end();
+        this.#grpc?.endSessions();
+      },
       onEnded: (error) => {
         if (error !== null) this.#fail(error);
       },

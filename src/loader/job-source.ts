@@ -69,6 +69,10 @@ export class JobSource implements RecordSource {
     });
   }
 
+  get disconnects(): number {
+    return this.#session.disconnects;
+  }
+
   async open(signal: AbortSignal): Promise<DataInfo> {
     signal.throwIfAborted();
     const onAbort = (): void => this.#registered.reject(signal.reason);

@@ -26,6 +26,8 @@ export interface LoaderStats extends PipelineStats {
   readonly rssCapSource: RssCapSource;
   /** True while reading ahead is held back because memory is short. */
   readonly throttled: boolean;
+  /** How often the way to the coordinator broke; 0 without one. */
+  readonly disconnects: number;
 }
 
 export interface Loader extends AsyncIterable<Batch>, AsyncDisposable, Disposable {
@@ -94,6 +96,7 @@ export class RunningLoader implements Loader {
       rssCapBytes: rssCap.capBytes,
       rssCapSource: rssCap.source,
       throttled: this.#guard.isThrottled,
+      disconnects: this.#parts.source.disconnects,
     };
   }
 

@@ -26,6 +26,7 @@ export interface LocalSourceOptions {
 
 export class LocalSource implements RecordSource {
   readonly cutsAtChunks: boolean = false;
+  readonly disconnects: number = 0;
   readonly #options: LocalSourceOptions;
   #reader: ManifestReader | null = null;
   #signal: AbortSignal | undefined;

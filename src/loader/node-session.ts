@@ -46,11 +46,16 @@ export class NodeSession {
   readonly #held: Set<LeaseId> = new Set();
   #timer: TimerHandle | null = null;
   #ended: boolean = false;
+  #disconnects: number = 0;
 
   constructor(options: NodeSessionOptions) {
     this.#options = options;
     this.#state = newHolder(options.holder, options.clock.nowMs());
     options.client.onPush((push) => this.#onPush(push));
+  }
+
+  get disconnects(): number {
+    return this.#disconnects;
   }
 
   start(): void {
@@ -179,6 +184,7 @@ export class NodeSession {
         return;
       case 'connected':
       case 'disconnected':
+        if (push.type === 'disconnected') this.#disconnects += 1;
         this.tell({ type: push.type });
         return;
       default:

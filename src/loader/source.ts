@@ -30,5 +30,7 @@ export interface RecordSource {
   finished(piece: StreamPiece): void;
   /** A token to go on after the first `streamEnd` records. */
   checkpoint(streamEnd: number): string;
+  /** How often the way to a coordinator broke. */
+  readonly disconnects: number;
   close(): Promise<void>;
 }

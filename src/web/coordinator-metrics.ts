@@ -7,7 +7,7 @@ import type { CoordinatorView } from '../ports/coordinator-client.ts';
 import type { CoordinatorMeters } from '../ports/coordinator-insight.ts';
 import { wireName } from '../view/wire-name.ts';
 import type { Seen, SeenJob } from './look-cache.ts';
-import { type LabelText, labels, MetricsText, type Sample } from './metrics-text.ts';
+import { type LabelText, labels, type MetricsText, type Sample } from './metrics-text.ts';
 
 const PHASES = ['running', 'draining', 'failed', 'finalizing', 'completed'] as const;
 const HEALTHS = ['healthy', 'degraded', 'stalled'] as const;

@@ -76,10 +76,11 @@ export class EventStream {
   #arm(): void {
     if (this.#timer !== null || this.#viewers.size === 0 || this.#isEnded) return;
     this.#timer = this.#options.clock.setTimer(UPDATE_INTERVAL_MS, () => {
-      this.#sendAll().finally(() => {
+      const again = (): void => {
         this.#timer = null;
         this.#arm();
-      });
+      };
+      this.#sendAll().then(again, again);
     });
   }
 

@@ -3,15 +3,19 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 
 import { startAgent } from '../../agent/index.ts';
-import type { AgentOptions, AgentOutcome } from '../../agent/index.ts';
+import type { AgentHandle, AgentOptions, AgentOutcome } from '../../agent/index.ts';
 import { Mx8Error, isErrorCode } from '../../core/base/errors.ts';
 import { jobId, nodeId } from '../../core/base/units.ts';
 import type { NodeId } from '../../core/base/units.ts';
 import { rssCapFields } from '../../core/memory/rss-cap.ts';
 import { checkJobFile, loadJobModule } from '../../job/index.ts';
 import { readMemoryLimits } from '../../platform/cgroup.ts';
+import { otelTracer } from '../../platform/tracing.ts';
+import type { AgentFigures } from '../../ports/agent-figures.ts';
+import { type HttpServer, startAgentWeb } from '../../web/index.ts';
 import { planAgentMemory } from '../agent/agent-memory.ts';
 import { findJob } from '../agent/find-job.ts';
+import { parseBind } from '../bind.ts';
 import { CLIENT_FLAGS, openClient } from '../client.ts';
 import type { CommandIo } from '../command-io.ts';
 import { defineCommand } from '../command.ts';
@@ -42,6 +46,8 @@ const FLAGS = {
   stallBudgetMs: cluster.stallBudgetMs,
   sinkSleepMs: withDefault(demo.sinkSleepMs, 0),
   deliverLog: demo.deliverLog,
+  httpBind: cluster.httpBind,
+  insecure: cluster.insecure,
 } as const;
 
 type Options = OptionsOf<typeof FLAGS>;
@@ -77,13 +83,16 @@ async function run(
   const { clock, random, events, signal } = io;
   const work = await workOf(argument, options, io);
   const client = openClient(options, io);
+  let agent: AgentHandle | null = null;
+  const web = await serveAgentWeb(options, () => agent?.figures() ?? null, io);
   try {
-    const agent = await startAgent({
+    agent = await startAgent({
       client,
       clock,
       random,
       events,
       work,
+      tracer: otelTracer(),
       jobId: options.jobId === null ? await findJob(client, io) : jobId(options.jobId),
       nodeId: options.nodeId === null ? defaultNodeId() : nodeId(options.nodeId),
       prefetchBatches: options.prefetchBatches,
@@ -93,13 +102,31 @@ async function run(
       progressIntervalMs: options.progressIntervalMs,
       ...resourcesOf(options, io),
     });
-    const drain = (): void => void agent.drain('it was asked to stop');
+    const started = agent;
+    const drain = (): void => void started.drain('it was asked to stop');
     if (signal.aborted) drain();
     signal.addEventListener('abort', drain, { once: true });
     return exitCodeOf(await agent.done);
   } finally {
+    await web?.close();
     await client.close();
   }
+}
+
+async function serveAgentWeb(
+  { httpBind, insecure }: Options,
+  figures: () => AgentFigures | null,
+  { clock, events }: CommandIo,
+): Promise<HttpServer | null> {
+  if (httpBind === null) return null;
+  const onError = (error: unknown): void => {
+    const message = error instanceof Error ? error.message : String(error);
+    events.emit('error', 'http_request_failed', { message });
+  };
+  const bind = parseBind(httpBind);
+  const server = await startAgentWeb({ clock, bind, insecure, figures, onError });
+  events.emit('info', 'http_serving', { url: server.url });
+  return server;
 }
 
 /** What the outputs are made of and where they go; every worker loads the module itself. */

@@ -2,6 +2,7 @@
 import { startCoordinator } from '../../coordinator/index.ts';
 import type { CoordinatorServer } from '../../coordinator/index.ts';
 import type { BindAddress } from '../../core/base/bind-address.ts';
+import { otelTracer } from '../../platform/tracing.ts';
 import { countedText } from '../../view/format.ts';
 import type { HttpServer } from '../../web/index.ts';
 import { dialableHost, parseBind } from '../bind.ts';
@@ -104,6 +105,7 @@ async function run(
     jobs: job === null ? [] : [job.spec],
     grpcMaxMessageBytes: options.grpcMaxMessageBytes,
     leaseStallMs: options.leaseStallMs,
+    tracer: otelTracer(),
     onFatal: fatal.reject,
   });
   let web: HttpServer | null = null;

@@ -17,7 +17,7 @@ export const BANNED_NAMES: readonly Ban[] = [
   { name: 'Date', instead: 'the Clock port', rooms: WORLD },
   { name: 'performance', instead: 'the Clock port', rooms: WORLD },
   { name: 'process.hrtime', instead: 'the Clock port', rooms: WORLD },
-  { name: 'setTimeout', instead: 'clock.setTimer or clock.sleep', rooms: WORLD },
+  { name: 'setTimeout', instead: 'clock.setTimer or clock.sleep', rooms: [...WORLD, 'page'] },
   { name: 'setInterval', instead: 'clock.setTimer', rooms: WORLD },
   { name: 'AbortSignal.timeout', instead: 'an AbortController and clock.setTimer', rooms: WORLD },
   { name: 'Math.random', instead: 'the Random port', rooms: WORLD },
@@ -46,6 +46,7 @@ export const BANNED_IMPORTS: readonly ImportBan[] = [
   { module: 'node:crypto', name: 'randomInt', instead: 'the Random port', rooms: WORLD },
   { module: 'protobufjs', name: null, instead: 'src/wire', rooms: ['wire', 'log'] },
   { module: 'long', name: null, instead: 'src/wire', rooms: ['wire', 'log'] },
+  { module: '@opentelemetry/api', name: null, instead: 'the Tracer port', rooms: ['platform'] },
   { module: 'pino', name: null, instead: 'the EventSink port', rooms: ['platform'] },
   { module: 'node:sqlite', name: null, instead: 'the LogStore port', rooms: ['log'] },
 ];
