@@ -4,11 +4,12 @@ import { addressText, isLoopback } from '../../core/base/bind-address.ts';
 import { Mx8Error } from '../../core/base/errors.ts';
 import type { ViewLimits } from '../../view/looks.ts';
 import { type HttpServer, type HttpTls, startCoordinatorWeb } from '../../web/index.ts';
-import { GrpcCoordinatorClient } from '../../wire/grpc-coordinator-client.ts';
 import { dialableHost, parseBind } from '../bind.ts';
+import { type ClientOptions, openClient } from '../client.ts';
 import type { CommandIo } from '../command-io.ts';
 
-export interface WebOptions {
+/** The TLS flags of clients say how a standby asks the leader where its page is. */
+export interface WebOptions extends Omit<ClientOptions, 'coordUrl'> {
   /** Null: off. */
   readonly httpBind: string | null;
   /** Nobody asked for that address: where it is taken the coordinator goes on without a page. */
@@ -42,7 +43,7 @@ export async function serveCoordinatorWeb(
       insecure,
       ...(tls === null ? {} : { tls }),
       limits,
-      webUrlOf: (address) => webUrlOf(address, io),
+      webUrlOf: (address) => webUrlOf({ ...options, coordUrl: address }, io),
     });
     const { port } = server;
     coordinator.setWebUrl(
@@ -58,9 +59,8 @@ export async function serveCoordinatorWeb(
   }
 }
 
-async function webUrlOf(coordUrl: string, { clock, random }: CommandIo): Promise<string | null> {
-  const callTimeoutMs = ASK_LEADER_TIMEOUT_MS;
-  const client = new GrpcCoordinatorClient({ coordUrl, clock, random, callTimeoutMs });
+async function webUrlOf(options: ClientOptions, io: CommandIo): Promise<string | null> {
+  const client = openClient(options, io, ASK_LEADER_TIMEOUT_MS);
   try {
     const view = await client.coordinator();
     return view.role === 'leader' ? view.webUrl : null;
