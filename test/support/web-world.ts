@@ -1,0 +1,134 @@
+/** Coordinators with a page in this process, and clients that are its nodes. */
+import { type JobId, jobId, nodeId } from '../../src/core/base/units.ts';
+import { IDLE_STATS } from '../../src/core/job/job-state.ts';
+import type { Lease, NodeStats } from '../../src/core/job/protocol.ts';
+import { MemoryElection, MemoryElectionBoard } from '../../src/log/memory-election.ts';
+import { MemoryLog } from '../../src/log/memory-log.ts';
+import { nodeClock } from '../../src/platform/clock.ts';
+import { nodeRandom } from '../../src/platform/random.ts';
+import type { NodeIdentity } from '../../src/ports/coordinator-client.ts';
+import {
+  startTestCoordinator,
+  TEST_CAPS,
+  type TestCoordinator,
+  type TestCoordinatorOptions,
+} from '../../src/testing/index.ts';
+import type { ViewLimits } from '../../src/view/looks.ts';
+import { type HttpServer, startCoordinatorWeb } from '../../src/web/index.ts';
+import { GrpcCoordinatorClient } from '../../src/wire/grpc-coordinator-client.ts';
+
+export const JOB: JobId = jobId('job');
+const NO_TOKEN = new Uint8Array(0);
+
+export interface WebWorld extends AsyncDisposable {
+  readonly coordinator: TestCoordinator;
+  readonly web: HttpServer;
+  client(): GrpcCoordinatorClient;
+  /** A second coordinator on the same log that stands by, with a page of its own. */
+  standby(): Promise<{ readonly server: TestCoordinator['server']; readonly web: HttpServer }>;
+  get(path: string): Promise<Response>;
+  text(path: string): Promise<string>;
+}
+
+export async function webWorld(
+  options: TestCoordinatorOptions & { readonly limits?: ViewLimits } = {},
+): Promise<WebWorld> {
+  const limits = options.limits ?? { staleHeartbeatMs: 5000, leaseStallMs: 10_000 };
+  const board = new MemoryElectionBoard(nodeClock());
+  const election = (): MemoryElection => new MemoryElection(board, 600);
+  const server = { leaseStallMs: limits.leaseStallMs, ...options.server };
+  const coordinator = await startTestCoordinator({
+    ...options,
+    server: { ...server, election: election() },
+  });
+  const pages: HttpServer[] = [];
+  const servers = [coordinator.server];
+  const clients: GrpcCoordinatorClient[] = [];
+  const clientOf = (coordUrl: string): GrpcCoordinatorClient => {
+    const client = new GrpcCoordinatorClient({
+      coordUrl,
+      clock: nodeClock(),
+      random: nodeRandom(),
+    });
+    clients.push(client);
+    return client;
+  };
+  const pageOf = async (of: TestCoordinator['server']): Promise<HttpServer> => {
+    const web = await startCoordinatorWeb({
+      insight: of.insight,
+      clock: nodeClock(),
+      events: coordinator.events,
+      bind: { host: '127.0.0.1', port: 0 },
+      limits,
+      webUrlOf: async (address) => (await clientOf(address).coordinator()).webUrl,
+    });
+    of.setWebUrl(web.url);
+    pages.push(web);
+    return web;
+  };
+  const web = await pageOf(coordinator.server);
+  const get = (path: string): Promise<Response> => fetch(new URL(path, web.url));
+  return {
+    coordinator,
+    web,
+    client: () => clientOf(servers.map(({ host, port }) => `${host}:${port}`).join(',')),
+    standby: async () => {
+      const { spec, manifests, disk } = coordinator;
+      const other = await startTestCoordinatorOn({ spec, manifests, disk }, election(), server);
+      servers.push(other);
+      return { server: other, web: await pageOf(other) };
+    },
+    get,
+    text: async (path) => (await get(path)).text(),
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(clients.map((client) => client.close()));
+      await Promise.all(pages.map((page) => page.close()));
+      for (const one of servers.toReversed()) await one.stop();
+    },
+  };
+}
+
+async function startTestCoordinatorOn(
+  { spec, manifests, disk }: Pick<TestCoordinator, 'spec' | 'manifests' | 'disk'>,
+  election: MemoryElection,
+  changes: TestCoordinatorOptions['server'],
+): Promise<TestCoordinator['server']> {
+  const { server } = await startTestCoordinator({
+    server: { ...changes, log: new MemoryLog(disk), manifests, jobs: [spec], election },
+  });
+  return server;
+}
+
+/** A node that does what a test says. */
+export class TestNode {
+  readonly identity: NodeIdentity;
+  readonly #client: GrpcCoordinatorClient;
+
+  constructor(client: GrpcCoordinatorClient, name: string) {
+    this.#client = client;
+    this.identity = { jobId: JOB, nodeId: nodeId(name), instanceId: `process of ${name}` };
+  }
+
+  async register(resumeFrom: Uint8Array = NO_TOKEN): Promise<void> {
+    await this.#client.register(this.identity, TEST_CAPS, resumeFrom);
+  }
+
+  async heartbeat(stats: Partial<NodeStats> = {}): Promise<void> {
+    await this.#client.heartbeat(this.identity, { ...IDLE_STATS, ...stats });
+  }
+
+  async lease(want = 1): Promise<readonly Lease[]> {
+    return (await this.#client.requestLeases(this.identity, want, [])).leases;
+  }
+
+  async deliver({ leaseId, range }: Lease, cursor: number = range.end): Promise<void> {
+    const deliveredSamples = cursor - range.start;
+    const deliveredBytes = deliveredSamples * 100;
+    const report = { leaseId, cursor, deliveredSamples, deliveredBytes };
+    await this.#client.reportProgress(this.identity, report);
+  }
+
+  async fail(code: string, message: string): Promise<void> {
+    await this.#client.failJob(this.identity, code, message);
+  }
+}
