@@ -1,6 +1,6 @@
 /** The two pictures: throughput over time, and the sample space. */
 import type { JobModel } from '../web/page-model.ts';
-import { countText, durationText, percentText, rateText } from '../view/format.ts';
+import { countedText, durationText, percentText, rateText } from '../view/format.ts';
 import { byId, h, redraw, setText, svg } from './elements.ts';
 
 const WIDTH = 600;
@@ -8,13 +8,14 @@ const HEIGHT = 110;
 
 /** The last minutes of samples a second, as far as the coordinator has seen them. */
 export function drawRate(job: JobModel): void {
-  const { rates, fraction } = job;
+  const { rates, fraction, phase } = job;
+  const isOver = fraction >= 1 || phase === 'failed';
   const now = rates?.samplesPerSecond ?? null;
-  setText(byId('rate-now'), now === null || fraction >= 1 ? '' : rateText(now));
+  setText(byId('rate-now'), now === null || isOver ? '' : rateText(now));
   const rateHistory = now === null ? job.rateHistory : [...job.rateHistory, [0, now] as const];
   redraw('rate', rateHistory, () => {
-    if (rateHistory.length < 2) return [h('p', { class: 'dim' }, 'not seen for long enough yet')];
-    const spanMs = Math.max(...rateHistory.map(([ageMs]) => ageMs));
+    const spanMs = Math.max(0, ...rateHistory.map(([ageMs]) => ageMs));
+    if (spanMs === 0) return [h('p', { class: 'dim' }, 'not seen for long enough yet')];
     const top = niceTop(Math.max(...rateHistory.map(([, rate]) => rate)));
     const points = rateHistory.map(([ageMs, rate]) => {
       const x = WIDTH - (ageMs / spanMs) * WIDTH;
@@ -79,6 +80,6 @@ export function drawMap(job: JobModel): void {
   );
   setText(
     byId('map-now'),
-    `${countText(activeLeases)} active leases · ${countText(availableRanges)} ranges wait`,
+    `${countedText(activeLeases, 'active lease')} · ${countedText(availableRanges, 'range')} waiting`,
   );
 }
