@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 const root = join(import.meta.dirname, '..');
 
 /** What a package adds to the compiled sources. */
-const ALONGSIDE = ['README.md', 'CHANGELOG.md', 'LICENSE', 'bin'];
+const ALONGSIDE = ['README.md', 'CHANGELOG.md', 'LICENSE', 'bin', 'ops'];
 
 interface Manifest {
   readonly exports: Readonly<Record<string, string>>;
@@ -35,7 +35,7 @@ function compile(): void {
   const project = join(root, 'tsconfig.build.json');
   execFileSync(process.execPath, [tsc, '-p', project, '--outDir', out], { stdio: 'inherit' });
   // The page knows a browser's globals and not Node's, so it is a program of its own.
-  const page = ['-p', join(root, 'src/page'), '--noEmit', 'false', '--declaration', 'false'];
+  const page = ['-p', join(root, 'src/page'), '--noEmit', 'false'];
   const pageOut = ['--rootDir', root, '--outDir', out];
   execFileSync(process.execPath, [tsc, ...page, ...pageOut], { stdio: 'inherit' });
   // The compiler rewrites the extensions of imports in JavaScript; the rest is ours.

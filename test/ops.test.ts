@@ -8,7 +8,7 @@ test('every alert has a test, a summary, a description and an action', () => {
   const rules = readText('ops/alerts.yml')
     .split(/^ {6}- alert: /m)
     .slice(1);
-  const tests = readText('ops/alerts.test.yml');
+  const tests = readText('ops/alerts-tests.yml');
   assert.ok(rules.length >= 10);
   for (const rule of rules) {
     const name = rule.split('\n')[0] ?? '';

@@ -29,13 +29,13 @@ test(
     skip: PROMTOOL.missing,
   },
   () => {
-    assert.match(promtool('test', 'rules', 'alerts.test.yml'), /SUCCESS/);
+    assert.match(promtool('test', 'rules', 'alerts-tests.yml'), /SUCCESS/);
   },
 );
 
 test('alerts and dashboard name only metrics that a coordinator or an agent exposes', async () => {
   const exposed = new Set([...(await namesOfCoordinator()), ...(await namesOfAgent())]);
-  for (const path of ['ops/alerts.yml', 'ops/alerts.test.yml', 'ops/grafana-dashboard.json']) {
+  for (const path of ['ops/alerts.yml', 'ops/alerts-tests.yml', 'ops/grafana-dashboard.json']) {
     const named = [...new Set(readText(path).match(/\b(mx8|process)_[a-z0-9_]+\b/g))];
     assert.ok(named.length > 10, `${path} names metrics`);
     const unknown = named.filter(

@@ -1,7 +1,8 @@
 /** The package as somebody gets it: built, packed, installed into an empty project, used. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import type { SpawnSyncReturns } from 'node:child_process';
+import { once } from 'node:events';
 import {
   existsSync,
   mkdirSync,
@@ -95,9 +96,10 @@ test('npx finds the command', () => {
 test('the library is imported by its name', () => {
   const script = `import { load } from 'mx8';
     import { defineJob } from 'mx8/job';
-    console.log(typeof load, typeof defineJob);`;
+    import { loaderMetrics } from 'mx8/metrics';
+    console.log(typeof load, typeof defineJob, typeof loaderMetrics);`;
   const ended = run(process.execPath, ['--input-type=module', '-e', script]);
-  assert.equal(ended.stdout, 'function function\n', ended.stderr);
+  assert.equal(ended.stdout, 'function function function\n', ended.stderr);
 });
 
 test('a TypeScript project sees the types', () => {
@@ -122,6 +124,31 @@ test('a TypeScript project sees the types', () => {
   const ended = run(process.execPath, [tsc, ...flags, ...libs, ...types, 'reader.ts']);
   assert.equal(ended.stdout, '');
   assert.equal(ended.status, 0);
+});
+
+test('a coordinator of the package serves the page with the code it was built with', async () => {
+  const main = join(installed, 'bin/mx8.js');
+  const words = ['coordinator', '--state', 'memory', '--bind', '127.0.0.1:0', '--json'];
+  const child = spawn(process.execPath, [main, ...words, '--http-bind', '127.0.0.1:0'], {
+    cwd: project,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  try {
+    const [line] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string];
+    const { url } = JSON.parse(line) as { readonly url: string };
+    const page = await (await fetch(url)).text();
+    assert.match(page, /<script type="module" src="page\/app\.js">/);
+    for (const path of ['page/app.js', 'page/panels.js', 'view/format.js']) {
+      const script = await fetch(url + path);
+      assert.match(script.headers.get('content-type') ?? '', /^text\/javascript/);
+      const text = await script.text();
+      assert.doesNotMatch(text, /from '\.[^']*\.ts'|: string\b/, `${path} is plain JavaScript`);
+    }
+    assert.equal((await fetch(`${url}page/style.css`)).status, 200);
+  } finally {
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  }
 });
 
 test('a job runs on the installed package, agents and workers included', () => {
