@@ -69,7 +69,7 @@ test('without an SDK nothing is on and nothing is kept', () => {
 });
 
 test('spans of one lease share a trace, whichever process makes them, and other leases have others', () => {
-  assert.ok(trace.setGlobalTracerProvider(provider as never));
+  assert.ok(trace.setGlobalTracerProvider(provider));
   const [agent, worker] = [otelTracer(), otelTracer()];
   const spans = new LeaseSpans(otelTracer());
   spans.add([

@@ -1,9 +1,8 @@
 /** What a coordinator's page is drawn from, for tests of what it makes of it. */
-import { monoMs, unixMs } from '../../src/core/base/units.ts';
+import { jobId, manifestHash, monoMs, nodeId, unixMs } from '../../src/core/base/units.ts';
 import { emptyState, jobDigest, type JobDigest, step } from '../../src/core/job/coordinator.ts';
 import { IDLE_STATS } from '../../src/core/job/job-state.ts';
 import type { Command, JobSpec } from '../../src/core/job/protocol.ts';
-import { jobId, manifestHash, nodeId } from '../../src/core/base/units.ts';
 import { TEST_CAPS, testSpec } from '../../src/testing/index.ts';
 import { lookAtDigest, NO_DIGESTS } from '../../src/view/digest-view.ts';
 import type { Seen } from '../../src/web/look-cache.ts';
