@@ -34,15 +34,3 @@ export class Meters implements CoordinatorMeters, RpcMeter {
     return made;
   }
 }
-
-/** How long `body` takes. */
-export async function timed<T>(
-  clock: Clock,
-  done: (seconds: number) => void,
-  body: () => Promise<T>,
-): Promise<T> {
-  const startMs = clock.nowMs();
-  const value = await body();
-  done(elapsedMs(startMs, clock.nowMs()) / 1000);
-  return value;
-}

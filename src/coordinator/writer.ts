@@ -31,7 +31,7 @@ import {
   SNAPSHOT_PAYLOAD_BYTES,
   STALL_MS,
 } from './limits.ts';
-import { type Meters, timed } from './meters.ts';
+import type { Meters } from './meters.ts';
 import { Replica } from './replica.ts';
 
 export interface WriterOptions {
@@ -269,12 +269,10 @@ export class Writer {
   async #append(seq: number, records: readonly JobRecord[]): Promise<void> {
     const payload = encodeRecords(records);
     const nonce = `${this.#nonce}/${seq}`;
-    const { log, clock, meters } = this.#options;
-    const result = await timed(
-      clock,
-      (seconds) => meters?.appendSeconds.observe(seconds),
-      () => log.append(seq, this.#epoch, payload, nonce),
-    );
+    const { clock, meters } = this.#options;
+    const startMs = clock.nowMs();
+    const result = await this.#options.log.append(seq, this.#epoch, payload, nonce);
+    meters?.appendSeconds.observe(elapsedMs(startMs, clock.nowMs()) / 1000);
     meters?.entryRecords.observe(records.length);
     if (result.type === 'fenced') throw fenced(result.epoch);
     this.#seq = seq;
