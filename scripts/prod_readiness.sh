@@ -38,6 +38,12 @@ part "no overlap: 8 agents, leaders killed repeatedly" $integration/repeated-kil
   tests $integration/repeated-kills.test.ts .
 part "random faults on real processes" $integration/chaos.test.ts \
   tests $integration/chaos.test.ts 'one machine'
+part "page: running, stalled, failed, failed over" $integration/page.test.ts \
+  tests $integration/page.test.ts .
+part "metrics: every counter, promtool, probes" $integration/metrics.test.ts \
+  tests $integration/metrics.test.ts .
+part "alerts and dashboard name what is exposed" $integration/ops.test.ts \
+  tests $integration/ops.test.ts .
 part "v0 clients: contract and status codes" $integration/coordinator-v0.test.ts \
   tests $integration/coordinator-v0.test.ts .
 
