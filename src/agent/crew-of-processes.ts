@@ -97,14 +97,21 @@ export class ProcessCrew {
     for (const { stats } of this.#members.values()) {
       if (stats === null) continue;
       sum = {
+        ...sum,
         inflightBytes: sum.inflightBytes + stats.inflightBytes,
-        rssHighWaterBytes: Math.max(sum.rssHighWaterBytes, stats.rssHighWaterBytes),
         fetchQueueDepth: sum.fetchQueueDepth + stats.fetchQueueDepth,
         decodeQueueDepth: sum.decodeQueueDepth + stats.decodeQueueDepth,
         packQueueDepth: sum.packQueueDepth + stats.packQueueDepth,
       };
     }
     return sum;
+  }
+
+  /** Of all workers together, as the cap of a node is the sum of theirs: what each reached at its most. */
+  get #workersRssBytes(): number {
+    let bytes = 0;
+    for (const { stats } of this.#members.values()) bytes += stats?.rssHighWaterBytes ?? 0;
+    return bytes;
   }
 
   /** Ends every worker process; those that do not go by themselves are killed. */
@@ -206,10 +213,7 @@ export class ProcessCrew {
         return;
       case 'stats':
         member.stats = message.stats;
-        this.#rssHighWaterBytes = Math.max(
-          this.#rssHighWaterBytes,
-          message.stats.rssHighWaterBytes,
-        );
+        this.#rssHighWaterBytes = Math.max(this.#rssHighWaterBytes, this.#workersRssBytes);
         return;
       case 'log':
         events.emit(message.level, message.event, { ...message.fields, slot });
