@@ -48,6 +48,7 @@ export class Candidacy implements Leadership {
   /** Claiming or leading; null as a standby. */
   #writer: Writer | null = null;
   #isServing = false;
+  #taking: PromiseWithResolvers<void> | null = null;
   #sinceUnixMs: number | null = null;
   /** The election call in flight, so that a resignation comes after it. */
   #call: Promise<void> = Promise.resolve();
@@ -84,6 +85,10 @@ export class Candidacy implements Leadership {
     return this.#isServing && mayAnswer(this.#machine, this.#options.clock.nowMs())
       ? this.#writer
       : null;
+  }
+
+  get taking(): Promise<void> | null {
+    return this.#taking?.promise ?? null;
   }
 
   get state(): CoordinatorState {
@@ -153,6 +158,7 @@ export class Candidacy implements Leadership {
         this.#call = this.#ask(effect);
         return;
       case 'claim':
+        this.#taking ??= Promise.withResolvers<void>();
         void this.#claim();
         return;
       case 'serve':
@@ -238,6 +244,7 @@ export class Candidacy implements Leadership {
   #serve(epoch: number): void {
     const { clock, events, who } = this.#options;
     this.#isServing = true;
+    this.#tookOrGaveUp();
     this.#sinceUnixMs = clock.unixMs();
     events.emit('info', 'leader_serving', { who, epoch });
   }
@@ -247,6 +254,7 @@ export class Candidacy implements Leadership {
     const writer = this.#writer;
     const didServe = this.#isServing;
     this.#isServing = false;
+    this.#tookOrGaveUp();
     if (writer !== null) {
       const level = isPlanned ? 'info' : 'warn';
       events.emit(level, 'leader_left', { code, message, epoch: writer.figures.epoch });
@@ -270,6 +278,11 @@ export class Candidacy implements Leadership {
       this.#follower.start();
     }
     this.#tell({ type: 'left' });
+  }
+
+  #tookOrGaveUp(): void {
+    this.#taking?.resolve();
+    this.#taking = null;
   }
 
   #newFollower(): Follower {

@@ -23,6 +23,8 @@ export interface Leadership {
   readonly view: LeadershipView;
   /** The writer while this process leads and serves, else null. */
   readonly writer: Writer | null;
+  /** While this process was elected and does not serve yet: resolves when it does, or gave up. Else null. */
+  readonly taking: Promise<void> | null;
   /** For reads: of the leader as of now, of a standby as of what it has read. Only between steps. */
   readonly state: CoordinatorState;
   /** Everybody who could lead, the leader included. */
@@ -37,6 +39,7 @@ export type Prepare = (writer: Writer) => Promise<void>;
 
 /** A coordinator that nobody stands by for: it leads or it ends. */
 export class SoleLeadership implements Leadership {
+  readonly taking: null = null;
   readonly #writer: Writer;
   readonly #who: string;
   readonly #address: () => string;

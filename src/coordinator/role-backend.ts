@@ -65,10 +65,10 @@ export class RoleBackend implements CoordinatorBackend {
   }
 
   async submit(command: Command): Promise<Reply> {
-    const { writer } = this.#options.leadership;
-    if (writer !== null) return writer.submit(command);
-    // Whoever asks in these moments is told where to go, instead of to try again somewhere.
-    await this.#handOver?.promise;
+    const { leadership } = this.#options;
+    if (leadership.writer !== null) return leadership.writer.submit(command);
+    // Whoever asks in these moments is answered, or told where to go, instead of to try again somewhere.
+    await (leadership.taking ?? this.#handOver?.promise);
     return this.#writer.submit(command);
   }
 
