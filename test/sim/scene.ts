@@ -84,6 +84,8 @@ export interface Scene {
   readonly resumed: readonly (readonly [number, number])[];
   /** Shared by all on one machine, or of several machines in etcd's model. */
   readonly store: 'one machine' | 'many machines';
+  /** With many machines: the election is on the same store, under its leases. */
+  readonly electsByStore: boolean;
   readonly want: number;
   readonly workMs: number;
   /** Leases a node works on in one go, and how often it does only part of one. */
@@ -144,6 +146,7 @@ export function sceneOf(seed: number): Scene {
     strikes: STRIKES.filter(() => chance.happens(350)),
     rates: ratesOf(chance),
     interventions: interventionsOf(chance, twoJobs),
+    electsByStore: chance.happens(600),
     hasStranger: chance.happens(400),
     jobsAtStart: chance.happens(300),
     healAtMs: chance.between(1500, 5000),

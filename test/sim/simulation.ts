@@ -140,6 +140,9 @@ export class Simulation {
   }
 
   openElection(process: Process): Election {
+    if (this.store instanceof ManyMachines && this.world.scene.electsByStore) {
+      return this.store.openElection(process, LEADER_TTL_MS);
+    }
     return new SimElection(this.world, this.way, this.board, process, LEADER_TTL_MS);
   }
 
@@ -149,6 +152,13 @@ export class Simulation {
     return (_level, event, fields) => {
       world.say(() => `${process.name}: ${event} ${JSON.stringify(fields ?? {})}`);
     };
+  }
+
+  /** The lead is taken from whoever has it, without a word. */
+  takeLead(): void {
+    this.board.leader = null;
+    this.board.changed();
+    if (this.store instanceof ManyMachines) this.store.takeLead();
   }
 
   resumeFrom(agent: Agent): Uint8Array {

@@ -78,7 +78,7 @@ export class Strikes {
   }
 
   #strikeCoordinator(strike: Strike, coordinator: Coordinator): void {
-    const { world, network, board } = this.#simulation;
+    const { world, network } = this.#simulation;
     const { coverage, chance } = world;
     const { phases, process, place } = coordinator;
     switch (strike) {
@@ -137,8 +137,7 @@ export class Strikes {
         return;
       case 'revoke lead':
         coverage.count('lead taken', phases);
-        board.leader = null;
-        board.changed();
+        this.#simulation.takeLead();
         return;
       default:
     }

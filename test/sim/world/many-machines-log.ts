@@ -12,16 +12,20 @@ import {
   type KvTransaction,
 } from '../../../src/ports/kv-store.ts';
 import type { LogStore } from '../../../src/ports/log-store.ts';
+import type { Election } from '../../../src/ports/election.ts';
+import { KvElection } from '../../../src/log/kv-election.ts';
 import { SlotLog } from '../../../src/log/slot-log.ts';
 import { MemoryKv, MemoryKvDisk } from '../../../src/testing/memory-kv.ts';
 import type { Truth } from '../truth/truth.ts';
 import type { Chance } from './chance.ts';
 import type { FaultName } from './coverage.ts';
-import type { Process } from './process.ts';
+import { STORE_PLACE } from './network.ts';
+import { Process } from './process.ts';
 import type { StoreWay } from './store-way.ts';
 import type { World } from './world.ts';
 
 const PREFIX = 'mx8/';
+const ELECTION_PREFIX = 'mx8-election/';
 /** Shorter than the leader's TTL less its margin. */
 const GIVE_UP_MS = 1200;
 /** How long a client waits for an answer that does not come. */
@@ -30,7 +34,8 @@ const NEWS_MS = 250;
 const HEAD_BYTES = 16;
 
 export class ManyMachines {
-  readonly disk: MemoryKvDisk = new MemoryKvDisk();
+  /** Its leases end by a clock of its own. */
+  readonly disk: MemoryKvDisk;
   readonly world: World;
   readonly way: StoreWay;
   readonly truth: Truth;
@@ -42,6 +47,7 @@ export class ManyMachines {
     this.world = world;
     this.way = way;
     this.truth = truth;
+    this.disk = new MemoryKvDisk({ clock: new Process(world, 'store', STORE_PLACE) });
     this.disk.listen((changes) => this.#observe(changes));
   }
 
@@ -60,6 +66,17 @@ export class ManyMachines {
     }
     const log = this.#slotLog(new MemoryKv({ disk: copy }), clock);
     return { log, seq: seqOf(damaged.key) };
+  }
+
+  openElection(process: Process, ttlMs: number): Election {
+    const kv = new SimKv(this, process);
+    return new KvElection({ kv, prefix: ELECTION_PREFIX, ttlMs, clock: process });
+  }
+
+  /** Somebody's lead ends, and it does not know. */
+  takeLead(): void {
+    const key = `${ELECTION_PREFIX}election/leader`;
+    this.disk.transact({ compares: [], then: [{ type: 'delete', key }], else: [] });
   }
 
   open(process: Process): LogStore {

@@ -24,6 +24,8 @@ export class StoreWay {
         let answer: Promise<T>;
         try {
           answer = apply();
+          // Whoever asked may not live to hear of it.
+          answer.catch(() => undefined);
         } catch (error) {
           this.toProcess(process, this.delayMs(), () => reject(asError(error)));
           return;
