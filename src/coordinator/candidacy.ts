@@ -47,6 +47,8 @@ export class Candidacy implements Leadership {
   #follower: Follower;
   /** Claiming or leading; null as a standby. */
   #writer: Writer | null = null;
+  /** Claims begun; one that is overtaken ends quietly. */
+  #claims = 0;
   #isServing = false;
   #taking: PromiseWithResolvers<void> | null = null;
   #sinceUnixMs: number | null = null;
@@ -206,8 +208,12 @@ export class Candidacy implements Leadership {
     const { clock } = this.#options;
     const startMs = clock.nowMs();
     let writer: Writer | null = null;
+    this.#claims += 1;
+    const own = this.#claims;
     try {
       await this.#follower.stop();
+      // Its time may have run out meanwhile: to claim now would be to depose whoever leads.
+      if (this.#claims !== own || this.#machine.phase !== 'claiming') return;
       writer = this.#newWriter();
       this.#writer = writer;
       await writer.start();

@@ -61,4 +61,15 @@ export const LEAD_MUTATIONS: readonly Mutation[] = [
       },
     ],
   },
+  {
+    name: 'overtaken-claim-goes-on',
+    breaks: 'whoever has left the lead claims nothing any more',
+    edits: [
+      {
+        file: 'src/coordinator/candidacy.ts',
+        find: "      if (this.#claims !== own || this.#machine.phase !== 'claiming') return;\n",
+        replace: '',
+      },
+    ],
+  },
 ];
