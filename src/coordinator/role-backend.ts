@@ -12,7 +12,7 @@ import type { ManifestReader } from '../ports/manifest-store.ts';
 import type { RpcMeter } from '../ports/rpc-meter.ts';
 import type { CoordinatorBackend, ReadCommand } from '../wire/backend.ts';
 import type { Leadership } from './leadership.ts';
-import { PIECES_PER_CHUNK } from './limits.ts';
+import { PIECES_PER_CHUNK, QUEUE_COMMANDS_MAX } from './limits.ts';
 import type { ManifestShelf } from './manifest-shelf.ts';
 import type { PushHub } from './push-hub.ts';
 import type { Writer } from './writer.ts';
@@ -25,6 +25,8 @@ export interface RoleBackendOptions {
   readonly events: EventSink;
   readonly address: () => string;
   readonly version: string;
+  /** Requests that wait while the lead changes hands; further ones are told to go on. Default: a full queue. */
+  readonly holdRequestsMax?: number;
   /** Where this process shows its page; null or absent where it shows none. */
   readonly webUrl?: () => string | null;
   /** Measures calls. Default: nobody. */
@@ -39,6 +41,8 @@ export class RoleBackend implements CoordinatorBackend {
   #handedOverTo: LeaderInfo | null = null;
   /** Set while this process hands over; resolves when it is known to whom, or given up. */
   #handOver: PromiseWithResolvers<void> | null = null;
+  /** Requests that wait for one of these moments to pass. */
+  #held = 0;
 
   constructor(options: RoleBackendOptions) {
     this.#options = options;
@@ -65,10 +69,16 @@ export class RoleBackend implements CoordinatorBackend {
   }
 
   async submit(command: Command): Promise<Reply> {
-    const { leadership } = this.#options;
+    const { leadership, holdRequestsMax = QUEUE_COMMANDS_MAX } = this.#options;
     if (leadership.writer !== null) return leadership.writer.submit(command);
     // Whoever asks in these moments is answered, or told where to go, instead of to try again somewhere.
-    await (leadership.taking ?? this.#handOver?.promise);
+    const moment = leadership.taking ?? this.#handOver?.promise;
+    if (moment !== undefined && this.#held < holdRequestsMax) {
+      this.#held += 1;
+      await moment.finally(() => {
+        this.#held -= 1;
+      });
+    }
     return this.#writer.submit(command);
   }
 

@@ -131,6 +131,8 @@ export class Writer {
     const { log, mayLead } = this.#options;
     for (let attempt = 1; ; attempt += 1) {
       await replica.catchUp();
+      // Its time may have run out while it read: to claim now would be to depose whoever leads.
+      if (mayLead?.() === false) throw timeIsUp();
       const claim = await log.claim(replica.seq, replica.epoch + 1, this.#nonce);
       if (claim.type === 'won') return claim;
       if (mayLead !== undefined && !mayLead()) throw timeIsUp();

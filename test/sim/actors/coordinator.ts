@@ -275,6 +275,7 @@ export class Coordinator {
       events,
       address,
       version: 'simulated',
+      holdRequestsMax: world.scene.queueMax,
     });
     return { process, log, election, candidacy, hub, backend };
   }

@@ -36,7 +36,7 @@ export function checkAnswerIsDurable(
   const twin = truth.jobs.get(command.jobId);
   if (twin === undefined) return fail(`no job ${command.jobId} is in the log`);
   if ('nodeId' in command) checkForNode(twin, command, reply, truth.epoch === epoch, world, fail);
-  else checkForJob(twin, command, truth.epoch === epoch, fail);
+  else checkForJob(twin, truth.tailSeq, command, truth.epoch === epoch, fail);
   if ('nodeId' in command) checkInstance(twin, truth.tailSeq, command, truth.epoch === epoch, fail);
 }
 
@@ -57,7 +57,14 @@ function checkInstance(
   );
 }
 
-function checkForJob(twin: JobTwin, command: Command, isLatest: boolean, fail: Fail): void {
+/** What one command of a batch made so, the next one of the same entry may have changed again. */
+function checkForJob(
+  twin: JobTwin,
+  tailSeq: number,
+  command: Command,
+  isLatest: boolean,
+  fail: Fail,
+): void {
   const { timesDrained, timesFailed } = twin;
   if (
     command.type === 'drain_job' &&
@@ -66,7 +73,7 @@ function checkForJob(twin: JobTwin, command: Command, isLatest: boolean, fail: F
   ) {
     fail('the job runs on');
   }
-  if (command.type === 'resume_job' && isLatest) {
+  if (command.type === 'resume_job' && isLatest && twin.phaseSeq !== tailSeq) {
     if (twin.phase === 'failed' || twin.phase === 'draining') fail(`the job is ${twin.phase}`);
   }
 }

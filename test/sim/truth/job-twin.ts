@@ -51,6 +51,8 @@ export class JobTwin {
   /** Tokens that were or are the finalizer's; the last one counts until its node goes. */
   finalizer: string | null = null;
   phase: TwinPhase = 'running';
+  /** The last entry that changed the phase. */
+  phaseSeq = 0;
   /** The last entry that changed this job. */
   seq = 0;
   isReady = false;
@@ -67,6 +69,11 @@ export class JobTwin {
     this.done = new Uint8Array(spec.sampleCount);
     this.holder = Array.from({ length: spec.sampleCount }, () => null);
     this.#fail = fail;
+  }
+
+  #enter(phase: TwinPhase): void {
+    this.phase = phase;
+    this.phaseSeq = this.seq;
   }
 
   get isDrained(): boolean {
@@ -121,15 +128,15 @@ export class JobTwin {
         this.isReady = true;
         return;
       case 'job_failed':
-        this.phase = 'failed';
+        this.#enter('failed');
         this.timesFailed += 1;
         return;
       case 'job_draining':
-        this.phase = 'draining';
+        this.#enter('draining');
         this.timesDrained += 1;
         return;
       case 'job_resumed':
-        this.phase = 'running';
+        this.#enter('running');
         this.finalizer = null;
         return;
       case 'job_paused':
@@ -157,12 +164,12 @@ export class JobTwin {
           this.#fail('one finalizer', `${token} was granted beside another`);
         this.finalizer = token;
         this.finalizeTokens.set(token, record.node);
-        this.phase = 'finalizing';
+        this.#enter('finalizing');
         return;
       case 'job_completed':
         if (!this.isDrained) this.#fail('exact cover', 'completed before all was committed');
         if (this.phase === 'completed') this.#fail('completed once', 'completed again');
-        this.phase = 'completed';
+        this.#enter('completed');
         this.outputManifestHash = record.outputManifestHash;
         return;
       default:
