@@ -36,7 +36,16 @@ export function onCallFailed(state: HolderState, effects: HolderEffect[], event:
 
 /** Says nothing about the request: the coordinator was not reached, or does not lead. */
 function isFaultOfTheWay(code: ErrorCode): boolean {
-  return code === 'coordinator_unavailable' || code === 'not_leader';
+  switch (code) {
+    case 'coordinator_unavailable':
+    case 'not_leader':
+    // It lost the lead, or its store, while it decided: the next one is asked the same.
+    case 'store_outcome_unknown':
+    case 'store_unavailable':
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** The call is over: it may be made again. */
