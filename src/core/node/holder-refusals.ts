@@ -34,12 +34,14 @@ export function onCallFailed(state: HolderState, effects: HolderEffect[], event:
   } else onRefused(state, effects, call, event);
 }
 
-/** Says nothing about the request: the coordinator was not reached, or does not lead. */
+/**
+ * Says nothing about the request: the coordinator was not reached, does not lead, or lost the lead or its
+ * store while it decided. The next one is asked the same.
+ */
 function isFaultOfTheWay(code: ErrorCode): boolean {
   switch (code) {
     case 'coordinator_unavailable':
     case 'not_leader':
-    // It lost the lead, or its store, while it decided: the next one is asked the same.
     case 'store_outcome_unknown':
     case 'store_unavailable':
       return true;
