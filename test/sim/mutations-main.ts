@@ -23,6 +23,7 @@ const NOT_SHOWN: ReadonlySet<string> = new Set([
   'client-clock-believed',
   'node-counts-from-the-answer',
   'overtaken-claim-goes-on',
+  'failure-outlives-its-epoch',
 ]);
 
 interface Outcome {
