@@ -13,16 +13,14 @@ import type { Played } from './run/lanes.ts';
 const SEEDS = 10_000;
 
 /**
- * Not shown to be found yet: what the simulator would need for them is still missing. They are played, and
- * reported, when all are; a sample takes of the others.
+ * Found after thousands of seeds, by a symptom far from the cause, or (`failure-outlives-its-epoch`) not in
+ * the first 2,000: too late for a sample, which takes of the others. They are played when all are.
  */
-const NOT_SHOWN: ReadonlySet<string> = new Set([
+const FOUND_LATE: ReadonlySet<string> = new Set([
   'finalizer-never-freed',
   'silent-ranks-never-freed',
-  'boundary-unchecked-on-re-read',
   'client-clock-believed',
   'node-counts-from-the-answer',
-  'overtaken-claim-goes-on',
   'failure-outlives-its-epoch',
 ]);
 
@@ -56,7 +54,7 @@ function choose(): typeof MUTATIONS {
   if (sample === undefined) return MUTATIONS;
   const count = Number(sample);
   const day = Math.floor(Date.now() / 86_400_000);
-  const shown = MUTATIONS.filter(({ name }) => !NOT_SHOWN.has(name));
+  const shown = MUTATIONS.filter(({ name }) => !FOUND_LATE.has(name));
   process.stdout.write(`the sample of day ${day}\n`);
   return Array.from(
     { length: count },
