@@ -283,3 +283,20 @@ test('an entry that cannot be read is refused with its number', async () => {
     message: new RegExp(`entry ${world.disk.tailSeq}`),
   });
 });
+
+test('whoever may lead no more once it has read the log claims nothing', async () => {
+  const disk = new MemoryLogDisk();
+  await started(disk);
+  const [epoch, tailSeq] = [disk.epoch, disk.tailSeq];
+  const late = new Writer({
+    log: new MemoryLog(disk),
+    clock: new FakeClock(),
+    random: seededRandom(9),
+    events: new RecordingEvents(),
+    tickIntervalMs: TICK_MS,
+    mayLead: () => false,
+    onFatal: () => undefined,
+  });
+  await assert.rejects(late.start(), { code: 'not_leader' });
+  assert.deepEqual([disk.epoch, disk.tailSeq], [epoch, tailSeq]);
+});

@@ -387,3 +387,13 @@ test('a failure is told until the coordinator has heard it, but not for ever', (
   assert.equal(tries, 20);
   assert.deepEqual(script.answer('leave', OK), ['ended failed']);
 });
+
+test('what a leader could not settle any more is asked of the next one, and ends no node', () => {
+  for (const code of ['store_outcome_unknown', 'store_unavailable'] as const) {
+    const script = Script.holding();
+    script.tell({ type: 'piece_staged', piece: piece(L1, 0, 10) });
+    assert.deepEqual(script.refuse('commit', code), []);
+    assert.deepEqual(script.at(300).tell({ type: 'tick' }), ['call register']);
+    assert.ok(script.answer('register', registered()).includes('call commit 0-10'));
+  }
+});
