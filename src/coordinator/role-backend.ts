@@ -55,6 +55,7 @@ export class RoleBackend implements CoordinatorBackend {
   async coordinator(): Promise<CoordinatorView> {
     const { leadership, address, clock, version, webUrl } = this.#options;
     const candidates = await leadership.candidates();
+    await this.#confirmLead();
     const { view } = leadership;
     const serverUnixMs = clock.unixMs();
     return {
@@ -80,6 +81,17 @@ export class RoleBackend implements CoordinatorBackend {
       });
     }
     return this.#writer.submit(command);
+  }
+
+  /** After it this process says that it leads only if it did so when it was asked. */
+  async #confirmLead(): Promise<void> {
+    const { leadership } = this.#options;
+    const { writer } = leadership;
+    try {
+      await writer?.confirm();
+    } catch (error) {
+      if (leadership.writer === writer) throw error;
+    }
   }
 
   /** From now on what this process may no longer answer waits for `handedOver`. */

@@ -14,7 +14,7 @@ import { RecordingEvents } from '../testing/recording-events.ts';
 import { seededRandom } from '../testing/seeded-random.ts';
 import { TEST_CAPS, testSpec } from '../testing/test-coordinator.ts';
 import { QUEUE_COMMANDS_MAX, SNAPSHOT_PAYLOAD_BYTES } from './limits.ts';
-import { Writer } from './writer.ts';
+import { Writer, type WriterOptions } from './writer.ts';
 
 const JOB = jobId('job');
 const HASH = manifestHash('ab'.repeat(32));
@@ -41,7 +41,11 @@ interface World {
   readonly facts: Fact[];
 }
 
-async function started(disk = new MemoryLogDisk(), clock = new FakeClock()): Promise<World> {
+async function started(
+  disk = new MemoryLogDisk(),
+  clock = new FakeClock(),
+  options: Pick<WriterOptions, 'mayLead'> = {},
+): Promise<World> {
   const log = new UnruledLog(disk);
   const events = new RecordingEvents();
   const fatal: Mx8Error[] = [];
@@ -53,6 +57,7 @@ async function started(disk = new MemoryLogDisk(), clock = new FakeClock()): Pro
     events,
     tickIntervalMs: TICK_MS,
     onFatal: (error) => fatal.push(error),
+    ...options,
   });
   writer.onFacts((batch) => facts.push(...batch));
   await writer.start();
@@ -186,6 +191,35 @@ test('a writer that was overtaken says that it leads no more', async () => {
     ['not_leader'],
   );
   assert.equal((await leased(rival, 1)).length, 1);
+});
+
+test('an elected leader that was deposed answers nothing from what it remembers', async () => {
+  const world = await started(new MemoryLogDisk(), new FakeClock(), { mayLead: () => true });
+  await world.writer.submit({ type: 'create_job', spec: testSpec(HASH) });
+  await world.writer.submit(register);
+  const read = { type: 'get_snapshot', jobId: JOB } as const;
+  assert.equal((await world.writer.submit(read)).type, 'snapshot');
+  await started(world.disk);
+  const asked = [world.writer.submit(read), world.writer.submit(heartbeat)];
+  for (const one of asked) await assert.rejects(one, { code: 'not_leader' });
+  assert.deepEqual(
+    world.fatal.map(({ code }) => code),
+    ['not_leader'],
+  );
+});
+
+test('while the log cannot say who leads a read is refused for now, and answered afterwards', async () => {
+  const world = await started(new MemoryLogDisk(), new FakeClock(), { mayLead: () => true });
+  await world.writer.submit({ type: 'create_job', spec: testSpec(HASH) });
+  const read = { type: 'get_snapshot', jobId: JOB } as const;
+  world.log.confirm = () => Promise.reject(new Mx8Error('store_unavailable', 'the store is away'));
+  await assert.rejects(world.writer.submit(read), {
+    code: 'coordinator_unavailable',
+    message: /cannot be sure that it leads/,
+  });
+  world.log.confirm = (epoch) => new MemoryLog(world.disk).confirm(epoch);
+  assert.equal((await world.writer.submit(read)).type, 'snapshot');
+  assert.deepEqual(world.fatal, []);
 });
 
 test('a bug in a step ends the writer instead of going on with a broken state', async () => {

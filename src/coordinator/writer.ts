@@ -3,6 +3,9 @@
  * that arrived are stepped one after the other, their records are appended as one entry, and when that
  * is durable facts are published and replies are sent. What arrives meanwhile is the next batch.
  *
+ * What rests on no new record is answered once the log says that nobody claimed it meanwhile: an elected
+ * leader may have been deposed without knowing it (see `docs/decisions/0018`).
+ *
  * When an append fails or is fenced, nothing that was decided on the pending state has been said to
  * anybody: the writer stops for good and reports `onFatal`; its process ends and another takes over.
  */
@@ -33,6 +36,7 @@ import {
 } from './limits.ts';
 import type { Meters } from './meters.ts';
 import { Replica } from './replica.ts';
+import { fatalError, fenced, timeIsUp, timeRanOutWriting, unsure } from './writer-errors.ts';
 
 export interface WriterOptions {
   readonly log: LogStore;
@@ -68,6 +72,8 @@ interface Decision {
 }
 
 interface Waiting {
+  /** Asked by this process itself, whom an answer from the state of a deposed leader cannot mislead. */
+  readonly isOwn: boolean;
   decide(state: CoordinatorState, context: StepContext): Decision;
   reject(error: Mx8Error): void;
 }
@@ -159,10 +165,10 @@ export class Writer {
 
   /** The reply to a command, once everything that it was decided on is durable. */
   submit(command: Command): Promise<Reply> {
-    return this.#enqueue((state, context, resolve) => {
+    return this.#enqueue<Reply>((state, context, resolve) => {
       const { records, facts, reply } = step(state, command, context);
       return { records, facts, answer: () => resolve(reply) };
-    });
+    }, command.type === 'tick');
   }
 
   /** What `body` sees of the state between two commands, once what it sees is durable. */
@@ -173,12 +179,26 @@ export class Writer {
     });
   }
 
+  /**
+   * Resolves if this writer's epoch is the last that was claimed, at a moment after the call; throws
+   * `not_leader`, and ends the writer, if it is not.
+   */
+  async confirm(): Promise<void> {
+    if (this.#ended !== null) throw this.#ended;
+    const result = await this.#options.log.confirm(this.#epoch);
+    if (result.type === 'ok') return;
+    const error = fenced(result.epoch);
+    this.#fail(error, []);
+    throw error;
+  }
+
   #enqueue<T>(
     decide: (
       state: CoordinatorState,
       context: StepContext,
       resolve: (value: T) => void,
     ) => Decision,
+    isOwn = false,
   ): Promise<T> {
     if (this.#ended !== null) return Promise.reject(this.#ended);
     const { queueCommandsMax = QUEUE_COMMANDS_MAX } = this.#options;
@@ -187,7 +207,12 @@ export class Writer {
       return Promise.reject(new Mx8Error('coordinator_unavailable', message));
     }
     return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ decide: (state, context) => decide(state, context, resolve), reject });
+      const waiting: Waiting = {
+        isOwn,
+        decide: (state, context) => decide(state, context, resolve),
+        reject,
+      };
+      this.#queue.push(waiting);
       this.#schedule();
     });
   }
@@ -261,11 +286,32 @@ export class Writer {
     this.#queue = this.#queue.slice(batch.length);
     this.#options.meters?.batchCommands.observe(batch.length);
     if (records.length > 0) await this.#append(seq, records);
+    else if (!(await this.#mayAnswer(batch))) return;
     // Append, then look, then answer: whoever leads by now may have decided otherwise what was only read.
     if (mayLead?.() === false) throw timeRanOutWriting();
     if (facts.length > 0) for (const listener of this.#listeners) listener(facts);
     for (const answer of answers) answer();
     await this.#snapshotIfDue();
+  }
+
+  /**
+   * Whether what was decided without a record may be said. While the log cannot be asked it may not, and
+   * whoever asked is told to ask again: nothing was written, so the writer itself goes on.
+   */
+  async #mayAnswer(batch: readonly Waiting[]): Promise<boolean> {
+    const { mayLead, log } = this.#options;
+    // Nobody can take the log from a coordinator that stands for no election.
+    if (mayLead === undefined || batch.every(({ isOwn }) => isOwn)) return true;
+    try {
+      const result = await log.confirm(this.#epoch);
+      if (result.type === 'fenced') throw fenced(result.epoch);
+      return true;
+    } catch (cause) {
+      if (!(cause instanceof Mx8Error) || cause.code !== 'store_unavailable') throw cause;
+      const error = unsure(cause);
+      for (const waiting of batch) waiting.reject(error);
+      return false;
+    }
   }
 
   async #append(seq: number, records: readonly JobRecord[]): Promise<void> {
@@ -349,31 +395,4 @@ export class Writer {
     this.#queue = [];
     for (const waiting of left) waiting.reject(this.#ended);
   }
-}
-
-function fenced(epoch: number): Mx8Error {
-  const message = `not leader for mutating operation: another coordinator leads in epoch ${epoch}`;
-  return new Mx8Error('not_leader', message, { epoch });
-}
-
-/** Known before anything was written: whoever asked may ask the next leader. */
-function timeIsUp(): Mx8Error {
-  return new Mx8Error(
-    'not_leader',
-    'not leader for mutating operation: its time as the leader is up',
-  );
-}
-
-/** What was written stands; whether it was decided by the leader of this moment is not known. */
-function timeRanOutWriting(): Mx8Error {
-  return new Mx8Error(
-    'store_outcome_unknown',
-    'the time of this coordinator as the leader ran out while it wrote',
-  );
-}
-
-function fatalError(cause: unknown): Mx8Error {
-  if (cause instanceof Mx8Error) return cause;
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new Mx8Error('internal', `the coordinator cannot go on: ${why}`, {}, cause);
 }

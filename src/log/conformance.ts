@@ -83,6 +83,15 @@ export function runLogStoreSuite(options: LogStoreSuite): void {
       assert.deepEqual(await contents(store), ['1/1 ', '2/2 ', '3/2 new']);
     });
 
+    it('a claim is confirmed until another one is made', async ({ store, reopen }) => {
+      await store.claim(0, 1, 'a');
+      assert.deepEqual(await store.confirm(1), { type: 'ok' });
+      const other = reopen();
+      await other.claim(1, 2, 'b');
+      assert.deepEqual(await store.confirm(1), { type: 'fenced', epoch: 2 });
+      assert.deepEqual(await other.confirm(2), { type: 'ok' });
+    });
+
     it('a claim with an old epoch or an old tail is lost and says who holds the log', async ({
       store,
       reopen,

@@ -109,6 +109,10 @@ export class MemoryLog implements LogStore {
     return { type: 'ok' };
   }
 
+  async confirm(epoch: number): Promise<AppendResult> {
+    return epoch === this.#disk.epoch ? { type: 'ok' } : this.#fenced();
+  }
+
   async close(): Promise<void> {
     return;
   }

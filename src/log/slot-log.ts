@@ -124,6 +124,11 @@ export class SlotLog implements LogStore {
     return this.#write(startTrim(hold, upToSeq), stepTrim);
   }
 
+  async confirm(epoch: number): Promise<AppendResult> {
+    const { epoch: claimed } = await this.#driver.run(startLook(), stepLook);
+    return epoch === claimed.epoch ? { type: 'ok' } : { type: 'fenced', epoch: claimed.epoch };
+  }
+
   async close(): Promise<void> {
     this.#hold = null;
   }

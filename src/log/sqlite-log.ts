@@ -215,6 +215,11 @@ export class SqliteLog implements LogStore {
     });
   }
 
+  async confirm(epoch: number): Promise<AppendResult> {
+    const meta = this.#reading(() => this.#meta());
+    return epoch === meta.epoch ? { type: 'ok' } : { type: 'fenced', epoch: meta.epoch };
+  }
+
   async close(): Promise<void> {
     if (this.#db.isOpen) this.#db.close();
   }

@@ -65,5 +65,10 @@ export interface LogStore {
   snapshot(upToSeq: number, epoch: number, state: Uint8Array): Promise<AppendResult>;
   /** Moves the trim boundary to `upToSeq` (at most the snapshot's seq), then deletes what is below. */
   trim(upToSeq: number, epoch: number): Promise<AppendResult>;
+  /**
+   * Fenced when a higher epoch was claimed before this call began; `ok` says that none was at a moment
+   * between the call and its answer. Writes nothing; fails with `store_unavailable` when nobody can say.
+   */
+  confirm(epoch: number): Promise<AppendResult>;
   close(): Promise<void>;
 }

@@ -78,6 +78,24 @@ test('a standby asks again at each renewal, and at once when the leader changes'
   assert.deepEqual(again, [{ type: 'campaign', callId: 3 }]);
 });
 
+test('a leader asks at once whether it still leads when the store says that the leader changed', () => {
+  const story = new Story().leading();
+  assert.deepEqual(story.at(100, { type: 'leader_changed' }), [{ type: 'renew', callId: 2 }]);
+  assert.deepEqual(story.at(101, { type: 'leader_changed' }), []);
+  const again = story.at(105, { type: 'renewed', callId: 2, leads: true });
+  assert.deepEqual(again, [{ type: 'renew', callId: 3 }]);
+  assert.equal(only(story.at(110, { type: 'renewed', callId: 3, leads: false })).type, 'leave');
+});
+
+test('one that hands over answers no more once it hears that another leads', () => {
+  const story = new Story().leading();
+  story.at(510, { type: 'tick' });
+  story.at(511, { type: 'stop' });
+  assert.equal(mayLead(story.state, monoMs(512)), true);
+  story.at(512, { type: 'renewed', callId: 2, leads: false });
+  assert.equal(mayLead(story.state, monoMs(512)), false);
+});
+
 test('the time of a leader runs from before the renewal was sent, less a margin', () => {
   const story = new Story().leading();
   assert.equal(story.state.deadlineMs, 1800);

@@ -154,7 +154,8 @@ export function stepCandidate(state: CandidateState, event: CandidateEvent): Can
     case 'tick':
       return onTime(state, event.nowMs);
     case 'leader_changed':
-      if (state.phase !== 'standby') return [];
+      // A leader of whom the store says so asks at once whether it still leads.
+      if (state.phase !== 'standby' && state.phase !== 'leading') return [];
       if (state.asked !== null) {
         state.mustAskAgain = true;
         return [];
@@ -219,7 +220,10 @@ function onRenewed(
   { leads: isLeader, callId, nowMs }: Extract<CandidateEvent, { type: 'renewed' }>,
 ): CandidateEffect[] {
   const askedMs = answered(state, callId, nowMs);
-  if (askedMs === null || !leads(state)) return [];
+  if (askedMs === null) return [];
+  // Whoever took over meanwhile need not wait for what is still being answered here.
+  if (state.isHandingOver && !isLeader) state.deadlineMs = nowMs;
+  if (!leads(state)) return [];
   if (!isLeader) {
     return leave(state, { code: 'not_leader', message: 'another coordinator was elected' });
   }
@@ -229,7 +233,7 @@ function onRenewed(
   // Only a lead that lasted shows that all is well: one that is lost as soon as it is taken waits longer
   // each time, so that others go first.
   if (state.phase === 'leading') state.failures = 0;
-  return [];
+  return state.mustAskAgain ? ask(state, nowMs) : [];
 }
 
 function onElectionFailed(

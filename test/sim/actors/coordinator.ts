@@ -16,6 +16,7 @@ import { Process } from '../world/process.ts';
 import { WatchedLog } from '../world/watched-log.ts';
 import { WatchedElection } from '../world/watched-election.ts';
 import { checkQueue } from '../checkers/bounds.ts';
+import { checkLed } from '../checkers/lead-time.ts';
 import { phaseBit } from '../world/coverage.ts';
 import type { Client } from './client.ts';
 import type { Answer, AnswerBody, Request } from './messages.ts';
@@ -145,6 +146,11 @@ export class Coordinator {
       if (this.process === process) this.waiting -= 1;
       this.#post(client, process, request, body, askedAtMs);
     };
+    const claimedBefore = simulation.truth.epoch;
+    const decided = (body: AnswerBody): void => {
+      checkLed(this, claimedBefore);
+      done(body);
+    };
     const failed = (cause: unknown): void => {
       if (cause instanceof Mx8Error) {
         done({ type: 'refused', code: cause.code, message: cause.message });
@@ -152,10 +158,10 @@ export class Coordinator {
     };
     if (ask.type === 'pieces') {
       piecesOf(backend, ask.jobId as JobId).then(
-        (pieces) => done({ type: 'pieces', pieces }),
+        (pieces) => decided({ type: 'pieces', pieces }),
         failed,
       );
-    } else backend.submit(ask).then(done, failed);
+    } else backend.submit(ask).then(decided, failed);
   }
 
   #subscribe(client: Client, command: Extract<Command, { type: 'register' }>): void {

@@ -11,13 +11,25 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: WRITER,
-        find: 'if (records.length > 0) await this.#append(seq, records);',
-        replace: 'const appended = records.length > 0 ? this.#append(seq, records) : null;',
+        find: 'if (records.length > 0) await this.#append(seq, records);\n    else if (!(await this.#mayAnswer(batch))) return;',
+        replace:
+          'const appended = records.length > 0 ? this.#append(seq, records) : null;\n    if (appended === null && !(await this.#mayAnswer(batch))) return;',
       },
       {
         file: WRITER,
         find: 'for (const answer of answers) answer();',
         replace: 'for (const answer of answers) answer();\n    await appended;',
+      },
+    ],
+  },
+  {
+    name: 'answer-without-confirming',
+    breaks: 'who answers led when he was asked',
+    edits: [
+      {
+        file: WRITER,
+        find: 'if (mayLead === undefined || batch.every(({ isOwn }) => isOwn)) return true;',
+        replace: 'if (mayLead === undefined || batch.length > 0) return true;',
       },
     ],
   },

@@ -115,6 +115,10 @@ class OneMachineLog implements LogStore {
     return this.#write(null, () => this.#log.trim(upToSeq, epoch));
   }
 
+  confirm(epoch: number): Promise<AppendResult> {
+    return this.#call(() => this.#log.confirm(epoch));
+  }
+
   async close(): Promise<void> {
     return;
   }

@@ -99,6 +99,15 @@ export class WatchedLog implements LogStore {
     return this.#during('trim', () => this.#log.trim(upToSeq, epoch));
   }
 
+  async confirm(epoch: number): Promise<AppendResult> {
+    const claimed = this.#truth.epoch;
+    const result = await this.#log.confirm(epoch);
+    if (result.type === 'ok' && epoch < claimed) {
+      this.#world.fail('epochs grow', `epoch ${epoch} was confirmed after ${claimed} was claimed`);
+    }
+    return result;
+  }
+
   close(): Promise<void> {
     return this.#log.close();
   }
