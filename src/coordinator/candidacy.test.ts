@@ -39,6 +39,11 @@ class CuttableElection extends MemoryElection {
     return super.resign();
   }
 
+  override async candidates(): Promise<readonly CandidateInfo[]> {
+    this.#check();
+    return super.candidates();
+  }
+
   #check(): void {
     if (this.isCut) throw new Mx8Error('store_unavailable', 'the store is away');
   }
@@ -220,6 +225,35 @@ test('a leader that is asked to stop answers what it was asked, and another lead
   const state = await second.writer.submit({ type: 'get_snapshot', jobId: JOB });
   assert(state.type === 'snapshot');
   assert.equal(state.liveLeases.length, 1);
+});
+
+test('a coordinator that starts while the store is away waits for it, and then takes part', async () => {
+  const world = new World();
+  const member = new Member(world, 'c1', '127.0.0.1:1');
+  member.election.isCut = true;
+  const started = member.candidacy.start();
+  await world.clock.advance(5000);
+  assert.equal(member.leads, false);
+  member.election.isCut = false;
+  await world.clock.advance(1000);
+  await started;
+  assert.equal(member.leads, true);
+  assert.deepEqual(
+    member.events.of('log_away').map(({ code }) => code),
+    ['store_unavailable'],
+  );
+});
+
+test('a coordinator that is asked to stop while it waits for the store ends', async () => {
+  const world = new World();
+  const member = new Member(world, 'c1', '127.0.0.1:1');
+  member.election.isCut = true;
+  const started = member.candidacy.start();
+  await world.clock.advance(1000);
+  const stopped = member.candidacy.stop();
+  await world.clock.advance(1000);
+  await Promise.all([started, stopped]);
+  assert.deepEqual(member.ended, [null]);
 });
 
 test('a candidate whose address another one has is refused, once that one is known to live', async () => {

@@ -18,6 +18,7 @@ import {
 import type { TimerHandle } from '../ports/clock.ts';
 import type { CandidateInfo, Election } from '../ports/election.ts';
 import { Follower } from './follower.ts';
+import { FOLLOW_INTERVAL_MS } from './limits.ts';
 import type { Leadership, LeadershipView, OnEnded, Prepare } from './leadership.ts';
 import { Replica } from './replica.ts';
 import { type FactListener, Writer, type WriterOptions } from './writer.ts';
@@ -101,12 +102,19 @@ export class Candidacy implements Leadership {
     return this.#options.election.candidates();
   }
 
-  /** Reads the log and enters the election; resolves before it is known who leads. */
+  /**
+   * Reads the log and enters the election; resolves before it is known who leads. A store that is away for
+   * a while is waited for, as a standby waits for it later on.
+   */
   async start(): Promise<void> {
     const { election } = this.#options;
-    await this.#replica.catchUp();
-    this.#options.check(this.#replica.state);
-    await this.#checkAddress();
+    await this.#untilStoreAnswers(async () => {
+      await this.#replica.catchUp();
+      this.#options.check(this.#replica.state);
+      await this.#checkAddress();
+    });
+    // It was asked to stop meanwhile.
+    if (this.#machine.phase !== 'standby') return;
     this.#follower.start();
     this.#unwatch = election.watch(() => this.#tell({ type: 'leader_changed' }));
     this.#tell({ type: 'start' });
@@ -115,6 +123,22 @@ export class Candidacy implements Leadership {
   async stop(): Promise<void> {
     this.#tell({ type: 'stop' });
     await this.#ended.promise;
+  }
+
+  async #untilStoreAnswers(ask: () => Promise<void>): Promise<void> {
+    const { clock, events } = this.#options;
+    for (let isAway = false; this.#machine.phase === 'standby'; isAway = true) {
+      try {
+        await ask();
+        if (isAway) events.emit('info', 'log_back', { seq: this.#replica.seq });
+        return;
+      } catch (error) {
+        if (!(error instanceof Mx8Error) || !error.retryable) throw error;
+        const { code, message } = error;
+        if (!isAway) events.emit('warn', 'log_away', { code, message });
+        await clock.sleep(FOLLOW_INTERVAL_MS);
+      }
+    }
   }
 
   /** Two candidates that clients could not tell apart are a mistake of the set-up. */

@@ -12,6 +12,7 @@ import {
 import { must } from '../core/base/assert.ts';
 import { wireMethods, type WireMessage, type WireMethod } from '../wire/schema.ts';
 
+const RECONNECT_MS_MAX = 1000;
 const MESSAGE_BYTES_MAX = 64 * 1024 ** 2;
 
 /** How a call was refused. */
@@ -31,6 +32,8 @@ export class RawClient {
     this.#client = new Client(address, credentials.createInsecure(), {
       'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
       'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
+      // Who was away for long is dialled again soon after he is back.
+      'grpc.max_reconnect_backoff_ms': RECONNECT_MS_MAX,
       // Each test's connections are its own.
       'grpc.use_local_subchannel_pool': 1,
     });
