@@ -22,7 +22,7 @@ import { LeaseTime } from './checkers/lease-time.ts';
 import { NodeTime } from './checkers/node-time.ts';
 import { checkRefusal } from './checkers/refusals.ts';
 import { Stranger } from './actors/stranger.ts';
-import { Progress } from './checkers/progress.ts';
+import { DECIDED_MS, Progress } from './checkers/progress.ts';
 import { checkReplay, checkSnapshot } from './checkers/replay.ts';
 import { LEADER_TTL_MS, type Scene } from './scene.ts';
 import { Strikes } from './strikes.ts';
@@ -43,8 +43,11 @@ const STRANGER_PLACE = 13;
 const NO_BYTES = new Uint8Array(0);
 /** One in so many entries the whole state is compared and checked. */
 const FULL_CHECK_ENTRIES = 24;
-/** What standbys are given to be there again, once all faults are over; they wait for old entries to go. */
-const REST_MS = 2 * LEADER_TTL_MS + 1500;
+/**
+ * What is given, once all faults are over, to standbys to be there again (they wait for old entries to go)
+ * and to coordinators to decide what they were asked.
+ */
+const REST_MS = Math.max(2 * LEADER_TTL_MS + 1500, DECIDED_MS);
 
 export class Simulation {
   readonly world: World;
@@ -359,15 +362,15 @@ export class Simulation {
       if (isDone && world.isFaulty) this.#heal();
       if (isDone && this.#doneMs === null) this.#doneMs = Math.max(world.nowMs, this.#settledMs);
       const isLate = this.#doneMs !== null && world.nowMs > this.#doneMs + REST_MS;
-      if (!world.isFaulty && isDone && (isLate || this.#areStandbysThere)) this.#end();
+      if (!world.isFaulty && isDone && (isLate || this.#isAtRest)) this.#end();
       else this.#look();
     });
   }
 
-  get #areStandbysThere(): boolean {
+  get #isAtRest(): boolean {
     return this.coordinators.every(
-      ({ process, candidacy }) =>
-        process.isAlive && candidacy.view.appliedSeq === this.truth.tailSeq,
+      ({ process, candidacy, waiting }) =>
+        process.isAlive && candidacy.view.appliedSeq === this.truth.tailSeq && waiting === 0,
     );
   }
 

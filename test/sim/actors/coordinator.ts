@@ -21,6 +21,11 @@ import { phaseBit } from '../world/coverage.ts';
 import type { Client } from './client.ts';
 import type { Answer, AnswerBody, Request } from './messages.ts';
 
+interface Asked {
+  readonly type: string;
+  readonly atMs: number;
+}
+
 const MANIFESTS = new ManifestShelf(new MemoryManifestStore());
 
 export class Coordinator {
@@ -40,8 +45,8 @@ export class Coordinator {
   servingSinceMs = 0;
   tookOverLeases = false;
   answersUntilMs = 0;
-  /** Commands handed to the writer and not answered yet. */
-  waiting = 0;
+  /** What was handed to the back end and is not answered yet: what it is, and since when. */
+  #asked: Set<Asked> = new Set<Asked>();
 
   constructor(simulation: Simulation, place: number) {
     this.simulation = simulation;
@@ -67,7 +72,7 @@ export class Coordinator {
     this.#outbox = new Map();
     this.#subscriptions.clear();
     this.servedEpoch = 0;
-    this.waiting = 0;
+    this.#asked = new Set();
     this.start();
   }
 
@@ -93,6 +98,16 @@ export class Coordinator {
     if (!process.isAlive) return;
     this.simulation.world.say(() => `${process.name} hands over`);
     void this.candidacy.stop();
+  }
+
+  get waiting(): number {
+    return this.#asked.size;
+  }
+
+  /** A request that came before `sinceMs` and is not decided; null when there is none. */
+  undecidedSince(sinceMs: number): string | null {
+    for (const { type, atMs } of this.#asked) if (atMs < sinceMs) return type;
+    return null;
   }
 
   get leads(): boolean {
@@ -140,10 +155,12 @@ export class Coordinator {
     if (ask.type === 'disconnect') {
       simulation.nodeTime.broken(ask.instanceId ?? '', this.servedEpoch);
     }
-    this.waiting += 1;
+    const asked = { type: ask.type, atMs: simulation.world.nowMs };
+    const all = this.#asked;
+    all.add(asked);
     const askedAtMs = process.nowMs();
     const done = (body: AnswerBody): void => {
-      if (this.process === process) this.waiting -= 1;
+      all.delete(asked);
       this.#post(client, process, request, body, askedAtMs);
     };
     const claimedBefore = simulation.truth.epoch;

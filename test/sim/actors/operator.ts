@@ -23,7 +23,7 @@ export class Operator {
 
   start(): void {
     const { scene, chance } = this.#simulation.world;
-    for (const spec of scene.jobs) this.#insist({ type: 'create_job', spec }, () => null);
+    for (const spec of scene.jobs) this.#insist(() => ({ type: 'create_job', spec }));
     for (const intervention of scene.interventions) {
       this.process.later(chance.between(200, 2500), () => this.#interfere(intervention));
     }
@@ -37,7 +37,7 @@ export class Operator {
       for (const twin of truth.jobs.values()) {
         if (twin.isPaused) this.#operate(twin.spec.jobId, { type: 'resume' });
         if (twin.phase !== 'failed' && twin.phase !== 'draining') continue;
-        this.#insist({ type: 'resume_job', jobId: twin.spec.jobId }, () => null);
+        this.#insist(() => ({ type: 'resume_job', jobId: twin.spec.jobId }));
       }
       this.#watch();
     });
@@ -51,7 +51,7 @@ export class Operator {
     const agent = this.#simulation.world.chance.pick(this.#simulation.agents);
     switch (intervention) {
       case 'drain':
-        this.#insist({ type: 'drain_job', jobId }, () => null);
+        this.#insist(() => ({ type: 'drain_job', jobId: twin.spec.jobId }));
         return;
       case 'fail': {
         const working = this.#simulation.agents.find(
@@ -66,8 +66,9 @@ export class Operator {
         // Whoever begins a run knows that no node of the former one lives.
         this.#simulation.endAllNodes();
         const worldSize = 5;
-        this.#insist({ type: 'begin_run', jobId, worldSize }, () =>
-          this.#simulation.startAllNodes(),
+        this.#insist(
+          () => ({ type: 'begin_run', jobId: twin.spec.jobId, worldSize }),
+          () => this.#simulation.startAllNodes(),
         );
         return;
       }
@@ -97,13 +98,11 @@ export class Operator {
     this.#client.flush();
   }
 
-  #insist(command: Command, then: () => void): void {
-    this.#client.ask(command, (body) => {
-      if (body.type !== 'refused' || body.code === 'job_exists') {
-        then();
-        return;
-      }
-      this.process.later(ASK_AGAIN_MS, () => this.#insist(command, then));
+  /** The command is made anew each time: the job may have taken another id since. */
+  #insist(command: () => Command, then: () => void = () => undefined): void {
+    this.#client.ask(command(), (body) => {
+      if (body.type !== 'refused' || body.code === 'job_exists') then();
+      else this.process.later(ASK_AGAIN_MS, () => this.#insist(command, then));
     });
     this.#client.flush();
   }

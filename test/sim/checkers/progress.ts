@@ -9,7 +9,7 @@ const NAME = 'progress';
 /** Restarts, and entries of former candidates that have to run out first. */
 const RESTART_MS = 600;
 /** Every call ends in an answer within this: three times the TTL of a leader. */
-const DECIDED_MS = 3 * LEADER_TTL_MS;
+export const DECIDED_MS = 3 * LEADER_TTL_MS;
 /** What is left of the work, after whatever the faults left behind has timed out. */
 const WORK_MS = 25_000;
 
@@ -63,10 +63,17 @@ export class Progress {
         `${process.name} stands at ${candidacy.view.appliedSeq} of ${truth.tailSeq} entries`,
       );
     }
-    for (const { client, process, isLost } of agents) {
-      if (isLost) continue;
-      const call = client.undecidedSince(world.nowMs - DECIDED_MS);
+    const sinceMs = world.nowMs - DECIDED_MS;
+    for (const { client, process } of agents) {
+      // Whoever was killed after its job was done waits for nothing any more.
+      const call = process.isAlive ? client.undecidedSince(sinceMs) : null;
       if (call !== null) world.fail(NAME, `${call} of ${process.name} was not decided in time`);
+    }
+    for (const coordinator of coordinators) {
+      // A client gives up by itself: that a coordinator has forgotten it shows only here.
+      const { process } = coordinator;
+      const held = process.isAlive ? coordinator.undecidedSince(sinceMs) : null;
+      if (held !== null) world.fail(NAME, `${process.name} holds a ${held} that it never decides`);
     }
   }
 }

@@ -62,6 +62,17 @@ export const LEAD_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: 'held-requests-forgotten',
+    breaks: 'what waits while the lead changes hands is decided, whoever gets it',
+    edits: [
+      {
+        file: 'src/coordinator/candidacy.ts',
+        find: '    this.#isServing = false;\n    this.#tookOrGaveUp();\n',
+        replace: '    this.#isServing = false;\n',
+      },
+    ],
+  },
+  {
     name: 'overtaken-claim-goes-on',
     breaks: 'whoever has left the lead claims nothing any more',
     edits: [
