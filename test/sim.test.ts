@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { MUTATIONS } from './sim/mutations/all.ts';
-import { type Played, playSeeds, type Run } from './sim/run/lanes.ts';
+import { type Played, playSeeds, type Run } from './sim/run/play-seeds.ts';
 import { importMutated, staleEdits } from './support/mutations/mutation-loader.ts';
 
-interface Lanes {
+interface Entry {
   playSeeds(run: Run): Promise<void>;
 }
 
@@ -23,7 +23,7 @@ test('worlds with faults keep their promises, and come to an end once they are h
   );
 });
 
-test('a seed gives the same world alone and beside others', async () => {
+test('a seed gives the same world alone and after others', async () => {
   const [together, alone] = [await play(3, 4), await play(5, 1)];
   assert.deepEqual(
     alone,
@@ -40,7 +40,7 @@ test('each known bug can still be put in, and there are more than forty', () => 
 test('an answer before its append is found, by the checker of answers', async () => {
   const bug = MUTATIONS.find(({ name }) => name === 'answer-before-append');
   assert(bug !== undefined);
-  const mutated = await importMutated<Lanes>(bug, 'test/sim/run/lanes.ts');
+  const mutated = await importMutated<Entry>(bug, 'test/sim/run/play-seeds.ts');
   let found: string | null = null;
   await mutated.playSeeds({
     from: 1,

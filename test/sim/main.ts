@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { COVERED_SEEDS, coverageText, holesOf } from './run/coverage-text.ts';
-import { type Played, playSeeds } from './run/lanes.ts';
+import { type Played, playSeeds } from './run/play-seeds.ts';
 import { playRanges } from './run/ranges.ts';
 
 const { values } = parseArgs({

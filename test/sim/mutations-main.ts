@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { MUTATIONS } from './mutations/all.ts';
-import type { Played } from './run/lanes.ts';
+import type { Played } from './run/play-seeds.ts';
 
 /** Within so many seeds each has to be found. */
 const SEEDS = 10_000;

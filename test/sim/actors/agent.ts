@@ -113,12 +113,17 @@ export class Agent {
   }
 
   tell(...events: readonly WithoutTime<HolderEvent>[]): void {
-    const nowMs = this.process.nowMs();
-    for (const event of events) {
-      const effects = stepHolder(this.holder, { ...event, nowMs });
-      for (const effect of effects) this.#carryOut(effect);
-    }
+    for (const event of events) this.#step(event);
     this.client.flush();
+    this.#plan();
+  }
+
+  #step(event: WithoutTime<HolderEvent>): void {
+    const effects = stepHolder(this.holder, { ...event, nowMs: this.process.nowMs() });
+    for (const effect of effects) this.#carryOut(effect);
+  }
+
+  #plan(): void {
     this.#planWake();
     this.#planWork();
   }
@@ -166,8 +171,8 @@ export class Agent {
     this.client.ask(this.#asCommand(call), (body) => {
       if (body.type === 'refused') {
         const { code, message } = body;
-        this.tell({ type: 'call_failed', callId, code, message });
-      } else this.tell({ type: 'answered', callId, answer: asAnswer(body) });
+        this.#step({ type: 'call_failed', callId, code, message });
+      } else this.#step({ type: 'answered', callId, answer: asAnswer(body) });
     });
   }
 
@@ -300,6 +305,9 @@ export class Agent {
     const client = new Client(world, simulation.network, simulation.coordinators, process, {
       onPush: (push) => {
         if (this.process === process) this.#onPush(push);
+      },
+      onAnswered: () => {
+        if (this.process === process) this.#plan();
       },
     });
     const options = {

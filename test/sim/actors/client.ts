@@ -31,6 +31,8 @@ interface Flight {
 
 export interface ClientEvents {
   onPush(push: Push): void;
+  /** All answers that came together have been handed out. Default: of no interest. */
+  onAnswered?(): void;
 }
 
 export class Client implements ClientEnd {
@@ -108,6 +110,11 @@ export class Client implements ClientEnd {
       pending.onAnswer(body);
     }
     if (again.length > 0) this.#send(again);
+    this.#answered();
+  }
+
+  #answered(): void {
+    this.#events.onAnswered?.();
     this.flush();
   }
 
@@ -168,7 +175,7 @@ export class Client implements ClientEnd {
       const message = 'no coordinator answered in time';
       pending.onAnswer({ type: 'refused', code: 'coordinator_unavailable', message });
     }
-    this.flush();
+    this.#answered();
   }
 
   #next(): void {

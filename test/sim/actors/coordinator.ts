@@ -111,7 +111,7 @@ export class Coordinator {
   }
 
   get leads(): boolean {
-    return this.process.isAlive && this.candidacy.view.role === 'leader';
+    return this.process.isAlive && this.candidacy.writer !== null;
   }
 
   /** Bits of the phases that it is in. */
@@ -203,8 +203,9 @@ export class Coordinator {
   ): void {
     if (!process.isAlive || this.process !== process) return;
     const { simulation } = this;
-    const hint = this.#backendHint();
-    const answer = { requestId, body, leader: hint };
+    // Only such an answer says where to go.
+    const isElsewhere = body.type === 'refused' && body.code === 'not_leader';
+    const answer = { requestId, body, leader: isElsewhere ? this.#hint() : null };
     const waiting = this.#outbox.get(client);
     simulation.checkAnswer(this, ask, body, askedAtMs);
     if (waiting !== undefined) {
@@ -227,7 +228,7 @@ export class Coordinator {
     });
   }
 
-  #backendHint(): number | null {
+  #hint(): number | null {
     const leader = this.candidacy.view.leader?.address;
     return leader === undefined ? null : Number(leader);
   }

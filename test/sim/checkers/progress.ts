@@ -9,7 +9,7 @@ const NAME = 'progress';
 /** Restarts, and entries of former candidates that have to run out first. */
 const RESTART_MS = 600;
 /** Every call ends in an answer within this: three times the TTL of a leader. */
-export const DECIDED_MS = 3 * LEADER_TTL_MS;
+export const DECIDED_MS: number = 3 * LEADER_TTL_MS;
 /** What is left of the work, after whatever the faults left behind has timed out. */
 const WORK_MS = 25_000;
 

@@ -4,7 +4,7 @@
  */
 import { importMutated } from '../../support/mutations/mutation-loader.ts';
 import { MUTATIONS } from '../mutations/all.ts';
-import type { Played, Run } from './lanes.ts';
+import type { Played, Run } from './play-seeds.ts';
 
 const [name, seeds] = process.argv.slice(2);
 const mutation = MUTATIONS.find((one) => one.name === name) ?? null;
@@ -12,7 +12,7 @@ if (mutation === null) throw new Error(`there is no mutation ${String(name)}`);
 
 const { playSeeds } = await importMutated<{ playSeeds: (run: Run) => Promise<void> }>(
   mutation,
-  'test/sim/run/lanes.ts',
+  'test/sim/run/play-seeds.ts',
 );
 let first: Played | null = null;
 let played = 0;

@@ -3,7 +3,7 @@
  * the end with sums and coverage.
  */
 import { Coverage } from '../world/coverage.ts';
-import { playSeeds } from './lanes.ts';
+import { playSeeds } from './play-seeds.ts';
 
 const [from = '1', count = '1'] = process.argv.slice(2);
 const coverage = new Coverage();

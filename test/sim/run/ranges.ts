@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Coverage } from '../world/coverage.ts';
-import type { Played } from './lanes.ts';
+import type { Played } from './play-seeds.ts';
 
 export interface Report {
   played: number;
@@ -18,7 +18,7 @@ export interface Report {
 }
 
 /** Seeds that one process plays before the next takes over: its code is warm, its heap still small. */
-const CHUNK = 1000;
+const CHUNK = 2500;
 
 type Line =
   | { readonly failed: Played }

@@ -52,6 +52,8 @@ export class Truth {
   epoch = 0;
   trimmedSeq = 0;
   readonly #listeners: RecordListener[] = [];
+  /** Of the state at the tail when it was asked for last. */
+  #identity: { readonly seq: number; readonly bytes: Uint8Array } | null = null;
 
   constructor(world: World) {
     this.#world = world;
@@ -98,7 +100,7 @@ export class Truth {
   }
 
   /** The state after entry `seq`, from nothing. */
-  replayedTo(seq: number): CoordinatorState {
+  #replayedTo(seq: number): CoordinatorState {
     const state = emptyState();
     for (const slot of this.slots) {
       if (slot.seq > seq) break;
@@ -109,8 +111,11 @@ export class Truth {
     return state;
   }
 
-  identity(): Uint8Array {
-    return encodeSnapshot(this.state, { durableOnly: true });
+  /** What the state after entry `seq` is, as bytes. */
+  identityAt(seq: number): Uint8Array {
+    if (seq !== this.tailSeq) return identityOf(this.#replayedTo(seq));
+    if (this.#identity?.seq !== seq) this.#identity = { seq, bytes: identityOf(this.state) };
+    return this.#identity.bytes;
   }
 
   #checkEpoch(slot: Slot, claimant: string | null): void {
@@ -165,6 +170,11 @@ export class Truth {
     }
     twin.apply(record, token, slot.epoch);
   }
+}
+
+/** What of a state no restart may change, as bytes. */
+export function identityOf(state: CoordinatorState): Uint8Array {
+  return encodeSnapshot(state, { durableOnly: true });
 }
 
 function isSame(a: Slot, b: Slot): boolean {

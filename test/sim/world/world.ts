@@ -1,6 +1,6 @@
 /**
  * A world of its own for one seed: time, what is planned, chance, a trace and its hash. One event
- * happens at a time; whoever drives it (`../run/lanes.ts`) lets every promise settle before the next.
+ * happens at a time; whoever drives it (`../run/play-seeds.ts`) lets every promise settle before the next.
  */
 import type { Scene } from '../scene.ts';
 import { Chance } from './chance.ts';
