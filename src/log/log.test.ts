@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import test from 'node:test';
 import { crc32 } from 'node:zlib';
+import type { Mx8Error } from '../core/base/errors.ts';
 import type { LogStore } from '../ports/log-store.ts';
 import { EagerClock } from '../../test/support/eager-clock.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
-import { MemoryKv, MemoryKvDisk } from '../testing/memory-kv.ts';
+import { type KvFate, MemoryKv, MemoryKvDisk } from '../testing/memory-kv.ts';
 import { seededRandom } from '../testing/seeded-random.ts';
 import { runLogStoreSuite } from './conformance.ts';
 import { MemoryLog, MemoryLogDisk } from './memory-log.ts';
@@ -265,6 +266,36 @@ test('a claim after a write of unknown outcome may write again, whether that wri
     });
     const { tailSeq } = await log.load();
     assert.equal((await log.claim(tailSeq, 2, 'a')).type, 'won');
+    assert.deepEqual(await log.append(tailSeq + 2, 2, new Uint8Array([2]), 'm'), { type: 'ok' });
+  }
+});
+
+test('a write that was under way at the next claim spoils nothing of that epoch, whatever it comes to', async () => {
+  const fates = [
+    { fate: { type: 'hang' }, comesTo: 'store_outcome_unknown' },
+    { fate: { type: 'apply', answerDelayMs: 900 }, comesTo: 'ok' },
+  ] as const;
+  for (const { fate, comesTo } of fates) {
+    let next: KvFate | null = null;
+    const clock = new FakeClock();
+    const plan = (): KvFate => {
+      const chosen = next ?? { type: 'apply' };
+      next = null;
+      return chosen;
+    };
+    const kv = new MemoryKv({ plan, clock });
+    const random = seededRandom(1);
+    const log = new SlotLog({ kv, prefix: 'log/', clock, random, giveUpAfterMs: 1000 });
+    await log.claim(0, 1, 'a');
+    next = fate;
+    const former = log.append(2, 1, new Uint8Array([1]), 'n').then(
+      ({ type }) => type,
+      ({ code }: Mx8Error) => code,
+    );
+    const { tailSeq } = await log.load();
+    assert.equal((await log.claim(tailSeq, 2, 'a')).type, 'won');
+    await clock.advance(1000);
+    assert.equal(await former, comesTo);
     assert.deepEqual(await log.append(tailSeq + 2, 2, new Uint8Array([2]), 'm'), { type: 'ok' });
   }
 });

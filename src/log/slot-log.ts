@@ -91,10 +91,10 @@ export class SlotLog implements LogStore {
   ): Promise<AppendResult> {
     const hold = this.#holdOf(epoch);
     if (hold === null) return this.#notHeld();
-    const outcome = await this.#write(startAppend(hold, seq, payload, nonce), stepAppend);
+    const outcome = await this.#write(epoch, startAppend(hold, seq, payload, nonce), stepAppend);
     switch (outcome.type) {
       case 'ok':
-        if (seq > hold.tailSeq) {
+        if (seq > hold.tailSeq && this.#holdOf(epoch) !== null) {
           this.#hold = { ...hold, tailSeq: seq, tailRevision: outcome.tailRevision };
         }
         return { type: 'ok' };
@@ -115,13 +115,13 @@ export class SlotLog implements LogStore {
     const hold = this.#holdOf(epoch);
     if (hold === null) return this.#notHeld();
     const begun = startSnapshot(hold, upToSeq, state, this.#freshNonce());
-    return this.#write(begun, stepSnapshot);
+    return this.#write(epoch, begun, stepSnapshot);
   }
 
   async trim(upToSeq: number, epoch: number): Promise<AppendResult> {
     const hold = this.#holdOf(epoch);
     if (hold === null) return this.#notHeld();
-    return this.#write(startTrim(hold, upToSeq), stepTrim);
+    return this.#write(epoch, startTrim(hold, upToSeq), stepTrim);
   }
 
   async confirm(epoch: number): Promise<AppendResult> {
@@ -133,8 +133,12 @@ export class SlotLog implements LogStore {
     this.#hold = null;
   }
 
-  /** An error of a write is final: what it was about may still be done. */
+  /**
+   * An error of a write is final for its epoch: what it was about may still be done. What a write comes to
+   * that was under way when the next epoch was claimed says nothing of that one.
+   */
   async #write<State, Result>(
+    epoch: number,
     begun: Step<State, Result>,
     next: (state: State, answer: StoreAnswer) => Step<State, Result>,
   ): Promise<Result> {
@@ -142,7 +146,7 @@ export class SlotLog implements LogStore {
     try {
       return await this.#driver.run(begun, next);
     } catch (error) {
-      if (error instanceof Mx8Error) this.#failure = error;
+      if (error instanceof Mx8Error && this.#holdOf(epoch) !== null) this.#failure = error;
       throw error;
     }
   }
