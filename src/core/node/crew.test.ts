@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { leaseId, monoMs, nodeId, type LeaseId } from '../base/units.ts';
 import { crewWakeMs, newCrew, stepCrew } from './crew.ts';
+import { STOP_GRACE_MS } from './limits.ts';
 import type { CrewEffect, CrewEvent, WorkerEnd } from './crew-protocol.ts';
 
 const L1 = leaseId({ epoch: 1, seq: 1, index: 0 });
@@ -15,9 +16,9 @@ class Script {
   #incarnation = 0;
   #workId = 0;
 
-  constructor(onError: 'fail' | 'quarantine', workers = 1) {
+  constructor(onError: 'fail' | 'quarantine', workers = 1, stallTimeoutMs = 1_000) {
     const jobFile = '/jobs/a.job.ts';
-    const options = { workers, stages: true, stallTimeoutMs: 1_000, onError, jobFile };
+    const options = { workers, stages: true, stallTimeoutMs, onError, jobFile };
     this.#state = newCrew(options, monoMs(0));
   }
 
@@ -36,8 +37,8 @@ class Script {
   }
 
   /** A worker in slot 0 that is ready and has samples [0, 12) of the lease. */
-  static working(onError: 'fail' | 'quarantine'): Script {
-    const script = new Script(onError);
+  static working(onError: 'fail' | 'quarantine', stallTimeoutMs = 1_000): Script {
+    const script = new Script(onError, 1, stallTimeoutMs);
     script.tell({ type: 'tick' });
     script.ready();
     script.lease(L1);
@@ -209,6 +210,17 @@ test('a lease that comes back waits for the worker that has yet to stop on it', 
   assert.deepEqual(script.lease(L1), []);
   assert.deepEqual(script.lease(L2), ['work 1.2.0 0-12']);
   assert.deepEqual(script.tell({ type: 'work_done', workId: 1 }), ['work 1.1.0 0-12']);
+});
+
+test('a worker that does not stop with a lease that was taken away is killed long before the stall budget', () => {
+  const script = Script.working('fail', STOP_GRACE_MS * 10);
+  script.begin(0, 4);
+  script.at(1_000).tell({ type: 'lease_gone', leaseId: L1 });
+  assert.deepEqual(script.lease(L2), [], 'it waits for the worker');
+  assert.deepEqual(script.at(1_000 + STOP_GRACE_MS - 1).tell({ type: 'tick' }), []);
+  assert.equal(script.wakeMs, 1_000 + STOP_GRACE_MS);
+  assert.deepEqual(script.at(1_000 + STOP_GRACE_MS).tell({ type: 'tick' }), ['kill 0.1']);
+  assert.deepEqual(script.exit(), ['spawn 0.2', 'work 1.2.0 0-12']);
 });
 
 test('a failure in work on a lease that was lost is nobody’s', () => {

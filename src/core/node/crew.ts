@@ -14,6 +14,7 @@ import { elapsedMs, monoMs, type LeaseId, type MonoMs } from '../base/units.ts';
 import { onWorkerEnd } from './crew-deaths.ts';
 import type { CrewEffect, CrewEvent, WorkerEnd } from './crew-protocol.ts';
 import { Assignment, CrewState, type CrewOptions, type Slot } from './crew-state.ts';
+import { STOP_GRACE_MS } from './limits.ts';
 
 export function newCrew(options: CrewOptions, nowMs: MonoMs): CrewState {
   assert(Number.isSafeInteger(options.workers) && options.workers > 0, 'there is a worker');
@@ -36,7 +37,7 @@ export function crewWakeMs(state: CrewState): MonoMs | null {
   for (const slot of state.slots) {
     if (slot.phase === 'down' && needsWorkers(state)) wake = Math.min(wake, slot.startAtMs);
     else if (isWatched(slot)) {
-      wake = Math.min(wake, slot.movedAtMs + state.options.stallTimeoutMs);
+      wake = Math.min(wake, slot.movedAtMs + budgetMs(state, slot));
     }
   }
   return wake === Infinity ? null : monoMs(wake);
@@ -189,11 +190,23 @@ function isWatched(slot: Slot): boolean {
   return slot.phase === 'starting' || slot.phase === 'busy' || slot.phase === 'stopping';
 }
 
+/** How long it may stand still. */
+function budgetMs({ options }: CrewState, slot: Slot): number {
+  return isLeftBehind(slot)
+    ? Math.min(options.stallTimeoutMs, STOP_GRACE_MS)
+    : options.stallTimeoutMs;
+}
+
+/** True of a worker that has yet to stop with a lease that was taken away. */
+function isLeftBehind(slot: Slot): boolean {
+  return slot.phase === 'stopping' && !slot.counts;
+}
+
 function killStalled(state: CrewState, effects: CrewEffect[], nowMs: MonoMs): void {
-  const { stallTimeoutMs } = state.options;
   for (const slot of state.slots) {
+    const stallTimeoutMs = budgetMs(state, slot);
     if (!isWatched(slot) || elapsedMs(slot.movedAtMs, nowMs) < stallTimeoutMs) continue;
-    slot.killedFor = stalledEnd(state.options, slot);
+    slot.killedFor = stalledEnd(state.options, slot, stallTimeoutMs);
     slot.phase = 'dying';
     effects.push({ type: 'kill', slot: slot.index, incarnation: slot.incarnation });
     const fields = {
@@ -206,7 +219,7 @@ function killStalled(state: CrewState, effects: CrewEffect[], nowMs: MonoMs): vo
   }
 }
 
-function stalledEnd({ stallTimeoutMs, jobFile }: CrewOptions, slot: Slot): WorkerEnd {
+function stalledEnd({ jobFile }: CrewOptions, slot: Slot, stallTimeoutMs: number): WorkerEnd {
   if (slot.phase === 'starting' && jobFile !== null) {
     const message = `job module ${jobFile} did not finish loading within the stall budget of ${stallTimeoutMs} ms; let it work inside process() instead of at its top level`;
     return { code: 'job_module_invalid', message };
@@ -215,6 +228,9 @@ function stalledEnd({ stallTimeoutMs, jobFile }: CrewOptions, slot: Slot): Worke
 }
 
 function stallSentence(slot: Slot, stallTimeoutMs: number): string {
+  if (isLeftBehind(slot)) {
+    return `it did not stop within ${stallTimeoutMs} ms after its lease was taken away`;
+  }
   if (slot.phase === 'starting') {
     return `a worker did not get ready within the stall budget of ${stallTimeoutMs} ms`;
   }

@@ -27,6 +27,13 @@ export const CRASHES_PER_SUSPECT_MAX = 2;
 /** Starts in a row in which a worker does not get ready, after which the job fails. */
 export const FAILED_STARTS_MAX = 3;
 
+/**
+ * How long a worker may go on with a lease that was taken away before it is killed, where the stall budget
+ * is longer: nothing it does counts any more, and the work that its node holds waits for it. Long enough
+ * for most batches to end, as a restart loads the job module anew.
+ */
+export const STOP_GRACE_MS = 10_000;
+
 /** Longest wait before a worker that died is started again. */
 export const RESTART_WAIT_MAX_MS = 2_000;
 
