@@ -35,6 +35,15 @@ export const READ_RETRY_BASE_MS = 100;
 export const READ_RETRY_MAX_MS = 2_000;
 
 /**
+ * How long a manifest that nobody has is asked for before the job fails with its name; half the stall budget
+ * where that is shorter, as the worker that waits for it would be killed then.
+ */
+export const MANIFEST_WAIT_MS_MAX = 150_000;
+
+/** Samples of a manifest in one question to another coordinator: about 4 MiB of lines. */
+export const MANIFEST_COPY_SAMPLES = 32_768;
+
+/**
  * The worker's JavaScript heap gets this part of what its RSS cap leaves besides the slabs, so that V8
  * ends a runaway with its own words before the cap does; never less than the floor, or no module loads.
  */

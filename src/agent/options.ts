@@ -7,6 +7,7 @@ import type { CoordinatorClient } from '../ports/coordinator-client.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { Random } from '../ports/random.ts';
 import type { Tracer } from '../ports/tracer.ts';
+import type { ManifestHealing } from './manifest-records.ts';
 import {
   COMMIT_INTERVAL_MS_DEFAULT,
   DRAIN_TIMEOUT_MS_DEFAULT,
@@ -59,6 +60,8 @@ export interface AgentOptions {
   readonly nodeIdBusyMaxMs?: number | null;
   /** Token to resume a job without outputs from; empty or absent: none. */
   readonly resumeFrom?: Uint8Array;
+  /** Where a manifest is looked for that the leader cannot give; default: nowhere. */
+  readonly healing?: ManifestHealing | null;
   /** Collects spans of calls and commits; default: nobody. */
   readonly tracer?: Tracer | null;
   /** Takes the lines that workers print; default: this process's standard error. */
@@ -88,6 +91,7 @@ export function compileAgentOptions(options: AgentOptions): CompiledAgentOptions
     drainTimeoutMs: options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS_DEFAULT,
     nodeIdBusyMaxMs: options.nodeIdBusyMaxMs ?? null,
     resumeFrom: options.resumeFrom ?? new Uint8Array(0),
+    healing: options.healing ?? null,
     tracer: options.tracer ?? null,
     writeWorkerLine: options.writeWorkerLine ?? ((line) => void process.stderr.write(line)),
   };

@@ -24,6 +24,7 @@ import type { NodeIdentity, Push } from '../ports/coordinator-client.ts';
 import { asFailure, makeCall } from './calls.ts';
 import { ProcessCrew, type WithoutTime } from './crew-of-processes.ts';
 import { LEAVE_TIMEOUT_MS, READ_RETRY_BASE_MS, READ_RETRY_MAX_MS } from './limits.ts';
+import { ManifestRecords } from './manifest-records.ts';
 import { AgentMeters } from './meters.ts';
 import { compileAgentOptions, type AgentOptions, type CompiledAgentOptions } from './options.ts';
 import { Publisher } from './publisher.ts';
@@ -62,6 +63,7 @@ class Agent implements AgentHandle {
   readonly #publisher: Publisher | null;
   readonly #meters: AgentMeters = new AgentMeters();
   readonly #over: AbortController = new AbortController();
+  readonly #manifest: ManifestRecords;
   readonly done: Promise<AgentOutcome>;
   #resolve: (outcome: AgentOutcome) => void = () => undefined;
   #timer: TimerHandle | null = null;
@@ -83,6 +85,8 @@ class Agent implements AgentHandle {
     this.#state = newNode(machineOptions(options), clock.nowMs());
     const onError = (error: unknown): void => this.#fail(error);
     this.#publisher = work.type === 'job' ? new Publisher(work.out, onError) : null;
+    const { signal } = this.#over;
+    this.#manifest = new ManifestRecords({ ...options, nodeId: this.#node.nodeId, signal });
     this.#crew = new ProcessCrew({
       clock,
       events: options.events,
@@ -304,14 +308,10 @@ class Agent implements AgentHandle {
     return this.#claim;
   }
 
-  /** The records of [start, end); waits for a coordinator that is away until the work is stopped. */
   async #records(start: number, end: number): Promise<readonly SampleRecord[]> {
-    const { client, jobId } = this.#options;
     const spec = this.#spec;
     if (spec === null) throw new Mx8Error('internal', 'work before the registration');
-    return this.#patiently(() =>
-      client.manifestRecords(jobId, spec.manifestHash, start, end, this.#over.signal),
-    );
+    return this.#manifest.records(spec, start, end);
   }
 
   async #patiently<T>(read: () => Promise<T>): Promise<T> {
@@ -367,6 +367,7 @@ class Agent implements AgentHandle {
   async #settle(outcome: AgentOutcome): Promise<void> {
     await this.#crew.dismiss(this.#isGivingUp);
     await this.#publisher?.idle();
+    await this.#manifest.close();
     const { type } = outcome;
     this.#options.events.emit('info', 'agent_ended', { node_id: this.#node.nodeId, outcome: type });
     this.#resolve(outcome);

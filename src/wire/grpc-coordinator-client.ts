@@ -11,6 +11,7 @@ import type { SampleRecord } from '../core/manifest/record.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import type { CoordinatorView } from '../ports/coordinator-client.ts';
+import type { ManifestSlice } from '../ports/manifest-replica.ts';
 import { CommandClient } from './command-client.ts';
 import { type ClientTls, Dialer } from './dialer.ts';
 import { bytes, children, flag, requiredChild, uint64s } from './fields.ts';
@@ -66,17 +67,30 @@ export class GrpcCoordinatorClient extends CommandClient {
     end: number,
     signal?: AbortSignal,
   ): Promise<readonly SampleRecord[]> {
-    const request = { jobId, manifestHash: hash, start, end };
-    const chunks = await this.#caller.collect('GetManifestRange', request, signal);
-    const lines = Buffer.concat(chunks.map((chunk) => bytes(chunk, 'lines')));
+    const { lines, pinnedBytes } = await this.manifestSlice(jobId, hash, start, end, signal);
     const records = decodeSlice(lines, start, `manifest ${hash}`);
-    const pinnedBytes = chunks.flatMap((chunk) => uint64s(chunk, 'pinnedBytes'));
     const isPaired = pinnedBytes.length === 0 || pinnedBytes.length === records.length;
     if (records.length === end - start && isPaired) return withPinnedBytes(records, pinnedBytes);
     throw new Mx8Error(
       'manifest_corrupt',
       `asked for samples [${start}, ${end}) of manifest ${hash}, the coordinator sent ${records.length} and ${pinnedBytes.length} sizes`,
     );
+  }
+
+  /** The lines as they are kept, of whichever coordinator of the list answers. */
+  async manifestSlice(
+    jobId: JobId,
+    hash: ManifestHash,
+    start: number,
+    end: number,
+    signal?: AbortSignal,
+  ): Promise<ManifestSlice> {
+    const request = { jobId, manifestHash: hash, start, end };
+    const chunks = await this.#caller.collect('GetManifestRange', request, signal);
+    return {
+      lines: Buffer.concat(chunks.map((chunk) => bytes(chunk, 'lines'))),
+      pinnedBytes: chunks.flatMap((chunk) => uint64s(chunk, 'pinnedBytes')),
+    };
   }
 
   async *committedPieces(jobId: JobId): AsyncIterable<readonly CommittedPiece[]> {

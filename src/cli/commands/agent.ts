@@ -15,6 +15,7 @@ import type { AgentFigures } from '../../ports/agent-figures.ts';
 import { type HttpServer, startAgentWeb } from '../../web/index.ts';
 import { planAgentMemory } from '../agent/agent-memory.ts';
 import { findJob } from '../agent/find-job.ts';
+import { openReplicas } from '../agent/manifest-replicas.ts';
 import { parseBind } from '../bind.ts';
 import { CLIENT_FLAGS, openClient } from '../client.ts';
 import type { CommandIo } from '../command-io.ts';
@@ -24,9 +25,11 @@ import { EXIT_DONE } from '../exit-codes.ts';
 import { withDefault } from '../flag.ts';
 import type { OptionsOf } from '../flag.ts';
 import * as cluster from '../flags/cluster.ts';
+import * as data from '../flags/data.ts';
 import * as demo from '../flags/demo.ts';
 import * as job from '../flags/job.ts';
 import * as memory from '../flags/memory.ts';
+import { openManifestStore } from '../manifest-store.ts';
 
 const FLAGS = {
   ...CLIENT_FLAGS,
@@ -42,6 +45,8 @@ const FLAGS = {
   maxQueueBatches: memory.maxQueueBatches,
   maxInflightBytes: memory.maxInflightBytes,
   maxProcessRssBytes: memory.maxProcessRssBytes,
+  manifestStoreRoot: data.manifestStoreRoot,
+  manifestHealing: data.manifestHealing,
   progressIntervalMs: cluster.progressIntervalMs,
   stallBudgetMs: cluster.stallBudgetMs,
   sinkSleepMs: withDefault(demo.sinkSleepMs, 0),
@@ -85,6 +90,8 @@ async function run(
   const client = openClient(options, io);
   let agent: AgentHandle | null = null;
   const web = await serveAgentWeb(options, () => agent?.figures() ?? null, io);
+  await using replicas = openReplicas(options, io);
+  const store = openManifestStore(options.manifestStoreRoot, io);
   try {
     agent = await startAgent({
       client,
@@ -92,6 +99,7 @@ async function run(
       random,
       events,
       work,
+      healing: options.manifestHealing === 'on' ? { store, replicas: replicas.all } : null,
       tracer: otelTracer(),
       jobId: options.jobId === null ? await findJob(client, io) : jobId(options.jobId),
       nodeId: options.nodeId === null ? defaultNodeId() : nodeId(options.nodeId),

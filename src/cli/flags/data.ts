@@ -23,6 +23,16 @@ export const manifestStoreRoot: Flag<string | null> = optionalFlag(
   '~/.mx8/manifests',
 );
 
+export const manifestHealing: Flag<'on' | 'off'> = flag(
+  choice(['on', 'off']),
+  {
+    name: 'manifest-healing',
+    variable: 'MX8_MANIFEST_HEALING',
+    doc: 'Whether a manifest that the leader cannot give is taken from --manifest-store or another coordinator, its hash checked, and waited for where nobody has it.',
+  },
+  'on',
+);
+
 export const shuffle: Flag<boolean> = flag(
   onOff(),
   {
