@@ -18,8 +18,8 @@ part "state: replay, snapshot and log agree" test/scenarios.test.ts \
   node --test test/scenarios.test.ts src/core/job/coordinator.test.ts src/log/log.test.ts
 part "coordinator: kill -9, restart, go on" $integration/coordinator-kill.test.ts \
   tests $integration/coordinator-kill.test.ts .
-part "memory: a cap that is too small fails fast" $integration/loader.test.ts \
-  tests $integration/loader.test.ts process_rss_cap_fails_fast_when_too_small
+part "memory: a cap that is too small fails fast" $integration/loader-process.test.ts \
+  tests $integration/loader-process.test.ts process_rss_cap_fails_fast_when_too_small
 part "memory: a worker over its cap ends the job" $integration/agent-failures.test.ts \
   tests $integration/agent-failures.test.ts 'memory cap'
 part "resume: Ctrl-C and kill -9 of a whole run" $integration/run.test.ts \
@@ -44,6 +44,8 @@ part "metrics: every counter, promtool, probes" $integration/metrics.test.ts \
   tests $integration/metrics.test.ts .
 part "alerts and dashboard name what is exposed" $integration/ops.test.ts \
   tests $integration/ops.test.ts .
+part "runbook: each symptom caused, each command typed" $integration/runbook.test.ts \
+  tests $integration/runbook.test.ts .
 part "v0 clients: contract and status codes" $integration/coordinator-v0.test.ts \
   tests $integration/coordinator-v0.test.ts .
 

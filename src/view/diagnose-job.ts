@@ -70,7 +70,7 @@ function leases({ snapshot, view, target }: JobEvidence): Finding {
       `npx mx8 release ${target} --lease ${first.leaseId}`,
       `npx mx8 status ${target} --polls 5`,
     ],
-    expect: `The agent restarts a worker that stands still by itself (--stall-budget-ms). After the release ranges_requeued_total (now ${snapshot.counters.rangesRequeuedTotal}) grows and another node does the rest; if the cursor sticks at the same sample again, that sample is the cause: run with --on-error quarantine.`,
+    expect: `The agent restarts a worker that stands still by itself (--stall-budget-ms). After the release ranges_requeued_total (now ${snapshot.counters.rangesRequeuedTotal}) grows, whoever asks next does the rest, and a worker that does not stop is killed after 10 s; if the cursor sticks at the same sample again, that sample is the cause: run with --on-error quarantine.`,
   };
 }
 
