@@ -46,6 +46,8 @@ part "alerts and dashboard name what is exposed" $integration/ops.test.ts \
   tests $integration/ops.test.ts .
 part "runbook: each symptom caused, each command typed" $integration/runbook.test.ts \
   tests $integration/runbook.test.ts .
+part "backup: a job goes on from one" $integration/operations.test.ts \
+  tests $integration/operations.test.ts .
 part "v0 clients: contract and status codes" $integration/coordinator-v0.test.ts \
   tests $integration/coordinator-v0.test.ts .
 

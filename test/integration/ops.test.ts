@@ -1,6 +1,7 @@
 /** `ops/` against running processes: its rules as promtool sees them, its metrics as they are exposed. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 
@@ -10,6 +11,7 @@ import { AgentBench } from '../support/agent-bench.ts';
 import { until } from '../support/mx8-process.ts';
 import { parseExposition } from '../support/prometheus-text.ts';
 import { readText, ROOT } from '../support/tidy/sources.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { findTool } from '../support/tools.ts';
 import { TestNode, webWorld } from '../support/web-world.ts';
 
@@ -32,6 +34,22 @@ test(
     assert.match(promtool('test', 'rules', 'alerts-tests.yml'), /SUCCESS/);
   },
 );
+
+const SYSTEMD = findTool('systemd-analyze');
+
+test('systemd takes the units', { skip: SYSTEMD.missing }, async () => {
+  await using folder = await temporaryFolder();
+  const units = ['mx8-coordinator.service', 'mx8-agent@.service'];
+  const installed = readText('ops/systemd/mx8-coordinator.service').match(/^ExecStart=(\S+)/m);
+  // It demands that the program is there, which is a matter of the machine.
+  const text = (unit: string): string =>
+    readText(`ops/systemd/${unit}`).replace(installed?.[1] ?? '', process.execPath);
+  await folder.write(Object.fromEntries(units.map((unit) => [unit, text(unit)])));
+  const paths = units.map((unit) => folder.join(unit.replace('@.', '@embed.')));
+  await copyFile(folder.join('mx8-agent@.service'), paths[1] ?? '');
+  const { status, stderr } = spawnSync(SYSTEMD.path, ['verify', ...paths], { encoding: 'utf8' });
+  assert.deepEqual([status, stderr], [0, '']);
+});
 
 test('alerts and dashboard name only metrics that a coordinator or an agent exposes', async () => {
   const exposed = new Set([...(await namesOfCoordinator()), ...(await namesOfAgent())]);
