@@ -49,13 +49,12 @@ test('the changelog collects what is not released yet', () => {
   );
 });
 
-test('decisions are numbered without gaps and named for their subject', () => {
+test('decisions are named for their subject, and no two have one number', () => {
+  // A gap is a number that a change took which did not come.
   const decisions = repositoryFiles().filter((path) => path.startsWith('docs/decisions/'));
   const numbers = decisions.map((path) => /\/(\d{4})-[a-z0-9-]+\.md$/.exec(path)?.[1]);
-  assert.deepEqual(
-    numbers,
-    decisions.map((_, index) => String(index + 1).padStart(4, '0')),
-  );
+  assert(numbers.length >= 17 && !numbers.includes(undefined));
+  assert.deepEqual(numbers, [...new Set(numbers)]);
 });
 
 test('docs/ha_contract.md names a test for each guarantee, and each test that it names is there', () => {
