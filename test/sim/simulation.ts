@@ -109,7 +109,9 @@ export class Simulation {
       checkWant(this.world, landed);
       this.leaseTime.onRecord(landed);
       this.nodeTime.onRecord(landed);
-      if (landed.record.type === 'job_created') this.#startAgentsOf(landed.record.spec);
+      const { record } = landed;
+      if (record.type === 'job_created') this.#startAgentsOf(record.spec);
+      if (record.type === 'finalize_granted') this.strikes.aimAtFinalizer(record.job, record.node);
     });
   }
 
@@ -368,6 +370,7 @@ export class Simulation {
   }
 
   get #isAtRest(): boolean {
+    if (this.progress.silentMember !== null) return false;
     return this.coordinators.every(
       ({ process, candidacy, waiting }) =>
         process.isAlive && candidacy.view.appliedSeq === this.truth.tailSeq && waiting === 0,

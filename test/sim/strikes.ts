@@ -1,4 +1,5 @@
 /** What befalls the processes and the ways between them: each fault in one place, and counted. */
+import type { Agent } from './actors/agent.ts';
 import type { Coordinator } from './actors/coordinator.ts';
 import { LEADER_TTL_MS, LEASE_TTL_MS, type Strike } from './scene.ts';
 import type { Simulation } from './simulation.ts';
@@ -20,6 +21,10 @@ const AT_COORDINATOR: ReadonlySet<Strike> = new Set<Strike>([
   'hand over',
   'revoke lead',
 ]);
+
+/** What may befall a node that was just chosen to publish a job's outputs. */
+const AT_FINALIZER: ReadonlySet<Strike> = new Set<Strike>(['kill node', 'pause node', 'lose node']);
+const FINALIZER_PERMILLE = 300;
 
 /** Phases that are short and seldom are aimed at more often. */
 const RARE =
@@ -60,6 +65,22 @@ export class Strikes {
     this.strike(world.chance.pick(this.#aimed), coordinator);
   }
 
+  /** A node was chosen to publish: now and then it does not live to do so. */
+  aimAtFinalizer(job: string, node: string): void {
+    const { world, agents } = this.#simulation;
+    const { chance, scene } = world;
+    const own = scene.strikes.filter((strike) => AT_FINALIZER.has(strike));
+    if (!world.isFaulty || own.length === 0 || !chance.happens(FINALIZER_PERMILLE)) return;
+    const agent = agents.find(({ jobId, nodeId }) => jobId === job && nodeId === node);
+    if (agent === undefined) return;
+    const [strike, coordinator] = [chance.pick(own), this.#target()];
+    world.after(chance.between(1, 200), null, () => {
+      if (!world.isFaulty) return;
+      world.say(() => `strike: ${strike} (${agent.process.name}, to publish)`);
+      this.#strikeOther(strike, coordinator, agent);
+    });
+  }
+
   /** Mostly the leader. */
   #target(): Coordinator {
     const { coordinators, world } = this.#simulation;
@@ -74,7 +95,7 @@ export class Strikes {
     world.say(() => `strike: ${strike} (${coordinator.process.name})`);
     world.mix(coordinator.place, world.nowMs);
     if (AT_COORDINATOR.has(strike)) this.#strikeCoordinator(strike, coordinator);
-    else this.#strikeOther(strike, coordinator);
+    else this.#strikeOther(strike, coordinator, world.chance.pick(this.#simulation.agents));
   }
 
   #strikeCoordinator(strike: Strike, coordinator: Coordinator): void {
@@ -143,11 +164,10 @@ export class Strikes {
     }
   }
 
-  #strikeOther(strike: Strike, coordinator: Coordinator): void {
-    const { world, agents, coordinators } = this.#simulation;
+  #strikeOther(strike: Strike, coordinator: Coordinator, agent: Agent): void {
+    const { world, coordinators } = this.#simulation;
     const { coverage, chance } = world;
     const { phases } = coordinator;
-    const agent = chance.pick(agents);
     switch (strike) {
       case 'kill node':
         coverage.count('node killed', phases);

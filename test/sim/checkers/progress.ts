@@ -10,6 +10,8 @@ const NAME = 'progress';
 const RESTART_MS = 600;
 /** Every call ends in an answer within this: three times the TTL of a leader. */
 export const DECIDED_MS: number = 3 * LEADER_TTL_MS;
+/** A leader's clock may be slow, and its tick late. */
+const SILENT_MS = LEASE_TTL_MS * 1.1 + 800;
 /** What is left of the work, after whatever the faults left behind has timed out. */
 const WORK_MS = 25_000;
 
@@ -47,8 +49,27 @@ export class Progress {
     this.#epoch = truth.epoch;
   }
 
+  /** A node that is gone for good and still has a rank; null when there is none. */
+  get silentMember(): string | null {
+    const { agents, truth, world } = this.#simulation;
+    if (world.scene.wildClocks) return null;
+    const gone = agents.find(
+      ({ isLost, jobId, nodeId }) => isLost && truth.jobs.get(jobId)?.nodes.has(nodeId),
+    );
+    return gone?.nodeId ?? null;
+  }
+
+  #expectNoSilentMember(): void {
+    const { coordinators, world } = this.#simulation;
+    const leader = coordinators.find(({ leads }) => leads);
+    const sinceMs = Math.max(this.#settledMs, leader?.servingSinceMs ?? Infinity);
+    const silent = world.nowMs - sinceMs < SILENT_MS ? null : this.silentMember;
+    if (silent !== null) world.fail(NAME, `${silent} is gone, and keeps its rank`);
+  }
+
   /** At the end of a world. */
   end(): void {
+    this.#expectNoSilentMember();
     const { coordinators, world, truth, agents } = this.#simulation;
     if (this.#epoch !== 0 && truth.epoch !== this.#epoch) {
       world.fail(

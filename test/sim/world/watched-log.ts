@@ -24,6 +24,8 @@ export class WatchedLog implements LogStore {
   #count = 0;
   /** Of the append that is under way. */
   nonce = '';
+  /** The epoch of the last write that failed. */
+  #failedEpoch = 0;
 
   constructor(log: LogStore, world: World, truth: Truth, onChange: () => void) {
     this.#log = log;
@@ -76,7 +78,9 @@ export class WatchedLog implements LogStore {
     nonce: string,
   ): Promise<AppendResult> {
     this.nonce = nonce;
-    const result = await this.#during('append', () => this.#log.append(seq, epoch, payload, nonce));
+    const result = await this.#write('append', epoch, () =>
+      this.#log.append(seq, epoch, payload, nonce),
+    );
     const slot = this.#truth.slots[seq - 1];
     if (result.type === 'ok') {
       const isThere = slot?.nonce === nonce && slot.epoch === epoch;
@@ -92,11 +96,11 @@ export class WatchedLog implements LogStore {
   }
 
   snapshot(upToSeq: number, epoch: number, state: Uint8Array): Promise<AppendResult> {
-    return this.#during('snapshot', () => this.#log.snapshot(upToSeq, epoch, state));
+    return this.#write('snapshot', epoch, () => this.#log.snapshot(upToSeq, epoch, state));
   }
 
   trim(upToSeq: number, epoch: number): Promise<AppendResult> {
-    return this.#during('trim', () => this.#log.trim(upToSeq, epoch));
+    return this.#write('trim', epoch, () => this.#log.trim(upToSeq, epoch));
   }
 
   async confirm(epoch: number): Promise<AppendResult> {
@@ -110,6 +114,20 @@ export class WatchedLog implements LogStore {
 
   close(): Promise<void> {
     return this.#log.close();
+  }
+
+  /** An error of a write is final for its epoch; under the next one the store is asked again. */
+  async #write<T>(operation: LogOperation, epoch: number, work: () => Promise<T>): Promise<T> {
+    const askedMs = this.#world.nowMs;
+    try {
+      return await this.#during(operation, work);
+    } catch (error) {
+      if (this.#failedEpoch !== epoch && this.#world.nowMs === askedMs) {
+        this.#world.fail('an epoch begins anew', `${operation} failed unasked: ${String(error)}`);
+      }
+      this.#failedEpoch = epoch;
+      throw error;
+    }
   }
 
   async #during<T>(operation: LogOperation, work: () => Promise<T>): Promise<T> {
