@@ -24,6 +24,8 @@ export interface FaultRates {
   readonly storeWriteFailed: number;
   /** Of a thousand moments at which a coordinator's phase changed: something strikes it right there. */
   readonly aimed: number;
+  /** Of a thousand appends whose answer is lost: the lead ends right there. */
+  readonly inTheDark: number;
   /** Milliseconds between two faults that strike at any time; 0 for none. */
   readonly everyMs: number;
 }
@@ -95,6 +97,8 @@ export interface Scene {
   readonly snapshotEntries: number;
   readonly queueMax: number;
   readonly storeDelayMs: number;
+  /** How long a client waits at most for an answer that does not come. */
+  readonly silenceMs: number;
   readonly networkDelayMs: number;
   /** How far the rates of the machines' clocks are from the world's, in parts of a thousand. */
   readonly driftPermille: number;
@@ -116,6 +120,23 @@ export const NODES_JOB: JobId = jobId('job-a');
 const HASH = manifestHash('5e'.repeat(32));
 
 export function sceneOf(seed: number): Scene {
+  const scene = commonScene(seed);
+  return seed % 16 === 7 ? darkened(scene) : scene;
+}
+
+/** The store often does what it is asked and falls silent, and the next leader trims soon. */
+function darkened(scene: Scene): Scene {
+  const { rates } = scene;
+  return {
+    ...scene,
+    store: 'many machines',
+    snapshotEntries: 4,
+    silenceMs: 900,
+    rates: { ...rates, storeAnswerLost: 100, inTheDark: 300 },
+  };
+}
+
+function commonScene(seed: number): Scene {
   const chance = new Chance(seed ^ 0x5ca1ab1e);
   const blockSize = chance.between(1, 4);
   const base = specOf(chance, seed, blockSize);
@@ -142,6 +163,7 @@ export function sceneOf(seed: number): Scene {
     snapshotEntries: chance.pick([4, 12, 30, 1000]),
     queueMax: chance.happens(150) ? 12 : 65_536,
     storeDelayMs: chance.pick([2, 5, 15]),
+    silenceMs: 350,
     networkDelayMs: isFar ? 250 : chance.pick([3, 10, 30]),
     driftPermille: wildClocks ? 0 : chance.pick([0, 10, 30]),
     wildClocks,
@@ -218,6 +240,7 @@ function ratesOf(chance: Chance): FaultRates {
     storeRefused: badStore ? chance.pick([0, 20, 60]) : 0,
     storeWriteFailed: badStore ? chance.pick([0, 10]) : 0,
     aimed: chance.pick([0, 4, 12]),
+    inTheDark: 0,
     everyMs: chance.pick([0, 300, 800]),
   };
 }

@@ -105,6 +105,12 @@ export class Simulation {
       const writer = this.coordinators.find(({ log }) => log.nonce === nonce);
       if (writer !== undefined) this.world.onceSettled(() => this.onPhase(writer, writer.process));
     };
+    if (this.store instanceof ManyMachines) {
+      this.store.onSilence = (process) => {
+        const writer = this.coordinators.find((one) => one.process === process);
+        if (writer?.log.operation === 'append') this.strikes.aimInTheDark(writer);
+      };
+    }
     this.truth.onRecord((landed) => {
       checkWant(this.world, landed);
       this.leaseTime.onRecord(landed);

@@ -26,6 +26,9 @@ const AT_COORDINATOR: ReadonlySet<Strike> = new Set<Strike>([
 const AT_FINALIZER: ReadonlySet<Strike> = new Set<Strike>(['kill node', 'pause node', 'lose node']);
 const FINALIZER_PERMILLE = 300;
 
+/** What ends a lead although the leader lives and reaches the store. */
+const IN_THE_DARK: readonly Strike[] = ['monotonic clock', 'revoke lead'];
+
 /** Phases that are short and seldom are aimed at more often. */
 const RARE =
   phaseBit('snapshot') |
@@ -63,6 +66,13 @@ export class Strikes {
     const permille = (coordinator.phases & RARE) === 0 ? aimed : aimed * RARE_FACTOR;
     if (this.#aimed.length === 0 || !world.chance.happens(permille)) return;
     this.strike(world.chance.pick(this.#aimed), coordinator);
+  }
+
+  /** A leader writes and will not hear what comes of it: in some worlds its lead ends right there. */
+  aimInTheDark(coordinator: Coordinator): void {
+    const { world } = this.#simulation;
+    if (!world.isFaulty || !world.chance.happens(world.scene.rates.inTheDark)) return;
+    this.strike(world.chance.pick(IN_THE_DARK), coordinator);
   }
 
   /** A node was chosen to publish: now and then it does not live to do so. */

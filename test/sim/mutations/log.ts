@@ -198,6 +198,17 @@ export const LOG_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    name: 'late-failure-spoils-the-next-epoch',
+    breaks: 'what a write comes to after the next claim says nothing of that epoch',
+    edits: [
+      {
+        file: 'src/log/slot-log.ts',
+        find: 'if (error instanceof Mx8Error && this.#holdOf(epoch) !== null) this.#failure',
+        replace: 'if (error instanceof Mx8Error) this.#failure',
+      },
+    ],
+  },
+  {
     name: 'stale-term-accepted',
     breaks: 'the store refuses a write of an older epoch',
     edits: [

@@ -28,8 +28,6 @@ const PREFIX = 'mx8/';
 const ELECTION_PREFIX = 'mx8-election/';
 /** Shorter than the leader's TTL less its margin. */
 const GIVE_UP_MS = 1200;
-/** How long a client waits for an answer that does not come. */
-const SILENCE_MS = 350;
 const NEWS_MS = 250;
 const HEAD_BYTES = 16;
 
@@ -42,6 +40,8 @@ export class ManyMachines {
   /** The last snapshot that was made to count; null before the first. */
   snapshot: { readonly seq: number; readonly bytes: Uint8Array } | null = null;
   phasesAt: (place: number) => number = () => 0;
+  /** Told when a process has asked something that nobody will answer. */
+  onSilence: (process: Process) => void = () => undefined;
 
   constructor(world: World, way: StoreWay, truth: Truth) {
     this.world = world;
@@ -243,9 +243,10 @@ class SimKv implements KvStore {
 
   /** Nobody answers: the client gives up after a while and does not know. */
   #silence<T>(): Promise<T> {
-    const { world } = this.#machines;
+    const { world, onSilence } = this.#machines;
+    onSilence(this.#process);
     return new Promise<T>((_resolve, reject) => {
-      this.#process.later(world.chance.between(1, SILENCE_MS), () => {
+      this.#process.later(world.chance.between(1, world.scene.silenceMs), () => {
         reject(new KvError('no answer came', { isDecided: false, retryable: true }));
       });
     });
