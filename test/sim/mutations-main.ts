@@ -16,6 +16,7 @@ const SEEDS = 10_000;
 const FOUND_LATE: ReadonlySet<string> = new Set([
   'deadline-from-the-answer',
   'overtaken-claim-goes-on',
+  'late-failure-spoils-the-next-epoch',
 ]);
 
 interface Outcome {
