@@ -3,11 +3,12 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Mx8Error } from '../../core/base/errors.ts';
 import type { JobSnapshot } from '../../core/job/protocol.ts';
-import { startCoordinator } from '../../coordinator/index.ts';
+import { type CoordinatorServer, startCoordinator } from '../../coordinator/index.ts';
 import { SqliteLog } from '../../log/sqlite-log.ts';
 import { StateLock } from '../../log/state-lock.ts';
 import type { EventSink } from '../../ports/event-sink.ts';
 import { countText } from '../../view/format.ts';
+import type { HttpServer } from '../../web/index.ts';
 import type { CommandIo } from '../command-io.ts';
 import { type Command, type CommandLine, defineCommand } from '../command.ts';
 import { withDefault } from '../flag.ts';
@@ -25,6 +26,7 @@ import { StatusScreen } from '../run/status-screen.ts';
 import { type RunSummary, summaryFields, summaryText } from '../run/summary.ts';
 import { type RunResult, supervise } from '../run/supervise.ts';
 import { EXIT_DONE } from '../exit-codes.ts';
+import { serveCoordinatorWeb } from '../web/coordinator-web.ts';
 
 const RUN_FLAGS = {
   data: data.dataLink,
@@ -50,6 +52,16 @@ const RUN_FLAGS = {
   stallBudgetMs: cluster.stallBudgetMs,
   staleHeartbeatMs: screenFlags.staleHeartbeatMs,
   leaseStallMs: screenFlags.leaseStallMs,
+  httpBind: cluster.httpBind,
+  insecure: cluster.insecure,
+} as const;
+
+/** A run's coordinator has no others beside it that it would ask for their pages. */
+const NO_OTHERS = {
+  tlsCa: null,
+  tlsClientCert: null,
+  tlsClientKey: null,
+  grpcMaxMessageBytes: cluster.grpcMaxMessageBytes.defaultValue,
 } as const;
 
 /** How often the coordinator looks at leases; agents on one machine make an extra look cheap. */
@@ -71,6 +83,10 @@ export const command: Command = defineCommand({
     {
       command: 'mx8 run embed.job.ts --out ./vectors --resume',
       doc: 'go on after Ctrl-C or a crash',
+    },
+    {
+      command: 'mx8 run embed.job.ts --http-bind 127.0.0.1:50080',
+      doc: 'with a page to look at meanwhile, and metrics',
     },
   ],
   run: runCommand,
@@ -135,13 +151,16 @@ async function runPrepared(
   const fleet = new AgentFleet({
     agentArguments: agentArguments(prepared, options, `http://127.0.0.1:${coordinator.port}`),
     nodeIds: Array.from({ length: options.nodes }, (_, index) => `node-${index}`),
-    environment: { ...io.environment, MX8_LOG_FORMAT: 'json' },
+    // The address of the page is this process's alone.
+    environment: { ...io.environment, MX8_LOG_FORMAT: 'json', MX8_HTTP_BIND_ADDR: 'off' },
     clock: io.clock,
     events,
     onLine: (nodeId, text) => passOn(nodeId, text, events, screen, options.json),
     committedSamples: () => committed,
   });
+  let web: HttpServer | null = null;
   try {
+    web = await servePage(coordinator, options, { io, screen, events });
     // Agents end with their supervisor, so whoever was there before is gone. A run that was killed before
     // its job was created has none to go on with yet.
     const goesOn = options.resume && (await coordinator.beginRun(jobId, options.nodes));
@@ -173,7 +192,22 @@ async function runPrepared(
     // What agents committed while they stopped is in the last words too.
     await coordinator.client.snapshot(jobId).then(onSnapshot, () => undefined);
     await coordinator.stop();
+    await web?.close();
   }
+}
+
+/** Page and metrics of the run, where they are asked for; says their address once. */
+async function servePage(
+  coordinator: CoordinatorServer,
+  options: RunOptions,
+  { io, screen, events }: { io: CommandIo; screen: StatusScreen; events: EventSink },
+): Promise<HttpServer | null> {
+  const { httpBind, insecure } = options;
+  const own = { httpBind, insecure, isDefault: false, tls: null, limits: options };
+  const web = await serveCoordinatorWeb(coordinator, { ...own, ...NO_OTHERS }, { ...io, events });
+  // Under a bar what is only worth knowing is not printed; elsewhere the event has said it.
+  if (web !== null && io.isTerminal && !options.json) screen.print(`page and metrics: ${web.url}`);
+  return web;
 }
 
 function say(

@@ -30,4 +30,7 @@ export interface RunOptions extends ViewLimits {
   readonly heartbeatIntervalMs: number;
   readonly progressIntervalMs: number;
   readonly stallBudgetMs: number;
+  /** Address of the page; null: none. */
+  readonly httpBind: string | null;
+  readonly insecure: boolean;
 }
