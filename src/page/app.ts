@@ -1,6 +1,6 @@
 /** The page: one stream of updates, drawn as they come. It asks for nothing else and changes nothing. */
 import type { PageModel } from '../web/page-model.ts';
-import { countText, percentText } from '../view/format.ts';
+import { countText, percentText, phaseText } from '../view/format.ts';
 import { drawMap, drawRate } from './charts.ts';
 import { byId, h, redraw, setClass, setText } from './elements.ts';
 import { drawNodes } from './nodes-panel.ts';
@@ -50,8 +50,12 @@ function drawChoice({ jobs: heads, jobCount, job }: PageModel): void {
   byId('choice').hidden = heads.length < 2;
   if (heads.length < 2 || document.activeElement === jobs) return;
   redraw('jobs', heads, () =>
-    heads.map(({ jobId, fraction, phase }) =>
-      h('option', { value: jobId }, `${jobId} · ${percentText(fraction)} ${phase}`),
+    heads.map(({ jobId, fraction, phase, isPaused }) =>
+      h(
+        'option',
+        { value: jobId },
+        `${jobId} · ${percentText(fraction)} ${phaseText(phase, isPaused)}`,
+      ),
     ),
   );
   jobs.value = job?.jobId ?? '';

@@ -1,11 +1,22 @@
 /** The table of nodes; rows stay the same elements while their node is there. */
 import type { JobModel, NodeModel } from '../web/page-model.ts';
-import { bytesText, countText, durationText } from '../view/format.ts';
+import { bytesText, countText, durationText, rateText } from '../view/format.ts';
 import { byId, h, setClass, setText } from './elements.ts';
 
-const COLUMNS = ['node', 'rank', 'heard', 'leases', 'in flight', 'memory', 'queues'] as const;
+const COLUMNS = [
+  'node',
+  'rank',
+  'heard',
+  'rate',
+  'leases',
+  'in flight',
+  'memory',
+  'queues',
+] as const;
+const [INFLIGHT_AT, MEMORY_AT] = [COLUMNS.indexOf('in flight'), COLUMNS.indexOf('memory')];
 const HINTS: Readonly<Record<string, string>> = {
   heard: 'How long ago the coordinator last heard from it',
+  rate: 'Samples a second, over some seconds',
   'in flight': 'Bytes of samples held, of the cap',
   memory: 'Highest resident memory, of the cap',
   queues: 'Fetch, decode and pack queue',
@@ -65,7 +76,8 @@ function newRow(nodeId: string): Row {
   const cells = COLUMNS.map((name, index) =>
     index === 0 ? h('th', { scope: 'row' }) : h('td', { 'data-name': name }),
   );
-  for (const index of [4, 5]) cells[index]?.append(h('span'), h('meter', { min: 0, max: 1 }));
+  for (const index of [INFLIGHT_AT, MEMORY_AT])
+    cells[index]?.append(h('span'), h('meter', { min: 0, max: 1 }));
   const row = { element: h('tr', {}, ...cells), cells };
   rows.set(nodeId, row);
   return row;
@@ -76,11 +88,12 @@ function updateRow({ element, cells }: Row, node: NodeModel): void {
   const mark = node.isStale ? '■ ' : node.stalledCount > 0 ? '▲ ' : '';
   const stalled = node.stalledCount === 0 ? '' : ` (${countText(node.stalledCount)} stalled)`;
   const texts: readonly (string | null)[] = [
-    `${mark}${node.nodeId}`,
+    `${mark}${node.nodeId}${node.isDraining ? ' · draining' : ''}`,
     countText(node.rank),
     node.isStale
       ? `stale: ${durationText(node.heartbeatAgeMs)} ago`
       : `${durationText(node.heartbeatAgeMs)} ago`,
+    node.samplesPerSecond === null ? '–' : rateText(node.samplesPerSecond),
     `${countText(node.leaseCount)}${stalled}`,
     null,
     null,
@@ -90,8 +103,8 @@ function updateRow({ element, cells }: Row, node: NodeModel): void {
     const cell = cells[index];
     if (cell !== undefined && text !== null) setText(cell, text);
   }
-  updateGauge(cells[4], 'in flight', node.inflightBytes, node.maxInflightBytes);
-  updateGauge(cells[5], 'memory', node.ramHighWaterBytes, node.maxRamBytes);
+  updateGauge(cells[INFLIGHT_AT], 'in flight', node.inflightBytes, node.maxInflightBytes);
+  updateGauge(cells[MEMORY_AT], 'memory', node.ramHighWaterBytes, node.maxRamBytes);
 }
 
 /** Above nine tenths of a cap it is marked. */

@@ -1,6 +1,13 @@
 /** Everything on the page that is words and numbers. */
 import type { JobModel, PageModel } from '../web/page-model.ts';
-import { bytesText, countText, durationText, percentText, rateText } from '../view/format.ts';
+import {
+  bytesText,
+  countText,
+  durationText,
+  percentText,
+  phaseText,
+  rateText,
+} from '../view/format.ts';
 import { wireName } from '../view/wire-name.ts';
 import { byId, type Child, facts, h, redraw, setClass, setText } from './elements.ts';
 
@@ -33,7 +40,9 @@ export function drawHead(model: PageModel): void {
   document.title = job === null ? 'mx8' : `${percentText(job.fraction)} ${job.jobId} · mx8`;
   setText(
     byId('name'),
-    job === null ? '' : `${model.jobs.length > 1 ? '' : job.jobId} ${job.phase}`,
+    job === null
+      ? ''
+      : `${model.jobs.length > 1 ? '' : job.jobId} ${phaseText(job.phase, job.isPaused)}`,
   );
   const health = byId('health');
   health.hidden = job === null || job.health === 'unknown';
@@ -104,9 +113,9 @@ function standbyNote(model: PageModel): HTMLElement {
 }
 
 export function drawProgress(job: JobModel): void {
-  const { fraction, finishedSamples, totalSamples, rates, etaMs, samples, phase } = job;
+  const { fraction, finishedSamples, totalSamples, rates, etaMs, samples, phase, isPaused } = job;
   const isRunning = fraction < 1 && phase !== 'failed';
-  redraw('progress', [fraction, finishedSamples, rates, etaMs, samples, phase], () => {
+  redraw('progress', [fraction, finishedSamples, rates, etaMs, samples, phase, isPaused], () => {
     const bar = h('progress', { max: 1, value: fraction, 'aria-label': 'Finished samples' });
     if (phase === 'failed') bar.className = 'bad';
     return [
@@ -118,7 +127,7 @@ export function drawProgress(job: JobModel): void {
         facts([
           ['samples', `${countText(finishedSamples)} of ${countText(totalSamples)}`],
           ['rate', isRunning && rates !== null ? rateText(rates.samplesPerSecond) : '–'],
-          ['time left', isRunning && etaMs !== null ? durationText(etaMs) : '–'],
+          ['time left', isRunning && !isPaused && etaMs !== null ? durationText(etaMs) : '–'],
           ['leased', countText(samples.leased)],
           ['waiting', countText(samples.unissued)],
           ['quarantined', countText(samples.quarantined)],

@@ -105,6 +105,15 @@ test('a stale node is marked, makes the job degraded, and the reason and the rem
   assert.doesNotMatch(text, /node-0 +0 +STALE/);
 });
 
+test('a job that is held and a node that drains are marked', () => {
+  const nodes = [nodeView(0), { ...nodeView(1), draining: true }];
+  const watched = watchedAfter(jobSnapshot(2, { nodes, paused: true }));
+  const text = screen(modelOf(watched, 'nodes'));
+  assert.match(text, /job embed {2}running, paused {2}▲ degraded/);
+  assert.match(text, /node-1 +1 +DRAIN \d+/);
+  assert.doesNotMatch(text, /node-0 +0 +DRAIN/);
+});
+
 test('a job whose leases all stand still is stalled, and each such lease is marked', () => {
   const still = jobSnapshot(1);
   const watched = watchedAfter(...Array.from({ length: 12 }, () => still));

@@ -1,6 +1,13 @@
 /** The lines on top of every tab: which job, how far, how well, and what to do about it. */
 import { elapsedMs } from '../core/base/units.ts';
-import { countText, countedText, durationText, percentText, rateText } from '../view/format.ts';
+import {
+  countText,
+  countedText,
+  durationText,
+  percentText,
+  phaseText,
+  rateText,
+} from '../view/format.ts';
 import type { HealthState } from '../view/health.ts';
 import { bar } from './bar.ts';
 import type { JobLook } from './job-events.ts';
@@ -39,12 +46,12 @@ function titleLine(model: TuiModel, width: number): Line {
   const where = span(clean(target.replace(/^https?:\/\//, '')), 'dim');
   if (look === null)
     return spread(line(span(' mx8 ', 'title'), ' ', ...linkMark(model)), [where], width);
-  const { spec, phase } = look.snapshot;
+  const { spec, phase, paused } = look.snapshot;
   const job = [
     span(' mx8 ', 'title'),
     span(' job '),
     span(spec.jobId, 'bold'),
-    span(`  ${phase}  `),
+    span(`  ${phaseText(phase, paused)}  `),
   ];
   const mark = link.state === 'up' ? healthMark(look) : linkMark(model);
   const left = [...job, ...mark];

@@ -17,6 +17,7 @@ const KEYS: readonly (readonly [string, string])[] = [
 const WORDS: readonly (readonly [string, string])[] = [
   ['hb_age_ms', 'since the coordinator heard of the node, on its clock'],
   ['STALE', 'longer than --stale-heartbeat-ms'],
+  ['DRAIN', 'finishes what it holds, then leaves'],
   ['STALLED', 'a cursor that stands still for --lease-stall-ms'],
   ['rate', 'samples/s that its leases were seen to deliver'],
   ['queues', 'batches waiting to be fetched/decoded/packed'],

@@ -74,8 +74,8 @@ function nodeColumns(model: TuiModel): readonly Column<NodeLook>[] {
       width: 12,
       align: 'right',
       rank: 1,
-      cell: ({ isStale, heartbeatAgeMs }) =>
-        `${isStale ? 'STALE ' : ''}${countText(Math.round(heartbeatAgeMs))}`,
+      cell: ({ isStale, draining, heartbeatAgeMs }) =>
+        `${isStale ? 'STALE ' : draining ? 'DRAIN ' : ''}${countText(Math.round(heartbeatAgeMs))}`,
       style: (node) => (node.isStale ? 'bad' : 'plain'),
     },
     {

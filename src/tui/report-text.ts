@@ -6,6 +6,7 @@ import {
   countedText,
   durationText,
   percentText,
+  phaseText,
   rateText,
 } from '../view/format.ts';
 import type { LeaseLook, NodeLook } from '../view/looks.ts';
@@ -61,7 +62,7 @@ function jobLines({ snapshot, view }: JobLook): readonly string[] {
   const left = isRunning && view.etaMs !== null ? `  ${durationText(view.etaMs)} left` : '';
   const entries = wireEntries(counters).map(([name, value]) => `${name}=${value}`);
   return [
-    field('job', `${spec.jobId}  ${snapshot.phase}`),
+    field('job', `${spec.jobId}  ${phaseText(snapshot.phase, snapshot.paused)}`),
     field('health', `${state}${reason === '' ? '' : `: ${clean(reason)}`}`),
     ...(remedy === '' ? [] : [field('to do', clean(remedy))]),
     field(
@@ -99,7 +100,7 @@ function nodeRows(node: NodeLook, perSecond: number | undefined): readonly strin
   const { stats, caps } = node;
   const { inflightBytes, ramHighWaterBytes, ...others } = stats;
   const rate = perSecond === undefined ? '' : ` rate=${rateText(perSecond)}`;
-  const stale = node.isStale ? ' STALE' : '';
+  const stale = `${node.isStale ? ' STALE' : ''}${node.draining ? ' DRAINING' : ''}`;
   const rest = wireEntries(others).map(([name, value]) => `${name}=${value}`);
   return [
     `    ${clean(node.nodeId)}  rank=${node.assignedRank} hb_age_ms=${Math.round(node.heartbeatAgeMs)}${stale} leases=${node.leaseCount}${rate} inflight_bytes=${inflightBytes}${ofCap(caps.maxInflightBytes)} ram_high_water_bytes=${ramHighWaterBytes}${ofCap(caps.maxRamBytes)}`,

@@ -61,3 +61,8 @@ function trimmed(value: number): string {
 function twoDigits(value: number): string {
   return String(value).padStart(2, '0');
 }
+
+/** The phase of a job, and that an operator holds it. */
+export function phaseText(phase: string, isPaused: boolean): string {
+  return isPaused ? `${phase}, paused` : phase;
+}

@@ -30,7 +30,7 @@ export function writeCoordinatorMetrics(
   writeCounters(text, jobs);
   writeJobs(text, jobs);
   writeSamples(text, jobs);
-  writeNodes(text, jobs);
+  writeNodes(text, jobs, seen.look.delivered);
 }
 
 interface LabelledJob extends SeenJob {
@@ -115,6 +115,7 @@ const JOB_GAUGES: Readonly<Record<string, readonly [help: string, (job: SeenJob)
   world_size: ['Ranks of the job.', ({ digest }) => digest.spec.worldSize],
   min_world_size: ['Nodes that it begins with.', ({ digest }) => digest.spec.minWorldSize],
   job_ready: ['1 once leases are granted.', ({ digest }) => Number(digest.jobReady)],
+  job_paused: ['1 while an operator holds it.', ({ digest }) => Number(digest.paused)],
   job_drained: ['1 once no work is left.', ({ digest }) => Number(digest.jobDrained)],
   job_progress_ratio: ['Finished part of the samples.', ({ view }) => view.fraction],
   samples_per_second: [
@@ -163,10 +164,14 @@ function writeSamples(text: MetricsText, jobs: readonly LabelledJob[]): void {
   );
 }
 
-function writeNodes(text: MetricsText, jobs: readonly LabelledJob[]): void {
+function writeNodes(
+  text: MetricsText,
+  jobs: readonly LabelledJob[],
+  delivered: Seen['look']['delivered'],
+): void {
   const nodes = jobs.flatMap(({ digest }) =>
     digest.nodes.map((node) => ({
-      node,
+      node: { ...node, delivered: delivered.get(digest.spec.jobId)?.get(node.nodeId) ?? 0 },
       labels: labels({ job_id: digest.spec.jobId, node_id: node.nodeId }),
     })),
   );
@@ -182,6 +187,10 @@ function writeNodes(text: MetricsText, jobs: readonly LabelledJob[]): void {
   add('assigned_rank', 'Its rank.', (node) => node.assignedRank);
   add('active_leases', 'Leases that it holds.', (node) => node.leaseCount);
   add('stalled_leases', 'Leases of it that stand still.', (node) => node.stalledCount);
+  add('draining', '1 while it finishes what it holds, to leave.', (node) => Number(node.draining));
+  add('delivered_samples_total', 'Samples that it delivered since this process leads.', (node) => {
+    return node.delivered;
+  });
   const first = nodes[0]?.node;
   for (const name of Object.keys(first?.caps ?? {}) as (keyof Node['caps'])[]) {
     add(wireName(name), `${wireName(name)} of its caps.`, ({ caps }) => caps[name]);

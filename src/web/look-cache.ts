@@ -9,12 +9,15 @@ import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { CoordinatorInsight, CoordinatorLook } from '../ports/coordinator-insight.ts';
 import type { DigestHistory, DigestView } from '../view/digest-view.ts';
 import { lookAtDigest, NO_DIGESTS } from '../view/digest-view.ts';
+import { nextNodeRates, NO_NODE_RATES, type NodeRateHistory } from '../view/node-rates.ts';
 import type { ViewLimits } from '../view/looks.ts';
 import { IDLE_LOOK_MS, LOOK_AGE_MS_MAX, LOOK_WAIT_MS } from './limits.ts';
 
 export interface SeenJob {
   readonly digest: JobDigest;
   readonly view: DigestView;
+  /** Samples a second by node; one is missing until it was seen twice. */
+  readonly nodeRates: ReadonlyMap<string, number>;
 }
 
 export interface Seen {
@@ -24,13 +27,18 @@ export interface Seen {
   readonly costMs: number;
 }
 
+interface History {
+  readonly digest: DigestHistory;
+  readonly nodes: NodeRateHistory;
+}
+
 export class LookCache {
   readonly #insight: CoordinatorInsight;
   readonly #clock: Clock;
   readonly #limits: ViewLimits;
   #seen: Seen | null = null;
   #looking: Promise<Seen> | null = null;
-  #histories: ReadonlyMap<string, DigestHistory> = new Map();
+  #histories: ReadonlyMap<string, History> = new Map();
   #timer: TimerHandle | null = null;
 
   constructor(insight: CoordinatorInsight, clock: Clock, limits: ViewLimits) {
@@ -81,13 +89,21 @@ export class LookCache {
   async #look(): Promise<Seen> {
     const startMs = this.#clock.nowMs();
     const look = await this.#insight.look();
-    const histories = new Map<string, DigestHistory>();
+    const histories = new Map<string, History>();
     const jobs = look.jobs.map((digest) => {
       const { jobId } = digest.spec;
-      const before = this.#histories.get(jobId) ?? NO_DIGESTS;
-      const { view, history } = lookAtDigest(digest, look.atMs, before, this.#limits);
-      histories.set(jobId, history);
-      return { digest, view };
+      const before = this.#histories.get(jobId);
+      const past = before?.digest ?? NO_DIGESTS;
+      const { view, history } = lookAtDigest(digest, look.atMs, past, this.#limits);
+      const delivered = look.delivered.get(jobId) ?? new Map();
+      const nodes = nextNodeRates(
+        before?.nodes ?? NO_NODE_RATES,
+        delivered,
+        digest.nodes,
+        look.atMs,
+      );
+      histories.set(jobId, { digest: history, nodes });
+      return { digest, view, nodeRates: nodes.perSecond };
     });
     this.#histories = histories;
     this.#seen = { look, jobs, costMs: elapsedMs(startMs, this.#clock.nowMs()) };

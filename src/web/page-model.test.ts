@@ -46,6 +46,20 @@ test('leases that stand still are listed, counted per node and marked on the map
   ]);
 });
 
+test('a node has its rate and says that it drains; a job says that it is held', () => {
+  const digest = digestAt(2000, 2);
+  const nodes = digest.nodes.map((node) => ({ ...node, draining: node.nodeId === 'node-1' }));
+  const { job, jobs } = modelOf(seenAt(2000, [{ ...digest, nodes, paused: true }]));
+  assert.deepEqual(
+    job?.nodes.map(({ samplesPerSecond, isDraining }) => [samplesPerSecond, isDraining]),
+    [
+      [12.3, false],
+      [null, true],
+    ],
+  );
+  assert.deepEqual([job.isPaused, jobs[0]?.isPaused], [true, true]);
+});
+
 test('a standby judges nothing that only the leader hears of', () => {
   const view = { role: 'standby' as const, who: 'b', address: 'h2:1', appliedSeq: 4 };
   const { job, coordinator } = modelOf(seenAt(60_000, [digestAt(60_000, 2)], view));

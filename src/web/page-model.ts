@@ -44,6 +44,8 @@ export interface CoordinatorModel {
 export interface JobHead {
   readonly jobId: string;
   readonly phase: JobPhase;
+  /** By an operator: no further lease is granted. */
+  readonly isPaused: boolean;
   /** `unknown` on a standby, which hears of no node. */
   readonly health: Health['state'] | 'unknown';
   readonly fraction: number;
@@ -54,6 +56,10 @@ export interface NodeModel {
   readonly rank: number;
   readonly heartbeatAgeMs: number;
   readonly isStale: boolean;
+  /** It finishes what it holds and leaves, as an operator wanted. */
+  readonly isDraining: boolean;
+  /** Null until it was seen twice. */
+  readonly samplesPerSecond: number | null;
   readonly leaseCount: number;
   readonly stalledCount: number;
   readonly inflightBytes: number;
@@ -147,6 +153,7 @@ function headOf({ digest, view }: SeenJob, leads: boolean): JobHead {
   return {
     jobId: digest.spec.jobId,
     phase: digest.phase,
+    isPaused: digest.paused,
     health: leads ? view.health.state : 'unknown',
     fraction: view.fraction,
   };
@@ -192,7 +199,7 @@ function jobModel(job: SeenJob, seen: Seen, { limits }: PageSurroundings): JobMo
     worldSize: spec.worldSize,
     minWorldSize: spec.minWorldSize,
     staleNodes: leads ? view.staleNodes : 0,
-    nodes: leads ? nodeModels(digest.nodes, limits) : [],
+    nodes: leads ? nodeModels(job, limits) : [],
     commitsOutputs: spec.commitsOutputs,
     output: digest.output,
     outputManifestHash: digest.outputManifestHash,
@@ -201,9 +208,10 @@ function jobModel(job: SeenJob, seen: Seen, { limits }: PageSurroundings): JobMo
 }
 
 function nodeModels(
-  nodes: SeenJob['digest']['nodes'],
+  { digest, nodeRates }: SeenJob,
   { staleHeartbeatMs }: ViewLimits,
 ): readonly NodeModel[] {
+  const { nodes } = digest;
   const urgency = (node: (typeof nodes)[number]): number =>
     node.heartbeatAgeMs >= staleHeartbeatMs ? 2 : node.stalledCount > 0 ? 1 : 0;
   return nodes
@@ -214,6 +222,8 @@ function nodeModels(
       rank: node.assignedRank,
       heartbeatAgeMs: Math.round(node.heartbeatAgeMs),
       isStale: urgency(node) === 2,
+      isDraining: node.draining,
+      samplesPerSecond: rounded(nodeRates.get(node.nodeId)),
       leaseCount: node.leaseCount,
       stalledCount: node.stalledCount,
       inflightBytes: node.stats.inflightBytes,
@@ -222,6 +232,11 @@ function nodeModels(
       maxRamBytes: node.caps.maxRamBytes,
       queues: [node.stats.fetchQueueDepth, node.stats.decodeQueueDepth, node.stats.packQueueDepth],
     }));
+}
+
+/** Three digits are what a table shows. */
+function rounded(perSecond: number | undefined): number | null {
+  return perSecond === undefined ? null : Number(perSecond.toPrecision(3));
 }
 
 function thousandths(fraction: number): number {

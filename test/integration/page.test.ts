@@ -10,7 +10,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 
 import { until } from '../support/mx8-process.ts';
 import { findTool } from '../support/tools.ts';
-import { TestNode, webWorld } from '../support/web-world.ts';
+import { JOB, TestNode, webWorld } from '../support/web-world.ts';
 
 const CHROMIUM = findTool('chromium', 'chromium-browser');
 const skip = CHROMIUM.missing;
@@ -92,6 +92,34 @@ test('the first paint has the job in it, within a second and 200 kB', { skip }, 
   assert.ok(paintMs < 1000, `painted after ${paintMs} ms`);
   assert.ok(bytes > 10_000 && bytes < 200_000, `${bytes} bytes in all`);
   await opened.sees('link', /^live$/);
+});
+
+test('what nodes deliver, a pause and a node that drains are shown', { skip }, async () => {
+  const spec = { worldSize: 2, minWorldSize: 1, sampleCount: 200, blockSize: 10 };
+  await using world = await webWorld({ samples: 200, spec });
+  const client = world.client();
+  const [a, b] = [new TestNode(client, 'node-a'), new TestNode(client, 'node-b')];
+  for (const node of [a, b]) await node.register();
+  await using desk = await open(world.web.url, { ...DESK, colorScheme: 'dark' });
+  await using phone = await open(world.web.url, { ...PHONE, colorScheme: 'light' });
+  const rate = (nodeId: string): Promise<string> =>
+    desk.page.locator('#nodes tr', { hasText: nodeId }).locator('[data-name=rate]').innerText();
+  await until('both rates are shown, and tell the nodes apart', async () => {
+    for (const lease of await a.lease(2)) await a.deliver(lease);
+    for (const lease of await b.lease(1)) await b.deliver(lease, lease.range.start + 1);
+    for (const node of [a, b]) await node.heartbeat();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const [ofA, ofB] = await Promise.all([rate('node-a'), rate('node-b')]);
+    return /^[1-9][\d.]*\/s$/.test(ofA) && /^\d[\d.]*\/s$/.test(ofB) && ofA !== ofB;
+  });
+  await client.operate(JOB, { type: 'pause' }, false);
+  await client.operate(JOB, { type: 'drain', nodeId: a.identity.nodeId }, false);
+  await desk.sees('name', /running, paused$/);
+  await desk.sees('nodes', /node-a · draining/);
+  await desk.sees('health', /degraded/);
+  await phone.sees('nodes', /node-a · draining/);
+  await desk.shot('paused-desk-dark');
+  await phone.shot('paused-phone-light');
 });
 
 test(

@@ -45,6 +45,7 @@ export function seenAt(
       atMs,
       atUnixMs: unixMs(1_700_000_000_000),
       jobs: digests,
+      delivered: new Map(),
       view: {
         role: 'leader',
         who: 'a',
@@ -66,6 +67,7 @@ export function seenAt(
     },
     jobs: digests.map((digest) => ({
       digest,
+      nodeRates: new Map([['node-0', 12.345]]),
       view: lookAtDigest(digest, atMs, NO_DIGESTS, SEEN_LIMITS).view,
     })),
   };

@@ -56,6 +56,9 @@ const RUN_FLAGS = {
   insecure: cluster.insecure,
 } as const;
 
+/** The address of the page is the run's alone: its agents leave that port to it. */
+const AGENT_ENVIRONMENT = { MX8_LOG_FORMAT: 'json', MX8_HTTP_BIND_ADDR: 'off' } as const;
+
 /** A run's coordinator has no others beside it that it would ask for their pages. */
 const NO_OTHERS = {
   tlsCa: null,
@@ -151,8 +154,7 @@ async function runPrepared(
   const fleet = new AgentFleet({
     agentArguments: agentArguments(prepared, options, `http://127.0.0.1:${coordinator.port}`),
     nodeIds: Array.from({ length: options.nodes }, (_, index) => `node-${index}`),
-    // The address of the page is this process's alone.
-    environment: { ...io.environment, MX8_LOG_FORMAT: 'json', MX8_HTTP_BIND_ADDR: 'off' },
+    environment: { ...io.environment, ...AGENT_ENVIRONMENT },
     clock: io.clock,
     events,
     onLine: (nodeId, text) => passOn(nodeId, text, events, screen, options.json),
@@ -169,15 +171,11 @@ async function runPrepared(
     const samplesBefore = first.samples.committed + first.samples.quarantined;
     onSnapshot(first);
     if (first.phase !== 'completed') fleet.start();
+    const { client } = coordinator;
     const result = await supervise({
-      io,
-      client: coordinator.client,
-      fleet,
-      screen,
-      events,
+      ...{ io, client, fleet, screen, events, jobId },
       emitsProgress: options.json,
       name: prepared.name,
-      jobId,
       rssCapBytes: prepared.memory.totalBytes,
       limits: options,
       fatal: fatal.promise,

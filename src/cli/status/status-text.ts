@@ -6,6 +6,7 @@ import {
   countedText,
   durationText,
   percentText,
+  phaseText,
   rateText,
 } from '../../view/format.ts';
 import type { CoordinatorView } from '../../ports/coordinator-client.ts';
@@ -17,7 +18,7 @@ const ROWS_MAX = 20;
 
 export function statusText(snapshot: JobSnapshot, view: JobView): string {
   const lines = [
-    `job ${snapshot.spec.jobId}  ${snapshot.phase}  ${view.health.state}`,
+    `job ${snapshot.spec.jobId}  ${phaseText(snapshot.phase, snapshot.paused)}  ${view.health.state}`,
     ...healthLines(view),
     `  progress    ${percentText(view.fraction)}  ${countText(view.finishedSamples)} of ${countedText(view.totalSamples, 'sample')}${speedText(view)}`,
     `  work        ${countedText(view.leasedSamples, 'sample')} leased, ${countedText(snapshot.availableRanges, 'range')} waiting`,
@@ -96,7 +97,7 @@ function outputLines(snapshot: JobSnapshot, view: JobView): readonly string[] {
 }
 
 function nodeLine(node: NodeLook): string {
-  const stale = node.isStale ? '  silent' : '';
+  const stale = `${node.isStale ? '  silent' : ''}${node.draining ? '  draining' : ''}`;
   const { inflightBytes, ramHighWaterBytes } = node.stats;
   return `    ${node.nodeId}  rank ${node.assignedRank}  heard ${durationText(node.heartbeatAgeMs)} ago${stale}  ${countedText(node.leaseCount, 'lease')}  ${bytesText(inflightBytes)} in flight  ${bytesText(ramHighWaterBytes)} RAM at most`;
 }
