@@ -22,6 +22,8 @@ part "memory: a cap that is too small fails fast" $integration/loader-process.te
   tests $integration/loader-process.test.ts process_rss_cap_fails_fast_when_too_small
 part "memory: a worker over its cap ends the job" $integration/agent-failures.test.ts \
   tests $integration/agent-failures.test.ts 'memory cap'
+part "jitter guard: uneven batches are told" $integration/agent-job.test.ts \
+  tests $integration/agent-job.test.ts jitter_guard
 part "resume: Ctrl-C and kill -9 of a whole run" $integration/run.test.ts \
   tests $integration/run.test.ts 'resume'
 part "agents: kill -9 of workers and of an agent" $integration/agent-kills.test.ts \
@@ -40,6 +42,12 @@ part "random faults on real processes" $integration/chaos.test.ts \
   tests $integration/chaos.test.ts 'one machine'
 part "page: running, stalled, failed, failed over" $integration/page.test.ts \
   tests $integration/page.test.ts .
+part "screen: tui, and headless with its exit codes" $integration/tui.test.ts \
+  tests $integration/tui.test.ts .
+part "page of a run" $integration/run-page.test.ts \
+  tests $integration/run-page.test.ts .
+part "manifest healing: replica, own store, hash checked" $integration/manifest-healing.test.ts \
+  tests $integration/manifest-healing.test.ts .
 part "metrics: every counter, promtool, probes" $integration/metrics.test.ts \
   tests $integration/metrics.test.ts .
 part "alerts and dashboard name what is exposed" $integration/ops.test.ts \

@@ -1,5 +1,6 @@
 /** Times and counts of an agent: what its workers and its coordinator told it, added up. */
 import { Histogram, SECONDS_BOUNDS } from '../core/base/histogram.ts';
+import { BatchJitter } from '../core/memory/batch-jitter.ts';
 import type { Push } from '../ports/coordinator-client.ts';
 import type { AgentMeterReadings } from '../ports/agent-figures.ts';
 import type { FromWorker } from './worker-messages.ts';
@@ -12,6 +13,7 @@ export class AgentMeters implements AgentMeterReadings {
   outputBytes = 0;
   workersStarted = 0;
   disconnects = 0;
+  readonly jitter: BatchJitter = new BatchJitter();
   readonly stageSeconds: AgentMeterReadings['stageSeconds'] = {
     read: new Histogram(SECONDS_BOUNDS),
     process: new Histogram(SECONDS_BOUNDS),
@@ -23,6 +25,7 @@ export class AgentMeters implements AgentMeterReadings {
     if (message.type === 'batch_done') {
       this.deliveredSamples += message.samples;
       this.deliveredBytes += message.bytes;
+      this.jitter.add(message.bytes);
       this.stageSeconds.read.observe(message.readUs / 1e6);
       this.stageSeconds.process.observe(message.processUs / 1e6);
     } else if (message.type === 'piece_staged') {

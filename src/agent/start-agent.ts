@@ -239,8 +239,8 @@ class Agent implements AgentHandle {
       effectiveWant: effective.want,
       autotunePressureMilli: 0,
       autotuneCooldownTicks: 0,
-      batchPayloadP95OverP50Milli: 0,
-      batchJitterSloBreachesTotal: 0,
+      batchPayloadP95OverP50Milli: this.#meters.jitter.p95OverP50Milli,
+      batchJitterSloBreachesTotal: this.#meters.jitter.breachesTotal,
     };
   }
 

@@ -15,6 +15,33 @@ function texts(count: number): string[] {
   return Array.from({ length: count }, (_, id) => JSON.stringify({ id, text: `text ${id}` }));
 }
 
+for (const [what, bytesOf, expected] of [
+  ['alike', () => 1000, { p95Milli: 1000, breaches: [0, 0] }],
+  ['uneven', (id: number) => (id % 10 === 9 ? 3000 : 1000), { p95Milli: 3000, breaches: [6, 10] }],
+] as const) {
+  test(`jitter_guard: batches that are ${what} say so in the stats of their node`, async () => {
+    await using bench = await AgentBench.create(100);
+    await bench.folder.write(
+      Object.fromEntries(
+        Array.from({ length: 100 }, (_, id) => [
+          `in/doc-${String(id).padStart(4, '0')}.txt`,
+          'x'.repeat(bytesOf(id)),
+        ]),
+      ),
+    );
+    const job = await bench.job(
+      `export default defineJob({ batch: 1, process: (batch) => [...batch].map(() => 1), output: jsonl() });`,
+    );
+    const agent = await bench.agent('a1', job);
+    assert.equal((await agent.done).type, 'completed');
+    const { batchPayloadP95OverP50Milli, batchJitterSloBreachesTotal } = agent.figures().stats;
+    assert.equal(batchPayloadP95OverP50Milli, expected.p95Milli);
+    // As many of the ten large ones as came after enough others, in whatever order leases were dealt.
+    const [least, most] = expected.breaches;
+    assert(batchJitterSloBreachesTotal >= least && batchJitterSloBreachesTotal <= most);
+  });
+}
+
 test('two agents turn a folder into rows, each sample once, in input order', async () => {
   await using bench = await AgentBench.create(100);
   const job = await bench.job(ECHO);
