@@ -113,9 +113,9 @@ function standbyNote(model: PageModel): HTMLElement {
 }
 
 export function drawProgress(job: JobModel): void {
-  const { fraction, finishedSamples, totalSamples, rates, etaMs, samples, phase, isPaused } = job;
+  const { fraction, finishedSamples, totalSamples, rates, etaMs, samples, phase } = job;
   const isRunning = fraction < 1 && phase !== 'failed';
-  redraw('progress', [fraction, finishedSamples, rates, etaMs, samples, phase, isPaused], () => {
+  redraw('progress', [fraction, finishedSamples, rates, etaMs, samples, phase], () => {
     const bar = h('progress', { max: 1, value: fraction, 'aria-label': 'Finished samples' });
     if (phase === 'failed') bar.className = 'bad';
     return [
@@ -127,7 +127,7 @@ export function drawProgress(job: JobModel): void {
         facts([
           ['samples', `${countText(finishedSamples)} of ${countText(totalSamples)}`],
           ['rate', isRunning && rates !== null ? rateText(rates.samplesPerSecond) : '–'],
-          ['time left', isRunning && !isPaused && etaMs !== null ? durationText(etaMs) : '–'],
+          ['time left', isRunning && etaMs !== null ? durationText(etaMs) : '–'],
           ['leased', countText(samples.leased)],
           ['waiting', countText(samples.unissued)],
           ['quarantined', countText(samples.quarantined)],

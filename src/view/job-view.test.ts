@@ -139,6 +139,11 @@ test('rates and the time left come from looks at different times', () => {
   assert.equal(view.etaMs, 8000);
 });
 
+test('of a job that an operator holds nobody says when it ends', () => {
+  const view = watch([0, snapshot()], [2000, { ...snapshot({ committed: 200 }), paused: true }]);
+  assert.deepEqual([view.etaMs, view.rates?.samplesPerSecond], [null, 100]);
+});
+
 test('rates forget what is older than their window', () => {
   const view = watch(
     [0, snapshot()],

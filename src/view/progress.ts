@@ -78,7 +78,8 @@ export function progressAt(
       leasedSamples: leased,
       fraction: total === 0 ? 1 : finished / total,
       rates,
-      etaMs: etaOf(total - finished, rates),
+      // While an operator holds it, no rate of the past says when it ends.
+      etaMs: figures.paused ? null : etaOf(total - finished, rates),
     },
     history: { points, movedAtMs: hasMoved ? nowMs : before.movedAtMs },
     isAnotherJob,
