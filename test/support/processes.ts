@@ -46,3 +46,10 @@ export function stillRunning(pids: readonly number[]): number[] {
   const alive = new Set(listProcesses().map((entry) => entry.pid));
   return pids.filter((pid) => alive.has(pid));
 }
+
+/** Processor time that the process has taken so far; the kernel counts in hundredths of a second. */
+export function cpuMsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const columns = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(columns[11]) + Number(columns[12])) * 10;
+}
