@@ -71,6 +71,31 @@ test('docs/ha_contract.md names a test for each guarantee, and each test that it
   }
 });
 
+test('each part of a gate names a file that is there, and a pattern that some test of it matches', () => {
+  for (const gate of ['scripts/prod_readiness.sh', 'scripts/ha_gates.sh']) {
+    const script = readText(gate).replaceAll('$integration', 'test/integration');
+    const files = [...script.matchAll(/^part ".+" (\S+)/gm)].map((match) => match[1] ?? '');
+    assert(files.length >= 10, `${gate} has ${files.length} parts`);
+    assert.deepEqual(
+      files.filter((path) => !exists(path)),
+      [],
+      gate,
+    );
+    for (const [, path = '', quoted, plain] of script.matchAll(
+      /^ *tests (\S+) (?:'([^']+)'|(\S+))$/gm,
+    )) {
+      const pattern = new RegExp(quoted ?? plain ?? '');
+      const names = [...readText(path).matchAll(/\btest\(\s*['`](.+?)['`],/gs)].map(
+        (match) => match[1],
+      );
+      assert(
+        names.some((name) => pattern.test(name ?? '')),
+        `${gate}: no test of ${path} matches ${String(pattern)}`,
+      );
+    }
+  }
+});
+
 /** Targets of Markdown links outside code. */
 function linksOf(text: string): readonly string[] {
   const prose = text.replace(/^```[\s\S]*?^```/gm, '').replace(/`[^`\n]*`/g, '');
