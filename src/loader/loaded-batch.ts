@@ -26,16 +26,23 @@ export interface Batch extends Disposable {
   release(): void;
 }
 
+/** Who hands a batch out and hears what becomes of it. */
+export interface BatchWatch {
+  /** Called when the consumer keeps the batch, which it may then forget; with the batch's memory. */
+  readonly kept: (memory: ArrayBufferLike) => void;
+  /** Called once, when the consumer is done with the batch. */
+  readonly finished: (wasKept: boolean) => void;
+}
+
 export class LoadedBatch implements Batch {
   readonly #read: SampleBatch;
-  /** Called once, when the consumer is done with the batch. */
-  readonly #onFinished: () => void;
+  readonly #watch: BatchWatch;
   #kept: boolean = false;
   #over: boolean = false;
 
-  constructor(read: SampleBatch, onFinished: () => void) {
+  constructor(read: SampleBatch, watch: BatchWatch) {
     this.#read = read;
-    this.#onFinished = onFinished;
+    this.#watch = watch;
   }
 
   get sampleIds(): Float64Array {
@@ -68,7 +75,8 @@ export class LoadedBatch implements Batch {
 
   keep(): this {
     // A batch that is gone says so here, not when it is used.
-    void this.#read.payload;
+    const { buffer } = this.#read.payload;
+    if (!this.#kept) this.#watch.kept(buffer);
     this.#kept = true;
     return this;
   }
@@ -77,7 +85,7 @@ export class LoadedBatch implements Batch {
     if (this.#over) return;
     this.#over = true;
     this.#read.release();
-    this.#onFinished();
+    this.#watch.finished(this.#kept);
   }
 
   [Symbol.dispose](): void {

@@ -199,11 +199,13 @@ export class RunningLoader implements Loader {
       source.finished(piece);
       return null;
     }
-    const memory = read.payload.buffer;
-    this.#forgotten.register(memory, piece, memory);
-    return new LoadedBatch(read, () => {
-      this.#forgotten.unregister(memory);
-      source.finished(piece);
+    return new LoadedBatch(read, {
+      // One that is not kept cannot be forgotten: this loader has it until it is passed on.
+      kept: (memory) => this.#forgotten.register(memory, piece, piece),
+      finished: (wasKept) => {
+        if (wasKept) this.#forgotten.unregister(piece);
+        source.finished(piece);
+      },
     });
   }
 

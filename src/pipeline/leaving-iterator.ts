@@ -6,8 +6,8 @@
 export interface Steps<T> {
   /** Called once, before the first element. */
   readonly start?: () => void;
-  /** The next element, or null at the end. */
-  readonly next: () => Promise<T | null>;
+  /** The next element, or null at the end; without a promise where nobody has to wait for it. */
+  readonly next: () => Promise<T | null> | T | null;
   /** Lets go of everything; called once. */
   readonly leave: () => Promise<void>;
 }
@@ -20,21 +20,22 @@ export class LeavingIterator<T> implements AsyncIterableIterator<T, void, undefi
     this.#steps = steps;
   }
 
-  async next(): Promise<IteratorResult<T, void>> {
-    if (this.#state === 'left') return { done: true, value: undefined };
+  next(): Promise<IteratorResult<T, void>> {
+    if (this.#state === 'left') return Promise.resolve({ done: true, value: undefined });
     try {
       if (this.#state === 'new') {
         this.#state = 'going';
         this.#steps.start?.();
       }
-      const value = await this.#steps.next();
-      if (value !== null) return { done: false, value };
+      const value = this.#steps.next();
+      if (!(value instanceof Promise)) return this.#step(value);
+      return value.then(
+        (later) => this.#step(later),
+        (error: unknown) => this.#failed(error),
+      );
     } catch (error) {
-      await this.#leave();
-      throw error;
+      return this.#failed(error);
     }
-    await this.#leave();
-    return { done: true, value: undefined };
   }
 
   async return(): Promise<IteratorResult<T, void>> {
@@ -44,6 +45,15 @@ export class LeavingIterator<T> implements AsyncIterableIterator<T, void, undefi
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  #step(value: T | null): Promise<IteratorResult<T, void>> {
+    return value === null ? this.return() : Promise.resolve({ done: false, value });
+  }
+
+  async #failed(error: unknown): Promise<never> {
+    await this.#leave();
+    throw error;
   }
 
   async #leave(): Promise<void> {

@@ -40,26 +40,43 @@ export class Planner {
     this.#isOpen = isOpen;
   }
 
-  /** The next batch, taken from the queue; null when the source has no more for now. */
-  async next(): Promise<BatchPlan | null> {
-    const { batchSize, targetBytes } = this.#limits;
+  /**
+   * The next batch, taken from the queue; null when the source has no more for now. A promise only
+   * where records or sizes have to be waited for.
+   */
+  next(): Promise<BatchPlan | null> | BatchPlan | null {
+    const { batchSize } = this.#limits;
+    if (this.#queue.isShort(batchSize)) return this.#nextLater();
+    const stretch = this.#queue.peek(batchSize);
+    if (stretch === null || !this.#isOpen()) return null;
+    return this.#plan(stretch) ?? this.#nextLater();
+  }
+
+  async #nextLater(): Promise<BatchPlan | null> {
+    const { batchSize } = this.#limits;
     for (;;) {
       await this.#queue.fill(batchSize);
       const stretch = this.#queue.peek(batchSize);
       if (stretch === null || !this.#isOpen()) return null;
-      let unknown = 0;
-      let knownBytes = 0;
-      for (const size of stretch.sizes) {
-        if (size === UNKNOWN_SIZE) unknown += 1;
-        else knownBytes += size;
-      }
-      if (unknown === 0) return this.#exact(stretch);
-      const bytes = this.#guess.reserveBytes(unknown, targetBytes - knownBytes);
-      if (bytes !== null) return this.#take(stretch, knownBytes + bytes);
+      const plan = this.#plan(stretch);
+      if (plan !== null) return plan;
       // While this waits, records may come back to the queue: look again afterwards.
       const sizes = await this.#measure(stretch);
       if (this.#queue.position === stretch.start) this.#queue.learn(sizes);
     }
+  }
+
+  /** Null where the sizes have to be measured first. */
+  #plan(stretch: Stretch): BatchPlan | null {
+    let unknown = 0;
+    let knownBytes = 0;
+    for (const size of stretch.sizes) {
+      if (size === UNKNOWN_SIZE) unknown += 1;
+      else knownBytes += size;
+    }
+    if (unknown === 0) return this.#exact(stretch);
+    const bytes = this.#guess.reserveBytes(unknown, this.#limits.targetBytes - knownBytes);
+    return bytes === null ? null : this.#take(stretch, knownBytes + bytes);
   }
 
   /**
@@ -101,8 +118,7 @@ export class Planner {
     const { capBytes, targetBytes } = this.#limits;
     const roomy = bytes + SLAB_SLACK_BYTES <= capBytes;
     const slabBytes = roomy ? bytes + SLAB_SLACK_BYTES : Math.max(1, bytes);
-    const locations: string[] = [];
-    for (let index = 0; index < count; index += 1) locations.push(table.location(index));
+    const locations = table.locations();
     const offsets = table.byteOffsets();
     const lengths = table.byteLengths();
     const startBytes = roomy ? slabStart(offsets[0] ?? 0) : 0;
@@ -111,8 +127,7 @@ export class Planner {
   }
 
   async #measure({ table, sizes }: Stretch): Promise<Float64Array> {
-    const paths = Array.from(sizes, (_, index) => table.location(index));
-    const measured = await this.#reader.measure(paths);
+    const measured = await this.#reader.measure(table.locations());
     return sizes.map((size, index) =>
       // One that cannot be measured cannot be read either; reading it says why.
       size === UNKNOWN_SIZE ? Math.max(0, measured[index] ?? 0) : size,

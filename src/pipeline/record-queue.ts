@@ -50,7 +50,7 @@ export class RecordQueue {
 
   /** Pulls until the next batch's records are here: `count` of them, or fewer where it ends early. */
   async fill(count: number): Promise<void> {
-    while (!this.#sourceDone && this.#isShort(count)) {
+    while (this.isShort(count)) {
       this.#pulling = true;
       try {
         const chunk = await this.#source.next();
@@ -125,7 +125,9 @@ export class RecordQueue {
     else await returned;
   }
 
-  #isShort(count: number): boolean {
+  /** Whether the source has to be asked for the next batch's records. */
+  isShort(count: number): boolean {
+    if (this.#sourceDone) return false;
     let missing = count + this.#head;
     for (const { table, endsBatch } of this.#stretches) {
       missing -= table.length;
@@ -141,7 +143,7 @@ export class RecordQueue {
     this.#pulledCount += table.length;
     // What a whole file had when it was pinned is checked when it is read, and not relied upon before.
     const offsets = table.byteOffsets();
-    const sizes = table.byteLengths();
+    const sizes = table.byteLengths().slice();
     for (let index = 0; index < sizes.length; index += 1) {
       if (offsets[index] === -1) sizes[index] = UNKNOWN_SIZE;
     }

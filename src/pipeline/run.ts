@@ -10,6 +10,7 @@ import { elapsedMs, monoMs } from '../core/base/units.ts';
 import type { MonoMs } from '../core/base/units.ts';
 import { batchLimits } from '../core/memory/batch-sizer.ts';
 import type { LocalReader } from '../storage/local-reader.ts';
+import type { ReadResult } from '../storage/read-job.ts';
 import { assemble } from './assemble.ts';
 import type { SlabBatch } from './batch.ts';
 import type { Pipeline, PipelineOptions, PipelineStats, SampleBatch } from './contract.ts';
@@ -40,6 +41,8 @@ export class PipelineRun implements Pipeline {
   readonly #reads: Set<Promise<void>> = new Set();
   readonly #consumerWait: WaitMeter;
   readonly #backpressureWait: WaitMeter;
+  readonly #onRead = (): void => this.#wake.ring();
+  readonly #onFailure = (error: unknown): void => this.#fail(error);
   readonly #onAbort = (): void => this.#fail(this.#options.signal?.reason);
   #unsubscribe: () => void = () => undefined;
   #state: 'new' | 'open' | 'drained' | 'closed' = 'new';
@@ -113,9 +116,10 @@ export class PipelineRun implements Pipeline {
 
   async #admit(): Promise<void> {
     for (;;) {
-      await this.#untilRoom();
-      if (this.#state === 'closed') return;
-      const plan = await this.#planner.next();
+      if (!this.#hasRoom()) await this.#untilRoom();
+      if (this.#isClosed()) return;
+      const planning = this.#planner.next();
+      const plan = planning instanceof Promise ? await planning : planning;
       if (this.#isClosed()) return;
       if (plan === null) {
         // A batch still being read may send records back.
@@ -124,12 +128,8 @@ export class PipelineRun implements Pipeline {
         continue;
       }
       const batch = this.#lineup.add(plan);
-      this.#backpressureWait.start();
       const taking = this.#slabs.take(plan.slabBytes);
-      // A consumer that waits already may be the one who holds the memory.
-      this.#wake.ring();
-      const slab = await taking;
-      this.#backpressureWait.stop();
+      const slab = taking instanceof Promise ? await this.#untilSlab(taking) : taking;
       if (slab === null) return;
       if (batch.state === 'void' || this.#isClosed()) this.#slabs.release(slab);
       else this.#begin(batch, slab);
@@ -138,16 +138,27 @@ export class PipelineRun implements Pipeline {
     this.#wake.ring();
   }
 
-  /** Waits until another batch may be read ahead. */
-  async #untilRoom(): Promise<void> {
+  async #untilSlab(taking: Promise<Slab | null>): Promise<Slab | null> {
+    this.#backpressureWait.start();
+    // A consumer that waits already may be the one who holds the memory.
+    this.#wake.ring();
+    const slab = await taking;
+    this.#backpressureWait.stop();
+    return slab;
+  }
+
+  /** Whether another batch may be read ahead. */
+  #hasRoom(): boolean {
     const { prefetchBatches, maxQueueBatches, gate } = this.#options;
-    for (;;) {
-      if (this.#isClosed()) return;
+    const { length, readCount } = this.#lineup;
+    // Batches that are read but find the queue full keep their place among the prefetched.
+    const prefetching = length - Math.min(readCount, maxQueueBatches);
+    return prefetching < prefetchBatches && (length === 0 || gate?.mayAdmit() !== false);
+  }
+
+  async #untilRoom(): Promise<void> {
+    while (!this.#isClosed() && !this.#hasRoom()) {
       const { length, readCount } = this.#lineup;
-      // Batches that are read but find the queue full keep their place among the prefetched.
-      const prefetching = length - Math.min(readCount, maxQueueBatches);
-      const throttled = length > 0 && gate?.mayAdmit() === false;
-      if (prefetching < prefetchBatches && !throttled) return;
       const full = length > 0 && readCount === length;
       if (full) this.#backpressureWait.start();
       await this.#wake.wait();
@@ -157,24 +168,26 @@ export class PipelineRun implements Pipeline {
 
   #begin(batch: InLine, slab: Slab): void {
     batch.state = 'reading';
-    const read = this.#read(batch, slab)
-      .catch((error: unknown) => this.#fail(error))
-      .finally(() => {
-        this.#reads.delete(read);
-        this.#wake.ring();
-      });
+    const read = this.#options.reader
+      .fill(batch.plan.job, slab.buffer)
+      .then(
+        ({ slab: buffer, result }) => {
+          this.#reads.delete(read);
+          this.#filled(batch, { slabId: slab.slabId, buffer }, result);
+        },
+        (error: unknown) => {
+          this.#reads.delete(read);
+          this.#slabs.lost(slab.slabId);
+          throw error;
+        },
+      )
+      .then(this.#onRead, this.#onFailure);
     this.#reads.add(read);
     // A consumer that waits may make the read itself.
     this.#wake.ring();
   }
 
-  async #read(batch: InLine, { slabId, buffer }: Slab): Promise<void> {
-    const filled = await this.#options.reader.fill(batch.plan.job, buffer).catch((error) => {
-      this.#slabs.lost(slabId);
-      throw error;
-    });
-    const slab: Slab = { slabId, buffer: filled.slab };
-    const { result } = filled;
+  #filled(batch: InLine, slab: Slab, result: ReadResult | null): void {
     if (batch.state === 'void' || result === null || this.#isClosed()) {
       this.#slabs.release(slab);
       return;
@@ -197,17 +210,22 @@ export class PipelineRun implements Pipeline {
 
   // ---- the consumer ------------------------------------------------------------------------------
 
-  async #next(): Promise<SampleBatch | null> {
+  #next(): Promise<SampleBatch | null> | SampleBatch | null {
+    const batch = this.#takeNext();
+    return batch === undefined ? this.#nextLater() : batch;
+  }
+
+  async #nextLater(): Promise<SampleBatch | null> {
     let endStall: (() => void) | undefined;
     try {
       for (;;) {
-        const batch = this.#takeNext();
-        if (batch !== undefined) return batch;
         if (this.#isStalled()) endStall ??= this.#beginStall();
         const helped = this.#options.reader.help();
         this.#consumerWait.start();
         await (helped && this.#mustTurn() ? this.#turn() : this.#wake.wait());
         this.#consumerWait.stop();
+        const batch = this.#takeNext();
+        if (batch !== undefined) return batch;
       }
     } finally {
       endStall?.();

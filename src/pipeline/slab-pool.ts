@@ -3,7 +3,7 @@
  * slab's memory is an ArrayBuffer that only its user holds: a batch that is forgotten is collected
  * with it, and the pool hears of that and gives its bytes to the next one.
  */
-import { must } from '../core/base/assert.ts';
+import { assert, must } from '../core/base/assert.ts';
 import { ByteLedger } from '../core/memory/byte-ledger.ts';
 import type { SlabGrant } from '../core/memory/byte-ledger.ts';
 
@@ -40,13 +40,20 @@ export class SlabPool {
     return this.#ledger.waitingCount > 0;
   }
 
-  /** A slab of at least `bytes`, first come first served; null when the pool closes first. */
-  take(bytes: number): Promise<Slab | null> {
-    if (this.#closed) return Promise.resolve(null);
+  /**
+   * A slab of at least `bytes`, first come first served; null when the pool closes first. A promise
+   * only where it has to be waited for.
+   */
+  take(bytes: number): Promise<Slab | null> | Slab | null {
+    if (this.#closed) return null;
     const { ticket, grants } = this.#ledger.request(bytes);
+    const [grant] = grants;
+    if (grant !== undefined) {
+      assert(grant.ticket === ticket, 'a request that is granted at once is the only one');
+      return this.#slabFor(grant);
+    }
     return new Promise((resolve) => {
       this.#waiting.set(ticket, resolve);
-      this.#hand(grants);
     });
   }
 
@@ -85,11 +92,15 @@ export class SlabPool {
 
   #hand(grants: readonly SlabGrant[]): void {
     for (const grant of grants) {
-      for (const slabId of grant.dropped) this.#drop(slabId);
       const resolve = must(this.#waiting.get(grant.ticket), 'a grant belongs to a request');
       this.#waiting.delete(grant.ticket);
-      resolve({ slabId: grant.slabId, buffer: this.#bufferFor(grant) });
+      resolve(this.#slabFor(grant));
     }
+  }
+
+  #slabFor(grant: SlabGrant): Slab {
+    for (const slabId of grant.dropped) this.#drop(slabId);
+    return { slabId: grant.slabId, buffer: this.#bufferFor(grant) };
   }
 
   #bufferFor(grant: SlabGrant): ArrayBuffer {

@@ -9,6 +9,7 @@ export class Wake {
   }
 
   ring(): void {
+    if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resolve of waiting) resolve();

@@ -12,9 +12,9 @@ import type { IoAnswer, IoProgram } from './io-request.ts';
 import type { FillState } from './fill-state.ts';
 
 /** Most scattered pieces of one call; the kernel takes 1024. */
-const PIECES_MAX = 1000;
+export const PIECES_MAX = 1000;
 /** Cancelling waits for at most one call of this many bytes. */
-const RUN_BYTES_MAX = 16 * 1024 ** 2;
+export const RUN_BYTES_MAX: number = 16 * 1024 ** 2;
 /** A wider gap costs more to read than another call. */
 export const GAP_BYTES_MAX: number = 32 * 1024;
 

@@ -23,7 +23,8 @@ export function* fillFiles(state: FillState, end: number): IoProgram<void> {
       continue;
     }
     read.fd = fd;
-    // Until a read answers 0, because only that is the end of a file: network file systems give less
+    const pinnedBytes = state.job.lengths[state.index] ?? -1;
+    // Until a read answers 0, because only that is surely the end of a file: network file systems give less
     // than was asked for in the middle of one, and so does a disk before a sector that is bad.
     let bytes: IoAnswer = 0;
     for (;;) {
@@ -41,6 +42,8 @@ export function* fillFiles(state: FillState, end: number): IoProgram<void> {
       }
       if (got === 0) break;
       bytes += got;
+      // A disk that was asked for more and ends where the file did when it was pinned, is at its end.
+      if (state.isHere && bytes === pinnedBytes && got < read.length) break;
     }
     close.fd = fd;
     yield close;

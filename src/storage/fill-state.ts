@@ -5,6 +5,8 @@ import type { ReadFailure, ReadFailureReason, ReadJob, ReadResult } from './read
 export class FillState {
   readonly job: ReadJob;
   readonly slab: Uint8Array;
+  /** Whether its whole files are known to be on disks of this machine. */
+  readonly isHere: boolean;
   readonly #sizes: Float64Array;
   readonly #failures: ReadFailure[] = [];
   /** The next sample to deal with. */
@@ -14,9 +16,10 @@ export class FillState {
   /** Not 0: the sample at `index` has this size and does not fit; the job ends before it. */
   nextBytes: number = 0;
 
-  constructor(job: ReadJob, slab: Uint8Array) {
+  constructor(job: ReadJob, slab: Uint8Array, isHere: boolean) {
     this.job = job;
     this.slab = slab;
+    this.isHere = isHere;
     this.at = job.startBytes;
     this.#sizes = new Float64Array(job.locations.length).fill(-1);
   }

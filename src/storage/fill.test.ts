@@ -118,7 +118,7 @@ function read(
     capBytes,
   };
   const slab = new Uint8Array(slabBytes);
-  const result = disk.run(fill(job, slab, new Uint8Array(GAP_BYTES_MAX)), slab);
+  const result = disk.run(fill(job, slab, new Uint8Array(GAP_BYTES_MAX), disk.isHere), slab);
   const bytes = result.sizes.reduce((sum, size) => sum + Math.max(0, size), 0);
   return { ...result, payload: slab.slice(16, 16 + bytes) };
 }
@@ -291,6 +291,29 @@ test('a file that is not as long as it must be is told with its size, and leaves
     ],
   );
   assert.equal(result.done, 6);
+});
+
+for (const isHere of [true, false]) {
+  const calls = isHere ? ['open', 'read', 'close'] : ['open', 'read', 'read', 'close'];
+  test(`a file ${isHere ? 'here' : 'far away'} that is as long as it was pinned takes ${calls.length} calls`, () => {
+    const disk = new FakeDisk();
+    disk.isHere = isHere;
+    disk.files.set('/a', bytesOf(100, 1));
+    assert.deepEqual([...read(disk, [{ path: '/a', length: 100 }]).sizes], [100]);
+    assert.deepEqual(disk.calls, calls);
+  });
+}
+
+test('a file far away that has grown is told also where a read ends at its pinned size', () => {
+  const disk = new FakeDisk();
+  disk.isHere = false;
+  disk.readBytesMax = 100;
+  disk.files.set('/a', bytesOf(150, 1));
+  const { failures } = read(disk, [{ path: '/a', length: 100 }]);
+  assert.deepEqual(
+    failures.map(({ reason, foundBytes }) => [reason, foundBytes]),
+    [['resized', 150]],
+  );
 });
 
 test('any mixture of files and records gives exactly their bytes', () => {

@@ -5,8 +5,14 @@ import type { IoProgram } from './io-request.ts';
 import { FillState } from './fill-state.ts';
 import type { ReadJob, ReadResult } from './read-job.ts';
 
-export function* fill(job: ReadJob, slab: Uint8Array, scratch: Uint8Array): IoProgram<ReadResult> {
-  const state = new FillState(job, slab);
+/** `isHere`: whole files in it are known to be on disks of this machine. */
+export function* fill(
+  job: ReadJob,
+  slab: Uint8Array,
+  scratch: Uint8Array,
+  isHere: boolean,
+): IoProgram<ReadResult> {
+  const state = new FillState(job, slab, isHere);
   const count = job.locations.length;
   while (state.index < count && state.nextBytes === 0) {
     const kind = kindOf(job, state.index);

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { writeLooseFiles, writeShards } from '../../test/support/data-files.ts';
 import type { Sample } from '../../test/support/data-files.ts';
+import { until } from '../../test/support/leftovers.ts';
 import { monoMs } from '../core/base/units.ts';
 import type { MonoMs } from '../core/base/units.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
@@ -50,6 +51,15 @@ function jobOf(): ReadJob {
     startBytes: 16,
     targetBytes: SLAB_BYTES,
     capBytes: SLAB_BYTES,
+  };
+}
+
+function recordsOf(records: readonly Sample[]): ReadJob {
+  return {
+    ...jobOf(),
+    locations: records.map(({ record }) => record.location),
+    offsets: Float64Array.from(records, ({ record }) => record.byteOffset ?? -1),
+    lengths: Float64Array.from(records, ({ record }) => record.byteLength ?? -1),
   };
 }
 
@@ -113,34 +123,68 @@ test('files that turn out to be slow are read on in the pool from where that was
   await reader.close();
 });
 
-test('short reads are left to who comes back for them, until the event loop turns', async () => {
-  const [sample] = writeShards(join(root, 'shard'), [100], 1);
-  assert.ok(sample);
-  const { location, byteOffset, byteLength } = sample.record;
-  const job: ReadJob = {
-    ...jobOf(),
-    locations: [location],
-    offsets: Float64Array.of(byteOffset ?? 0),
-    lengths: Float64Array.of(byteLength ?? 0),
-  };
-  const clock = new TickingClock();
-  clock.tickMs = 0.01;
-  const reader = new LocalReader({ jobsAtOnce: 2, threadsMax: 0, clock });
-  const read = (): Promise<FilledSlab> => reader.fill(job, new ArrayBuffer(SLAB_BYTES));
-  for (let count = 0; count < 3; count += 1) await read();
-  const inPool = read();
-  const helped = read();
+test('small files are left to who comes back for them, until the event loop turns without', async () => {
+  const { reader, waiting } = await readerToBeHelped();
   assert.equal(reader.help(), true);
-  await Promise.all([inPool, helped]);
+  assertRead(await waiting);
+  await until(() => !reader.isBusy);
 
+  const read = (): Promise<FilledSlab> => reader.fill(jobOf(), new ArrayBuffer(SLAB_BYTES));
   const left = read();
   assert.equal(reader.isBusy, false);
-  const { slab } = await left;
-  assert.deepEqual(new Uint8Array(slab, 16, 100), sample.bytes);
+  assertRead(await left);
   // It did not come back: the next one goes to the pool at once.
   const next = read();
   assert.equal(reader.isBusy, true);
   await next;
+  await reader.close();
+});
+
+test('short reads of one shard go to the pool together, and each slab has its own samples', async () => {
+  const shard = writeShards(join(root, 'shard'), new Array<number>(12).fill(100), 12);
+  const clock = new TickingClock();
+  const reader = new LocalReader({ jobsAtOnce: 9, threadsMax: 0, clock });
+  const read = (from: number, to: number): Promise<FilledSlab> =>
+    reader.fill(recordsOf(shard.slice(from, to)), new ArrayBuffer(SLAB_BYTES));
+  // So that reads of the shard are known to be short.
+  for (let count = 0; count < 3; count += 1) await read(0, 1);
+  const order: number[] = [];
+  const reads = [0, 1, 2, 3, 4, 5].map(async (place) => {
+    const { slab, result } = await read(place * 2, place * 2 + 2);
+    order.push(place);
+    assert.deepEqual([...(result?.sizes ?? [])], [100, 100]);
+    const expected = shard.slice(place * 2, place * 2 + 2).flatMap(({ bytes }) => [...bytes]);
+    assert.deepEqual([...new Uint8Array(slab, 16, 200)], expected);
+  });
+  await Promise.all(reads);
+  assert.equal(order.length, 6);
+  await reader.close();
+});
+
+test('where reads that go together hit the end of the shard, each is told what became of it', async () => {
+  const shard = writeShards(join(root, 'cut'), new Array<number>(8).fill(100), 8);
+  const [first] = shard;
+  assert.ok(first);
+  const clock = new TickingClock();
+  const reader = new LocalReader({ jobsAtOnce: 9, threadsMax: 0, clock });
+  const read = (from: number, to: number): Promise<FilledSlab> =>
+    reader.fill(recordsOf(shard.slice(from, to)), new ArrayBuffer(SLAB_BYTES));
+  for (let count = 0; count < 3; count += 1) await read(0, 1);
+  truncateSync(first.record.location, (shard[7]?.record.byteOffset ?? 0) + 50);
+  const reads = await Promise.all([0, 1, 2, 3].map((place) => read(place * 2, place * 2 + 2)));
+  assert.deepEqual(
+    reads.map(({ result }) => [...(result?.sizes ?? [])]),
+    [
+      [100, 100],
+      [100, 100],
+      [100, 100],
+      [100, -1],
+    ],
+  );
+  assert.deepEqual(
+    reads[3]?.result?.failures.map(({ reason, foundBytes }) => [reason, foundBytes]),
+    [['short', 50]],
+  );
   await reader.close();
 });
 

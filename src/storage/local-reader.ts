@@ -1,18 +1,20 @@
 /**
  * Reads samples of local files and packed shards into slabs. Few large calls go through Node's thread
- * pool, which costs nothing to start. Many small ones (loose files, scattered records) go to reader
- * threads, once there have been so many that starting the threads pays. And whoever has to wait for a
- * batch may `help`: it then makes a read itself that would otherwise wait for its turn.
+ * pool, which costs nothing to start; short ones go there several at a time. Many small ones (loose
+ * files, scattered records) go to reader threads, once there have been so many that starting the
+ * threads pays. And whoever has to wait for a batch may `help`: it then makes a read itself that would
+ * otherwise wait for its turn.
  */
 import { close as closeFd } from 'node:fs';
 
 import { assert } from '../core/base/assert.ts';
 import { elapsedMs } from '../core/base/units.ts';
-import type { MonoMs } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import { driveAsync } from './drive-async.ts';
 import { driveSyncWhile } from './drive-sync.ts';
 import { GAP_BYTES_MAX } from './fill-extents.ts';
+import { fillTogether, jointRun, wholeResult } from './fill-together.ts';
+import type { JointRun } from './fill-together.ts';
 import { fill, measure } from './fill.ts';
 import { shapeOf } from './job-shape.ts';
 import type { JobShape } from './job-shape.ts';
@@ -28,14 +30,11 @@ const CALLS_BEFORE_THREADS = 3_000;
 /** A job of fewer calls is as cheap in the pool. */
 const CALLS_OF_THREAD_JOB_MIN = 16;
 /** More than these at a time only push each other out of the pool's threads and their caches. */
-const POOL_JOBS_MAX = 2;
+const POOL_CALLS_MAX = 2;
+/** Short reads that go to the pool together; with more in one call the others wait for too long. */
+const JOINT_JOBS_MAX = 3;
 /** One that it reads, and some that it need not wait for while this thread is busy with a read. */
 const JOBS_PER_THREAD = 4;
-/**
- * Who came back this soon after a read of its own does nothing but wait for batches: the next short
- * reads are left to it.
- */
-const COMES_BACK_MS = 0.5;
 /** So many files in the page cache are read in about a millisecond … */
 const SHORT_FILES_MAX = 128;
 /** … where they are not large. */
@@ -54,6 +53,8 @@ interface WaitingJob {
   readonly job: ReadJob;
   readonly shape: JobShape;
   readonly slab: ArrayBuffer;
+  /** Whether its files are known to be on disks of this machine. */
+  isHere: boolean;
   readonly resolve: (filled: FilledSlab) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -67,13 +68,18 @@ export class LocalReader {
   readonly #scratch: Uint8Array = new Uint8Array(GAP_BYTES_MAX);
   readonly #shortReads: ShortReads = new ShortReads();
   readonly #shortFiles: ShortReads = new ShortReads();
-  readonly #underWay: Set<Promise<unknown>> = new Set();
   #waiting: WaitingJob[] = [];
-  #inPool: number = 0;
+  /** Questions that are not answered, and who waits until none is left. */
+  #unanswered: number = 0;
+  #onAllAnswered: (() => void) | null = null;
+  #poolCalls: number = 0;
+  #poolJobs: number = 0;
   #threads: ReaderThreads | null = null;
   #calls: number = 0;
-  #helpedAtMs: MonoMs | null = null;
-  /** Whether the pool will take what is left to a helper when the event loop turns. */
+  /** Whether somebody keeps coming back to help, and how often that was. */
+  #isHelped: boolean = false;
+  #helps: number = 0;
+  /** Whether what is left to a helper will be looked at when the event loop turns. */
   #isLeft: boolean = false;
   #closing: Promise<void> | null = null;
 
@@ -87,17 +93,16 @@ export class LocalReader {
     assert(this.#closing === null, 'a closed reader is not asked to read');
     const shape = shapeOf(job);
     this.#countCalls(shape.calls);
-    return this.#track(
-      new Promise((resolve, reject) => {
-        this.#waiting.push({ job, shape, slab, resolve, reject });
-        this.#startWaiting();
-      }),
-    );
+    this.#unanswered += 1;
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ job, shape, slab, isHere: false, resolve, reject });
+      this.#startWaiting();
+    });
   }
 
   /** Whether others read now, who will want new jobs when they are done. */
   get isBusy(): boolean {
-    return this.#inPool > 0 || (this.#threads?.jobs ?? 0) > 0;
+    return this.#poolJobs > 0 || (this.#threads?.jobs ?? 0) > 0;
   }
 
   /**
@@ -113,28 +118,34 @@ export class LocalReader {
     const startMs = clock.nowMs();
     const slab = new Uint8Array(next.slab);
     const io = { slab, shards: this.#shards };
-    const program = fill(next.job, slab, this.#scratch);
+    const program = fill(next.job, slab, this.#scratch, next.isHere);
     const isInTime = (): boolean => elapsedMs(startMs, clock.nowMs()) < GIVE_UP_MS;
     try {
       const step = driveSyncWhile(program, io, isInTime);
       // What turned out to be slow goes on in the pool.
-      if (step.done === true) next.resolve({ slab: next.slab, result: step.value });
-      else this.#inTurn(next, driveAsync(program, io, step));
+      if (step.done === true) this.#answer(next, step.value);
+      else this.#inPool(next, driveAsync(program, io, step));
     } catch (error) {
-      next.reject(error);
+      this.#refuse(next, error);
     }
-    this.#helpedAtMs = clock.nowMs();
-    this.#shortReadsOf(next.shape).made(elapsedMs(startMs, this.#helpedAtMs));
+    this.#helps += 1;
+    this.#isHelped = true;
+    this.#shortReadsOf(next.shape).made(elapsedMs(startMs, clock.nowMs()));
     return true;
   }
 
   /** Sizes of whole files, -1 where there is none. */
-  measure(paths: readonly string[]): Promise<Float64Array> {
+  async measure(paths: readonly string[]): Promise<Float64Array> {
     assert(this.#closing === null, 'a closed reader is not asked to measure');
     this.#countCalls(paths.length);
-    if (this.#threads?.isReady === true) return this.#track(this.#threads.measure(paths));
-    const io = { slab: new Uint8Array(0), shards: this.#shards };
-    return this.#track(driveAsync(measure(paths), io));
+    this.#unanswered += 1;
+    try {
+      if (this.#threads?.isReady === true) return await this.#threads.measure(paths);
+      const io = { slab: new Uint8Array(0), shards: this.#shards };
+      return await driveAsync(measure(paths), io);
+    } finally {
+      this.#answered();
+    }
   }
 
   /** Waits for what is under way (cut short where that is possible), then gives everything back. */
@@ -145,9 +156,14 @@ export class LocalReader {
 
   async #close(): Promise<void> {
     this.#threads?.cancel();
-    for (const { slab, resolve } of this.#waiting) resolve({ slab, result: null });
+    const waiting = this.#waiting;
     this.#waiting = [];
-    await Promise.allSettled(this.#underWay);
+    for (const next of waiting) this.#answer(next, null);
+    if (this.#unanswered > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onAllAnswered = resolve;
+      });
+    }
     await this.#threads?.close();
     await Promise.all(
       this.#shards.drain().map(
@@ -164,66 +180,147 @@ export class LocalReader {
   #startWaiting(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       const threads = this.#threadsFor(next);
-      const others = this.#inPool + (this.#threads?.jobs ?? 0);
-      if (others >= this.#jobsMax) return;
-      if (threads === null) {
-        if (this.#inPool >= POOL_JOBS_MAX || this.#leave(next)) return;
-        this.#waiting.shift();
-        const view = new Uint8Array(next.slab);
-        const io = { slab: view, shards: this.#shards };
-        this.#inTurn(next, driveAsync(fill(next.job, view, this.#scratch), io));
-      } else {
+      const room = this.#jobsMax - this.#poolJobs - (this.#threads?.jobs ?? 0);
+      if (room <= 0) return;
+      if (threads !== null) {
         if (threads.jobs >= threads.count * JOBS_PER_THREAD) return;
         this.#waiting.shift();
-        this.#inThread(next, threads.fill(next.job, next.slab));
+        this.#inThread(next, threads.fill(next.job, next.slab, this.#isHere(next)));
+      } else if (this.#poolCalls >= POOL_CALLS_MAX || this.#leave(next)) {
+        return;
+      } else {
+        this.#startInPool(next, room);
       }
     }
   }
 
-  /** Leaves a short read to a helper that is about to come back; until the event loop turns. */
+  /** One job, or several that follow each other in one shard and are short. */
+  #startInPool(next: WaitingJob, room: number): void {
+    const countMax = Math.min(room, JOINT_JOBS_MAX);
+    const run = this.#isShort(next) ? jointRun(this.#waiting, countMax) : null;
+    if (run !== null) {
+      this.#together(this.#waiting.splice(0, run.count), run);
+      return;
+    }
+    this.#waiting.shift();
+    this.#alone(next);
+  }
+
+  /**
+   * Leaves small files, which cost four calls each, to who does nothing but help; until the event loop
+   * has turned without help.
+   */
   #leave(next: WaitingJob): boolean {
     const { clock } = this.#options;
-    if (clock === undefined || this.#helpedAtMs === null || next.shape.files > 0) return false;
-    if (elapsedMs(this.#helpedAtMs, clock.nowMs()) > COMES_BACK_MS) return false;
-    if (!this.#isShort(next)) return false;
-    if (!this.#isLeft) {
-      this.#isLeft = true;
-      clock.defer(() => {
-        this.#isLeft = false;
-        // It did not come back before others had their turn.
-        this.#helpedAtMs = null;
-        this.#startWaiting();
-      });
-    }
+    if (clock === undefined || next.shape.files === 0) return false;
+    if (!this.#isHelped || !this.#isShort(next)) return false;
+    if (this.#isLeft) return true;
+    this.#isLeft = true;
+    const helps = this.#helps;
+    clock.defer(() => {
+      this.#isLeft = false;
+      // It did not come back while others had their turn.
+      if (this.#helps === helps) this.#isHelped = false;
+      this.#startWaiting();
+    });
     return true;
   }
 
-  #inTurn(next: WaitingJob, reading: Promise<ReadResult>): void {
+  #alone(next: WaitingJob): void {
+    const slab = new Uint8Array(next.slab);
+    const io = { slab, shards: this.#shards };
+    const program = fill(next.job, slab, this.#scratch, this.#isHere(next));
+    this.#inPool(next, driveAsync(program, io));
+  }
+
+  #inPool(next: WaitingJob, reading: Promise<ReadResult>): void {
     const { clock } = this.#options;
-    const { shape, slab } = next;
+    const { shape } = next;
     const startMs = clock?.nowMs();
-    this.#inPool += 1;
-    reading
-      .finally(() => {
-        this.#inPool -= 1;
-        this.#startWaiting();
-      })
-      .then((result) => {
+    this.#poolCalls += 1;
+    this.#poolJobs += 1;
+    const done = (): void => {
+      this.#poolCalls -= 1;
+      this.#poolJobs -= 1;
+      this.#startWaiting();
+    };
+    reading.then(
+      (result) => {
+        done();
         if (clock !== undefined && startMs !== undefined) {
           const ms = elapsedMs(startMs, clock.nowMs());
           this.#shortReadsOf(shape).observe(shape.bytes, ms);
         }
-        next.resolve({ slab, result });
-      }, next.reject);
+        this.#answer(next, result);
+      },
+      (error: unknown) => {
+        done();
+        this.#refuse(next, error);
+      },
+    );
+  }
+
+  #together(jobs: readonly WaitingJob[], run: JointRun): void {
+    const { clock } = this.#options;
+    const startMs = clock?.nowMs();
+    this.#poolCalls += 1;
+    this.#poolJobs += jobs.length;
+    const done = (): void => {
+      this.#poolCalls -= 1;
+      this.#poolJobs -= jobs.length;
+    };
+    driveAsync(fillTogether(run), { slab: this.#scratch, shards: this.#shards }).then(
+      (isRead) => {
+        done();
+        if (!isRead) {
+          for (const next of jobs) this.#alone(next);
+          return;
+        }
+        if (clock !== undefined && startMs !== undefined) {
+          this.#shortReads.observe(run.bytes, elapsedMs(startMs, clock.nowMs()));
+        }
+        this.#startWaiting();
+        for (const next of jobs) this.#answer(next, wholeResult(next.job));
+      },
+      (error: unknown) => {
+        done();
+        for (const next of jobs) this.#refuse(next, error);
+        this.#startWaiting();
+      },
+    );
   }
 
   #inThread(next: WaitingJob, reading: Promise<FilledSlab>): void {
-    reading
-      .finally(() => {
-        this.#shortReadsOf(next.shape).passed();
-        this.#startWaiting();
-      })
-      .then(next.resolve, next.reject);
+    const done = (): void => {
+      this.#shortReadsOf(next.shape).passed();
+      this.#startWaiting();
+    };
+    reading.then(
+      (filled) => {
+        done();
+        next.resolve(filled);
+        this.#answered();
+      },
+      (error: unknown) => {
+        done();
+        this.#refuse(next, error);
+      },
+    );
+  }
+
+  #answer({ slab, resolve }: WaitingJob, result: ReadResult | null): void {
+    resolve({ slab, result });
+    this.#answered();
+  }
+
+  #refuse({ reject }: WaitingJob, error: unknown): void {
+    reject(error);
+    this.#answered();
+  }
+
+  #answered(): void {
+    this.#unanswered -= 1;
+    if (this.#unanswered === 0) this.#onAllAnswered?.();
   }
 
   #shortReadsOf({ files }: JobShape): ShortReads {
@@ -234,11 +331,21 @@ export class LocalReader {
    * On disks of this machine: either a few records of shards that are open already, or not too many
    * small files.
    */
-  #isShort({ job, shape, slab }: WaitingJob): boolean {
+  #isShort(next: WaitingJob): boolean {
+    const { shape, slab } = next;
     const { bytes, calls, files, shards } = shape;
-    if (files > 0) return this.#mayBeShort(shape, slab) && this.#disks.hold(job.locations);
+    if (files > 0) {
+      return this.#mayBeShort(shape, slab) && this.#isHere(next);
+    }
     if (calls >= CALLS_OF_THREAD_JOB_MIN || !this.#shortReads.isShort(bytes)) return false;
     return shards.every((path) => this.#shards.isOpenHere(path));
+  }
+
+  /** Asks for the folders of its files that are not known yet. */
+  #isHere(next: WaitingJob): boolean {
+    if (next.shape.files === 0) return false;
+    next.isHere ||= this.#disks.hold(next.job.locations);
+    return next.isHere;
   }
 
   #mayBeShort({ files, shards }: JobShape, slab: ArrayBuffer): boolean {
@@ -261,12 +368,5 @@ export class LocalReader {
     // Who waits helps, and so takes the place of one thread; if it turns out not to, another is started.
     const count = clock === undefined ? threadsMax : Math.max(1, threadsMax - 1);
     this.#threads ??= new ReaderThreads(count, threadsMax);
-  }
-
-  #track<T>(work: Promise<T>): Promise<T> {
-    this.#underWay.add(work);
-    const settled = (): void => void this.#underWay.delete(work);
-    work.then(settled, settled);
-    return work;
   }
 }

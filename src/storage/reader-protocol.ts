@@ -14,6 +14,8 @@ export type ToReader =
       readonly id: number;
       readonly job: ReadJob;
       readonly slab: ArrayBuffer;
+      /** Whole files in it are known to be on disks of this machine. */
+      readonly isHere: boolean;
     }
   | { readonly type: 'measure'; readonly id: number; readonly paths: readonly string[] };
 

@@ -26,7 +26,7 @@ function filled(order: Extract<ToReader, { type: 'fill' }>): ReadResult | null {
   const slab = new Uint8Array(order.slab);
   try {
     if (isCancelled()) return null;
-    return driveSync(fill(order.job, slab, scratch), { slab, shards, isCancelled });
+    return driveSync(fill(order.job, slab, scratch, order.isHere), { slab, shards, isCancelled });
   } catch (error) {
     if (error instanceof ReadingCancelled) return null;
     throw error;

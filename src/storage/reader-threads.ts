@@ -65,9 +65,10 @@ export class ReaderThreads {
     this.#threads.push(this.#start());
   }
 
-  async fill(job: ReadJob, slab: ArrayBuffer): Promise<FilledSlab> {
+  async fill(job: ReadJob, slab: ArrayBuffer, isHere: boolean): Promise<FilledSlab> {
     const id = this.#takeId();
-    const answer = await this.#ask({ type: 'fill', id, job, slab }, [slab]);
+    const order = { type: 'fill' as const, id, job: movable(job), slab, isHere };
+    const answer = await this.#ask(order, [slab]);
     if (answer.type !== 'filled') throw protocolBroken();
     return { slab: answer.slab, result: answer.result };
   }
@@ -142,6 +143,11 @@ export class ReaderThreads {
     for (const { reject } of thread.pending.values()) reject(this.#failure);
     thread.pending.clear();
   }
+}
+
+/** The columns of a job may be parts of larger ones, all of which a message would copy. */
+function movable(job: ReadJob): ReadJob {
+  return { ...job, offsets: job.offsets.slice(), lengths: job.lengths.slice() };
 }
 
 function protocolBroken(): Mx8Error {

@@ -42,17 +42,18 @@ export class RecordTable {
     return RecordTable.of(tables.flatMap((table) => table.records()));
   }
 
-  /** In memory of their own, as are the other columns. */
+  /** In memory of their own. */
   sampleIds(): Float64Array {
     return this.#columns.sampleIds.slice(this.#start, this.#start + this.length);
   }
 
+  /** Part of the table's own memory, as are the lengths: to be read only. */
   byteOffsets(): Float64Array {
-    return this.#columns.byteOffsets.slice(this.#start, this.#start + this.length);
+    return this.#columns.byteOffsets.subarray(this.#start, this.#start + this.length);
   }
 
   byteLengths(): Float64Array {
-    return this.#columns.byteLengths.slice(this.#start, this.#start + this.length);
+    return this.#columns.byteLengths.subarray(this.#start, this.#start + this.length);
   }
 
   sampleId(index: number): number {
@@ -62,6 +63,22 @@ export class RecordTable {
   location(index: number): string {
     const { locationOf, locations } = this.#columns;
     return locations.text(must(locationOf[this.#start + index], 'a record is asked for'));
+  }
+
+  /** Of all records; those that follow each other with one location have the same string. */
+  locations(): string[] {
+    const { locationOf, locations } = this.#columns;
+    const end = this.#start + this.length;
+    const all: string[] = [];
+    let last = -1;
+    let text = '';
+    for (let index = this.#start; index < end; index += 1) {
+      const place = locationOf[index] ?? 0;
+      if (place !== last) text = locations.text(place);
+      last = place;
+      all.push(text);
+    }
+    return all;
   }
 
   /** Two records that follow each other and have the same number have the same hint. */

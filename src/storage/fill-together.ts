@@ -1,0 +1,94 @@
+/**
+ * Several jobs with one system call, where each is a run of neighbours and begins in the shard where
+ * the one before ends. Waking a thread for a call and hearing of its end cost as much as reading half a
+ * batch from the page cache; so they are shared. For shards on disks of this machine only, as what lies
+ * between two samples is overwritten; see `fill-extents.ts`.
+ */
+import { GAP_BYTES_MAX, PIECES_MAX, RUN_BYTES_MAX } from './fill-extents.ts';
+import type { IoProgram } from './io-request.ts';
+import type { ReadFailure, ReadJob, ReadResult } from './read-job.ts';
+
+export interface PlacedJob {
+  readonly job: ReadJob;
+  readonly slab: ArrayBuffer;
+}
+
+/** Jobs that are read with one call, and the pieces that it fills. */
+export interface JointRun {
+  readonly path: string;
+  readonly position: number;
+  readonly views: readonly Uint8Array[];
+  /** Bytes of the run in the shard, gaps included. */
+  readonly bytes: number;
+  /** How many jobs it reads; at least two. */
+  readonly count: number;
+}
+
+const NO_FAILURES: readonly ReadFailure[] = [];
+
+/** As many of `jobs`, from the first on, as one call can read; null where that is only the first. */
+export function jointRun(jobs: readonly PlacedJob[], countMax: number): JointRun | null {
+  const path = jobs[0]?.job.locations[0] ?? '';
+  const position = jobs[0]?.job.offsets[0] ?? 0;
+  const views: Uint8Array[] = [];
+  let shardAt = position;
+  let count = 0;
+  for (const placed of jobs) {
+    if (count === countMax) break;
+    const pieces = views.length;
+    const end = addJob(placed, path, shardAt, views);
+    if (end === null || end - position > RUN_BYTES_MAX || views.length > PIECES_MAX) {
+      views.length = pieces;
+      break;
+    }
+    shardAt = end;
+    count += 1;
+  }
+  return count < 2 ? null : { path, position, views, bytes: shardAt - position, count };
+}
+
+/**
+ * Adds the pieces of the job, whose gaps go to where the sample after them goes. Answers where in the
+ * shard it ends; null when it cannot be read on from `shardAt` in one go.
+ */
+function addJob(
+  { job, slab }: PlacedJob,
+  path: string,
+  shardAt: number,
+  views: Uint8Array[],
+): number | null {
+  const { locations, offsets, lengths, startBytes, capBytes, targetBytes } = job;
+  let from = shardAt;
+  let at = startBytes;
+  let pieceStart = startBytes;
+  for (let index = 0; index < locations.length; index += 1) {
+    const offset = offsets[index] ?? -1;
+    const length = lengths[index] ?? 0;
+    const gap = offset - from;
+    if (locations[index] !== path || offset < 0 || gap < 0 || gap > GAP_BYTES_MAX) return null;
+    if (length > capBytes || at + Math.max(gap, length) > slab.byteLength) return null;
+    if (gap > 0) {
+      views.push(new Uint8Array(slab, pieceStart, at + gap - pieceStart));
+      pieceStart = at;
+    }
+    at += length;
+    from = offset + length;
+  }
+  if (at - startBytes > targetBytes && locations.length > 1) return null;
+  views.push(new Uint8Array(slab, pieceStart, at - pieceStart));
+  return from;
+}
+
+/** Whether the call read all of it. If not, each job is to be read by itself, which says why. */
+export function* fillTogether({ path, position, views, bytes }: JointRun): IoProgram<boolean> {
+  const fd = yield { op: 'acquire', path };
+  if (typeof fd !== 'number') return false;
+  const read = yield { op: 'readv', fd, views, position };
+  yield { op: 'give_back', path };
+  return read === bytes;
+}
+
+/** What became of a job that was read together with others. */
+export function wholeResult({ lengths }: ReadJob): ReadResult {
+  return { sizes: lengths, failures: NO_FAILURES, done: lengths.length, nextBytes: 0 };
+}
