@@ -16,6 +16,7 @@ import { GAP_BYTES_MAX } from './fill-extents.ts';
 import { fillTogether, jointRun, wholeResult } from './fill-together.ts';
 import type { JointRun } from './fill-together.ts';
 import { fill, measure } from './fill.ts';
+import { idleThreads } from './idle-threads.ts';
 import { shapeOf } from './job-shape.ts';
 import type { JobShape } from './job-shape.ts';
 import { LocalDisks } from './local-disks.ts';
@@ -364,9 +365,10 @@ export class LocalReader {
     const { threadsMax, clock } = this.#options;
     if (calls < CALLS_OF_THREAD_JOB_MIN || threadsMax === 0) return;
     this.#calls += calls;
-    if (this.#calls <= CALLS_BEFORE_THREADS) return;
+    const mayBeIdle = clock !== undefined && idleThreads.count > 0;
+    if (this.#calls <= CALLS_BEFORE_THREADS && !mayBeIdle) return;
     // Who waits helps, and so takes the place of one thread; if it turns out not to, another is started.
     const count = clock === undefined ? threadsMax : Math.max(1, threadsMax - 1);
-    this.#threads ??= new ReaderThreads(count, threadsMax);
+    this.#threads ??= new ReaderThreads(count, threadsMax, clock);
   }
 }

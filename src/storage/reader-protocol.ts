@@ -17,7 +17,9 @@ export type ToReader =
       /** Whole files in it are known to be on disks of this machine. */
       readonly isHere: boolean;
     }
-  | { readonly type: 'measure'; readonly id: number; readonly paths: readonly string[] };
+  | { readonly type: 'measure'; readonly id: number; readonly paths: readonly string[] }
+  /** Close what is open: nobody reads for now. */
+  | { readonly type: 'rest'; readonly id: number };
 
 export type FromReader =
   | { readonly type: 'ready' }
@@ -28,4 +30,5 @@ export type FromReader =
       /** null: cancelled. */
       readonly result: ReadResult | null;
     }
-  | { readonly type: 'measured'; readonly id: number; readonly sizes: Float64Array };
+  | { readonly type: 'measured'; readonly id: number; readonly sizes: Float64Array }
+  | { readonly type: 'rested'; readonly id: number };

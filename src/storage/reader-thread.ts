@@ -1,7 +1,8 @@
 /**
  * Entry of a reader thread: reads what it is told to with synchronous calls, which cost a third of the
- * CPU of asynchronous ones for small files. `reader-threads.ts` starts it.
+ * CPU of asynchronous ones for small files. `thread-handle.ts` starts it.
  */
+import { closeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 
 import { must } from '../core/base/assert.ts';
@@ -46,6 +47,10 @@ port.on('message', (order: ToReader) => {
       send({ type: 'measured', id: order.id, sizes });
       return;
     }
+    case 'rest':
+      for (const fd of shards.drain()) closeSync(fd);
+      send({ type: 'rested', id: order.id });
+      return;
     default:
       order satisfies never;
   }

@@ -1,18 +1,10 @@
-/** The reader threads of one reader: started together, fed in turn, ended together. */
-import { Worker } from 'node:worker_threads';
-
+/** The reader threads of one reader: fed in turn, and let go of together. */
 import { must } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import { idleThreads } from './idle-threads.ts';
 import type { ReadJob, ReadResult } from './read-job.ts';
-import type { FromReader, ReaderThreadData, ToReader } from './reader-protocol.ts';
-
-/** Run from source or compiled, the thread's entry lies beside this file with the same ending. */
-const ENTRY = new URL(
-  import.meta.url.endsWith('.ts') ? './reader-thread.ts' : './reader-thread.js',
-  import.meta.url,
-);
-/** The thread's own heap holds one job's messages; slabs are counted elsewhere. */
-const THREAD_YOUNG_HEAP_MB = 2;
+import { ThreadHandle } from './thread-handle.ts';
 
 export interface FilledSlab {
   readonly slab: ArrayBuffer;
@@ -20,27 +12,15 @@ export interface FilledSlab {
   readonly result: ReadResult | null;
 }
 
-interface Pending {
-  readonly resolve: (answer: FromReader) => void;
-  readonly reject: (error: Error) => void;
-}
-
-interface Thread {
-  readonly worker: Worker;
-  readonly pending: Map<number, Pending>;
-  ready: boolean;
-}
-
 export class ReaderThreads {
-  readonly #threads: Thread[];
-  readonly #cancel: Int32Array<SharedArrayBuffer> = new Int32Array(new SharedArrayBuffer(4));
-  #nextId: number = 1;
-  #failure: Error | null = null;
-
+  readonly #threads: ThreadHandle[];
   readonly #countMax: number;
+  readonly #clock: Clock | undefined;
 
-  constructor(count: number, countMax: number) {
+  /** With a clock its threads serve later readers too, and may have served earlier ones. */
+  constructor(count: number, countMax: number, clock: Clock | undefined) {
     this.#countMax = countMax;
+    this.#clock = clock;
     this.#threads = Array.from({ length: count }, () => this.#start());
   }
 
@@ -51,12 +31,12 @@ export class ReaderThreads {
 
   /** Threads that can take work at once. */
   get count(): number {
-    return this.#threads.reduce((sum, { ready }) => sum + (ready ? 1 : 0), 0);
+    return this.#threads.reduce((sum, { isReady }) => sum + (isReady ? 1 : 0), 0);
   }
 
   /** Questions that are not answered yet. */
   get jobs(): number {
-    return this.#threads.reduce((sum, { pending }) => sum + pending.size, 0);
+    return this.#threads.reduce((sum, { jobs }) => sum + jobs, 0);
   }
 
   /** Starts one thread more if that is allowed and none is being started. */
@@ -66,82 +46,57 @@ export class ReaderThreads {
   }
 
   async fill(job: ReadJob, slab: ArrayBuffer, isHere: boolean): Promise<FilledSlab> {
-    const id = this.#takeId();
+    const thread = this.#next();
+    const id = thread.takeId();
     const order = { type: 'fill' as const, id, job: movable(job), slab, isHere };
-    const answer = await this.#ask(order, [slab]);
+    const answer = await thread.ask(order, [slab]);
     if (answer.type !== 'filled') throw protocolBroken();
     return { slab: answer.slab, result: answer.result };
   }
 
   async measure(paths: readonly string[]): Promise<Float64Array> {
-    const answer = await this.#ask({ type: 'measure', id: this.#takeId(), paths }, []);
+    const thread = this.#next();
+    const answer = await thread.ask({ type: 'measure', id: thread.takeId(), paths }, []);
     if (answer.type !== 'measured') throw protocolBroken();
     return answer.sizes;
   }
 
   /** Jobs under way answer `null` at their next file. */
   cancel(): void {
-    Atomics.store(this.#cancel, 0, 1);
+    for (const thread of this.#threads) thread.cancel();
   }
 
-  /** Ends the threads. Call it when every job has been answered. */
+  /** Lets go of the threads, which hold nothing open then. Call it when every job has been answered. */
   async close(): Promise<void> {
-    this.cancel();
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
+    await Promise.all(this.#threads.map((thread) => this.#letGo(thread)));
   }
 
-  #takeId(): number {
-    this.#nextId += 1;
-    return this.#nextId;
+  async #letGo(thread: ThreadHandle): Promise<void> {
+    const clock = this.#clock;
+    if (clock === undefined || !thread.isReady) return thread.end();
+    // One that is gone cannot rest, and has nothing open.
+    const rested = await thread.rest().then(
+      () => true,
+      () => false,
+    );
+    return rested ? idleThreads.put(thread, clock) : thread.end();
   }
 
-  #start(): Thread {
-    const workerData: ReaderThreadData = { kind: 'mx8-reader', cancel: this.#cancel.buffer };
-    const worker = new Worker(ENTRY, {
-      name: 'mx8-reader',
-      workerData,
-      resourceLimits: { maxYoungGenerationSizeMb: THREAD_YOUNG_HEAP_MB },
-    });
-    const thread: Thread = { worker, pending: new Map(), ready: false };
-    // Only a job under way keeps the process alive.
-    worker.unref();
-    worker.on('message', (message: FromReader) => this.#answered(thread, message));
-    worker.on('error', (error) => this.#lost(thread, error));
-    worker.on('exit', () => this.#lost(thread, new Error('it ended')));
-    return thread;
+  #start(): ThreadHandle {
+    const idle = this.#clock === undefined ? null : idleThreads.take();
+    return idle ?? new ThreadHandle();
   }
 
-  #ask(order: ToReader, moved: readonly ArrayBuffer[]): Promise<FromReader> {
-    if (this.#failure !== null) return Promise.reject(this.#failure);
-    const ready = this.#threads.filter((thread) => thread.ready);
+  /** The thread that gets the next question: of those that are ready the one that has least to do. */
+  #next(): ThreadHandle {
+    const lost = this.#threads.find(({ failure }) => failure !== null)?.failure;
+    if (lost !== undefined && lost !== null) throw lost;
+    const ready = this.#threads.filter(({ isReady }) => isReady);
     const [first, ...others] = ready.length === 0 ? this.#threads : ready;
-    const thread = others.reduce(
-      (least, other) => (other.pending.size < least.pending.size ? other : least),
+    return others.reduce(
+      (least, other) => (other.jobs < least.jobs ? other : least),
       must(first, 'there is a reader thread'),
     );
-    return new Promise((resolve, reject) => {
-      thread.pending.set(order.id, { resolve, reject });
-      thread.worker.ref();
-      thread.worker.postMessage(order, moved);
-    });
-  }
-
-  #answered(thread: Thread, message: FromReader): void {
-    if (message.type === 'ready') {
-      thread.ready = true;
-      return;
-    }
-    const waiting = must(thread.pending.get(message.id), 'an answer belongs to a job');
-    thread.pending.delete(message.id);
-    if (thread.pending.size === 0) thread.worker.unref();
-    waiting.resolve(message);
-  }
-
-  #lost(thread: Thread, error: unknown): void {
-    const because = error instanceof Error ? error.message : String(error);
-    this.#failure ??= new Mx8Error('internal', `A reader thread of mx8 is gone: ${because}.`);
-    for (const { reject } of thread.pending.values()) reject(this.#failure);
-    thread.pending.clear();
   }
 }
 

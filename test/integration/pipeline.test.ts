@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 
 import type { SampleRecord } from '../../src/core/manifest/record.ts';
 import { createReader } from '../../src/pipeline/index.ts';
+import { READER_THREADS_MAX } from '../../src/pipeline/limits.ts';
 import type { Pipeline, SampleBatch } from '../../src/pipeline/index.ts';
 import { nodeClock } from '../../src/platform/clock.ts';
 import { collectionWhileStalled } from '../../src/platform/collect-garbage.ts';
@@ -107,6 +108,35 @@ test('many small files are read by reader threads, which end with the pipeline',
   assertDelivers(batches, [...samples, ...samples]);
   assert.ok(most > threadsBefore, 'reader threads were started');
   assertNothingLeft(pipeline, threadsBefore);
+});
+
+test('with a clock reader threads serve the next reading too, and hold nothing open meanwhile', async () => {
+  const files = writeLooseFiles(
+    join(root, 'twice'),
+    sizesOf(2000, (index) => 1 + (index % 200)),
+  );
+  const [shards] = writeShards(join(root, 'twice-packed'), [100], 1);
+  assert.ok(shards);
+  const samples = [...files, shards];
+  const before = threadCount();
+  const read = async (): Promise<void> => {
+    const options = { batchSize: 50, clock: nodeClock(), records: chunksOf(samples, 500) };
+    const batches: Delivered[] = [];
+    for await (const batch of openOver(samples, options)) {
+      batches.push(copied(batch));
+      if (batches.length === 30) await until(() => threadCount() > before);
+    }
+    assertDelivers(batches, samples);
+    assert.deepEqual(openFilesBelow(root), []);
+  };
+  // A thread that was only just started ends with its reading, one that has read rests.
+  do await read();
+  while (threadCount() === before);
+  for (let reading = 0; reading < 3; reading += 1) {
+    await read();
+    assert.ok(threadCount() > before);
+    assert.ok(threadCount() <= before + READER_THREADS_MAX);
+  }
 });
 
 test('the bytes in flight never pass the cap, and a consumer that holds on stops the reading', async () => {
