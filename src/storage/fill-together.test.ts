@@ -54,7 +54,7 @@ function readFromShard(jobs: readonly PlacedJob[], shardBytes: number = SHARD.le
 test('jobs that follow each other in a shard are read with one call, each to its own slab', () => {
   const extent = fc.record({ gap: fc.nat(600), length: fc.integer({ min: 1, max: 400 }) });
   const batches = fc.array(fc.array(extent, { minLength: 1, maxLength: 4 }), {
-    minLength: 2,
+    minLength: 1,
     maxLength: 4,
   });
   fc.assert(
@@ -101,7 +101,7 @@ for (const [what, second] of [
   ['a gap for which the slab has no room', jobOf([{ offset: 2000, length: 100 }], 500)],
 ] as const) {
   test(`${what} is not read together with the job before`, () => {
-    assert.equal(jointRun([first, second], 2), null);
+    assert.equal(jointRun([first, second], 2)?.count, 1);
   });
 }
 

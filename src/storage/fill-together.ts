@@ -1,6 +1,6 @@
 /**
- * Several jobs with one system call, where each is a run of neighbours and begins in the shard where
- * the one before ends. Waking a thread for a call and hearing of its end cost as much as reading half a
+ * Jobs with one system call, where each is a run of neighbours and begins in the shard where the one
+ * before ends. Waking a thread for a call and hearing of its end cost as much as reading half a
  * batch from the page cache; so they are shared. For shards on disks of this machine only, as what lies
  * between two samples is overwritten; see `fill-extents.ts`.
  */
@@ -20,13 +20,13 @@ export interface JointRun {
   readonly views: readonly Uint8Array[];
   /** Bytes of the run in the shard, gaps included. */
   readonly bytes: number;
-  /** How many jobs it reads; at least two. */
+  /** How many jobs it reads; at least one. */
   readonly count: number;
 }
 
 const NO_FAILURES: readonly ReadFailure[] = [];
 
-/** As many of `jobs`, from the first on, as one call can read; null where that is only the first. */
+/** As many of `jobs`, from the first on, as one call can read; null where it cannot read the first. */
 export function jointRun(jobs: readonly PlacedJob[], countMax: number): JointRun | null {
   const path = jobs[0]?.job.locations[0] ?? '';
   const position = jobs[0]?.job.offsets[0] ?? 0;
@@ -44,7 +44,7 @@ export function jointRun(jobs: readonly PlacedJob[], countMax: number): JointRun
     shardAt = end;
     count += 1;
   }
-  return count < 2 ? null : { path, position, views, bytes: shardAt - position, count };
+  return count === 0 ? null : { path, position, views, bytes: shardAt - position, count };
 }
 
 /**

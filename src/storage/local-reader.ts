@@ -117,15 +117,8 @@ export class LocalReader {
     if (clock === undefined || next === undefined || !this.#isShort(next)) return false;
     this.#waiting.shift();
     const startMs = clock.nowMs();
-    const slab = new Uint8Array(next.slab);
-    const io = { slab, shards: this.#shards };
-    const program = fill(next.job, slab, this.#scratch, next.isHere);
-    const isInTime = (): boolean => elapsedMs(startMs, clock.nowMs()) < GIVE_UP_MS;
     try {
-      const step = driveSyncWhile(program, io, isInTime);
-      // What turned out to be slow goes on in the pool.
-      if (step.done === true) this.#answer(next, step.value);
-      else this.#inPool(next, driveAsync(program, io, step));
+      this.#readHere(next, () => elapsedMs(startMs, clock.nowMs()) < GIVE_UP_MS);
     } catch (error) {
       this.#refuse(next, error);
     }
@@ -133,6 +126,21 @@ export class LocalReader {
     this.#isHelped = true;
     this.#shortReadsOf(next.shape).made(elapsedMs(startMs, clock.nowMs()));
     return true;
+  }
+
+  /** What turns out to be slow goes on in the pool. */
+  #readHere(next: WaitingJob, isInTime: () => boolean): void {
+    const slab = new Uint8Array(next.slab);
+    const io = { slab, shards: this.#shards };
+    const run = jointRun([next], 1);
+    if (run !== null && driveSyncWhile(fillTogether(run), io, isInTime).value === true) {
+      this.#answer(next, wholeResult(next.job));
+      return;
+    }
+    const program = fill(next.job, slab, this.#scratch, next.isHere);
+    const step = driveSyncWhile(program, io, isInTime);
+    if (step.done === true) this.#answer(next, step.value);
+    else this.#inPool(next, driveAsync(program, io, step));
   }
 
   /** Sizes of whole files, -1 where there is none. */
@@ -195,7 +203,7 @@ export class LocalReader {
     }
   }
 
-  /** One job, or several that follow each other in one shard and are short. */
+  /** One job, or several that are short and follow each other in one shard. */
   #startInPool(next: WaitingJob, room: number): void {
     const countMax = Math.min(room, JOINT_JOBS_MAX);
     const run = this.#isShort(next) ? jointRun(this.#waiting, countMax) : null;
