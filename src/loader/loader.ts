@@ -41,7 +41,10 @@ export interface Loader extends AsyncIterable<Batch>, AsyncDisposable, Disposabl
    * with `load_options_invalid` for a job, whose position its coordinator keeps.
    */
   checkpoint(): string;
-  /** Lets go of everything; batches that were kept stay valid. */
+  /**
+   * Lets go of everything; batches that were kept stay valid. Threads that read small files hold nothing
+   * any more, rest for a few seconds in case another loader is opened, and then end.
+   */
   close(): Promise<void>;
 }
 
