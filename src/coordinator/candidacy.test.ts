@@ -187,7 +187,7 @@ test('a lease that lived at a fail-over gets its full time again, and its holder
   assert.equal(reply.counters.leasesExpiredTotal, 0);
   const done = { ...NODE, leaseId, cursor: 10, deliveredSamples: 10, deliveredBytes: 10 };
   const accepted = await second.writer.submit({ type: 'progress', ...done });
-  assert.deepEqual(accepted, { type: 'accepted', cursor: 10, repeated: false });
+  assert.deepEqual(accepted, { type: 'accepted', cursor: 10, repeated: false, end: 10 });
 });
 
 test('what was asked of a leader whose log is taken is told to go elsewhere, and it follows again', async () => {

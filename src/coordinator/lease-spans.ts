@@ -6,6 +6,7 @@ const ENDINGS: ReadonlySet<Fact['event']> = new Set<Fact['event']>([
   'lease_completed',
   'lease_expired',
   'lease_revoked',
+  'lease_superseded',
   'lease_released',
 ]);
 

@@ -8,6 +8,7 @@ export function pushOf(fact: Fact, jobId: JobId, nodeId: NodeId): Push | null {
   if (fact.jobId !== jobId) return null;
   switch (fact.event) {
     case 'lease_revoked':
+    case 'lease_superseded':
       if (fact.nodeId !== nodeId) return null;
       return { type: 'lease_revoked', leaseId: fact.leaseId, reason: fact.reason };
     case 'lease_expired':

@@ -109,7 +109,8 @@ export class RoleBackend implements CoordinatorBackend {
     const { leadership, clock } = this.#options;
     if (leadership.writer !== null) return leadership.writer.submit(command);
     if (!leadership.state.jobs.has(command.jobId)) throw this.#notLeader();
-    const context = { nowMs: clock.nowMs(), nowUnixMs: 0, epoch: 0, seq: 0, nextIndex: 0 };
+    const position = { epoch: 0, seq: 0, nextIndex: 0 };
+    const context = { nowMs: clock.nowMs(), nowUnixMs: 0, ...position, relief: 'off' as const };
     const { reply, records } = step(leadership.state, command, context);
     assert(records.length === 0, 'a read changes nothing');
     return reply;

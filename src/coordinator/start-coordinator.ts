@@ -5,7 +5,7 @@
 import { addressText } from '../core/base/bind-address.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { type CoordinatorState, createRefusal } from '../core/job/coordinator.ts';
-import type { Fact, JobSpec } from '../core/job/protocol.ts';
+import type { Fact, JobSpec, Relief } from '../core/job/protocol.ts';
 import type { JobId } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorClient } from '../ports/coordinator-client.ts';
@@ -57,6 +57,8 @@ export interface CoordinatorOptions {
   readonly grpcMaxMessageBytes?: number;
   /** How often leases are looked at for expiry. Default 100 ms. */
   readonly tickIntervalMs?: number;
+  /** How nodes that wait for work relieve slow ones. Default: in every way. */
+  readonly relief?: Relief;
   /** With one, several coordinators share the log: one leads, the others stand by. Closed at the end. */
   readonly election?: Election;
   /** Of mx8, for those who ask. */
@@ -262,7 +264,7 @@ class RunningCoordinator implements CoordinatorServer {
   }
 
   #newLeadership(): Leadership {
-    const { log, clock, random, election } = this.#options;
+    const { log, clock, random, election, relief = 'double' } = this.#options;
     const events = this.#heard();
     const tickIntervalMs = this.#options.tickIntervalMs ?? TICK_INTERVAL_MS_DEFAULT;
     const who = Buffer.from(random.bytes(9)).toString('base64url');
@@ -278,7 +280,7 @@ class RunningCoordinator implements CoordinatorServer {
     };
     const onFatal = (error: Mx8Error): void => this.#fail(error);
     const meters = this.#meters;
-    const common = { log, clock, random, events, tickIntervalMs, onFacts, meters };
+    const common = { log, clock, random, events, tickIntervalMs, relief, onFacts, meters };
     if (election === undefined) {
       return new SoleLeadership({ ...common, onFatal }, who, address, prepare);
     }

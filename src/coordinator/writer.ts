@@ -19,7 +19,7 @@ import {
   step,
   takeOver,
 } from '../core/job/coordinator.ts';
-import type { Command, Fact, Reply, StepContext } from '../core/job/protocol.ts';
+import type { Command, Fact, Relief, Reply, StepContext } from '../core/job/protocol.ts';
 import type { JobRecord } from '../core/job/records.ts';
 import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
@@ -54,6 +54,8 @@ export interface WriterOptions {
   readonly mayLead?: () => boolean;
   /** When a snapshot is due; see `limits.ts` for the defaults. */
   readonly snapshotEntries?: number;
+  /** How nodes that wait for work relieve slow ones. Default: in every way. */
+  readonly relief?: Relief;
   /** Commands that may wait; see `limits.ts` for the default. */
   readonly queueCommandsMax?: number;
   readonly snapshotPayloadBytes?: number;
@@ -264,19 +266,19 @@ export class Writer {
     const records: JobRecord[] = [];
     const facts: Fact[] = [];
     const answers: (() => void)[] = [];
-    const { clock, mayLead } = this.#options;
+    const { clock, mayLead, relief = 'double' } = this.#options;
     if (mayLead?.() === false) throw timeIsUp();
     const seq = this.#seq + 1;
-    const nowUnixMs = clock.unixMs();
     for (const waiting of this.#queue) {
       if (batch.length >= BATCH_COMMANDS_MAX || records.length >= BATCH_RECORDS_MAX) break;
       batch.push(waiting);
       const context = {
         nowMs: clock.nowMs(),
-        nowUnixMs,
+        nowUnixMs: clock.unixMs(),
         epoch: this.#epoch,
         seq,
         nextIndex: records.length,
+        relief,
       };
       const decision = waiting.decide(this.#state, context);
       for (const record of decision.records) records.push(record);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { link, readdir, readFile, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
-import { leaseId } from '../core/base/units.ts';
+import { type LeaseId, leaseId } from '../core/base/units.ts';
 import type { StagedPiece } from '../core/node/holder-protocol.ts';
 import { temporaryFolder } from '../../test/support/temporary-folder.ts';
 import { JobBatch } from './batch.ts';
@@ -15,9 +15,13 @@ import { StagedPart } from './staged-part.ts';
 
 const LEASES = [1, 2, 3].map((index) => leaseId({ epoch: 1, seq: 1, index }));
 
-/** The output of sample `id`, staged under a lease of its own. */
-async function stage(out: string, id: number, rows: readonly FileRow[]): Promise<StagedPiece> {
-  const lease = LEASES[id];
+/** The output of sample `id`, staged under a lease of its own, or the one given. */
+async function stage(
+  out: string,
+  id: number,
+  rows: readonly FileRow[],
+  lease: LeaseId | undefined = LEASES[id],
+): Promise<StagedPiece> {
   assert.ok(lease !== undefined);
   const { signal } = new AbortController();
   const staging = { out, leaseId: lease, nonce: `n${id}`, signal };
@@ -123,4 +127,14 @@ test('settling a name goes on from wherever it was cut short', async () => {
     );
     assert.deepEqual(await visible(out), { same: 'of 0', 'same.sample-1': 'of 1' }, cut);
   }
+});
+
+test('a node that works on a sample whose output another has published fails nothing', async () => {
+  await using folder = await temporaryFolder();
+  const out = folder.path;
+  await publishPiece(out, await stage(out, 0, [{ data: 'of the first', name: 'x' }]));
+  const late = await stage(out, 0, [{ data: 'of the second', name: 'x' }], LEASES[2]);
+  assert.equal(late.rows, 1);
+  assert.deepEqual(await visible(out), { x: 'of the first' });
+  await assert.rejects(stage(out, 1, [{ data: 'of another', name: 'x' }]), { code: 'row_invalid' });
 });

@@ -124,6 +124,7 @@ export class NodeSession {
       case 'fact':
         events.emit(effect.level, effect.event, { ...effect.fields, node_id: node.nodeId });
         return;
+      case 'lease_shortened':
       case 'piece_committed':
       case 'finalize_granted':
         assert(false, 'a loader commits no outputs');

@@ -42,6 +42,8 @@ export type Push =
 export interface Accepted {
   readonly cursor: number;
   readonly repeated: boolean;
+  /** Where the lease ends by now; null where a coordinator of an older version does not tell. */
+  readonly end: number | null;
 }
 
 export interface FinalizeAnswer {

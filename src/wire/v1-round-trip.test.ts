@@ -165,7 +165,12 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
     phase,
     elastic,
   }),
-  record({ type: type('accepted'), cursor: u53, repeated: fc.boolean() }),
+  record({
+    type: type('accepted'),
+    cursor: u53,
+    repeated: fc.boolean(),
+    end: fc.option(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), { nil: null }),
+  }),
   record({
     type: type('finalize'),
     finalizeToken: fc.option(someText),

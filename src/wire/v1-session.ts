@@ -208,7 +208,14 @@ export function replyMessage(requestId: number, reply: Reply): WireMessage {
       return { requestId, leases: body };
     }
     case 'accepted':
-      return { requestId, accepted: { cursor: reply.cursor, repeatedCall: reply.repeated } };
+      return {
+        requestId,
+        accepted: {
+          cursor: reply.cursor,
+          repeatedCall: reply.repeated,
+          leaseEnd: reply.end ?? 0,
+        },
+      };
     case 'finalize': {
       const { finalizeToken, outputManifestHash, waitMs, phase } = reply;
       const body = {
@@ -264,6 +271,8 @@ export function replyFrom(message: WireMessage): Reply {
         type: 'accepted',
         cursor: uint64(part, 'cursor'),
         repeated: flag(part, 'repeatedCall'),
+        // No lease ends at 0.
+        end: uint64(part, 'leaseEnd') || null,
       };
     case 'finalize': {
       const token = text(part, 'finalizeToken');

@@ -104,6 +104,7 @@ test('a job with outputs goes from its first lease to its output manifest', asyn
       type: 'accepted',
       cursor: 7,
       repeated: false,
+      end: 10,
     });
     const output = {
       leaseId: first,
@@ -118,11 +119,13 @@ test('a job with outputs goes from its first lease to its output manifest', asyn
       type: 'accepted',
       cursor: 10,
       repeated: false,
+      end: 10,
     });
     assert.deepEqual(await client.commit(n1, output), {
       type: 'accepted',
       cursor: 10,
       repeated: true,
+      end: 10,
     });
     await client.release(n1, second);
     assert.equal((await client.requestFinalize(n1)).finalizeToken, null);

@@ -90,6 +90,8 @@ export interface Scene {
   readonly electsByStore: boolean;
   readonly want: number;
   readonly workMs: number;
+  /** How many times as long the first node takes for its work. */
+  readonly slowness: number;
   /** Leases a node works on in one go, and how often it does only part of one. */
   readonly workAtOnce: number;
   readonly partly: number;
@@ -138,7 +140,9 @@ function darkened(scene: Scene): Scene {
 
 function commonScene(seed: number): Scene {
   const chance = new Chance(seed ^ 0x5ca1ab1e);
-  const blockSize = chance.between(1, 4);
+  const slowness = new Chance(seed ^ 0x51047e55).pick([1, 1, 5, 12]);
+  // There is a tail to split off only of leases that are worked on in many parts.
+  const blockSize = chance.between(1, 4) * (slowness === 1 ? 1 : 8);
   const base = specOf(chance, seed, blockSize);
   const twoJobs = chance.happens(150);
   const jobs = twoJobs ? splitJobs(base, blockSize) : [base];
@@ -157,6 +161,7 @@ function commonScene(seed: number): Scene {
     store: chance.happens(600) ? 'many machines' : 'one machine',
     want: chance.between(12, 32),
     workMs: isFar ? chance.between(900, 1800) : workMsOf(chance),
+    slowness,
     workAtOnce: chance.between(8, 20),
     partly: chance.pick([0, 100, 300]),
     quarantines: chance.pick([0, 0, 50]),

@@ -40,6 +40,8 @@ export class ScenarioWorld {
   #nowMs = START_MS;
   #epoch = 1;
   #seq = 0;
+  /** By lease: where it ended when a node was given it. */
+  readonly #ends: Map<string, number> = new Map<string, number>();
   #log: Entry[] = [];
   #snapshot: { readonly bytes: Uint8Array; readonly seq: number } | null = null;
   #checkpoint: Uint8Array = new Uint8Array(0);
@@ -177,6 +179,7 @@ export class ScenarioWorld {
       epoch: this.#epoch,
       seq,
       nextIndex: 0,
+      relief: 'double' as const,
     };
     const result = step(this.#state, command, context);
     if (result.records.length > 0) {
@@ -195,7 +198,17 @@ export class ScenarioWorld {
       encodeSnapshot(this.#state, { durableOnly: true }),
       'the replay of the log is the state',
     );
-    return [...facts.map(factLine), ...replyLines(reply)];
+    return [...facts.map(factLine), ...replyLines(reply), ...this.#newEnd(command, reply)];
+  }
+
+  /** What a holder is told of its lease that it was not when the lease was granted. */
+  #newEnd(command: Command, reply: Reply): string[] {
+    if (reply.type === 'leases') {
+      for (const { leaseId, range } of reply.leases) this.#ends.set(leaseId, range.end);
+    }
+    if (reply.type !== 'accepted' || !('leaseId' in command)) return [];
+    const isKnown = reply.end === this.#ends.get(command.leaseId);
+    return isKnown ? [] : [`  the lease ends at ${String(reply.end)}`];
   }
 
   #replay(): CoordinatorState {

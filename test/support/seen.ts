@@ -18,7 +18,7 @@ export function digestAt(nowMs: number, nodes: number, spec: Partial<JobSpec> = 
   const perform = (command: Command): void => {
     seq += 1;
     const time = { nowMs: monoMs(1000), nowUnixMs: 0 };
-    step(state, command, { ...time, epoch: 1, seq, nextIndex: 0 });
+    step(state, command, { ...time, epoch: 1, seq, nextIndex: 0, relief: 'off' });
   };
   const made = testSpec(manifestHash('0'.repeat(64)), { worldSize: nodes, ...spec });
   perform({ type: 'create_job', spec: made });

@@ -30,6 +30,7 @@ const FLAGS = {
   bind: cluster.bindAddr,
   httpBind: withDefault<string | null>(cluster.httpBind, cluster.HTTP_BIND_DEFAULT),
   insecure: cluster.insecure,
+  relief: cluster.relief,
   tlsCert: tlsFlags.tlsCert,
   tlsKey: tlsFlags.tlsKey,
   tlsClientCa: tlsFlags.tlsClientCa,
@@ -108,6 +109,7 @@ async function run(
     jobs: job === null ? [] : [job.spec],
     grpcMaxMessageBytes: options.grpcMaxMessageBytes,
     leaseStallMs: options.leaseStallMs,
+    relief: options.relief,
     tracer: otelTracer(),
     onFatal: fatal.reject,
   });

@@ -50,6 +50,7 @@ const RUN_FLAGS = {
   heartbeatIntervalMs: cluster.heartbeatIntervalMs,
   progressIntervalMs: cluster.progressIntervalMs,
   stallBudgetMs: cluster.stallBudgetMs,
+  relief: cluster.relief,
   staleHeartbeatMs: screenFlags.staleHeartbeatMs,
   leaseStallMs: screenFlags.leaseStallMs,
   httpBind: cluster.httpBind,
@@ -147,6 +148,7 @@ async function runPrepared(
     events,
     bind: { host: '127.0.0.1', port: 0 },
     tickIntervalMs: TICK_INTERVAL_MS,
+    relief: options.relief,
     onFatal: fatal.reject,
   });
   const { jobId } = prepared.spec;

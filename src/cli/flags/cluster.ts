@@ -1,9 +1,11 @@
 /** Who takes part: coordinator, nodes, ids, leases, time spans. */
+import type { Relief } from '../../core/job/protocol.ts';
 import { flag, optionalFlag } from '../flag.ts';
 import type { Flag } from '../flag.ts';
 import {
   bindAddress,
   bytes,
+  choice,
   coordinatorUrl,
   count,
   durationMs,
@@ -130,6 +132,16 @@ export const stallBudgetMs: Flag<number> = flag(
     doc: 'A worker whose process() makes no progress for this long is killed and restarted.',
   },
   300_000,
+);
+
+export const relief: Flag<Relief> = flag(
+  choice(['double', 'split', 'off']),
+  {
+    name: 'relief',
+    variable: 'MX8_RELIEF',
+    doc: 'How nodes that wait for work relieve much slower ones in a job with outputs: split takes what those have not begun, double besides has two nodes work on the last samples, of which the first to commit counts, off leaves them alone.',
+  },
+  'double',
 );
 
 export const leaseWant: Flag<number | null> = optionalFlag(

@@ -1,4 +1,5 @@
 /** What `mx8 run` takes, read and checked. */
+import type { Relief } from '../../core/job/protocol.ts';
 import type { ViewLimits } from '../../view/looks.ts';
 
 export interface RunOptions extends ViewLimits {
@@ -33,4 +34,5 @@ export interface RunOptions extends ViewLimits {
   /** Address of the page; null: none. */
   readonly httpBind: string | null;
   readonly insecure: boolean;
+  readonly relief: Relief;
 }

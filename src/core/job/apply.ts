@@ -3,7 +3,14 @@
  * replay both come through here, so a restart and a fail-over are the same path as normal work.
  */
 import { assert, must, unreachable } from '../base/assert.ts';
-import { addMs, leaseId, type LeaseId, type MonoMs, parseLeaseId } from '../base/units.ts';
+import {
+  addMs,
+  leaseId,
+  type LeaseId,
+  type MonoMs,
+  type NodeId,
+  parseLeaseId,
+} from '../base/units.ts';
 import {
   type CoordinatorState,
   IDLE_STATS,
@@ -12,6 +19,7 @@ import {
   type RecordPosition,
 } from './job-state.ts';
 import { mergedTuning, type Tuning } from './operations.ts';
+import { Pace } from './pace.ts';
 import type { JobRecord } from './records.ts';
 
 type Of<T extends JobRecord['type']> = Extract<JobRecord, { readonly type: T }>;
@@ -54,13 +62,13 @@ function applyToJob(
       job.ready = true;
       return;
     case 'lease_granted':
-      return grantLease(job, record, position, nowMs);
+    case 'lease_split':
+    case 'lease_doubled':
+    case 'lease_superseded':
     case 'progress':
-      return moveCursor(job, record.lease, record.cursor, 0, nowMs);
     case 'committed':
-      return commitOutput(job, record, nowMs);
     case 'lease_returned':
-      return returnLease(job, record);
+      return applyToLease(job, record, position, nowMs);
     case 'resume_applied':
       return applyResume(job, record.done);
     case 'job_failed':
@@ -110,6 +118,42 @@ function applyToJob(
   }
 }
 
+type LeaseRecord = Of<
+  | 'lease_granted'
+  | 'lease_split'
+  | 'lease_doubled'
+  | 'lease_superseded'
+  | 'progress'
+  | 'committed'
+  | 'lease_returned'
+>;
+
+function applyToLease(
+  job: JobState,
+  record: LeaseRecord,
+  position: RecordPosition,
+  nowMs: MonoMs,
+): void {
+  switch (record.type) {
+    case 'lease_granted':
+      return grantLease(job, record, position, nowMs);
+    case 'lease_split':
+      return splitLease(job, record, position, nowMs);
+    case 'lease_doubled':
+      return doubleLease(job, record, position, nowMs);
+    case 'lease_superseded':
+      return supersede(job, record);
+    case 'progress':
+      return moveCursor(job, record.lease, record.cursor, 0, nowMs);
+    case 'committed':
+      return commitOutput(job, record, nowMs);
+    case 'lease_returned':
+      return returnLease(job, record);
+    default:
+      return unreachable(record);
+  }
+}
+
 /** The job's caps also replace those that single nodes were given before. */
 function tuneJob(job: JobState, tuning: Tuning): void {
   job.tuning = mergedTuning(job.tuning, tuning);
@@ -119,6 +163,7 @@ function tuneJob(job: JobState, tuning: Tuning): void {
 function registerNode(job: JobState, record: Of<'node_registered'>, nowMs: MonoMs): void {
   const known = job.nodes.get(record.node);
   if (known !== undefined) {
+    if (known.instanceId !== record.instance) known.pace = new Pace();
     known.instanceId = record.instance;
     known.caps = record.caps;
     known.lastHeardMs = nowMs;
@@ -137,6 +182,7 @@ function registerNode(job: JobState, record: Of<'node_registered'>, nowMs: MonoM
     lastHeardMs: nowMs,
     disconnected: false,
     stats: IDLE_STATS,
+    pace: new Pace(),
   });
   if (job.ready) noteTransition(job, 'node_joined', record.atUnixMs);
 }
@@ -160,21 +206,79 @@ function grantLease(
   position: RecordPosition,
   nowMs: MonoMs,
 ): void {
-  const lease: LeaseState = {
-    leaseId: leaseId(position),
-    nodeId: record.node,
-    start: record.start,
-    end: record.end,
-    cursor: record.start,
-    deliveredCursor: record.start,
+  job.work.issue(record.start, record.end);
+  hold(job, record, leaseId(position), nowMs);
+}
+
+/** What is leased stays leased; only who holds it changes. */
+function splitLease(
+  job: JobState,
+  record: Of<'lease_split'>,
+  position: RecordPosition,
+  nowMs: MonoMs,
+): void {
+  const lease = liveLease(job, record.lease);
+  const { at, node } = record;
+  const { end } = lease;
+  assert(lease.doubles === null && lease.doubledBy === null, 'a doubled lease is not split');
+  assert(at > lease.cursor && at < end, () => `${at} splits [${lease.cursor}, ${end})`);
+  lease.end = at;
+  lease.deliveredCursor = Math.min(lease.deliveredCursor, at);
+  hold(job, { node, start: at, end }, leaseId(position), nowMs);
+}
+
+/** Both hold the same samples; the ledger counts those of the first. */
+function doubleLease(
+  job: JobState,
+  record: Of<'lease_doubled'>,
+  position: RecordPosition,
+  nowMs: MonoMs,
+): void {
+  const lease = liveLease(job, record.lease);
+  assert(lease.doubles === null && lease.doubledBy === null, 'a lease is doubled once at a time');
+  const id = leaseId(position);
+  const { cursor: start, end } = lease;
+  hold(job, { node: record.node, start, end }, id, nowMs);
+  liveLease(job, id).doubles = lease.leaseId;
+  lease.doubledBy = id;
+}
+
+function supersede(job: JobState, record: Of<'lease_superseded'>): void {
+  const lease = liveLease(job, record.lease);
+  const other = liveLease(job, record.by);
+  if (lease.doubles === null) {
+    assert(lease.doubledBy === other.leaseId, 'a lease goes to its double');
+    assert(lease.cursor === other.cursor && lease.end === other.end, 'both hold the same samples');
+    other.doubles = null;
+  } else {
+    assert(lease.doubles === other.leaseId, 'a double goes to its lease');
+    other.doubledBy = null;
+  }
+  job.drop(lease);
+  if (record.why === 'expired') job.counters.leasesExpiredTotal += 1;
+}
+
+function hold(
+  job: JobState,
+  { node, start, end }: { readonly node: NodeId; readonly start: number; readonly end: number },
+  id: LeaseId,
+  nowMs: MonoMs,
+): void {
+  assert(!job.leases.has(id), 'a token is never used twice');
+  job.leases.set(id, {
+    leaseId: id,
+    nodeId: node,
+    start,
+    end,
+    cursor: start,
+    deliveredCursor: start,
     movedMs: nowMs,
     deadlineMs: addMs(nowMs, job.spec.leaseTtlMs),
+    doubles: null,
+    doubledBy: null,
     lastCommitStart: -1,
-  };
-  assert(!job.leases.has(lease.leaseId), 'a token is never used twice');
-  job.work.issue(record.start, record.end);
-  job.leases.set(lease.leaseId, lease);
-  job.node(record.node).leases.add(lease.leaseId);
+  });
+  job.node(node).leases.add(id);
   job.counters.leasesGrantedTotal += 1;
 }
 
@@ -218,6 +322,7 @@ function commitOutput(job: JobState, record: Of<'committed'>, nowMs: MonoMs): vo
 
 function returnLease(job: JobState, record: Of<'lease_returned'>): void {
   const lease = liveLease(job, record.lease);
+  assert(lease.doubles === null && lease.doubledBy === null, 'a doubled lease goes to its double');
   job.drop(lease);
   job.work.giveBack(lease.cursor, lease.end);
   job.counters.rangesRequeuedTotal += 1;

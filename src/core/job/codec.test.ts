@@ -46,7 +46,8 @@ function stateAfter(commands: readonly Command[]): {
 } {
   const state = emptyState();
   const entries = commands.map((command, index) => {
-    const at = { nowMs: monoMs(0), nowUnixMs: 0, epoch: 1, seq: index + 1, nextIndex: 0 };
+    const position = { epoch: 1, seq: index + 1, nextIndex: 0 };
+    const at = { nowMs: monoMs(0), nowUnixMs: 0, ...position, relief: 'double' as const };
     return encodeRecords(step(state, command, at).records);
   });
   return { state, entries };

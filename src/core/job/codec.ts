@@ -26,12 +26,13 @@ import {
   type MutableElastic,
 } from './job-state.ts';
 import { type Tuning, UNTUNED } from './operations.ts';
+import { Pace } from './pace.ts';
 import type { JobSpec, NodeCaps } from './protocol.ts';
 import type { JobRecord } from './records.ts';
 import { WorkLedger } from './work-ledger.ts';
 
 /** Version of entries and snapshots that this code writes; it reads all from 1 to this. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 /** Numbers of each lease in `leaseNumbers`. */
 const LEASE_NUMBERS = 5;
@@ -92,6 +93,8 @@ interface JobHeader {
   readonly leaseIds: readonly LeaseId[];
   /** By lease: index into nodes, start, end, cursor, start of the last commit. */
   readonly leaseNumbers: readonly number[];
+  /** Each double and the lease that it doubles. Absent before version 3. */
+  readonly doubles?: readonly (readonly [LeaseId, LeaseId])[];
   readonly finished: readonly (readonly [LeaseId, FinishedLease])[];
   readonly returned: readonly number[];
   readonly partial: readonly number[];
@@ -172,6 +175,9 @@ function jobHeader(
       lease.cursor,
       lease.lastCommitStart,
     ]),
+    doubles: leases.flatMap(({ leaseId, doubles }) =>
+      doubles === null ? [] : [[leaseId, doubles] as const],
+    ),
     finished: [...job.finished],
     returned: work.returned,
     partial: work.partial,
@@ -263,6 +269,7 @@ function restoreNodes(job: JobState, header: JobHeader): void {
       lastHeardMs: monoMs(0),
       disconnected: true,
       stats: IDLE_STATS,
+      pace: new Pace(),
     });
   }
 }
@@ -270,6 +277,8 @@ function restoreNodes(job: JobState, header: JobHeader): void {
 /** Returns how many samples the live leases hold. */
 function restoreLeases(job: JobState, header: JobHeader): number {
   const { leaseIds, leaseNumbers } = header;
+  const doubles = new Map(header.doubles ?? []);
+  const doubledBy = new Map([...doubles].map(([id, lease]) => [lease, id]));
   const nodes = [...job.nodes.values()];
   const number = (at: number): number => must(leaseNumbers[at], 'a lease has all its numbers');
   let leased = 0;
@@ -286,11 +295,13 @@ function restoreLeases(job: JobState, header: JobHeader): number {
       deliveredCursor: cursor,
       movedMs: monoMs(0),
       deadlineMs: monoMs(0),
+      doubles: doubles.get(leaseId) ?? null,
+      doubledBy: doubledBy.get(leaseId) ?? null,
       lastCommitStart: number(at + 4),
     };
     job.leases.set(leaseId, lease);
     node.leases.add(leaseId);
-    leased += lease.end - cursor;
+    if (lease.doubles === null) leased += lease.end - cursor;
     at += LEASE_NUMBERS;
   }
   return leased;

@@ -42,6 +42,7 @@ class World {
       epoch: this.epoch,
       seq: this.seq + 1,
       nextIndex: 0,
+      relief: 'double' as const,
     };
     const { records, reply } = step(this.state, command, context);
     if (records.length > 0) {

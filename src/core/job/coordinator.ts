@@ -9,7 +9,7 @@
  *
  * Nothing here waits, reads a clock or draws a number; refusals are values; only bugs throw.
  */
-import { assert, unreachable } from '../base/assert.ts';
+import { assert, must, unreachable } from '../base/assert.ts';
 import type { Refusal } from '../base/errors.ts';
 import { addMs, type JobId, type MonoMs } from '../base/units.ts';
 import { applyRecord } from './apply.ts';
@@ -23,13 +23,8 @@ import {
   requestFinalize,
   resumeJob,
 } from './decide-job.ts';
-import {
-  commitOutput,
-  expireLeases,
-  releaseLease,
-  reportProgress,
-  requestLease,
-} from './decide-leases.ts';
+import { requestLease } from './decide-grants.ts';
+import { commitOutput, expireLeases, releaseLease, reportProgress } from './decide-leases.ts';
 import {
   callingNode,
   leave,
@@ -200,11 +195,8 @@ export function committedPieces(
  */
 export function assertInvariants(state: CoordinatorState): void {
   for (const job of state.jobs.values()) {
-    const remainders = [...job.leases.values()].map((lease) => ({
-      start: lease.cursor,
-      end: lease.end,
-    }));
-    job.work.assertCover(remainders);
+    const single = [...job.leases.values()].filter(({ doubles }) => doubles === null);
+    job.work.assertCover(single.map(({ cursor: start, end }) => ({ start, end })));
     const ranks = new Set([...job.nodes.values()].map((node) => node.rank));
     assert(ranks.size === job.nodes.size, 'no two nodes hold one rank');
     assert(job.nodes.size <= job.spec.worldSize, 'there are at most world_size nodes');
@@ -222,6 +214,10 @@ export function assertInvariants(state: CoordinatorState): void {
         'a live cursor is in its range',
       );
       assert(lease.deliveredCursor >= lease.cursor, 'what is committed was delivered');
+      if (lease.doubles === null) continue;
+      const { cursor, end, doubledBy } = must(job.leases.get(lease.doubles), 'it doubles a lease');
+      assert(doubledBy === lease.leaseId, 'a lease and its double know each other');
+      assert(cursor === lease.cursor && end === lease.end, 'both hold the same samples');
     }
     if (job.phase === 'completed') assert(job.drained, 'a completed job is drained');
   }

@@ -1,82 +1,14 @@
-/** Decisions about leases: granting, progress, commits, release, expiry. */
+/** Decisions about leases: granting one, progress, commits, release, expiry. */
 import { refused, type Refusal } from '../base/errors.ts';
 import { addMs, isLeaseId } from '../base/units.ts';
 import type { JobState, LeaseState, NodeState } from './job-state.ts';
 import type { Command, Lease, LeaseFact, Reply } from './protocol.ts';
-import { elasticState } from './snapshot-view.ts';
 import type { Transaction } from './transaction.ts';
 
 type Of<T extends Command['type']> = Extract<Command, { readonly type: T }>;
 
-/** Most leases one request may ask for; more would make one answer, and one loss, too large. */
-export const WANT_MAX = 1024;
-
-/** How long a node waits when all remaining work is held by others. */
-export const NO_WORK_WAIT_MS = 200;
-
-export function requestLease(
-  tx: Transaction,
-  job: JobState,
-  node: NodeState,
-  command: Of<'request_lease'>,
-): Reply {
-  if (!(Number.isSafeInteger(command.want) && command.want > 0 && command.want <= WANT_MAX)) {
-    const message = `field want takes 1 to ${WANT_MAX}, got ${command.want}`;
-    return refused('field_invalid', message);
-  }
-  job.counters.requestLeaseTotal += 1;
-  if (job.phase === 'failed') {
-    return refused('job_failed', `job ${job.spec.jobId} failed: ${job.failure?.message ?? ''}`);
-  }
-  if (!job.ready) {
-    return refused(
-      'job_not_ready',
-      `job not ready (membership barrier): ${job.nodes.size} of ${job.spec.minWorldSize} nodes have registered`,
-    );
-  }
-  const leases = resend(tx, job, node, command.held);
-  const wanted = command.held === null ? command.want : command.want - node.leases.size;
-  if (job.phase === 'running' && !job.paused && !node.draining) {
-    for (let granted = 0; granted < wanted; granted += 1) {
-      const lease = grantNext(tx, job, node);
-      if (lease === null) break;
-      leases.push(lease);
-    }
-  }
-  const stopping = job.drained || job.phase !== 'running';
-  return {
-    type: 'leases',
-    leases,
-    waitMs: leases.length > 0 || stopping ? 0 : NO_WORK_WAIT_MS,
-    jobDrained: stopping,
-    phase: job.phase,
-    elastic: elasticState(job),
-  };
-}
-
-/**
- * Leases the node owns and does not know of: the answer that granted them was lost. They begin now for
- * the node, so they begin now for the coordinator too.
- */
-function resend(
-  tx: Transaction,
-  job: JobState,
-  node: NodeState,
-  held: readonly string[] | null,
-): Lease[] {
-  if (held === null) return [];
-  const known = new Set<string>(held);
-  const unknown: Lease[] = [];
-  for (const id of node.leases) {
-    const lease = job.leases.get(id);
-    if (lease === undefined || known.has(id)) continue;
-    renew(tx, job, lease);
-    unknown.push(asLease(lease));
-  }
-  return unknown;
-}
-
-function grantNext(tx: Transaction, job: JobState, node: NodeState): Lease | null {
+/** The next range in the order for this node; null when all work is held, or done. */
+export function grantNext(tx: Transaction, job: JobState, node: NodeState): Lease | null {
   const range = job.work.next(node.rank);
   if (range === null) return null;
   const id = tx.emit({
@@ -100,8 +32,7 @@ export function reportProgress(
   const found = findLease(job, node, command.leaseId);
   if (found.type === 'refused') return found;
   if (found.type === 'finished') {
-    if (command.cursor === found.end)
-      return { type: 'accepted', cursor: found.end, repeated: true };
+    if (command.cursor === found.end) return accepted(found.end, found.end, true);
     return unknownLease(job, command.leaseId);
   }
   const { lease } = found;
@@ -115,7 +46,8 @@ export function reportProgress(
     return refused('job_commits_outputs', message);
   }
   renew(tx, job, lease);
-  if (command.cursor === furthest) return { type: 'accepted', cursor: furthest, repeated: true };
+  const { deliveredCursor } = lease;
+  if (command.cursor === furthest) return accepted(furthest, lease.end, true);
   if (job.spec.commitsOutputs) {
     lease.deliveredCursor = command.cursor;
     lease.movedMs = tx.context.nowMs;
@@ -125,7 +57,8 @@ export function reportProgress(
   }
   tx.fact({ event: 'progress', ...leaseFact(job, asLease(lease)), cursor: command.cursor });
   noteCompletion(tx, job, lease);
-  return { type: 'accepted', cursor: command.cursor, repeated: false };
+  noteMove(tx, node, lease, deliveredCursor);
+  return accepted(command.cursor, lease.end, false);
 }
 
 export function commitOutput(
@@ -138,18 +71,20 @@ export function commitOutput(
   if (found.type === 'refused') return found;
   if (found.type === 'finished') {
     if (command.end === found.end && command.start === found.lastCommitStart) {
-      return { type: 'accepted', cursor: found.end, repeated: true };
+      return accepted(found.end, found.end, true);
     }
     return unknownLease(job, command.leaseId);
   }
   const { lease } = found;
   if (command.start === lease.lastCommitStart && command.end === lease.cursor) {
     renew(tx, job, lease);
-    return { type: 'accepted', cursor: lease.cursor, repeated: true };
+    return accepted(lease.cursor, lease.end, true);
   }
   const bad = commitRefusal(job, lease, command);
   if (bad !== null) return bad;
   renew(tx, job, lease);
+  endOther(tx, job, lease);
+  const { deliveredCursor } = lease;
   tx.emit({
     type: 'committed',
     job: job.spec.jobId,
@@ -167,7 +102,19 @@ export function commitOutput(
   for (const sampleId of command.quarantined)
     tx.fact({ event: 'sample_quarantined', ...fact, sampleId });
   noteCompletion(tx, job, lease);
-  return { type: 'accepted', cursor: command.end, repeated: false };
+  noteMove(tx, node, lease, deliveredCursor);
+  return accepted(command.end, lease.end, false);
+}
+
+/** Of a lease and its double the first to commit goes on with all that is left. */
+function endOther(tx: Transaction, job: JobState, lease: LeaseState): void {
+  const other = job.leases.get(lease.doubledBy ?? lease.doubles ?? lease.leaseId);
+  if (other === undefined || other === lease) return;
+  const { leaseId, cursor } = other;
+  const [by, why] = [lease.leaseId, 'overtaken'] as const;
+  tx.emit({ type: 'lease_superseded', job: job.spec.jobId, lease: leaseId, by, why });
+  const reason = `node ${lease.nodeId} committed what follows ${cursor} first`;
+  tx.fact({ event: 'lease_superseded', ...leaseFact(job, asLease(other)), cursor, reason });
 }
 
 function commitRefusal(job: JobState, lease: LeaseState, command: Of<'commit'>): Refusal | null {
@@ -205,10 +152,11 @@ export function releaseLease(
     return found.code === 'lease_unknown' ? { type: 'ok' } : found;
   }
   if (found.type === 'live') returnLease(tx, job, found.lease, 'released', '');
+  node.pace.note(node.leases.size > 0, tx.context.nowMs);
   return { type: 'ok' };
 }
 
-/** Ends a lease before its range does and makes the remainder available. */
+/** Ends a lease before its range does; the remainder is available, or its double's. */
 export function returnLease(
   tx: Transaction,
   job: JobState,
@@ -216,13 +164,16 @@ export function returnLease(
   why: 'expired' | 'released' | 'revoked',
   reason: string,
 ): void {
-  const { cursor, end } = lease;
-  tx.emit({ type: 'lease_returned', job: job.spec.jobId, lease: lease.leaseId, why });
+  const { cursor, end, leaseId } = lease;
+  const by = lease.doubledBy ?? lease.doubles;
+  const record = { job: job.spec.jobId, lease: leaseId, why };
+  if (by === null) tx.emit({ type: 'lease_returned', ...record });
+  else tx.emit({ type: 'lease_superseded', ...record, by });
   const fact = { ...leaseFact(job, asLease(lease)), cursor };
   if (why === 'expired') tx.fact({ event: 'lease_expired', ...fact });
   else if (why === 'released') tx.fact({ event: 'lease_released', ...fact });
   else tx.fact({ event: 'lease_revoked', ...fact, reason });
-  tx.fact({ event: 'range_requeued', jobId: job.spec.jobId, start: cursor, end });
+  if (by === null) tx.fact({ event: 'range_requeued', jobId: job.spec.jobId, start: cursor, end });
 }
 
 /** Returns every lease whose deadline has passed. Looks only at those. */
@@ -242,7 +193,7 @@ export function asLease(lease: LeaseState): Lease {
   };
 }
 
-function leaseFact(job: JobState, lease: Lease): LeaseFact {
+export function leaseFact(job: JobState, lease: Lease): LeaseFact {
   const { leaseId, nodeId, range } = lease;
   return { jobId: job.spec.jobId, nodeId, leaseId, start: range.start, end: range.end };
 }
@@ -295,8 +246,10 @@ function regressed(
   return refused('cursor_regressed', message);
 }
 
-function renew(tx: Transaction, job: JobState, lease: LeaseState): void {
-  job.renew(lease, tx.context.nowMs, addMs(tx.context.nowMs, job.spec.leaseTtlMs));
+export function renew(tx: Transaction, job: JobState, lease: LeaseState): void {
+  const { nowMs } = tx.context;
+  job.renew(lease, nowMs, addMs(nowMs, job.spec.leaseTtlMs));
+  job.node(lease.nodeId).pace.note(true, nowMs);
 }
 
 function noteCompletion(tx: Transaction, job: JobState, lease: LeaseState): void {
@@ -310,4 +263,15 @@ function noteCompletion(tx: Transaction, job: JobState, lease: LeaseState): void
   // Nothing is left to publish: a job without outputs is complete when it is drained.
   tx.emit({ type: 'job_completed', job: jobId, outputManifestHash: null });
   tx.fact({ event: 'job_completed', jobId, outputManifestHash: null });
+}
+
+/** What the node's report or commit added to what it was known to have delivered before. */
+function noteMove(tx: Transaction, node: NodeState, lease: LeaseState, before: number): void {
+  const { nowMs } = tx.context;
+  node.pace.moved(lease.deliveredCursor - before, nowMs);
+  node.pace.note(node.leases.size > 0, nowMs);
+}
+
+function accepted(cursor: number, end: number, repeated: boolean): Reply {
+  return { type: 'accepted', cursor, repeated, end };
 }

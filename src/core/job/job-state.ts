@@ -3,8 +3,17 @@
  * except what is marked volatile: that is relearnt after a restart and never written down.
  */
 import { must } from '../base/assert.ts';
-import type { JobId, LeaseId, LeasePosition, ManifestHash, MonoMs, NodeId } from '../base/units.ts';
+import {
+  type JobId,
+  type LeaseId,
+  type LeasePosition,
+  type ManifestHash,
+  monoMs,
+  type MonoMs,
+  type NodeId,
+} from '../base/units.ts';
 import { type Tuning, UNTUNED } from './operations.ts';
+import type { Pace } from './pace.ts';
 import { PieceList } from './piece-list.ts';
 import type { JobPhase, JobSpec, NodeCaps, NodeStats } from './protocol.ts';
 import { WorkLedger } from './work-ledger.ts';
@@ -23,13 +32,16 @@ export interface NodeState {
   disconnected: boolean;
   /** Volatile. */
   stats: NodeStats;
+  /** Volatile. */
+  pace: Pace;
 }
 
 export interface LeaseState {
   readonly leaseId: LeaseId;
   readonly nodeId: NodeId;
   readonly start: number;
-  readonly end: number;
+  /** Goes down when the tail is split off for another node; never up. */
+  end: number;
   /** start <= cursor < end: a lease whose cursor reaches its end is no lease any more. */
   cursor: number;
   /** Volatile: how far the node says it has delivered. */
@@ -38,6 +50,13 @@ export interface LeaseState {
   movedMs: MonoMs;
   /** Volatile: when it expires unless renewed. */
   deadlineMs: MonoMs;
+  /**
+   * The lease whose work this one does a second time, and the one that does this one's: at most one of the
+   * two is there. A double starts at the cursor of its lease; the first of both to commit takes all that is
+   * left, and only the other's samples are counted as leased until then.
+   */
+  doubles: LeaseId | null;
+  doubledBy: LeaseId | null;
   /** Start of the last committed piece, so that a repeated commit is known as one; -1 for none. */
   lastCommitStart: number;
 }
@@ -117,6 +136,11 @@ export class JobState {
   resumed: readonly number[] | null = null;
   finalizer: Finalizer | null = null;
   outputManifestHash: ManifestHash | null = null;
+  /** Volatile: the nodes that were found to need long for what they hold, and when they are looked for again. */
+  busy: { readonly nodes: readonly NodeId[]; readonly untilMs: MonoMs } = {
+    nodes: [],
+    untilMs: monoMs(0),
+  };
   readonly counters: MutableCounters = {
     registerTotal: 0,
     heartbeatTotal: 0,

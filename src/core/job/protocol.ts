@@ -8,7 +8,9 @@
 import type { Refusal } from '../base/errors.ts';
 import type { SampleRange } from '../base/range.ts';
 import type { JobId, LeaseId, ManifestHash, MonoMs, NodeId } from '../base/units.ts';
-import type { Change, Operation, Tuning } from './operations.ts';
+import type { Change, Operation } from './operations.ts';
+
+export type { Fact, LeaseFact } from './facts.ts';
 
 /** What a job is; fixed when it is created. */
 export interface JobSpec {
@@ -267,8 +269,17 @@ export type Reply =
   | { readonly type: 'job_created'; readonly spec: JobSpec; readonly existed: boolean }
   | Registered
   | LeasesGranted
-  /** `repeated` is true when the same commit or progress had been applied before. */
-  | { readonly type: 'accepted'; readonly cursor: number; readonly repeated: boolean }
+  /**
+   * `repeated` is true when the same commit or progress had been applied before. `end` is where the lease
+   * ends by now: lower than it was granted when its tail was given to another node; null from a coordinator
+   * that does not tell.
+   */
+  | {
+      readonly type: 'accepted';
+      readonly cursor: number;
+      readonly repeated: boolean;
+      readonly end: number | null;
+    }
   /** finalizeToken null: not (yet) this node's turn; ask again after waitMs. */
   | {
       readonly type: 'finalize';
@@ -281,107 +292,11 @@ export type Reply =
   | { readonly type: 'operated'; readonly changes: readonly Change[] }
   | { readonly type: 'checkpoint'; readonly bytes: Uint8Array };
 
-// ---- facts -------------------------------------------------------------------------------------
-
-/** Something that happened, for logs, metrics and pushes. `event` is the name operators grep for. */
-export type Fact =
-  | { readonly event: 'job_created'; readonly jobId: JobId; readonly sampleCount: number }
-  | {
-      readonly event: 'node_registered';
-      readonly jobId: JobId;
-      readonly nodeId: NodeId;
-      readonly rank: number;
-    }
-  | {
-      readonly event: 'membership_wait';
-      readonly jobId: JobId;
-      readonly registeredNodes: number;
-      readonly minWorldSize: number;
-    }
-  | { readonly event: 'job_ready'; readonly jobId: JobId; readonly registeredNodes: number }
-  | ({ readonly event: 'lease_granted' } & LeaseFact)
-  | ({ readonly event: 'lease_expired'; readonly cursor: number } & LeaseFact)
-  /** The node gave it up, was replaced, or the job failed: it must stop work on the lease. */
-  | ({
-      readonly event: 'lease_revoked';
-      readonly cursor: number;
-      readonly reason: string;
-    } & LeaseFact)
-  | ({ readonly event: 'lease_released'; readonly cursor: number } & LeaseFact)
-  | ({ readonly event: 'lease_completed' } & LeaseFact)
-  | ({ readonly event: 'progress'; readonly cursor: number } & LeaseFact)
-  | ({
-      readonly event: 'output_committed';
-      readonly from: number;
-      readonly to: number;
-      readonly rows: number;
-    } & LeaseFact)
-  | ({ readonly event: 'sample_quarantined'; readonly sampleId: number } & LeaseFact)
-  | ({
-      readonly event: 'cursor_regressed';
-      readonly cursor: number;
-      readonly reported: number;
-    } & LeaseFact)
-  | {
-      readonly event: 'range_requeued';
-      readonly jobId: JobId;
-      readonly start: number;
-      readonly end: number;
-    }
-  | {
-      readonly event: 'rank_released';
-      readonly jobId: JobId;
-      readonly nodeId: NodeId;
-      readonly rank: number;
-      readonly reason: string;
-    }
-  | {
-      readonly event: 'world_size_changed';
-      readonly jobId: JobId;
-      readonly from: number;
-      readonly to: number;
-      readonly reason: string;
-    }
-  | {
-      readonly event: 'resume_checkpoint_applied';
-      readonly jobId: JobId;
-      readonly samples: number;
-      readonly ranges: number;
-    }
-  | { readonly event: 'resume_checkpoint_rejected'; readonly jobId: JobId; readonly code: string }
-  | {
-      readonly event: 'job_drained';
-      readonly jobId: JobId;
-      readonly committed: number;
-      readonly quarantined: number;
-    }
-  | { readonly event: 'job_draining'; readonly jobId: JobId }
-  | { readonly event: 'job_paused'; readonly jobId: JobId }
-  | { readonly event: 'job_unpaused'; readonly jobId: JobId }
-  | { readonly event: 'node_draining'; readonly jobId: JobId; readonly nodeId: NodeId }
-  | ({ readonly event: 'node_tuned'; readonly jobId: JobId; readonly nodeId: NodeId } & Tuning)
-  | { readonly event: 'job_resumed'; readonly jobId: JobId }
-  | {
-      readonly event: 'job_failed';
-      readonly jobId: JobId;
-      readonly nodeId: NodeId;
-      readonly code: string;
-      readonly message: string;
-    }
-  | { readonly event: 'finalize_granted'; readonly jobId: JobId; readonly nodeId: NodeId }
-  | {
-      readonly event: 'job_completed';
-      readonly jobId: JobId;
-      readonly outputManifestHash: ManifestHash | null;
-    };
-
-export interface LeaseFact {
-  readonly jobId: JobId;
-  readonly nodeId: NodeId;
-  readonly leaseId: LeaseId;
-  readonly start: number;
-  readonly end: number;
-}
+/**
+ * How nodes that wait for work relieve much slower ones: not at all; by taking leases and tails of leases
+ * that nobody has begun; or besides by doing twice what is too short to be split.
+ */
+export type Relief = 'off' | 'split' | 'double';
 
 /** What the shell passes to `step` besides the command. */
 export interface StepContext {
@@ -393,4 +308,5 @@ export interface StepContext {
   readonly epoch: number;
   readonly seq: number;
   readonly nextIndex: number;
+  readonly relief: Relief;
 }

@@ -43,6 +43,22 @@ export type JobRecord =
       readonly start: number;
       readonly end: number;
     } & OfJob)
+  /**
+   * The lease ends at `at` from now on, and what follows is leased to another node. The new lease's id is
+   * this record's own position in the log. Since version 3.
+   */
+  | ({ readonly type: 'lease_split'; readonly at: number; readonly node: NodeId } & OfLease)
+  /**
+   * What is left of the lease is worked on a second time, by another node. The double's id is this
+   * record's own position in the log. Since version 3.
+   */
+  | ({ readonly type: 'lease_doubled'; readonly node: NodeId } & OfLease)
+  /** Of a lease and its double this one ends, and the other holds what is left. Since version 3. */
+  | ({
+      readonly type: 'lease_superseded';
+      readonly by: LeaseId;
+      readonly why: 'overtaken' | 'expired' | 'released' | 'revoked';
+    } & OfLease)
   | ({ readonly type: 'progress'; readonly cursor: number } & OfLease)
   | ({
       readonly type: 'committed';

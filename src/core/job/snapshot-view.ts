@@ -105,7 +105,9 @@ export function jobDigest(job: JobState, nowMs: MonoMs, options: DigestOptions):
     const stillMs = elapsedMs(lease.movedMs, nowMs);
     const isStalled = stillMs >= options.leaseStallMs;
     leastStillMs = Math.min(leastStillMs, stillMs);
-    map.add(isStalled ? 'stalled' : 'leased', lease.cursor, lease.end);
+    if (lease.doubles === null) {
+      map.add(isStalled ? 'stalled' : 'leased', lease.cursor, lease.end);
+    }
     if (!isStalled) continue;
     stalledCount += 1;
     stalledBy.set(lease.nodeId, (stalledBy.get(lease.nodeId) ?? 0) + 1);

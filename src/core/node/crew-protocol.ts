@@ -36,6 +36,7 @@ export type CrewEvent =
   // From the lease holder.
   | { readonly type: 'lease_started'; readonly lease: Lease }
   | { readonly type: 'lease_gone'; readonly leaseId: LeaseId }
+  | { readonly type: 'lease_shortened'; readonly leaseId: LeaseId; readonly end: number }
   // From the agent.
   /** Finish the batch in hand, stage it, and give every lease back. */
   | { readonly type: 'wind_down' }

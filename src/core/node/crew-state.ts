@@ -19,7 +19,8 @@ export interface CrewOptions {
 
 /** The rest of one lease, in a worker's hands or waiting for one. */
 export class Assignment {
-  readonly lease: Lease;
+  /** Its range gets shorter when its tail is given to another node. */
+  lease: Lease;
   /** Everything below it is staged (or delivered, where nothing is staged). Never goes back. */
   from: number;
   attempt: number = 0;

@@ -241,3 +241,30 @@ test('winding down flushes what is in hand, gives the rest back and starts nothi
   assert.deepEqual(script.done(), ['release 1.1.0']);
   assert.deepEqual(script.lease(L2), ['release 1.2.0']);
 });
+
+test('a worker whose lease got shorter stages what it has, and goes on up to the new end', () => {
+  const script = Script.working('fail');
+  script.begin(0, 4);
+  assert.deepEqual(script.tell({ type: 'lease_shortened', leaseId: L1, end: 6 }), ['flush']);
+  script.finish(4);
+  assert.deepEqual(script.stage(0, 4), ['staged 0-4']);
+  assert.deepEqual(script.done(), ['work 1.1.0 4-6']);
+  script.begin(4, 6);
+  script.finish(6);
+  assert.deepEqual(script.stage(4, 6), ['staged 4-6']);
+  assert.deepEqual(script.done(), []);
+});
+
+test('a worker that hears too late that its lease got shorter gives it back', () => {
+  const early = Script.working('fail');
+  early.begin(4, 8);
+  assert.deepEqual(early.tell({ type: 'lease_shortened', leaseId: L1, end: 6 }), [
+    'release 1.1.0',
+    'stop',
+  ]);
+  const late = Script.working('fail');
+  assert.deepEqual(late.tell({ type: 'lease_shortened', leaseId: L1, end: 6 }), ['flush']);
+  // Its last samples were set aside while it read, so no batch told of them.
+  assert.deepEqual(late.stage(0, 12), ['release 1.1.0']);
+  assert.deepEqual(late.done(), []);
+});

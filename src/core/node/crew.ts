@@ -52,6 +52,9 @@ function handle(state: CrewState, effects: CrewEffect[], event: CrewEvent, nowMs
     case 'lease_gone':
       onLeaseGone(state, effects, event.leaseId, nowMs);
       return;
+    case 'lease_shortened':
+      onShortened(state, effects, event.leaseId, event.end, nowMs);
+      return;
     case 'wind_down':
       windDown(state, effects);
       return;
@@ -101,6 +104,7 @@ function handleWork(
   switch (event.type) {
     case 'batch_begun':
       slot.batch = { start: event.start, end: event.end };
+      if (isBeyond(assignment, event.end)) overrun(state, effects, slot, nowMs);
       return;
     case 'batch_done': {
       slot.batch = null;
@@ -115,6 +119,7 @@ function handleWork(
     case 'piece_staged': {
       if (assignment === undefined) return;
       const { piece } = event;
+      if (isBeyond(assignment, piece.end)) return overrun(state, effects, slot, nowMs);
       const here = `piece ${rangeText(piece)} follows ${assignment.from}`;
       assert(piece.leaseId === slot.leaseId && piece.start === assignment.from, here);
       assignment.advance(piece.end);
@@ -165,6 +170,50 @@ function onLeaseGone(
   slot.phase = 'stopping';
   slot.movedAtMs = nowMs;
   effects.push({ type: 'stop_work', slot: slot.index, workId: slot.workId, flush: false });
+}
+
+/**
+ * The rest of the lease is another node's. What is done is staged, and the worker goes on from there up to
+ * the new end, for it may have batches in hand that lie across it.
+ */
+function onShortened(
+  state: CrewState,
+  effects: CrewEffect[],
+  leaseId: LeaseId,
+  end: number,
+  nowMs: MonoMs,
+): void {
+  const assignment = state.assignments.get(leaseId);
+  if (assignment === undefined) return;
+  const { range } = assignment.lease;
+  assert(assignment.from <= end, 'what is staged is not beyond the end of its lease');
+  assignment.lease = { ...assignment.lease, range: { start: range.start, end } };
+  const slot = state.slotWith(leaseId);
+  if (slot === undefined || !slot.counts) return;
+  if (slot.batch !== null && isBeyond(assignment, slot.batch.end)) {
+    overrun(state, effects, slot, nowMs);
+  } else if (slot.phase === 'busy') {
+    slot.phase = 'stopping';
+    effects.push({ type: 'stop_work', slot: slot.index, workId: slot.workId, flush: true });
+  }
+}
+
+function isBeyond(assignment: Assignment | undefined, end: number): boolean {
+  return assignment !== undefined && end > assignment.lease.range.end;
+}
+
+/** The worker heard too late that its lease got shorter: what it has in hand cannot count any more. */
+function overrun(state: CrewState, effects: CrewEffect[], slot: Slot, nowMs: MonoMs): void {
+  const { leaseId } = slot;
+  if (leaseId === null) return;
+  effects.push({
+    type: 'fact',
+    level: 'info',
+    event: 'lease_overrun',
+    fields: { lease_id: leaseId },
+  });
+  giveBack(state, effects, leaseId);
+  onLeaseGone(state, effects, leaseId, nowMs);
 }
 
 function windDown(state: CrewState, effects: CrewEffect[]): void {

@@ -14,6 +14,7 @@ import { endLeaving, leave } from './holder-exit.ts';
 import { BARRIER_POLL_MS, REQUEST_WAIT_MIN_MS } from './limits.ts';
 
 type Answered = Extract<HolderEvent, { type: 'answered' }>;
+type Accepted = Extract<HolderAnswer, { type: 'accepted' }>;
 type CallOf<T extends HolderCall['type']> = Extract<HolderCall, { type: T }>;
 
 export function onAnswer(state: HolderState, effects: HolderEffect[], event: Answered): void {
@@ -30,10 +31,10 @@ export function onAnswer(state: HolderState, effects: HolderEffect[], event: Ans
       if (answer.type === 'leases') onLeases(state, effects, answer, sentAtMs, nowMs);
       return;
     case 'progress':
-      if (answer.type === 'accepted') onProgress(state, effects, call, sentAtMs);
+      if (answer.type === 'accepted') onProgress(state, effects, call, answer, sentAtMs);
       return;
     case 'commit':
-      if (answer.type === 'accepted') onCommit(state, effects, call, answer.repeated, sentAtMs);
+      if (answer.type === 'accepted') onCommit(state, effects, call, answer, sentAtMs);
       return;
     case 'release':
       onReleased(state, effects, call);
@@ -158,6 +159,7 @@ function onProgress(
   state: HolderState,
   effects: HolderEffect[],
   call: CallOf<'progress'>,
+  answer: Accepted,
   sentAtMs: MonoMs,
 ): void {
   const held = state.leases.get(call.leaseId);
@@ -165,6 +167,7 @@ function onProgress(
   held.report = null;
   held.acknowledged = Math.max(held.acknowledged, call.cursor);
   renew(state, held, sentAtMs);
+  if (answer.end !== null) state.shorten(effects, held, answer.end);
   if (!state.spec.commitsOutputs && held.acknowledged === held.lease.range.end) {
     finish(state, effects, held);
   } else if (!held.started && !held.releaseWanted) {
@@ -184,17 +187,18 @@ function onCommit(
   state: HolderState,
   effects: HolderEffect[],
   call: CallOf<'commit'>,
-  repeated: boolean,
+  answer: Accepted,
   sentAtMs: MonoMs,
 ): void {
   const { piece } = call;
   // Also for a lease that was lost meanwhile: the coordinator's word makes the output count.
-  effects.push({ type: 'piece_committed', piece, repeated });
+  effects.push({ type: 'piece_committed', piece, repeated: answer.repeated });
   const held = state.leases.get(piece.leaseId);
   if (held?.commit !== call) return;
   held.commit = null;
   held.pieces.shift();
   renew(state, held, sentAtMs);
+  if (answer.end !== null) state.shorten(effects, held, answer.end);
   if (piece.end === held.lease.range.end) finish(state, effects, held);
 }
 

@@ -50,7 +50,13 @@ export type HolderCall =
 export type HolderAnswer =
   | Registered
   | LeasesGranted
-  | { readonly type: 'accepted'; readonly cursor: number; readonly repeated: boolean }
+  | {
+      readonly type: 'accepted';
+      readonly cursor: number;
+      readonly repeated: boolean;
+      /** Where the lease ends by now; null where a coordinator does not tell. */
+      readonly end: number | null;
+    }
   | {
       readonly type: 'finalize';
       readonly finalizeToken: string | null;
@@ -129,6 +135,8 @@ export type HolderEffect =
   | { readonly type: 'lease_started'; readonly lease: Lease }
   /** Work on the lease must stop now: nothing of it can count any more. */
   | { readonly type: 'lease_lost'; readonly leaseId: LeaseId; readonly reason: string }
+  /** The lease ends at `end` now: what follows is another node's. Only of jobs that commit outputs. */
+  | { readonly type: 'lease_shortened'; readonly leaseId: LeaseId; readonly end: number }
   /** Everything of the lease is committed (or reported, for a job without outputs). */
   | { readonly type: 'lease_finished'; readonly leaseId: LeaseId }
   | { readonly type: 'lease_released'; readonly leaseId: LeaseId }

@@ -59,7 +59,8 @@ export interface CallInFlight {
  * the request or renewal was *sent* that was answered, so it lies before the coordinator's own.
  */
 export class HeldLease {
-  readonly lease: Lease;
+  /** Its range gets shorter when the coordinator gives the tail to another node. */
+  lease: Lease;
   /** False until a renewal proves that the lease lives (it was handed over in a late answer). */
   started: boolean;
   deadlineMs: MonoMs;
@@ -84,7 +85,7 @@ export class HeldLease {
   constructor(lease: Lease, delivered: number, started: boolean, sentAtMs: MonoMs, spec: JobSpec) {
     this.lease = lease;
     this.started = started;
-    this.delivered = Math.max(lease.cursor, delivered);
+    this.delivered = Math.min(lease.range.end, Math.max(lease.cursor, delivered));
     this.acknowledged = lease.cursor;
     this.staged = lease.cursor;
     this.deadlineMs = leaseDeadlineMs(sentAtMs, spec);
@@ -170,6 +171,17 @@ export class HolderState {
     held.commit = null;
     held.delivered = held.acknowledged;
     held.releaseWanted = true;
+  }
+
+  /** What the lease covers ends at `end` now. Work that went beyond it already cannot be committed. */
+  shorten(effects: HolderEffect[], held: HeldLease, end: number): void {
+    const { leaseId, range } = held.lease;
+    if (end >= range.end) return;
+    held.lease = { ...held.lease, range: { start: range.start, end } };
+    const fields = { lease_id: leaseId, end, was_end: range.end, delivered: held.delivered };
+    effects.push({ type: 'fact', level: 'info', event: 'lease_shortened', fields });
+    if (held.delivered > end) this.surrender(effects, held, 'its tail is with another node');
+    else if (held.started) effects.push({ type: 'lease_shortened', leaseId, end });
   }
 
   loseAll(effects: HolderEffect[], reason: string): void {

@@ -68,8 +68,8 @@ function piece(id: LeaseId, start: number, end: number): StagedPiece {
   return { leaseId: id, start, end, rows: end - start, bytes: 1, quarantined: [] };
 }
 
-function accepted(cursor: number): HolderAnswer {
-  return { type: 'accepted', cursor, repeated: false };
+function accepted(cursor: number, end: number | null = null): HolderAnswer {
+  return { type: 'accepted', cursor, repeated: false, end };
 }
 
 const OK: HolderAnswer = { type: 'ok' };
@@ -140,6 +140,8 @@ function shown(effect: HolderEffect): string[] {
     case 'lease_finished':
     case 'lease_released':
       return [`${effect.type} ${effect.leaseId}`];
+    case 'lease_shortened':
+      return [`shortened ${effect.leaseId} to ${effect.end}`];
     case 'piece_committed':
       return [`committed ${effect.piece.start}-${effect.piece.end}`];
     case 'finalize_granted':
@@ -223,7 +225,7 @@ test('a commit whose answer was lost is made again after the node has registered
     'call commit 0-10',
     'call progress 1.1.0 10',
   ]);
-  const repeated = { type: 'accepted', cursor: 10, repeated: true } as const;
+  const repeated = { type: 'accepted', cursor: 10, repeated: true, end: 10 } as const;
   assert.deepEqual(script.answer('commit', repeated), [
     'committed 0-10',
     'lease_finished 1.1.0',
@@ -396,4 +398,32 @@ test('what a leader could not settle any more is asked of the next one, and ends
     assert.deepEqual(script.at(300).tell({ type: 'tick' }), ['call register']);
     assert.ok(script.answer('register', registered()).includes('call commit 0-10'));
   }
+});
+
+test('a lease whose tail was given away is worked on up to its new end', () => {
+  const script = Script.holding();
+  script.tell({ type: 'piece_staged', piece: piece(L1, 0, 4) });
+  assert.deepEqual(script.answer('commit', accepted(4, 7)), [
+    'committed 0-4',
+    'shortened 1.1.0 to 7',
+  ]);
+  assert.deepEqual(script.tell({ type: 'piece_staged', piece: piece(L1, 4, 7) }), [
+    'call commit 4-7',
+  ]);
+  assert.deepEqual(script.answer('commit', accepted(7, 7)), [
+    'committed 4-7',
+    'lease_finished 1.1.0',
+    'call request 1 held []',
+  ]);
+});
+
+test('a node that worked beyond the new end gives the lease back', () => {
+  const script = Script.holding();
+  script.tell({ type: 'piece_staged', piece: piece(L1, 0, 4) });
+  script.tell({ type: 'piece_staged', piece: piece(L1, 4, 9) });
+  assert.deepEqual(script.answer('commit', accepted(4, 7)), [
+    'committed 0-4',
+    'lease_lost 1.1.0',
+    'call release 1.1.0',
+  ]);
 });

@@ -45,7 +45,7 @@ type FromShell = Extract<
 >;
 type FromWorkers = Exclude<
   CrewEvent,
-  { type: 'lease_started' | 'lease_gone' | 'wind_down' | 'tick' }
+  { type: 'lease_started' | 'lease_gone' | 'lease_shortened' | 'wind_down' | 'tick' }
 > & { readonly nowMs: MonoMs };
 
 export type NodeEvent =
@@ -139,6 +139,9 @@ function routeFromHolder(
   switch (effect.type) {
     case 'lease_started':
       queue.push({ to: 'crew', event: { type: 'lease_started', lease: effect.lease } });
+      return;
+    case 'lease_shortened':
+      queue.push({ to: 'crew', event: effect });
       return;
     case 'lease_lost':
     case 'lease_finished':

@@ -39,6 +39,7 @@ type WithoutTime<T> = T extends unknown ? Omit<T, 'nowMs'> : never;
 
 interface Work {
   readonly lease: Lease;
+  end: number;
   at: number;
 }
 
@@ -147,8 +148,13 @@ export class Agent {
         this.#call(effect.callId, effect.call);
         return;
       case 'lease_started':
-        this.#work.set(effect.lease.leaseId, { lease: effect.lease, at: effect.lease.cursor });
+        this.#begin(effect.lease);
         return;
+      case 'lease_shortened': {
+        const work = this.#work.get(effect.leaseId);
+        if (work !== undefined) work.end = effect.end;
+        return;
+      }
       case 'lease_lost':
       case 'lease_finished':
       case 'lease_released':
@@ -165,6 +171,10 @@ export class Agent {
         return;
       default:
     }
+  }
+
+  #begin(lease: Lease): void {
+    this.#work.set(lease.leaseId, { lease, end: lease.range.end, at: lease.cursor });
   }
 
   #call(callId: number, call: HolderCall): void {
@@ -221,11 +231,18 @@ export class Agent {
     }
   }
 
+  get #isSlow(): boolean {
+    const { agents, world } = this.simulation;
+    // Of other jobs nobody may take its work away, and it would go on for ever.
+    return this === agents[0] && this.spec.commitsOutputs && world.scene.slowness > 1;
+  }
+
   #planWork(): void {
     if (this.#isWorkPlanned || this.#work.size === 0) return;
     this.#isWorkPlanned = true;
-    const { workMs } = this.simulation.world.scene;
-    this.process.later(this.simulation.world.chance.between(workMs >> 1, workMs), () => {
+    const { chance, scene } = this.simulation.world;
+    const workMs = scene.workMs * (this.#isSlow ? scene.slowness : 1);
+    this.process.later(chance.between(workMs >> 1, workMs), () => {
       this.#isWorkPlanned = false;
       this.#doWork();
     });
@@ -240,13 +257,14 @@ export class Agent {
     const events: WithoutTime<HolderEvent>[] = [];
     let left = workAtOnce;
     for (const work of this.#work.values()) {
-      const { end } = work.lease.range;
+      const { end } = work;
       if (work.at >= end) continue;
       if (left === 0) break;
       left -= 1;
       const rest = end - work.at;
+      const most = this.#isSlow ? Math.min(rest, 4) : rest;
       const count =
-        rest > 1 && world.chance.happens(partly) ? world.chance.between(1, rest - 1) : rest;
+        rest > 1 && world.chance.happens(partly) ? world.chance.between(1, most - 1 || 1) : most;
       events.push(this.#deliver(work, count));
       work.at += count;
     }

@@ -3,7 +3,7 @@
  * the twin of its job at the moment at which it leaves the coordinator.
  */
 import type { Command, Reply } from '../../../src/core/job/protocol.ts';
-import type { JobTwin } from '../truth/job-twin.ts';
+import type { JobTwin, TwinLease } from '../truth/job-twin.ts';
 import type { Truth } from '../truth/truth.ts';
 import type { World } from '../world/world.ts';
 
@@ -99,7 +99,7 @@ function checkForNode(
         const there = twin.leases.get(lease.leaseId);
         if (there === undefined) fail(`lease ${lease.leaseId} was not granted`);
         else if (there.node !== command.nodeId) fail(`lease ${lease.leaseId} is of ${there.node}`);
-        else if (there.start !== lease.range.start || there.end !== lease.range.end) {
+        else if (there.start !== lease.range.start || !wasEnd(there, lease.range.end)) {
           fail(`lease ${lease.leaseId} has another range`);
         }
       }
@@ -110,6 +110,7 @@ function checkForNode(
       return;
     case 'accepted':
       checkAccepted(twin, command, fail);
+      checkEnd(twin, command, reply.end, fail);
       return;
     case 'finalize':
       if (reply.finalizeToken !== null) {
@@ -123,6 +124,18 @@ function checkForNode(
       return;
     default:
   }
+}
+
+/** Where a lease is said to end is where it ends, or ended when that was said. */
+function checkEnd(twin: JobTwin, command: OfNode, end: number | null, fail: Fail): void {
+  const lease = 'leaseId' in command ? twin.leases.get(command.leaseId) : undefined;
+  if (lease === undefined || (end !== null && wasEnd(lease, end))) return;
+  fail(`lease ${lease.id} is said to end at ${String(end)}, not at ${lease.end}`);
+}
+
+/** A later command of the same entry, or another leader, may have split it since. */
+function wasEnd({ end, grantedEnd }: TwinLease, told: number): boolean {
+  return told >= end && told <= grantedEnd;
 }
 
 function checkAccepted(twin: JobTwin, command: OfNode, fail: Fail): void {

@@ -11,8 +11,10 @@ export function checkQueue(coordinator: Coordinator): void {
   world.fail('queues are bounded', `${coordinator.waiting} requests wait, at most ${most} may`);
 }
 
+const GIVES: ReadonlySet<string> = new Set(['lease_granted', 'lease_split', 'lease_doubled']);
+
 export function checkWant(world: World, { record, twin }: LandedRecord): void {
-  if (record.type !== 'lease_granted') return;
+  if (!GIVES.has(record.type) || !('node' in record)) return;
   const held = twin?.nodes.get(record.node)?.live.size ?? 0;
   const { want } = world.scene;
   if (held >= want)

@@ -45,7 +45,8 @@ export class LeaseTime {
   }
 
   onRecord({ record, epoch, twin }: LandedRecord): void {
-    if (record.type !== 'lease_returned' || record.why !== 'expired' || twin === null) return;
+    if (record.type !== 'lease_returned' && record.type !== 'lease_superseded') return;
+    if (record.why !== 'expired' || twin === null) return;
     const reign = this.#reigns.get(epoch);
     if (reign === undefined) return;
     const renewed = this.#renewed.get(record.lease);
@@ -65,8 +66,8 @@ export class LeaseTime {
     const what = `${agent.process.name} delivers [${start}, ${end}) of lease ${leaseId}`;
     if (lease === undefined || lease.node !== agent.nodeId) {
       this.#world.fail(name, `${what}, which it was not granted`);
-    } else if (start < lease.start || end > lease.end) {
-      this.#world.fail(name, `${what}, which ends at ${lease.end}`);
+    } else if (start < lease.start || end > lease.grantedEnd) {
+      this.#world.fail(name, `${what}, which ends at ${lease.grantedEnd}`);
     } else if (lease.ended === 'expired' && !this.#world.scene.wildClocks) {
       this.#world.fail(name, `${what}, which has expired`);
     }

@@ -4,6 +4,7 @@ import { JOB_MUTATIONS, MEMBERSHIP_MUTATIONS } from './job.ts';
 import { LEAD_MUTATIONS } from './lead.ts';
 import { LOG_MUTATIONS } from './log.ts';
 import { NODE_MUTATIONS } from './node.ts';
+import { RELIEF_MUTATIONS } from './relief.ts';
 import { WRITER_MUTATIONS } from './writer.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -13,4 +14,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...JOB_MUTATIONS,
   ...MEMBERSHIP_MUTATIONS,
   ...NODE_MUTATIONS,
+  ...RELIEF_MUTATIONS,
 ];

@@ -4,6 +4,7 @@ import type { Mutation } from '../../support/mutations/mutation-loader.ts';
 const APPLY = 'src/core/job/apply.ts';
 const CODEC = 'src/core/job/codec.ts';
 const COORDINATOR = 'src/core/job/coordinator.ts';
+const GRANTS = 'src/core/job/decide-grants.ts';
 const JOB = 'src/core/job/decide-job.ts';
 const LEASES = 'src/core/job/decide-leases.ts';
 const LEDGER = 'src/core/job/work-ledger.ts';
@@ -95,7 +96,7 @@ export const JOB_MUTATIONS: readonly Mutation[] = [
     breaks: 'a repeated request for leases has one effect',
     edits: [
       {
-        file: LEASES,
+        file: GRANTS,
         find: 'command.held === null ? command.want : command.want - node.leases.size',
         replace: 'command.want',
       },
@@ -243,7 +244,7 @@ export const JOB_MUTATIONS: readonly Mutation[] = [
     breaks: 'a job that is not running grants nothing',
     edits: [
       {
-        file: LEASES,
+        file: GRANTS,
         find: "if (job.phase === 'running' && !job.paused && !node.draining) {",
         replace: "if (job.phase !== 'completed' && !job.paused && !node.draining) {",
       },
@@ -254,7 +255,7 @@ export const JOB_MUTATIONS: readonly Mutation[] = [
     breaks: 'a paused job grants nothing',
     edits: [
       {
-        file: LEASES,
+        file: GRANTS,
         find: "if (job.phase === 'running' && !job.paused && !node.draining) {",
         replace: "if (job.phase === 'running' && !node.draining) {",
       },

@@ -196,9 +196,9 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: WRITER,
-        find: '        nowMs: clock.nowMs(),\n        nowUnixMs,',
+        find: '        nowMs: clock.nowMs(),\n        nowUnixMs: clock.unixMs(),',
         replace:
-          '        nowMs: (clock.unixMs() - 1_699_999_000_000) as never,\n        nowUnixMs,',
+          '        nowMs: (clock.unixMs() - 1_699_999_000_000) as never,\n        nowUnixMs: clock.unixMs(),',
       },
       {
         file: WRITER,

@@ -6,13 +6,17 @@
 import type { JobSpec } from '../../../src/core/job/protocol.ts';
 import type { JobRecord } from '../../../src/core/job/records.ts';
 
-export type LeaseEnd = 'finished' | 'expired' | 'released' | 'revoked';
+export type LeaseEnd = 'finished' | 'expired' | 'released' | 'revoked' | 'overtaken';
 
 export interface TwinLease {
   readonly id: string;
   readonly node: string;
   readonly start: number;
-  readonly end: number;
+  end: number;
+  /** Its end when it was granted: what its node may work up to before it hears of a split. */
+  readonly grantedEnd: number;
+  /** The other of a lease and its double. */
+  other: TwinLease | null;
   cursor: number;
   ended: LeaseEnd | null;
   readonly grantedEpoch: number;
@@ -86,6 +90,15 @@ export class JobTwin {
       case 'lease_granted':
         this.#grant(record, token, epoch);
         return;
+      case 'lease_split':
+        this.#split(record, token, epoch);
+        return;
+      case 'lease_doubled':
+        this.#double(record, token, epoch);
+        return;
+      case 'lease_superseded':
+        this.#supersede(record);
+        return;
       case 'progress':
         this.#commit(record.lease, null, record.cursor, 0);
         return;
@@ -106,7 +119,17 @@ export class JobTwin {
   #applyToJob(
     record: Exclude<
       RecordOfJob,
-      { type: 'lease_granted' | 'progress' | 'committed' | 'lease_returned' | 'resume_applied' }
+      {
+        type:
+          | 'lease_granted'
+          | 'lease_split'
+          | 'lease_doubled'
+          | 'lease_superseded'
+          | 'progress'
+          | 'committed'
+          | 'lease_returned'
+          | 'resume_applied';
+      }
     >,
     token: string,
   ): void {
@@ -182,6 +205,23 @@ export class JobTwin {
     token: string,
     epoch: number,
   ): void {
+    const lease = this.#lease(record, token, epoch);
+    for (let sample = lease.start; sample < lease.end; sample += 1) {
+      if (this.done[sample] === 1)
+        this.#fail('exact cover', `${sample} is granted and was committed`);
+      const other = this.holder[sample];
+      if (other !== null && other !== undefined) {
+        this.#fail('exact cover', `${sample} is granted to ${token} and held by ${other.id}`);
+      }
+      this.holder[sample] = lease;
+    }
+  }
+
+  #lease(
+    record: { readonly node: string; readonly start: number; readonly end: number },
+    token: string,
+    epoch: number,
+  ): TwinLease {
     const { node, start, end } = record;
     if (this.leases.has(token)) this.#fail('tokens are unique', `${token} is granted twice`);
     const owner = this.nodes.get(node);
@@ -191,18 +231,76 @@ export class JobTwin {
       this.#fail('phases', `${token} is granted to a ${this.phase} job`);
     if (this.isPaused) this.#fail('phases', `${token} is granted in a pause`);
     if (owner?.isDraining === true) this.#fail('phases', `${token} is granted to a draining node`);
-    const lease = { id: token, node, start, end, cursor: start, ended: null, grantedEpoch: epoch };
-    for (let sample = start; sample < end; sample += 1) {
-      if (this.done[sample] === 1)
-        this.#fail('exact cover', `${sample} is granted and was committed`);
-      const other = this.holder[sample];
-      if (other !== null && other !== undefined) {
-        this.#fail('exact cover', `${sample} is granted to ${token} and held by ${other.id}`);
-      }
-      this.holder[sample] = lease;
-    }
+    const range = { start, end, grantedEnd: end, cursor: start };
+    const lease = { id: token, node, ...range, other: null, ended: null, grantedEpoch: epoch };
     this.leases.set(token, lease);
     owner?.live.add(token);
+    return lease;
+  }
+
+  #live(id: string, what: string): TwinLease | null {
+    const lease = this.leases.get(id);
+    if (lease?.ended === null) return lease;
+    this.#fail('a stale token changes nothing', `${id} is ${what} and does not live`);
+    return null;
+  }
+
+  /** Two leases of the same samples: the first holds them until one of the two ends. */
+  #double(
+    record: { readonly lease: string; readonly node: string },
+    token: string,
+    epoch: number,
+  ): void {
+    const lease = this.#live(record.lease, 'doubled');
+    if (lease === null) return;
+    if (lease.other !== null) this.#fail('exact cover', `${lease.id} is doubled again`);
+    if (!this.spec.commitsOutputs)
+      this.#fail('exact cover', `${lease.id} is doubled, and delivers`);
+    if (lease.node === record.node) this.#fail('exact cover', `${lease.id} is doubled by its node`);
+    const { cursor: start, end } = lease;
+    const double = this.#lease({ node: record.node, start, end }, token, epoch);
+    double.other = lease;
+    lease.other = double;
+  }
+
+  #supersede(record: {
+    readonly lease: string;
+    readonly by: string;
+    readonly why: LeaseEnd;
+  }): void {
+    const lease = this.#live(record.lease, 'superseded');
+    const other = this.#live(record.by, 'given more');
+    if (lease === null || other === null) return;
+    if (lease.other !== other || lease.cursor !== other.cursor || lease.end !== other.end) {
+      this.#fail(
+        'exact cover',
+        `${lease.id} is superseded by ${other.id}, which holds other samples`,
+      );
+    }
+    for (let sample = lease.cursor; sample < lease.end; sample += 1) this.holder[sample] = other;
+    lease.other = null;
+    other.other = null;
+    this.#end(lease, record.why);
+  }
+
+  /** The tail goes from one holder to another: it is nobody's only in between. */
+  #split(
+    record: { readonly lease: string; readonly at: number; readonly node: string },
+    token: string,
+    epoch: number,
+  ): void {
+    const lease = this.#live(record.lease, 'split');
+    if (lease === null) return;
+    const { at, node } = record;
+    const { end } = lease;
+    if (at <= lease.cursor || at >= end) {
+      this.#fail('cursors', `${lease.id} is split at ${at}, in [${lease.cursor}, ${end})`);
+    }
+    if (!this.spec.commitsOutputs) this.#fail('exact cover', `${lease.id} is split, and delivers`);
+    if (lease.node === node) this.#fail('exact cover', `${lease.id} is split for its own node`);
+    for (let sample = at; sample < end; sample += 1) this.holder[sample] = null;
+    lease.end = at;
+    this.#grant({ node, start: at, end }, token, epoch);
   }
 
   #commit(id: string, from: number | null, to: number, quarantined: number): void {
@@ -237,6 +335,7 @@ export class JobTwin {
       this.#fail('a stale token changes nothing', `${id} is given back and does not live`);
       return;
     }
+    if (lease.other !== null) this.#fail('exact cover', `${id} is given back and has a double`);
     for (let sample = lease.cursor; sample < lease.end; sample += 1) this.holder[sample] = null;
     this.#end(lease, why);
   }
