@@ -6,7 +6,7 @@ import { addressText } from '../core/base/bind-address.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { type CoordinatorState, createRefusal } from '../core/job/coordinator.ts';
 import type { Fact, JobSpec, Relief } from '../core/job/protocol.ts';
-import type { JobId } from '../core/base/units.ts';
+import type { JobId, NodeId } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorClient } from '../ports/coordinator-client.ts';
 import type { CoordinatorInsight } from '../ports/coordinator-insight.ts';
@@ -92,6 +92,8 @@ export interface CoordinatorServer {
    * nothing waits for the leases of the dead. False when there is no such job.
    */
   beginRun(jobId: JobId, worldSize: number): Promise<boolean>;
+  /** What the node holds is available at once: its process is known to have ended. */
+  nodeDied(jobId: JobId, nodeId: NodeId): Promise<void>;
   /** Calls `listener` with everything that happens, once it is durable. */
   onFact(listener: (fact: Fact) => void): void;
   /** Answers what was asked, hands over, stops serving and closes the log; within a second or two. */
@@ -208,6 +210,11 @@ class RunningCoordinator implements CoordinatorServer {
     if (reply.type === 'refused' && reply.code === 'job_unknown') return false;
     expectReply(reply, 'ok');
     return true;
+  }
+
+  async nodeDied(jobId: JobId, nodeId: NodeId): Promise<void> {
+    const reply = await this.#backend.submit({ type: 'node_died', jobId, died: nodeId });
+    expectReply(reply, 'ok');
   }
 
   onFact(listener: (fact: Fact) => void): void {

@@ -38,7 +38,7 @@ export interface GrpcClientOptions {
 
 type JobCommand = Exclude<
   Command,
-  SessionCommand | { readonly type: 'begin_run' | 'disconnect' | 'tick' }
+  SessionCommand | { readonly type: 'begin_run' | 'node_died' | 'disconnect' | 'tick' }
 >;
 
 export class GrpcCoordinatorClient extends CommandClient {
@@ -139,6 +139,7 @@ export class GrpcCoordinatorClient extends CommandClient {
       case 'get_checkpoint':
         return this.#askUnary(command, signal);
       case 'begin_run':
+      case 'node_died':
       case 'disconnect':
       case 'tick':
         return refused('internal', `a client does not send ${command.type}`);

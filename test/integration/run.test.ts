@@ -172,6 +172,9 @@ test('workers and agents that are killed in mid-run cost nothing but time', asyn
   const ended = await mx8.ended;
   assert.equal(ended.code, 0, ended.stderr);
   await assertExactlyOnce(bench, out, 400);
+  // Its supervisor saw it die: nobody waited for its leases to run out.
+  assert.match(ended.stdout + ended.stderr, /node_died/);
+  assert.doesNotMatch(ended.stdout + ended.stderr, /lease_expired/);
 });
 
 test('a file that was cut after pinning fails the job by its name, or is set aside', async () => {

@@ -157,6 +157,8 @@ export class ScenarioWorld {
         return { type: 'resume_job', jobId: job };
       case 'begin-run':
         return { type: 'begin_run', jobId: job, worldSize: Number(named.get('world') ?? 1) };
+      case 'died':
+        return { type: 'node_died', jobId: job, died: from.nodeId };
       case 'drain':
         return { type: 'drain_job', jobId: job };
       case 'operator':

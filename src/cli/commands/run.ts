@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Mx8Error } from '../../core/base/errors.ts';
 import type { JobSnapshot } from '../../core/job/protocol.ts';
 import { type CoordinatorServer, startCoordinator } from '../../coordinator/index.ts';
+import { type JobId, nodeId } from '../../core/base/units.ts';
 import { SqliteLog } from '../../log/sqlite-log.ts';
 import { StateLock } from '../../log/state-lock.ts';
 import type { EventSink } from '../../ports/event-sink.ts';
@@ -51,6 +52,7 @@ const RUN_FLAGS = {
   progressIntervalMs: cluster.progressIntervalMs,
   stallBudgetMs: cluster.stallBudgetMs,
   relief: cluster.relief,
+  requeueDead: cluster.requeueDead,
   staleHeartbeatMs: screenFlags.staleHeartbeatMs,
   leaseStallMs: screenFlags.leaseStallMs,
   httpBind: cluster.httpBind,
@@ -134,8 +136,7 @@ async function runPrepared(
   events: EventSink,
   onSnapshot: (snapshot: JobSnapshot) => void,
 ): Promise<Finished> {
-  const stateFolder = join(prepared.out, '_mx8', 'state');
-  await mkdir(stateFolder, { recursive: true });
+  const stateFolder = await makeStateFolder(prepared.out);
   using _lock = StateLock.take(join(stateFolder, 'run.lock'), `the output ${prepared.outText}`);
   const log = new SqliteLog(join(stateFolder, 'coordinator.sqlite'));
   const fatal = Promise.withResolvers<never>();
@@ -161,6 +162,7 @@ async function runPrepared(
     events,
     onLine: (nodeId, text) => passOn(nodeId, text, events, screen, options.json),
     committedSamples: () => committed,
+    ...(options.requeueDead ? { onDied: requeuer(coordinator, jobId, events) } : {}),
   });
   let web: HttpServer | null = null;
   try {
@@ -208,6 +210,12 @@ async function servePage(
   // Under a bar what is only worth knowing is not printed; elsewhere the event has said it.
   if (web !== null && io.isTerminal && !options.json) screen.print(`page and metrics: ${web.url}`);
   return web;
+}
+
+async function makeStateFolder(out: string): Promise<string> {
+  const stateFolder = join(out, '_mx8', 'state');
+  await mkdir(stateFolder, { recursive: true });
+  return stateFolder;
 }
 
 function say(
@@ -275,4 +283,18 @@ function withWayOn(error: unknown, prepared: PreparedRun, last: JobSnapshot | nu
   // What was said may be a whole sentence already.
   const message = `${error.message.replace(/\.$/, '')}; ${done} of ${total} samples are committed; go on with: ${prepared.resumeCommand}`;
   return new Mx8Error(error.code, message, error.details, error);
+}
+
+/** What a dead agent held goes to others at once; if that cannot be said, its leases run out. */
+function requeuer(
+  coordinator: CoordinatorServer,
+  jobId: JobId,
+  events: EventSink,
+): (nodeName: string) => void {
+  return (nodeName) => {
+    coordinator.nodeDied(jobId, nodeId(nodeName)).catch((error: unknown) => {
+      const message = error instanceof Error ? error.message : String(error);
+      events.emit('warn', 'dead_node_not_requeued', { node_id: nodeName, message });
+    });
+  };
 }

@@ -144,6 +144,16 @@ export const relief: Flag<Relief> = flag(
   'double',
 );
 
+export const requeueDead: Flag<boolean> = flag(
+  onOff(),
+  {
+    name: 'requeue-dead',
+    variable: 'MX8_REQUEUE_DEAD',
+    doc: 'Give what an agent held to others as soon as its process has ended, not when its leases run out.',
+  },
+  true,
+);
+
 export const leaseWant: Flag<number | null> = optionalFlag(
   count('leases', { min: 1, max: 1024 }),
   {

@@ -24,6 +24,8 @@ export interface FleetOptions {
   readonly onLine: (nodeId: string, line: string) => void;
   /** How much work is committed; an agent that dies without any since its start counts as a failure. */
   readonly committedSamples: () => number;
+  /** Called when an agent's process ended by itself, before it is started again. Default: nobody. */
+  readonly onDied?: (nodeId: string) => void;
   /** False for agents that stay dead when they die. Default: true. */
   readonly restarts?: boolean;
 }
@@ -129,6 +131,7 @@ export class AgentFleet {
       code,
       signal,
     });
+    if (code !== 0 && !this.#isStopping) this.#options.onDied?.(agent.nodeId);
     if (code === 0 || this.#isStopping || this.#options.restarts === false) return;
     if (committedSamples() > agent.committedAtStart) this.#fruitlessRestarts = 0;
     this.#fruitlessRestarts += 1;

@@ -35,4 +35,5 @@ export interface RunOptions extends ViewLimits {
   readonly httpBind: string | null;
   readonly insecure: boolean;
   readonly relief: Relief;
+  readonly requeueDead: boolean;
 }

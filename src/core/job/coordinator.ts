@@ -28,6 +28,7 @@ import { commitOutput, expireLeases, releaseLease, reportProgress } from './deci
 import {
   callingNode,
   leave,
+  nodeDied,
   registerNode,
   releaseSilentRanks,
   unknownJob,
@@ -81,6 +82,8 @@ function decideForJob(tx: Transaction, job: JobState, command: Exclude<OfJob, Of
       return resumeJob(tx, job);
     case 'begin_run':
       return beginRun(tx, job, command);
+    case 'node_died':
+      return nodeDied(tx, job, command.died);
     case 'drain_job':
       return drainJob(tx, job);
     case 'operate':

@@ -214,6 +214,25 @@ export function leave(tx: Transaction, job: JobState, node: NodeState, reason: s
   return { type: 'ok' };
 }
 
+/**
+ * The node's process has ended, and whoever started it says so. What it held is available at once, and
+ * the next process under its id is let in at once; the rank is kept for that one. Silence proves nothing,
+ * and a connection that broke neither: this is for those who have seen the process end.
+ */
+export function nodeDied(tx: Transaction, job: JobState, id: NodeState['nodeId']): Reply {
+  const node = job.nodes.get(id);
+  if (node === undefined) return { type: 'ok' };
+  const held = [...node.leases];
+  for (const leaseId of held) {
+    const lease = job.leases.get(leaseId);
+    if (lease !== undefined)
+      returnLease(tx, job, lease, 'revoked', 'the process of its node ended');
+  }
+  node.disconnected = true;
+  tx.fact({ event: 'node_died', jobId: job.spec.jobId, nodeId: id, leases: held.length });
+  return { type: 'ok' };
+}
+
 /** Frees the ranks of nodes that have been silent for a lease TTL and hold no lease any more. */
 export function releaseSilentRanks(tx: Transaction, job: JobState): void {
   for (const node of [...job.nodes.values()]) {

@@ -97,6 +97,13 @@ export type Fact =
   | { readonly event: 'job_draining'; readonly jobId: JobId }
   | { readonly event: 'job_paused'; readonly jobId: JobId }
   | { readonly event: 'job_unpaused'; readonly jobId: JobId }
+  /** Its process is known to have ended: what it held is available at once. */
+  | {
+      readonly event: 'node_died';
+      readonly jobId: JobId;
+      readonly nodeId: NodeId;
+      readonly leases: number;
+    }
   | { readonly event: 'node_draining'; readonly jobId: JobId; readonly nodeId: NodeId }
   | ({ readonly event: 'node_tuned'; readonly jobId: JobId; readonly nodeId: NodeId } & Tuning)
   | { readonly event: 'job_resumed'; readonly jobId: JobId }

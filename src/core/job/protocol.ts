@@ -104,6 +104,8 @@ export type Command =
    * number of nodes: what they held is available at once.
    */
   | { readonly type: 'begin_run'; readonly jobId: JobId; readonly worldSize: number }
+  /** A supervisor that started the node's process knows that it has ended. */
+  | { readonly type: 'node_died'; readonly jobId: JobId; readonly died: NodeId }
   | ({
       readonly type: 'register';
       readonly caps: NodeCaps;
