@@ -25,6 +25,8 @@ export interface ProcessCrewOptions {
   readonly records: (start: number, end: number) => Promise<readonly SampleRecord[]>;
   /** Resolves when work may begin; the kind of the job's sink and its own input are known by then. */
   readonly mayBegin: (sinkKind: string, input: string | null) => Promise<void>;
+  /** The part of its cap that the worker nearest to it has; said at every look. */
+  readonly onMemory: (part: number) => void;
   readonly meters: AgentMeters;
 }
 
@@ -163,13 +165,17 @@ export class ProcessCrew {
     if (this.#rssTimer !== null) return;
     const { clock, settings } = this.#options;
     const look = (): void => {
+      let most = 0;
       for (const [slot, { process }] of this.#members) {
         const { maxProcessRssBytes: capBytes, caps: knobs } = settings(slot);
         const rssBytes = process.pid === undefined ? null : processRssBytes(process.pid);
-        if (capBytes === null || rssBytes === null || rssBytes <= capBytes) continue;
+        if (capBytes === null || rssBytes === null) continue;
+        most = Math.max(most, rssBytes / capBytes);
+        if (rssBytes <= capBytes) continue;
         const message = rssBreachMessage(rssBytes, capBytes, { ...knobs, want: null });
         process.kill({ code: 'rss_cap_exceeded', message });
       }
+      this.#options.onMemory(most);
       this.#rssTimer = this.#dismissed ? null : clock.setTimer(WORKER_RSS_INTERVAL_MS, look);
     };
     this.#rssTimer = clock.setTimer(WORKER_RSS_INTERVAL_MS, look);

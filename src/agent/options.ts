@@ -49,6 +49,8 @@ export interface AgentOptions {
   readonly maxQueueBatches?: number;
   /** Cap of each worker process; null or absent: none. */
   readonly maxProcessRssBytes?: number | null;
+  /** Holds fewer leases and reads less ahead while a worker is near its cap; default true. */
+  readonly autotune?: boolean;
   /** What becomes of a sample that fails for good; default `fail`. */
   readonly onError?: 'fail' | 'quarantine';
   readonly commitIntervalMs?: number;
@@ -84,6 +86,7 @@ export function compileAgentOptions(options: AgentOptions): CompiledAgentOptions
     prefetchBatches: options.prefetchBatches ?? 2,
     maxQueueBatches: options.maxQueueBatches ?? 2,
     maxProcessRssBytes: options.maxProcessRssBytes ?? null,
+    autotune: options.autotune ?? true,
     onError: options.onError ?? 'fail',
     commitIntervalMs: options.commitIntervalMs ?? COMMIT_INTERVAL_MS_DEFAULT,
     stallTimeoutMs: options.stallTimeoutMs ?? STALL_TIMEOUT_MS_DEFAULT,

@@ -5,7 +5,6 @@
  */
 import { Mx8Error } from '../core/base/errors.ts';
 import { elapsedMs } from '../core/base/units.ts';
-import { type Tuning, UNTUNED } from '../core/job/operations.ts';
 import type { JobSpec, NodeStats } from '../core/job/protocol.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { HolderCall, NodeOutcome } from '../core/node/holder-protocol.ts';
@@ -28,7 +27,8 @@ import { ManifestRecords } from './manifest-records.ts';
 import { AgentMeters } from './meters.ts';
 import { compileAgentOptions, type AgentOptions, type CompiledAgentOptions } from './options.ts';
 import { Publisher } from './publisher.ts';
-import { type Effective, heapMiB, workerSettings } from './worker-plan.ts';
+import { Tuner } from './tuner.ts';
+import { heapMiB, workerSettings } from './worker-plan.ts';
 
 export type AgentOutcome = NodeOutcome;
 
@@ -62,6 +62,7 @@ class Agent implements AgentHandle {
   readonly #crew: ProcessCrew;
   readonly #publisher: Publisher | null;
   readonly #meters: AgentMeters = new AgentMeters();
+  readonly #tuner: Tuner;
   readonly #over: AbortController = new AbortController();
   readonly #manifest: ManifestRecords;
   readonly done: Promise<AgentOutcome>;
@@ -71,14 +72,13 @@ class Agent implements AgentHandle {
   #spec: JobSpec | null = null;
   #claim: Promise<void> | null = null;
   #finalizations = 0;
-  /** What an operator said while it works; null: as in the options. */
-  #tuning: Tuning = UNTUNED;
   #ended = false;
   /** True when what is in hand is not waited for. */
   #isGivingUp = false;
 
   constructor(options: CompiledAgentOptions) {
     this.#options = options;
+    this.#tuner = new Tuner(options);
     const { clock, random, jobId, nodeId, work } = options;
     const instanceId = hex(random.bytes(8));
     this.#node = { jobId, nodeId, instanceId };
@@ -90,12 +90,15 @@ class Agent implements AgentHandle {
     this.#crew = new ProcessCrew({
       clock,
       events: options.events,
-      settings: (slot) => workerSettings(options, slot, instanceId, this.#effective),
+      settings: (slot) => workerSettings(options, slot, instanceId, this.#tuner.effective),
       heapMiB: heapMiB(options),
       writeLine: options.writeWorkerLine,
       tell: (event) => this.#tell(event),
       records: (start, end) => this.#records(start, end),
       mayBegin: (sinkKind, input) => this.#claimOutput(sinkKind, input),
+      onMemory: (part) => {
+        if (this.#tuner.onMemory(part)) this.#applyCaps();
+      },
       meters: this.#meters,
     });
     this.done = new Promise((resolve) => {
@@ -110,7 +113,7 @@ class Agent implements AgentHandle {
   figures(): AgentFigures {
     const { maxProcessRssBytes, workers } = this.#options;
     const { jobId, nodeId } = this.#node;
-    const { maxInflightBytes } = this.#effective;
+    const { maxInflightBytes } = this.#tuner.effective;
     const caps = { ...this.#options.caps, maxInflightBytes };
     const [stats, meters] = [this.#stats(), this.#meters];
     return { jobId, nodeId, stats, caps, maxProcessRssBytes, workers, meters };
@@ -229,51 +232,27 @@ class Agent implements AgentHandle {
 
   #stats(): NodeStats {
     const { rssHighWaterBytes, ...queues } = this.#crew.stats;
-    const effective = this.#effective;
     return {
       ...queues,
+      ...this.#tuner.stats,
       ramHighWaterBytes: Math.max(rssHighWaterBytes, process.resourceUsage().maxRSS * 1024),
-      autotuneEnabled: false,
-      effectivePrefetchBatches: effective.prefetchBatches,
-      effectiveMaxQueueBatches: effective.maxQueueBatches,
-      effectiveWant: effective.want,
-      autotunePressureMilli: 0,
-      autotuneCooldownTicks: 0,
       batchPayloadP95OverP50Milli: this.#meters.jitter.p95OverP50Milli,
       batchJitterSloBreachesTotal: this.#meters.jitter.breachesTotal,
     };
   }
 
-  get #effective(): Effective {
-    const { caps, want, prefetchBatches, maxQueueBatches } = this.#options;
-    const tuning = this.#tuning;
-    return {
-      want: tuning.want ?? want,
-      maxInflightBytes: tuning.maxInflightBytes ?? caps.maxInflightBytes,
-      prefetchBatches: tuning.prefetchBatches ?? prefetchBatches,
-      maxQueueBatches: tuning.maxQueueBatches ?? maxQueueBatches,
-    };
-  }
-
-  #tune(tuning: Tuning): void {
-    this.#tuning = tuning;
-    const { want, maxInflightBytes, prefetchBatches, maxQueueBatches } = this.#effective;
-    this.#options.events.emit('info', 'node_tuned', {
-      node_id: this.#node.nodeId,
-      want,
-      max_inflight_bytes: maxInflightBytes,
-      prefetch_batches: prefetchBatches,
-      max_queue_batches: maxQueueBatches,
-    });
+  /** The caps have changed: whoever goes by them is told. */
+  #applyCaps(): void {
     this.#crew.tune();
-    this.#tell({ type: 'want', want });
+    this.#tell({ type: 'want', want: this.#tuner.effective.want });
   }
 
   #onPush(push: Push): void {
     this.#meters.onPush(push);
     switch (push.type) {
       case 'tuned':
-        this.#tune(push.tuning);
+        this.#tuner.tune(push.tuning);
+        this.#applyCaps();
         return;
       case 'lease_revoked':
       case 'job_failed':

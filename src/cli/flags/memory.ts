@@ -1,7 +1,7 @@
 /** How much: batches, queues, bytes in flight, the memory cap. */
 import { flag, optionalFlag } from '../flag.ts';
 import type { Flag } from '../flag.ts';
-import { bytes, count, gibibytes } from '../kinds.ts';
+import { bytes, count, gibibytes, onOff } from '../kinds.ts';
 
 export const batchSize: Flag<number> = flag(
   count('samples', { min: 1, max: 16_777_216 }),
@@ -21,6 +21,16 @@ export const prefetchBatches: Flag<number> = flag(
     doc: 'How many batches are read ahead at a time.',
   },
   2,
+);
+
+export const autotune: Flag<boolean> = flag(
+  onOff(),
+  {
+    name: 'autotune',
+    variable: 'MX8_AUTOTUNE',
+    doc: 'Near the memory cap an agent holds fewer leases and reads less ahead, in steps, and takes the steps back once there is room.',
+  },
+  true,
 );
 
 export const maxQueueBatches: Flag<number> = flag(

@@ -17,6 +17,17 @@ export const THROTTLE_ABOVE_PART = 0.9;
 /** … until RSS has fallen to this, so that it does not switch with every batch. */
 export const THROTTLE_UNTIL_PART = 0.85;
 
+/** Of the RSS cap: above this an agent holds fewer leases and reads less ahead, before it has to throttle … */
+export const PRESSURE_LOWER_PART = 0.8;
+/** … until it has been below this for a while. */
+export const PRESSURE_RAISE_PART = 0.65;
+/** Times that everything is halved: an eighth is little enough, and what does not help then is not this. */
+export const PRESSURE_LEVEL_MAX = 3;
+/** Between two steps down: what was read ahead is used up first. */
+export const PRESSURE_LOWER_EVERY_MS = 1_000;
+/** With room before a step is taken back, so that it does not swing. */
+export const PRESSURE_RAISE_AFTER_MS = 10_000;
+
 /** Batches read ahead and batches ready, unless said otherwise. */
 export const PREFETCH_BATCHES_DEFAULT = 2;
 export const MAX_QUEUE_BATCHES_DEFAULT = 4;
