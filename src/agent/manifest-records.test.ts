@@ -45,6 +45,7 @@ class Bench {
       slice: async (_jobId, _hash, start, end) => ({
         lines: await reader.sliceBytes(start, end),
         pinnedBytes: Array.from({ length: end - start }, (_, index) => (index === 0 ? 0 : 7)),
+        pinnedTags: [],
       }),
     };
   }
@@ -199,4 +200,31 @@ test('waiting for a manifest ends when the agent does', async () => {
   await new Promise(setImmediate);
   bench.stop();
   await assert.rejects(waiting, { code: 'interrupted' });
+});
+
+test('what objects of a store were like is kept with a manifest from another coordinator', async () => {
+  const bench = await Bench.create();
+  const location = (id: number): string => `s3://bucket/${id}.bin`;
+  const hash = await bench.elsewhere.putFiles(SAMPLES, location);
+  const reader = await bench.elsewhere.open(hash);
+  const replica: ManifestReplica = {
+    name: 'b:1',
+    slice: async (_jobId, _hash, start, end) => ({
+      lines: await reader.sliceBytes(start, end),
+      pinnedBytes: Array.from({ length: end - start }, () => 7),
+      pinnedTags: Array.from({ length: end - start }, (_, index) => 100 + start + index),
+    }),
+  };
+  const records = bench.records([replica]);
+  const spec = testSpec(hash, { sampleCount: SAMPLES });
+  const some = await records.records(spec, 1, 3);
+  assert.deepEqual(
+    some.map(({ pinnedBytes, pinnedTag }) => [pinnedBytes, pinnedTag]),
+    [
+      [7, 101],
+      [7, 102],
+    ],
+  );
+  await records.close();
+  await reader.close();
 });

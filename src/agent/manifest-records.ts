@@ -175,9 +175,15 @@ export class ManifestRecords {
     for (let start = 0; start < sampleCount; start += MANIFEST_COPY_SAMPLES) {
       const end = Math.min(sampleCount, start + MANIFEST_COPY_SAMPLES);
       const { signal } = this.#options;
-      const { lines, pinnedBytes } = await replica.slice(jobId, manifestHash, start, end, signal);
-      // When a file was last changed stays with who pinned it; that it has its size is checked here too.
-      for (const bytes of pinnedBytes) stamps.add(bytes > 0 ? { bytes, mtimeMs: -1 } : null);
+      const slice = await replica.slice(jobId, manifestHash, start, end, signal);
+      const { lines, pinnedBytes, pinnedTags } = slice;
+      // When a file was last changed stays with who pinned it; that it has its size is checked here too, and
+      // that an object of a store has its ETag.
+      for (const [index, bytes] of pinnedBytes.entries()) {
+        const tag = pinnedTags[index] ?? 0;
+        const isKnown = bytes > 0 || tag > 0;
+        stamps.add(isKnown ? { bytes: bytes || -1, mtimeMs: tag || -1 } : null);
+      }
       yield lines;
     }
   }

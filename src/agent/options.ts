@@ -8,6 +8,8 @@ import type { EventSink } from '../ports/event-sink.ts';
 import type { Random } from '../ports/random.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import type { ManifestHealing } from './manifest-records.ts';
+import { STORE_DEFAULTS } from '../storage/places.ts';
+import type { StoreOptions } from '../storage/places.ts';
 import {
   COMMIT_INTERVAL_MS_DEFAULT,
   DRAIN_TIMEOUT_MS_DEFAULT,
@@ -51,6 +53,8 @@ export interface AgentOptions {
   readonly maxProcessRssBytes?: number | null;
   /** Holds fewer leases and reads less ahead while a worker is near its cap; default true. */
   readonly autotune?: boolean;
+  /** How samples that are no files are reached; default: as Amazon’s own variables and files say. */
+  readonly stores?: StoreOptions;
   /** What becomes of a sample that fails for good; default `fail`. */
   readonly onError?: 'fail' | 'quarantine';
   readonly commitIntervalMs?: number;
@@ -95,6 +99,7 @@ export function compileAgentOptions(options: AgentOptions): CompiledAgentOptions
     nodeIdBusyMaxMs: options.nodeIdBusyMaxMs ?? null,
     resumeFrom: options.resumeFrom ?? new Uint8Array(0),
     healing: options.healing ?? null,
+    stores: options.stores ?? STORE_DEFAULTS,
     tracer: options.tracer ?? null,
     writeWorkerLine: options.writeWorkerLine ?? ((line) => void process.stderr.write(line)),
   };

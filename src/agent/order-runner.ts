@@ -13,6 +13,7 @@ import {
 } from '../pipeline/index.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { MemoryGate } from '../ports/memory-gate.ts';
+import type { Places } from '../ports/place.ts';
 import type { RecordSource } from './record-source.ts';
 import { segmentsOf, type Segment } from './segments.ts';
 import type { RunningStage, Stage, StageTimer } from './stage-timer.ts';
@@ -29,6 +30,7 @@ export interface OrderRunnerOptions {
   readonly clock: Clock;
   readonly gate: MemoryGate | null;
   readonly timer: StageTimer;
+  readonly openPlaces: () => Places;
 }
 
 interface Current {
@@ -50,7 +52,8 @@ export class OrderRunner {
 
   constructor(options: OrderRunnerOptions) {
     this.#options = options;
-    this.#reader = createReader(options.caps().prefetchBatches);
+    const { caps, openPlaces } = options;
+    this.#reader = createReader(caps().prefetchBatches, undefined, openPlaces);
   }
 
   figures(): PipelineFigures {

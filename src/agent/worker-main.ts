@@ -5,9 +5,12 @@
  */
 import { Mx8Error } from '../core/base/errors.ts';
 import { nodeClock } from '../platform/clock.ts';
+import { nodeRandom } from '../platform/random.ts';
 import { RssGuard } from '../platform/rss.ts';
 import { otelTracer } from '../platform/tracing.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Places } from '../ports/place.ts';
+import { OpenPlaces } from '../storage/places.ts';
 import { deliverTask } from './deliver-task.ts';
 import { loadJobTask } from './job-task.ts';
 import { sayLastWords } from './last-words.ts';
@@ -75,10 +78,19 @@ class WorkerMain {
       source: this.#source,
       clock: this.#clock,
       gate: this.#guard,
+      openPlaces: () => this.#openPlaces(settings),
       timer: new StageTimer({ ...settings, clock: this.#clock, tracer: otelTracer() }),
     });
     this.#tellStats();
     channel.send({ type: 'ready', sinkKind: task.sinkKind, input: task.input });
+  }
+
+  #openPlaces({ stores }: WorkerSettings): Places {
+    return new OpenPlaces(stores, {
+      clock: this.#clock,
+      random: nodeRandom(),
+      events: this.#channel,
+    });
   }
 
   #task(settings: WorkerSettings): Promise<WorkerTask> {

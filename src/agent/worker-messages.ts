@@ -7,6 +7,7 @@ import { isErrorCode, type ErrorCode } from '../core/base/errors.ts';
 import { isLeaseId } from '../core/base/units.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { WorkOrder } from '../core/node/crew-protocol.ts';
+import type { StoreOptions } from '../storage/places.ts';
 import type { StagedPiece } from '../core/node/holder-protocol.ts';
 
 /** Delivery without a job module: each sample is read, and waited for. */
@@ -37,6 +38,8 @@ export interface WorkerSettings {
   readonly caps: WorkerCaps;
   /** null: no cap. */
   readonly maxProcessRssBytes: number | null;
+  /** How samples that are no files are reached; credentials are the worker’s own to find. */
+  readonly stores: StoreOptions;
 }
 
 /** Caps of one worker that an operator may move while it works. */

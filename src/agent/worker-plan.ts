@@ -13,7 +13,7 @@ export function workerSettings(
   instanceId: string,
   { maxInflightBytes, prefetchBatches, maxQueueBatches }: Effective,
 ): WorkerSettings {
-  const { jobId, nodeId, workers, maxProcessRssBytes } = options;
+  const { jobId, nodeId, workers, maxProcessRssBytes, stores } = options;
   return {
     jobId,
     nodeId,
@@ -26,6 +26,7 @@ export function workerSettings(
       maxQueueBatches,
     },
     maxProcessRssBytes,
+    stores,
   };
 }
 

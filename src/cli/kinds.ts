@@ -166,6 +166,20 @@ export function coordinatorUrl(): Kind<string> {
   };
 }
 
+/** Servers as scheme, host and port. */
+export function origins(): Kind<readonly string[]> {
+  return {
+    takes: 'origins such as https://cdn.example.com, several with commas between',
+    placeholder: 'URLS',
+    parse(raw) {
+      const urls = raw.split(',').map((part) => (URL.canParse(part) ? new URL(part) : null));
+      const isOrigin = (url: URL | null): url is URL =>
+        url !== null && /^https?:$/.test(url.protocol) && url.href === `${url.origin}/`;
+      return urls.every(isOrigin) ? urls.map(({ origin }) => origin) : undefined;
+    },
+  };
+}
+
 /** An id that travels in messages and logs. */
 export function id(of: string): Kind<string> {
   return {

@@ -11,6 +11,8 @@ import * as cluster from './flags/cluster.ts';
 import * as data from './flags/data.ts';
 import { jobSpecOf } from './job-spec.ts';
 import { snapshotAgeText } from './snapshot-age.ts';
+import { openStores } from './stores.ts';
+import type { StoreFlagOptions } from './stores.ts';
 import type { OptionsOf } from './flag.ts';
 import { StatusScreen } from './run/status-screen.ts';
 
@@ -53,6 +55,7 @@ export async function openJob(
   moduleFile: string,
   options: OptionsOf<typeof JOB_SPEC_FLAGS>,
   manifests: ManifestStore,
+  stores: StoreFlagOptions,
   io: CommandIo,
 ): Promise<OpenedJob | null> {
   const loaded = moduleFile === '' ? null : await loadJobModule(moduleFile, io);
@@ -68,7 +71,7 @@ export async function openJob(
   // Where the module names no folder, each agent does, and checks it.
   const out = loaded?.job.output.dir ?? null;
   if (out !== null) await checkOutputOutside(link, out);
-  const input = await pinInput(link, manifests, io);
+  const input = await pinInput(link, manifests, stores, io);
   const spec = jobSpecOf({
     ...options,
     jobId: options.jobId ?? idOf(loaded),
@@ -88,11 +91,14 @@ function idOf(loaded: LoadedJob | null): string | null {
 async function pinInput(
   link: string,
   store: ManifestStore,
+  stores: StoreFlagOptions,
   io: CommandIo,
 ): ReturnType<typeof resolveLink> {
   using screen = new StatusScreen(io);
+  await using places = openStores(stores, io);
   return await resolveLink(link, {
     store,
+    places,
     clock: io.clock,
     events: io.events,
     signal: io.signal,

@@ -24,6 +24,7 @@ const OPTION_TYPES: Readonly<Record<keyof LoadOptions, readonly string[]>> = {
   want: ['number'],
   progressIntervalMs: ['number'],
   manifestStoreRoot: ['string'],
+  stores: ['object'],
   onSampleError: ['function'],
   events: ['object'],
 };

@@ -10,8 +10,10 @@ import { nodeRandom } from '../platform/random.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorClient } from '../ports/coordinator-client.ts';
 import type { EventSink } from '../ports/event-sink.ts';
+import type { Places } from '../ports/place.ts';
 import type { Random } from '../ports/random.ts';
 import { FsManifestStore } from '../snapshots/index.ts';
+import { OpenPlaces } from '../storage/places.ts';
 import { GrpcCoordinatorClient } from '../wire/grpc-coordinator-client.ts';
 import { JobSource } from './job-source.ts';
 import { RunningLoader } from './loader.ts';
@@ -52,16 +54,25 @@ export function loadIn(link: string, options: LoadOptions, surroundings: LoadSur
   checkArguments(link, options);
   const compiled = compileLoadOptions(options, readMemoryLimits());
   const events: EventSink = options.events ?? { emit: () => undefined };
-  const { clock } = surroundings;
+  const { clock, random } = surroundings;
+  const openPlaces = (): Places => new OpenPlaces(compiled.stores, { clock, random, events });
   const { job } = compiled;
   let loader: RunningLoader | null = null;
   const stats = (): LoaderStats | undefined => loader?.stats();
   const source: RecordSource =
     job === null
-      ? localSource(link, compiled, events, surroundings)
+      ? localSource(link, compiled, events, surroundings, openPlaces)
       : jobSource(link, compiled, job, events, surroundings, () => nodeStats(compiled, stats()));
   const { onSampleError, signal } = options;
-  loader = new RunningLoader({ compiled, onSampleError, signal, source, clock, events });
+  loader = new RunningLoader({
+    compiled,
+    onSampleError,
+    signal,
+    source,
+    clock,
+    events,
+    openPlaces,
+  });
   return loader;
 }
 
@@ -70,11 +81,12 @@ function localSource(
   compiled: CompiledOptions,
   events: EventSink,
   { clock, random }: LoadSurroundings,
+  openPlaces: () => Places,
 ): RecordSource {
   const root = compiled.manifestStoreRoot ?? join(homedir(), '.mx8', 'manifests');
   const store = new FsManifestStore({ root, clock, random, events });
   const { order, resume } = compiled;
-  return new LocalSource({ link, order, resume, store, clock, events });
+  return new LocalSource({ link, order, resume, store, clock, events, openPlaces });
 }
 
 function jobSource(

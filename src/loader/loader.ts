@@ -13,6 +13,7 @@ import { collectionWhileStalled } from '../platform/collect-garbage.ts';
 import { RssGuard } from '../platform/rss.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
+import type { Places } from '../ports/place.ts';
 import { LoadedBatch } from './loaded-batch.ts';
 import type { Batch } from './loaded-batch.ts';
 import type { CompiledOptions, LoadOptions } from './options.ts';
@@ -55,6 +56,7 @@ export interface LoaderParts {
   readonly source: RecordSource;
   readonly clock: Clock;
   readonly events: EventSink;
+  readonly openPlaces: () => Places;
 }
 
 export class RunningLoader implements Loader {
@@ -168,7 +170,7 @@ export class RunningLoader implements Loader {
   }
 
   #startPipeline(): Pipeline {
-    const { compiled, onSampleError, source, clock } = this.#parts;
+    const { compiled, onSampleError, source, clock, openPlaces } = this.#parts;
     this.#pipeline = openPipeline({
       records: source.records(),
       batchSize: compiled.batchSize,
@@ -178,6 +180,7 @@ export class RunningLoader implements Loader {
       cutAtChunks: source.cutsAtChunks,
       signal: this.#stop.signal,
       clock,
+      openPlaces,
       gate: this.#guard,
       onStall: collectionWhileStalled(clock),
       ...(onSampleError === undefined ? {} : { onSampleError }),

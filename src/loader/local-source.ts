@@ -3,12 +3,14 @@ import { must } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { rangeLength } from '../core/base/range.ts';
 import type { SampleRange } from '../core/base/range.ts';
+import type { ManifestHash } from '../core/base/units.ts';
 import type { RecordTable } from '../core/manifest/record-table.ts';
 import { blockOrder } from '../core/order/block-order.ts';
 import { rangesInOrder } from '../core/order/block-range.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { ManifestReader, ManifestStore } from '../ports/manifest-store.ts';
+import type { Places } from '../ports/place.ts';
 import { readClasses, resolveLink } from '../snapshots/index.ts';
 import { checkAgreement, checkpointOf, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
 import type { OrderOptions } from './options.ts';
@@ -22,6 +24,8 @@ export interface LocalSourceOptions {
   readonly store: ManifestStore;
   readonly clock: Clock;
   readonly events: EventSink;
+  /** Opens the stores; the source closes what it opened. */
+  readonly openPlaces: () => Places;
 }
 
 export class LocalSource implements RecordSource {
@@ -39,10 +43,19 @@ export class LocalSource implements RecordSource {
   }
 
   async open(signal: AbortSignal): Promise<DataInfo> {
-    const { link, store, clock, events, order, resume } = this.#options;
+    const { link, store, clock, events } = this.#options;
     this.#signal = signal;
-    const { hash } = await resolveLink(link, { store, clock, events, signal });
-    const reader = await store.open(hash);
+    const places = this.#options.openPlaces();
+    try {
+      const { hash } = await resolveLink(link, { store, clock, events, places, signal });
+      return await this.#opened(hash, await store.open(hash), places);
+    } finally {
+      await places.close();
+    }
+  }
+
+  async #opened(hash: ManifestHash, reader: ManifestReader, places: Places): Promise<DataInfo> {
+    const { order, resume } = this.#options;
     this.#reader = reader;
     this.#hash = hash;
     const { sampleCount } = reader;
@@ -52,7 +65,7 @@ export class LocalSource implements RecordSource {
       checkAgreement(checkpoint, checkpointOf(hash, order, 0));
       this.#skipped = checkpoint.position;
     }
-    return { manifestHash: hash, sampleCount, classes: await readClasses(reader) };
+    return { manifestHash: hash, sampleCount, classes: await readClasses(reader, places) };
   }
 
   async *records(): AsyncGenerator<RecordTable, void, undefined> {

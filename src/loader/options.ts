@@ -13,6 +13,10 @@ import { effectiveRssCap } from '../core/memory/rss-cap.ts';
 import type { MemoryReadings, RssCap } from '../core/memory/rss-cap.ts';
 import type { SampleErrorVerdict } from '../pipeline/index.ts';
 import type { EventSink } from '../ports/event-sink.ts';
+import type { HttpOptions } from '../storage/http/http-place.ts';
+import { STORE_DEFAULTS } from '../storage/places.ts';
+import type { StoreOptions } from '../storage/places.ts';
+import type { S3Options } from '../storage/s3/s3-options.ts';
 import { BLOCK_SIZE_DEFAULT, PROGRESS_INTERVAL_MS_DEFAULT, WANT_MAX } from './limits.ts';
 
 export interface LoadOptions {
@@ -47,6 +51,9 @@ export interface LoadOptions {
   readonly progressIntervalMs?: number | undefined;
   /** Folder of pinned manifests. ~/.mx8/manifests. */
   readonly manifestStoreRoot?: string | undefined;
+  /** How object stores and web servers are reached, beside Amazon’s own variables and files. */
+  readonly stores?:
+    { readonly s3?: Partial<S3Options>; readonly http?: Partial<HttpOptions> } | undefined;
   /** Asked for each sample that cannot be read. 'fail' for all. */
   readonly onSampleError?:
     ((record: SampleRecord, error: Mx8Error) => SampleErrorVerdict) | undefined;
@@ -88,6 +95,7 @@ export interface CompiledOptions {
   /** null: a local range. */
   readonly job: JobOptions | null;
   readonly manifestStoreRoot: string | null;
+  readonly stores: StoreOptions;
 }
 
 const UINT64_MAX = 2n ** 64n - 1n;
@@ -108,6 +116,10 @@ export function compileLoadOptions(options: LoadOptions, memory: MemoryReadings)
     job: compileJob(options),
     resume: compileResume(options),
     manifestStoreRoot: options.manifestStoreRoot ?? null,
+    stores: {
+      s3: { ...STORE_DEFAULTS.s3, ...options.stores?.s3 },
+      http: { ...STORE_DEFAULTS.http, ...options.stores?.http },
+    },
   };
   const refusal = checkCaps({ ...compiled, rssCapBytes: rssCap.capBytes });
   if (refusal !== null) throw new Mx8Error(refusal.code, refusal.message);

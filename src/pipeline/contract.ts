@@ -4,7 +4,8 @@ import type { RecordTable } from '../core/manifest/record-table.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { MemoryGate } from '../ports/memory-gate.ts';
-import type { LocalReader } from '../storage/local-reader.ts';
+import type { Places } from '../ports/place.ts';
+import type { SampleReader } from '../storage/sample-reader.ts';
 
 /**
  * Some samples in one contiguous slab. It holds its memory permit until it is released; after that
@@ -58,7 +59,9 @@ export interface PipelineOptions {
   /** Asked before each batch is begun; while it refuses, one batch at a time is read. */
   readonly gate?: MemoryGate;
   /** Reads the bytes, and outlives this pipeline: its threads serve the next one too. */
-  readonly reader?: LocalReader;
+  readonly reader?: SampleReader;
+  /** Opens the stores when something is to be read that is not a file, where no `reader` is given. */
+  readonly openPlaces?: () => Places;
   /**
    * Called when the consumer begins to wait while all memory is held by batches that it has not
    * released, and what it returns when that is over. Batches among them that were forgotten come back

@@ -4,7 +4,10 @@ import { availableParallelism } from 'node:os';
 import { Mx8Error } from '../core/base/errors.ts';
 import { checkCaps } from '../core/memory/caps.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Places } from '../ports/place.ts';
 import { LocalReader } from '../storage/local-reader.ts';
+import { EverywhereReader } from '../storage/sample-reader.ts';
+import type { SampleReader } from '../storage/sample-reader.ts';
 import type { Pipeline, PipelineOptions } from './contract.ts';
 import { READER_THREADS_MAX } from './limits.ts';
 import { PipelineRun } from './run.ts';
@@ -23,15 +26,22 @@ export function openPipeline(options: PipelineOptions): Pipeline {
   const refusal = checkCaps({ ...options, rssCapBytes: null });
   if (refusal !== null) throw new Mx8Error(refusal.code, refusal.message);
   const ownsReader = options.reader === undefined;
-  const reader = options.reader ?? createReader(options.prefetchBatches, options.clock);
+  const reader =
+    options.reader ?? createReader(options.prefetchBatches, options.clock, options.openPlaces);
   return new PipelineRun({ ...options, reader, ownsReader });
 }
 
 /**
  * A reader for several pipelines, one after the other or at once; its owner closes it. With a clock it
- * lets a consumer that waits read for itself.
+ * lets a consumer that waits read for itself. `openPlaces` is called, once, when something is to be read
+ * that is not a file; without it such samples are refused.
  */
-export function createReader(prefetchBatches: number, clock?: Clock): LocalReader {
+export function createReader(
+  prefetchBatches: number,
+  clock?: Clock,
+  openPlaces?: () => Places,
+): SampleReader {
   const threadsMax = Math.min(availableParallelism(), READER_THREADS_MAX, prefetchBatches);
-  return new LocalReader({ jobsAtOnce: prefetchBatches, threadsMax, clock });
+  const local = new LocalReader({ jobsAtOnce: prefetchBatches, threadsMax, clock });
+  return openPlaces === undefined ? local : new EverywhereReader(local, openPlaces);
 }

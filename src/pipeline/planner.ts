@@ -8,8 +8,8 @@ import { BatchSizer } from '../core/memory/batch-sizer.ts';
 import type { BatchLimits } from '../core/memory/batch-sizer.ts';
 import { SizeGuess } from '../core/memory/size-guess.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
-import type { LocalReader } from '../storage/local-reader.ts';
 import type { ReadJob, ReadResult } from '../storage/read-job.ts';
+import type { SampleReader } from '../storage/sample-reader.ts';
 import { MISFITS_MAX, SECTOR_BYTES, SLAB_SLACK_BYTES, SLAB_START_BYTES } from './limits.ts';
 import { UNKNOWN_SIZE, partOf } from './record-queue.ts';
 import type { RecordQueue, Stretch } from './record-queue.ts';
@@ -24,7 +24,7 @@ export interface BatchPlan {
 export class Planner {
   readonly #queue: RecordQueue;
   readonly #limits: BatchLimits;
-  readonly #reader: LocalReader;
+  readonly #reader: SampleReader;
   readonly #isOpen: () => boolean;
   readonly #guess: SizeGuess = new SizeGuess();
   /**
@@ -33,7 +33,12 @@ export class Planner {
    */
   readonly #misfits: Map<number, number> = new Map();
 
-  constructor(queue: RecordQueue, limits: BatchLimits, reader: LocalReader, isOpen: () => boolean) {
+  constructor(
+    queue: RecordQueue,
+    limits: BatchLimits,
+    reader: SampleReader,
+    isOpen: () => boolean,
+  ) {
     this.#queue = queue;
     this.#limits = limits;
     this.#reader = reader;
@@ -121,8 +126,17 @@ export class Planner {
     const locations = table.locations();
     const offsets = table.byteOffsets();
     const lengths = table.byteLengths();
+    const tags = table.pinnedTags();
     const startBytes = roomy ? slabStart(offsets[0] ?? 0) : 0;
-    const job: ReadJob = { locations, offsets, lengths, startBytes, targetBytes, capBytes };
+    const job: ReadJob = {
+      locations,
+      offsets,
+      lengths,
+      ...(tags === null ? {} : { tags }),
+      startBytes,
+      targetBytes,
+      capBytes,
+    };
     return { stretch, job, slabBytes };
   }
 

@@ -141,11 +141,14 @@ export class RecordQueue {
     if (table.length === 0) return;
     const start = this.#pulledCount;
     this.#pulledCount += table.length;
-    // What a whole file had when it was pinned is checked when it is read, and not relied upon before.
+    // What a whole file had when it was pinned is checked when it is read, and not relied upon before. An
+    // object in a store is read only as the one that was pinned, and asking for its size takes long.
     const offsets = table.byteOffsets();
     const sizes = table.byteLengths().slice();
+    const tags = table.pinnedTags();
     for (let index = 0; index < sizes.length; index += 1) {
-      if (offsets[index] === -1) sizes[index] = UNKNOWN_SIZE;
+      const isPinned = tags !== null && (tags[index] ?? 0) > 0;
+      if (offsets[index] === -1 && !isPinned) sizes[index] = UNKNOWN_SIZE;
     }
     this.#stretches.push({ table, sizes, start, endsBatch: this.#cutAtChunks });
   }

@@ -9,8 +9,8 @@ import { Mx8Error } from '../core/base/errors.ts';
 import { elapsedMs, monoMs } from '../core/base/units.ts';
 import type { MonoMs } from '../core/base/units.ts';
 import { batchLimits } from '../core/memory/batch-sizer.ts';
-import type { LocalReader } from '../storage/local-reader.ts';
 import type { ReadResult } from '../storage/read-job.ts';
+import type { SampleReader } from '../storage/sample-reader.ts';
 import { assemble } from './assemble.ts';
 import type { SlabBatch } from './batch.ts';
 import type { Pipeline, PipelineOptions, PipelineStats, SampleBatch } from './contract.ts';
@@ -26,7 +26,7 @@ import { WaitMeter } from './wait-meter.ts';
 import { Wake } from './wake.ts';
 
 export interface RunOptions extends PipelineOptions {
-  readonly reader: LocalReader;
+  readonly reader: SampleReader;
   /** Whether the reader ends with this pipeline. */
   readonly ownsReader: boolean;
 }

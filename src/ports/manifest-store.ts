@@ -5,7 +5,10 @@ import type { SampleRecord } from '../core/manifest/record.ts';
 /** What a loose file was like when it was pinned. */
 export interface FileStamp {
   readonly bytes: number;
-  /** When it was last modified: milliseconds since 1970, with their fraction. */
+  /**
+   * When it was last modified: milliseconds since 1970, with their fraction. Of an object in a store the
+   * `etagTag` of what it was then; there `bytes` is -1 for samples with a length of their own.
+   */
   readonly mtimeMs: number;
 }
 

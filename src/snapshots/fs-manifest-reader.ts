@@ -6,8 +6,9 @@ import type { FileHandle } from 'node:fs/promises';
 
 import { Mx8Error } from '../core/base/errors.ts';
 import type { ManifestHash } from '../core/base/units.ts';
-import { decodeSlice, withPinnedBytes } from '../core/manifest/decode-slice.ts';
+import { decodeSlice, withPins } from '../core/manifest/decode-slice.ts';
 import { decodeTable } from '../core/manifest/decode-table.ts';
+import { isUrl } from '../core/manifest/location.ts';
 import { MANIFEST_INDEX_STRIDE } from '../core/manifest/limits.ts';
 import type { RecordTable } from '../core/manifest/record-table.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
@@ -46,7 +47,7 @@ export class FsManifestReader implements ManifestReader {
     for await (const { bytes, from, to } of this.#chunks(start, end, signal)) {
       const records = decodeSlice(bytes, from, this.#path);
       const stamps = await this.#stamps?.read(from, to);
-      yield stamps === undefined ? records : withPinnedBytes(records, stamps.bytes);
+      yield stamps === undefined ? records : withPins(records, stamps.bytes, stamps.mtimesMs);
     }
   }
 
@@ -54,7 +55,7 @@ export class FsManifestReader implements ManifestReader {
     for await (const { bytes, from, to } of this.#chunks(start, end, signal)) {
       const table = decodeTable(bytes, from, to, this.#path);
       const stamps = await this.#stamps?.read(from, to);
-      yield stamps === undefined ? table : table.withPinnedBytes(stamps.bytes);
+      yield stamps === undefined ? table : table.withPins(stamps.bytes, tagsOf(table, stamps));
     }
   }
 
@@ -162,4 +163,9 @@ export class FsManifestReader implements ManifestReader {
       { path: this.#path, manifest_hash: this.hash },
     );
   }
+}
+
+/** Of objects in stores the second number of a stamp is their tag, not a time. */
+function tagsOf(table: RecordTable, stamps: FileStamps): Float64Array | null {
+  return table.length > 0 && isUrl(table.location(0)) ? stamps.mtimesMs : null;
 }

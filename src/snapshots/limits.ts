@@ -21,6 +21,15 @@ export const LOCK_SILENT_MS_MAX = 60_000;
 /** How long a resolver waits for another that lives: longer than indexing 30 million files takes. */
 export const LOCK_WAIT_MS_MAX: number = 30 * 60_000;
 
+/** Objects are read in ranges of this size where somebody wants all of one: few requests, little memory. */
+export const OBJECT_CHUNK_BYTES: number = 8 * 1024 * 1024;
+
+/** Packing reads so many bytes of small objects ahead, in parallel. */
+export const PACK_AHEAD_BYTES_MAX: number = 32 * 1024 * 1024;
+
+/** Objects asked for their size and ETag at a time while pinning; each host has its own limit besides. */
+export const STATS_AT_ONCE = 64;
+
 /** Progress is told this often, counted in samples, so that telling costs nothing. */
 export const PROGRESS_SAMPLES = 1024;
 

@@ -6,12 +6,16 @@ import { fileURLToPath } from 'node:url';
 import { Mx8Error } from '../core/base/errors.ts';
 import { looksLikeSuffix } from '../core/manifest/dataset-link.ts';
 import { schemeOf } from '../core/manifest/location.ts';
+import type { Places } from '../ports/place.ts';
 import { systemCode, systemReason } from './system-error.ts';
 
 export type Base =
   | { readonly type: 'folder'; readonly path: string }
   /** A manifest that somebody wrote; `isPacked` when it belongs to a packed data set. */
-  | { readonly type: 'manifest'; readonly path: string; readonly isPacked: boolean };
+  /** Its path may be the location of an object. */
+  | { readonly type: 'manifest'; readonly path: string; readonly isPacked: boolean }
+  /** Objects of a store whose locations begin with this. */
+  | { readonly type: 'prefix'; readonly prefix: string; readonly places: Places };
 
 export const PACKED_MANIFEST: string = join('_mx8', 'manifest.tsv');
 
@@ -31,13 +35,18 @@ export function canonicalBase(base: string): string {
   }
 }
 
-/** `input_missing` when nothing is there, `scheme_unsupported` for what is not on this machine. */
-export async function locateBase(base: string): Promise<Base> {
+/** `input_missing` when nothing is there, `scheme_unsupported` for what is in no place that is known. */
+export async function locateBase(
+  base: string,
+  places: Places | undefined,
+  signal?: AbortSignal,
+): Promise<Base> {
   const scheme = schemeOf(base);
   if (scheme !== null) {
+    if (places !== undefined) return locateRemoteBase(base, places, signal);
     throw new Mx8Error(
       'scheme_unsupported',
-      `${base} cannot be indexed: this version of mx8 reads folders and .tsv manifests of this machine, not ${scheme}://.`,
+      `${base} cannot be indexed here: only folders and .tsv manifests of this machine are, not ${scheme}://.`,
       { base, scheme },
     );
   }
@@ -58,6 +67,36 @@ export async function locateBase(base: string): Promise<Base> {
     `${base} is neither a folder nor a .tsv manifest. Give the folder that holds the samples.`,
     { base },
   );
+}
+
+async function locateRemoteBase(
+  base: string,
+  places: Places,
+  signal: AbortSignal | undefined,
+): Promise<Base> {
+  const place = places.of(base);
+  const folder = base.replace(/\/+$/, '');
+  if (folder.endsWith('.tsv')) {
+    await place.stat(folder, signal).catch((error: unknown) => {
+      throw remoteMissing(base, error);
+    });
+    return { type: 'manifest', path: folder, isPacked: false };
+  }
+  const path = `${folder}/${PACKED_MANIFEST}`;
+  try {
+    await place.stat(path, signal);
+    return { type: 'manifest', path, isPacked: true };
+  } catch (error) {
+    if (!(error instanceof Mx8Error) || error.code !== 'object_missing') throw error;
+  }
+  return { type: 'prefix', prefix: `${folder}/`, places };
+}
+
+/** What is not there as an object is not there as a data set. */
+export function remoteMissing(base: string, error: unknown): unknown {
+  if (!(error instanceof Mx8Error) || error.code !== 'object_missing') return error;
+  const text = `Cannot open the data set ${base}: ${error.message}`;
+  return new Mx8Error('input_missing', text, { ...error.details, location: base }, error);
 }
 
 async function isFile(path: string): Promise<boolean> {

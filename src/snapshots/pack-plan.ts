@@ -4,7 +4,7 @@
  */
 import { Mx8Error } from '../core/base/errors.ts';
 import { compareUtf8 } from '../core/manifest/byte-order.ts';
-import { walkFolder } from './walk-folder.ts';
+import type { PackInput } from './pack-input.ts';
 
 /** `auto`: labels if every file has a class and there are at least two; `imagefolder`: labels or an error. */
 export type LabelMode = 'auto' | 'imagefolder' | 'none';
@@ -16,7 +16,7 @@ export interface PackPlan {
 }
 
 export async function planPack(
-  input: string,
+  input: PackInput,
   mode: LabelMode,
   onFiles: (files: number) => void,
   signal: AbortSignal | undefined,
@@ -24,7 +24,7 @@ export async function planPack(
   const classes = new Set<string>();
   let fileCount = 0;
   let unclassified: string | null = null;
-  for await (const files of walkPackInput(input, signal)) {
+  for await (const files of input.walk(signal)) {
     fileCount += files.length;
     for (const { path } of files) {
       const label = classOf(path);
@@ -34,29 +34,20 @@ export async function planPack(
     onFiles(fileCount);
   }
   if (fileCount === 0) {
-    throw new Mx8Error('input_empty', `The folder ${input} holds no file.`, { location: input });
+    throw new Mx8Error('input_empty', `${input.root} holds no file.`, {
+      location: input.root,
+    });
   }
   if (mode === 'imagefolder' && unclassified !== null) {
     throw new Mx8Error(
       'label_missing',
-      `The file ${input}/${unclassified} has no class: with --labels imagefolder every file lies in a folder named after its class.`,
-      { location: `${input}/${unclassified}` },
+      `The file ${input.root}/${unclassified} has no class: with --labels imagefolder every file lies in a folder named after its class.`,
+      { location: `${input.root}/${unclassified}` },
     );
   }
   const isLabelled =
     mode === 'imagefolder' || (mode === 'auto' && unclassified === null && classes.size >= 2);
   return { fileCount, labels: isLabelled ? [...classes].sort(compareUtf8) : null };
-}
-
-/** Files in byte order of their path below the input. */
-export function walkPackInput(
-  input: string,
-  signal: AbortSignal | undefined,
-): ReturnType<typeof walkFolder> {
-  return walkFolder(
-    { root: input, order: 'bytes', skippedNames: new Set<string>(), signal },
-    { skippedEntries: 0, specialFiles: 0, linkLoops: 0 },
-  );
 }
 
 /** The first component of a path below the input; null for a file directly in it. */

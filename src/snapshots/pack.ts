@@ -12,18 +12,19 @@ import { encodeHeader, encodeRecords } from '../core/manifest/encode.ts';
 import { encodeLabels } from '../core/manifest/labels.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Places } from '../ports/place.ts';
 import type { Random } from '../ports/random.ts';
 import { contains, realPathOf } from '../storage/real-path.ts';
 import { PROGRESS_SAMPLES } from './limits.ts';
 import { canonicalBase, locateBase } from './locate-base.ts';
-import { classOf, entryName, planPack, walkPackInput } from './pack-plan.ts';
+import { FolderInput, PrefixInput } from './pack-input.ts';
+import type { OpenedEntry, PackInput } from './pack-input.ts';
+import { classOf, entryName, planPack } from './pack-plan.ts';
 import type { LabelMode, PackPlan } from './pack-plan.ts';
 import { PackOutput } from './pack-output.ts';
-import { SampleFile } from './sample-file.ts';
 import { ShardWriter } from './shard-writer.ts';
 import type { PackedPart } from './shard-writer.ts';
 import { systemCode, systemReason } from './system-error.ts';
-import type { FoundFile } from './walk-folder.ts';
 
 export interface PackProgress {
   /** `listing` counts the files, then `packing` copies them. */
@@ -41,6 +42,8 @@ export interface PackOptions {
   readonly shardBytes: number;
   readonly clock: Clock;
   readonly random: Random;
+  /** Where objects are; absent: only folders are packed. */
+  readonly places?: Places | undefined;
   readonly onProgress?: (progress: PackProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -63,7 +66,7 @@ export async function pack(
   output: string,
   options: PackOptions,
 ): Promise<PackResult> {
-  const from = await checkInput(input, output);
+  const from = await openInput(input, output, options);
   const { onProgress, signal } = options;
   const plan = await planPack(
     from,
@@ -84,15 +87,20 @@ export async function pack(
   }
 }
 
-async function checkInput(input: string, output: string): Promise<string> {
+async function openInput(
+  input: string,
+  output: string,
+  { places, signal }: PackOptions,
+): Promise<PackInput> {
   const path = canonicalBase(input);
-  const base = await locateBase(path);
+  const base = await locateBase(path, places, signal);
   if (base.type === 'manifest') {
     const what = base.isPacked ? 'a packed data set already' : 'a manifest';
     throw new Mx8Error('link_invalid', `${path} is ${what}; pack takes a folder of files.`, {
       location: path,
     });
   }
+  if (base.type === 'prefix') return new PrefixInput(base.prefix, base.places);
   const [source, target] = await Promise.all([path, resolve(output)].map(realPathOf)).catch(
     (error: unknown) => {
       throw writeError(output, error);
@@ -105,8 +113,11 @@ async function checkInput(input: string, output: string): Promise<string> {
       { flag: '--out' },
     );
   }
-  return path;
+  return new FolderInput(path);
 }
+
+/** Lines of the manifest that are written at once. */
+const RECORDS_PER_WRITE = 4096;
 
 interface Packed {
   readonly hash: ManifestHash;
@@ -118,17 +129,19 @@ interface Packed {
 }
 
 class PackRun {
-  readonly #input: string;
+  readonly #input: PackInput;
   readonly #target: PackOutput;
   readonly #plan: PackPlan;
   readonly #options: PackOptions;
   readonly #labelIds: ReadonlyMap<string, number>;
   readonly #shards: ShardWriter;
   readonly #hash = createHash('sha256');
+  /** Not in the manifest yet. */
+  readonly #records: SampleRecord[] = [];
   #samples = 0;
   #bytes = 0;
 
-  constructor(input: string, target: PackOutput, plan: PackPlan, options: PackOptions) {
+  constructor(input: PackInput, target: PackOutput, plan: PackPlan, options: PackOptions) {
     this.#input = input;
     this.#target = target;
     this.#plan = plan;
@@ -141,9 +154,10 @@ class PackRun {
     const manifest = await open(this.#target.metaPath('manifest.tsv'), 'wx');
     try {
       await this.#write(manifest, encodeHeader());
-      for await (const files of walkPackInput(this.#input, this.#options.signal)) {
-        await this.#packFiles(manifest, files);
+      for await (const entries of this.#input.open(this.#options.signal)) {
+        await this.#packEntries(manifest, entries);
       }
+      await this.#writeRecords(manifest);
       await this.#shards.finish();
       await manifest.sync();
     } finally {
@@ -161,25 +175,26 @@ class PackRun {
     };
   }
 
-  async #packFiles(manifest: FileHandle, files: readonly FoundFile[]): Promise<void> {
-    const records: SampleRecord[] = [];
-    for (const file of files) {
-      this.#options.signal?.throwIfAborted();
-      records.push(await this.#packFile(file));
+  async #packEntries(manifest: FileHandle, entries: readonly OpenedEntry[]): Promise<void> {
+    for (const entry of entries) {
+      this.#records.push(await this.#packEntry(entry));
       if (this.#samples % PROGRESS_SAMPLES === 0) this.#tell();
+      if (this.#records.length === RECORDS_PER_WRITE) await this.#writeRecords(manifest);
     }
-    await this.#write(manifest, encodeRecords(records));
+  }
+
+  async #writeRecords(manifest: FileHandle): Promise<void> {
+    await this.#write(manifest, encodeRecords(this.#records.splice(0)));
     this.#tell();
   }
 
-  async #packFile(found: FoundFile): Promise<SampleRecord> {
+  async #packEntry({ path, source }: OpenedEntry): Promise<SampleRecord> {
     const sampleId = this.#samples;
-    const file = SampleFile.open(found.realPath);
     let part: PackedPart;
     try {
-      part = await this.#shards.add(entryName(sampleId, found.path), file);
+      part = await this.#shards.add(entryName(sampleId, path), source);
     } finally {
-      file.close();
+      source.close();
     }
     this.#samples += 1;
     this.#bytes += part.byteLength;
@@ -188,14 +203,14 @@ class PackRun {
       location: this.#target.shardLocation(part.shard),
       byteOffset: part.byteOffset,
       byteLength: part.byteLength,
-      decodeHint: this.#hintOf(found.path),
+      decodeHint: this.#hintOf(path),
     };
   }
 
   #hintOf(path: string): string {
     if (this.#plan.labels === null) return '';
     const labelId = this.#labelIds.get(classOf(path) ?? '');
-    if (labelId === undefined) throw inputChanged(`${this.#input}/${path} is new`);
+    if (labelId === undefined) throw inputChanged(`${this.#input.root}/${path} is new`);
     return imagefolderHint(labelId);
   }
 
@@ -203,7 +218,7 @@ class PackRun {
   #checkCount(): void {
     if (this.#samples === this.#plan.fileCount) return;
     throw inputChanged(
-      `${this.#input} held ${this.#plan.fileCount} files first and ${this.#samples} then`,
+      `${this.#input.root} held ${this.#plan.fileCount} files first and ${this.#samples} then`,
     );
   }
 

@@ -4,18 +4,42 @@ import { basename, dirname, join } from 'node:path';
 
 import { Mx8Error } from '../core/base/errors.ts';
 import { decodeLabels } from '../core/manifest/labels.ts';
+import { isUrl } from '../core/manifest/location.ts';
 import type { ManifestReader } from '../ports/manifest-store.ts';
+import type { Places } from '../ports/place.ts';
+import { objectBytes } from './object-bytes.ts';
 import { systemCode, systemReason } from './system-error.ts';
 
 /** By label id; empty when the manifest is not of a data set that was packed with labels. */
-export async function readClasses(reader: ManifestReader): Promise<readonly string[]> {
+export async function readClasses(
+  reader: ManifestReader,
+  places?: Places,
+): Promise<readonly string[]> {
   if (reader.sampleCount === 0) return [];
   for await (const [first] of reader.records(0, 1)) {
     const shards = dirname(first?.location ?? '');
     if (basename(shards) !== 'shards') return [];
+    if (isUrl(shards)) return readRemoteLabels(`${dirname(shards)}/_mx8/labels.tsv`, places);
     return readLabels(join(dirname(shards), '_mx8', 'labels.tsv'));
   }
   return [];
+}
+
+async function readRemoteLabels(
+  location: string,
+  places: Places | undefined,
+): Promise<readonly string[]> {
+  if (places === undefined) return [];
+  const chunks: Uint8Array[] = [];
+  try {
+    for await (const chunk of objectBytes(places.of(location), location, undefined)) {
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (error instanceof Mx8Error && error.code === 'object_missing') return [];
+    throw error;
+  }
+  return decodeLabels(Buffer.concat(chunks).toString('utf8'), location);
 }
 
 async function readLabels(path: string): Promise<readonly string[]> {

@@ -10,7 +10,9 @@ import type { DatasetLink } from '../core/manifest/dataset-link.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { ManifestStore, StampWriter } from '../ports/manifest-store.ts';
+import type { Places } from '../ports/place.ts';
 import { indexFolder } from './index-folder.ts';
+import { indexPrefix } from './index-prefix.ts';
 import { canonicalBase, locateBase } from './locate-base.ts';
 import type { Base } from './locate-base.ts';
 import { canonicalised, manifestFileBytes } from './read-manifest-file.ts';
@@ -27,6 +29,8 @@ export interface ResolveOptions {
   readonly store: ManifestStore;
   readonly clock: Clock;
   readonly events: EventSink;
+  /** Where objects are; absent: only files are resolved. */
+  readonly places?: Places | undefined;
   readonly onProgress?: (progress: ResolveProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -75,7 +79,7 @@ async function pin(link: DatasetLink, options: ResolveOptions): Promise<Pinned> 
     if (known !== null) return known;
   }
   // Asked before the lock is taken: a mistyped link leaves no trace in the store.
-  await locateBase(base);
+  await locateBase(base, options.places, signal);
   options.onProgress?.({ phase: 'waiting', samples: 0 });
   return store.withLock(base, signal, async () => {
     const known = link.type === 'plain' ? await knownSnapshot(base, options) : null;
@@ -111,12 +115,9 @@ async function takeSnapshot(base: string, options: ResolveOptions): Promise<Mani
   const tally: WalkTally = { skippedEntries: 0, specialFiles: 0, linkLoops: 0 };
   const onSamples = (samples: number): void => options.onProgress?.({ phase: 'indexing', samples });
   onSamples(0);
-  const found = await locateBase(base);
+  const found = await locateBase(base, options.places, signal);
   await using stamps = await store.stampWriter();
-  const { hash, sampleCount } =
-    found.type === 'folder'
-      ? await store.put(indexFolder({ root: found.path, tally, stamps, onSamples, signal }))
-      : await putManifestFile(found, options, stamps, onSamples);
+  const { hash, sampleCount } = await putFound(found, options, stamps, tally, onSamples);
   await stamps.keep(hash);
   if (sampleCount === 0) throw emptyManifest(base, hash);
   onSamples(sampleCount);
@@ -132,6 +133,26 @@ async function takeSnapshot(base: string, options: ResolveOptions): Promise<Mani
   return hash;
 }
 
+function putFound(
+  found: Base,
+  options: ResolveOptions,
+  stamps: StampWriter,
+  tally: WalkTally,
+  onSamples: (samples: number) => void,
+): Promise<Stored> {
+  const { store, signal } = options;
+  switch (found.type) {
+    case 'folder':
+      return store.put(indexFolder({ root: found.path, tally, stamps, onSamples, signal }));
+    case 'prefix':
+      return store.put(indexPrefix({ ...found, tally, stamps, onSamples, signal }));
+    case 'manifest':
+      return putManifestFile(found, options, stamps, onSamples);
+    default:
+      return found satisfies never;
+  }
+}
+
 /** Canonical bytes go in as they are; anything else is read as a manifest may be, and written anew. */
 async function putManifestFile(
   found: Extract<Base, { type: 'manifest' }>,
@@ -139,20 +160,20 @@ async function putManifestFile(
   stamps: StampWriter,
   onSamples: (samples: number) => void,
 ): Promise<Stored> {
-  const { store, signal } = options;
+  const { store, signal, places } = options;
   const loose = new LooseWatch();
   let stored: Stored;
   try {
-    stored = await store.put(loose.watch(manifestFileBytes(found.path, signal)));
+    stored = await store.put(loose.watch(manifestFileBytes(found.path, places, signal)));
   } catch (error) {
     if (!(error instanceof Mx8Error) || error.code !== 'manifest_invalid') throw error;
-    const bytes = canonicalised(found.path, !found.isPacked, onSamples, signal);
+    const bytes = canonicalised(found.path, !found.isPacked, onSamples, places, signal);
     stored = await store.put(loose.watch(bytes));
   }
   if (!loose.found) return stored;
   const reader = await store.open(stored.hash);
   try {
-    await stampListed(reader, stamps, signal);
+    await stampListed(reader, stamps, places, signal);
   } finally {
     await reader.close();
   }

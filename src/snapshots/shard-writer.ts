@@ -13,7 +13,7 @@ import {
   paddedLength,
 } from '../core/base/ustar.ts';
 import { PACK_BUFFER_BYTES } from './limits.ts';
-import type { SampleFile } from './sample-file.ts';
+import type { PackSource } from './pack-input.ts';
 import { systemCode, systemReason } from './system-error.ts';
 
 export interface PackedPart {
@@ -43,7 +43,7 @@ export class ShardWriter {
   }
 
   /** Appends the whole of `file`; `sample_changed` when it does not hold still meanwhile. */
-  async add(name: string, file: SampleFile): Promise<PackedPart> {
+  async add(name: string, file: PackSource): Promise<PackedPart> {
     checkSize(file);
     const entryBytes = USTAR_BLOCK_BYTES + paddedLength(file.size);
     if (this.#shard !== null && this.#position + entryBytes > this.#shardBytes) {
@@ -94,17 +94,17 @@ export class ShardWriter {
     await this.#append(new Uint8Array(count));
   }
 
-  async #appendFile(file: SampleFile): Promise<void> {
+  async #appendFile(file: PackSource): Promise<void> {
     let left = file.size;
     while (left > 0) {
       if (this.#filled === this.#buffer.length) await this.#flush();
       const end = Math.min(this.#buffer.length, this.#filled + left);
-      const bytes = file.read(this.#buffer.subarray(this.#filled, end));
+      const bytes = await file.read(this.#buffer.subarray(this.#filled, end));
       if (bytes === 0) throw changed(file, 'it got shorter');
       left -= bytes;
       this.#advance(bytes);
     }
-    if (file.read(new Uint8Array(1)) !== 0) throw changed(file, 'it got longer');
+    if ((await file.read(new Uint8Array(1))) !== 0) throw changed(file, 'it got longer');
   }
 
   #advance(bytes: number): void {
@@ -137,7 +137,7 @@ export function shardName(index: number): string {
   return `shard-${String(index).padStart(5, '0')}.tar`;
 }
 
-function checkSize(file: SampleFile): void {
+function checkSize(file: PackSource): void {
   if (file.size === 0) {
     throw new Mx8Error('file_empty', `The file ${file.path} is empty; a sample has bytes.`, {
       location: file.path,
@@ -152,7 +152,7 @@ function checkSize(file: SampleFile): void {
   }
 }
 
-function changed(file: SampleFile, how: string): Mx8Error {
+function changed(file: PackSource, how: string): Mx8Error {
   return new Mx8Error(
     'sample_changed',
     `The file ${file.path} changed while it was packed: ${how}. Pack again when nobody writes to it.`,

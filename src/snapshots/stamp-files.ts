@@ -3,6 +3,8 @@ import { statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 
 import type { FileStamp, ManifestReader, StampWriter } from '../ports/manifest-store.ts';
+import type { Places } from '../ports/place.ts';
+import { ObjectStamps } from './object-stamps.ts';
 
 /** Null for what cannot be looked at: whoever reads it says why. */
 export function stampOf(path: string): FileStamp | null {
@@ -14,16 +16,20 @@ export function stampOf(path: string): FileStamp | null {
   }
 }
 
-/** The stamps of every whole file that a stored manifest lists. */
+/** The stamps of every whole file, and of every object in a store, that a stored manifest lists. */
 export async function stampListed(
   reader: ManifestReader,
   stamps: StampWriter,
+  places: Places | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const objects = places === undefined ? null : new ObjectStamps(places, signal);
   for await (const records of reader.records(0, reader.sampleCount, signal)) {
-    for (const { location, byteLength } of records) {
+    await objects?.look(records);
+    for (const record of records) {
+      const { location, byteLength } = record;
       const isLoose = byteLength === null && location.startsWith('/');
-      stamps.add(isLoose ? stampOf(location) : null);
+      stamps.add(isLoose ? stampOf(location) : (objects?.stampOf(record) ?? null));
     }
     await setImmediate();
   }
@@ -31,14 +37,15 @@ export async function stampListed(
 
 const TAB = '\t';
 const EMPTY_EXTENT: string = TAB.repeat(3);
+const URL_MARK = '://';
 
 /**
- * Watches the bytes of a manifest go by for lines without offset and length: only those list whole
- * files, and a packed data set of millions of samples has none to look at.
+ * Watches the bytes of a manifest go by for lines without offset and length, which list whole files, and for
+ * URLs: a packed data set of files, with millions of samples, has nothing to look at.
  */
 export class LooseWatch {
   #found = false;
-  /** Tabs at the end of the last chunk, up to two. */
+  /** The end of the last chunk, up to two characters. */
   #carried = '';
 
   get found(): boolean {
@@ -55,8 +62,10 @@ export class LooseWatch {
   #look(chunk: Buffer): void {
     if (this.#found) return;
     const start = this.#carried + chunk.toString('latin1', 0, EMPTY_EXTENT.length - 1);
-    this.#found = start.includes(EMPTY_EXTENT) || chunk.includes(EMPTY_EXTENT);
+    this.#found = [EMPTY_EXTENT, URL_MARK].some(
+      (mark) => start.includes(mark) || chunk.includes(mark),
+    );
     const end = this.#carried + chunk.toString('latin1', Math.max(0, chunk.length - 2));
-    this.#carried = /\t{0,2}$/.exec(end)?.[0] ?? '';
+    this.#carried = end.slice(-2);
   }
 }

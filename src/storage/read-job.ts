@@ -1,4 +1,5 @@
 /** Reading the samples of one batch into one slab: the order, and what became of it. Plain data. */
+import type { Mx8Error } from '../core/base/errors.ts';
 
 /**
  * What to read, in order. Sample i is [offsets[i], offsets[i] + lengths[i]) of locations[i]; an offset
@@ -9,6 +10,8 @@ export interface ReadJob {
   readonly locations: readonly string[];
   readonly offsets: Float64Array;
   readonly lengths: Float64Array;
+  /** `etagTag` of each sample's object when it was pinned, 0 where nobody took it down; absent: nowhere. */
+  readonly tags?: Float64Array;
   readonly startBytes: number;
   /** Whole files: a batch of several samples ends before it grows larger than this. */
   readonly targetBytes: number;
@@ -38,7 +41,9 @@ export type ReadFailureReason =
   /** A folder, device, socket or the like. */
   | 'not_a_file'
   /** A URL; only local files are read here. */
-  | 'not_local';
+  | 'not_local'
+  /** The place says why; see `error`. */
+  | 'place';
 
 export interface ReadFailure {
   readonly index: number;
@@ -49,4 +54,6 @@ export interface ReadFailure {
   readonly syscall: string;
   /** Bytes that were there, where that is known; else -1. */
   readonly foundBytes: number;
+  /** Of `place`. */
+  readonly error?: Mx8Error;
 }

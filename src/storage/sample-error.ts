@@ -1,4 +1,5 @@
 /** What a person is told about a sample that could not be read. */
+import { must } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import type { ErrorCode } from '../core/base/errors.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
@@ -49,9 +50,26 @@ export function sampleError(
       );
     case 'io':
       return ioError(record, failure, say);
+    case 'place':
+      return placeError(record, must(failure.error, 'the place has said why'));
     default:
       return reason satisfies never;
   }
+}
+
+/** What is said of an object, said of the sample in it. */
+const CODES_OF_SAMPLES: Partial<Record<ErrorCode, ErrorCode>> = {
+  object_missing: 'sample_missing',
+  object_changed: 'sample_changed',
+};
+
+function placeError(record: SampleRecord, error: Mx8Error): Mx8Error {
+  return new Mx8Error(
+    CODES_OF_SAMPLES[error.code] ?? error.code,
+    `${placeOf(record)} cannot be read: ${error.message}`,
+    { ...error.details, ...detailsOf(record) },
+    error,
+  );
 }
 
 function ioError(

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { assert } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { type ManifestHash, manifestHash } from '../core/base/units.ts';
-import { decodeSlice, withPinnedBytes } from '../core/manifest/decode-slice.ts';
+import { decodeSlice, withPins } from '../core/manifest/decode-slice.ts';
 import { decodeTable } from '../core/manifest/decode-table.ts';
 import { encodeHeader, encodeRecords } from '../core/manifest/encode.ts';
+import { isUrl } from '../core/manifest/location.ts';
 import type { RecordTable } from '../core/manifest/record-table.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type {
@@ -150,7 +151,8 @@ class MemoryManifestReader implements ManifestReader {
       signal?.throwIfAborted();
       const to = Math.min(end, at + RECORDS_PER_CHUNK);
       const records = decodeSlice(await this.sliceBytes(at, to), at);
-      yield withPinnedBytes(records, (await this.stamps(at, to))?.bytes ?? []);
+      const stamps = await this.stamps(at, to);
+      yield withPins(records, stamps?.bytes ?? [], stamps?.mtimesMs ?? []);
     }
   }
 
@@ -159,7 +161,11 @@ class MemoryManifestReader implements ManifestReader {
       signal?.throwIfAborted();
       const to = Math.min(end, at + RECORDS_PER_CHUNK);
       const table = decodeTable(await this.sliceBytes(at, to), at, to);
-      yield table.withPinnedBytes((await this.stamps(at, to))?.bytes ?? []);
+      const stamps = await this.stamps(at, to);
+      yield table.withPins(
+        stamps?.bytes ?? [],
+        isUrl(table.location(0)) ? (stamps?.mtimesMs ?? null) : null,
+      );
     }
   }
 

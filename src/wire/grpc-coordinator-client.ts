@@ -6,7 +6,7 @@ import { unreachable } from '../core/base/assert.ts';
 import { Mx8Error, refused } from '../core/base/errors.ts';
 import type { JobId, ManifestHash } from '../core/base/units.ts';
 import type { Command, CommittedPiece, JobSnapshot, Reply } from '../core/job/protocol.ts';
-import { decodeSlice, withPinnedBytes } from '../core/manifest/decode-slice.ts';
+import { decodeSlice, withPins } from '../core/manifest/decode-slice.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
@@ -67,10 +67,15 @@ export class GrpcCoordinatorClient extends CommandClient {
     end: number,
     signal?: AbortSignal,
   ): Promise<readonly SampleRecord[]> {
-    const { lines, pinnedBytes } = await this.manifestSlice(jobId, hash, start, end, signal);
+    const slice = await this.manifestSlice(jobId, hash, start, end, signal);
+    const { lines, pinnedBytes, pinnedTags } = slice;
     const records = decodeSlice(lines, start, `manifest ${hash}`);
-    const isPaired = pinnedBytes.length === 0 || pinnedBytes.length === records.length;
-    if (records.length === end - start && isPaired) return withPinnedBytes(records, pinnedBytes);
+    const isPaired = [pinnedBytes, pinnedTags].every(
+      (pins) => pins.length === 0 || pins.length === records.length,
+    );
+    if (records.length === end - start && isPaired) {
+      return withPins(records, pinnedBytes, pinnedTags);
+    }
     throw new Mx8Error(
       'manifest_corrupt',
       `asked for samples [${start}, ${end}) of manifest ${hash}, the coordinator sent ${records.length} and ${pinnedBytes.length} sizes`,
@@ -90,6 +95,11 @@ export class GrpcCoordinatorClient extends CommandClient {
     return {
       lines: Buffer.concat(chunks.map((chunk) => bytes(chunk, 'lines'))),
       pinnedBytes: chunks.flatMap((chunk) => uint64s(chunk, 'pinnedBytes')),
+      // Chunks about files only have none.
+      pinnedTags: chunks.flatMap((chunk) => {
+        const tags = uint64s(chunk, 'pinnedTags');
+        return tags.length > 0 ? tags : uint64s(chunk, 'pinnedBytes').map(() => 0);
+      }),
     };
   }
 

@@ -2,6 +2,7 @@
 import { Mx8Error } from '../core/base/errors.ts';
 import type { JobId } from '../core/base/units.ts';
 import type { JobSnapshot } from '../core/job/protocol.ts';
+import type { FileStamps } from '../ports/manifest-store.ts';
 import type { CoordinatorBackend } from './backend.ts';
 import { expectReply } from './command-client.ts';
 import { jobIdOf, requiredChild, uint64 } from './fields.ts';
@@ -94,8 +95,20 @@ async function* manifestRange(
     const lines = await reader.sliceBytes(at, to);
     const stamps = await reader.stamps(at, to);
     if (stamps === null) yield { lines };
-    else yield { lines, pinnedBytes: Array.from(stamps.bytes, (bytes) => Math.max(0, bytes)) };
+    else yield { lines, ...pinsOf(lines, stamps) };
   }
+}
+
+/** Sizes, and tags where anything of it is in a store: a manifest of files has only times there. */
+function pinsOf(lines: Uint8Array, { bytes, mtimesMs }: FileStamps): WireMessage {
+  const pinnedBytes = Array.from(bytes, (size) => Math.max(0, size));
+  if (!Buffer.from(lines.buffer, lines.byteOffset, lines.length).includes('://')) {
+    return { pinnedBytes };
+  }
+  const pinnedTags = Array.from(mtimesMs, (tag) =>
+    Number.isSafeInteger(tag) && tag > 0 ? tag : 0,
+  );
+  return { pinnedBytes, pinnedTags };
 }
 
 async function* pieces(

@@ -1,4 +1,4 @@
-/** Programs that tests drive and npm does not bring. `npm test` gets them first, or fails (scripts/web-tools.sh). */
+/** Programs that tests drive and npm does not bring. `npm test` gets them first (scripts/*-tools.sh). */
 import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
@@ -11,9 +11,14 @@ export interface Tool {
 }
 
 export function findTool(...names: readonly string[]): Tool {
+  return findToolOf('web-tools.sh', names);
+}
+
+/** `script` of the folder `scripts` is what gets it. */
+export function findToolOf(script: string, names: readonly string[]): Tool {
   const folders = [join(ROOT, 'build/tools'), ...(process.env['PATH'] ?? '').split(delimiter)];
   const found = folders.flatMap((folder) => names.map((name) => join(folder, name)));
   const path = found.find((candidate) => existsSync(candidate)) ?? names[0] ?? '';
-  const why = `${names[0] ?? ''} is not there; get it with: bash scripts/web-tools.sh`;
+  const why = `${names[0] ?? ''} is not there; get it with: bash scripts/${script}`;
   return { path, missing: existsSync(path) ? false : why };
 }

@@ -30,6 +30,7 @@ import * as demo from '../flags/demo.ts';
 import * as job from '../flags/job.ts';
 import * as memory from '../flags/memory.ts';
 import { openManifestStore } from '../manifest-store.ts';
+import { STORE_FLAGS, storeOptions } from '../stores.ts';
 
 const FLAGS = {
   ...CLIENT_FLAGS,
@@ -54,6 +55,7 @@ const FLAGS = {
   deliverLog: demo.deliverLog,
   httpBind: cluster.httpBind,
   insecure: cluster.insecure,
+  ...STORE_FLAGS,
 } as const;
 
 type Options = OptionsOf<typeof FLAGS>;
@@ -108,6 +110,7 @@ async function run(
       maxQueueBatches: options.maxQueueBatches,
       autotune: options.autotune,
       onError: options.onError,
+      stores: storeOptions(options),
       stallTimeoutMs: options.stallBudgetMs,
       progressIntervalMs: options.progressIntervalMs,
       ...resourcesOf(options, io),

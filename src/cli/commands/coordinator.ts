@@ -20,6 +20,7 @@ import * as state from '../flags/state.ts';
 import * as tlsFlags from '../flags/tls.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { JOB_SPEC_FLAGS, openJob } from '../open-job.ts';
+import { STORE_FLAGS } from '../stores.ts';
 import type { OpenedJob } from '../open-job.ts';
 import { serverTls } from '../tls.ts';
 import { packageVersion } from '../version.ts';
@@ -47,6 +48,7 @@ const FLAGS = {
   advertise: leadership.advertise,
   keepPaused: leadership.keepPaused,
   manifestStoreRoot: data.manifestStoreRoot,
+  ...STORE_FLAGS,
   grpcMaxMessageBytes: cluster.grpcMaxMessageBytes,
   staleHeartbeatMs: screen.staleHeartbeatMs,
   leaseStallMs: screen.leaseStallMs,
@@ -86,7 +88,7 @@ async function run(
   io: CommandIo,
 ): Promise<number> {
   const manifests = openManifestStore(options.manifestStoreRoot, io);
-  const job = await openJob(argument, options, manifests, io);
+  const job = await openJob(argument, options, manifests, options, io);
   const fatal = Promise.withResolvers<never>();
   const stopped = whenAborted(io.signal);
   const { clock } = io;

@@ -8,6 +8,7 @@ import { type OptionsOf, required } from '../flag.ts';
 import * as data from '../flags/data.ts';
 import * as job from '../flags/job.ts';
 import * as screen from '../flags/screen.ts';
+import { STORE_FLAGS, openStores } from '../stores.ts';
 import { DataProgress } from './data-progress.ts';
 
 const PACK_FLAGS = {
@@ -15,6 +16,7 @@ const PACK_FLAGS = {
   labels: data.labels,
   shardBytes: data.shardBytes,
   json: screen.json,
+  ...STORE_FLAGS,
 } as const;
 
 type PackCommandOptions = OptionsOf<typeof PACK_FLAGS>;
@@ -23,11 +25,16 @@ export const command: Command = defineCommand({
   name: 'pack',
   summary: 'pack a folder of files into tar shards with a manifest',
   about:
-    'Copies every file below a folder into tar shards, in the byte order of their paths, with a manifest that says where each one is. The output is a data set: give its folder as a link. It is finished when its manifest is there; an interrupted pack is replaced by running it again.',
-  argument: { name: 'IN', doc: 'The folder that holds the files.', isRequired: true },
+    'Copies every file below a folder, or every object below a prefix, into tar shards, in the byte order of their paths, with a manifest that says where each one is. The output is a data set: give its folder as a link. It is finished when its manifest is there; an interrupted pack is replaced by running it again.',
+  argument: {
+    name: 'IN',
+    doc: 'The folder that holds the files, or s3://BUCKET/PREFIX.',
+    isRequired: true,
+  },
   flags: PACK_FLAGS,
   examples: [
     { command: 'mx8 pack ./photos --out ./photos-packed', doc: '' },
+    { command: 'mx8 pack s3://bucket/photos --out ./photos-packed', doc: '' },
     {
       command: 'mx8 pack ./imagenet/train --out ./packed --labels imagefolder',
       doc: 'the first folder below the input is the class',
@@ -38,7 +45,9 @@ export const command: Command = defineCommand({
 
 async function runPack(input: string, options: PackCommandOptions, io: CommandIo): Promise<number> {
   using progress = new DataProgress(io);
+  await using places = openStores(options, io);
   const result = await pack(input, options.out, {
+    places,
     labels: options.labels,
     shardBytes: options.shardBytes,
     clock: io.clock,

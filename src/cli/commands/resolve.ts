@@ -9,9 +9,14 @@ import * as data from '../flags/data.ts';
 import * as screen from '../flags/screen.ts';
 import { snapshotAgeText } from '../snapshot-age.ts';
 import { openManifestStore } from '../manifest-store.ts';
+import { STORE_FLAGS, openStores } from '../stores.ts';
 import { DataProgress } from './data-progress.ts';
 
-const RESOLVE_FLAGS = { manifestStoreRoot: data.manifestStoreRoot, json: screen.json } as const;
+const RESOLVE_FLAGS = {
+  manifestStoreRoot: data.manifestStoreRoot,
+  json: screen.json,
+  ...STORE_FLAGS,
+} as const;
 
 type ResolveCommandOptions = OptionsOf<typeof RESOLVE_FLAGS>;
 
@@ -19,16 +24,17 @@ export const command: Command = defineCommand({
   name: 'resolve',
   summary: 'pin a data set and print the hash of its manifest',
   about:
-    'Finds the snapshot that a link means, or takes one: lists the folder, or reads the manifest, and keeps the result in the manifest store. Prints manifest_hash, the number of samples and the link that names this snapshot for ever.',
+    'Finds the snapshot that a link means, or takes one: lists the folder or the objects, or reads the manifest, and keeps the result in the manifest store. Prints manifest_hash, the number of samples and the link that names this snapshot for ever.',
   argument: {
     name: 'LINK',
-    doc: 'BASE, BASE@refresh or BASE@sha256:<64 hex digits>; BASE is a folder or a .tsv manifest.',
+    doc: 'BASE, BASE@refresh or BASE@sha256:<64 hex digits>; BASE is a folder, a .tsv manifest, s3://BUCKET/PREFIX or https://…/packed.',
     isRequired: true,
   },
   flags: RESOLVE_FLAGS,
   examples: [
     { command: 'mx8 resolve ./photos', doc: '' },
     { command: 'mx8 resolve ./photos@refresh', doc: 'list the folder again' },
+    { command: 'mx8 resolve s3://bucket/photos', doc: 'sizes and ETags are pinned with the list' },
   ],
   run: ({ argument, options }, io) => runResolve(argument, options, io),
 });
@@ -39,10 +45,12 @@ async function runResolve(
   io: CommandIo,
 ): Promise<number> {
   using progress = new DataProgress(io);
+  await using places = openStores(options, io);
   const resolved = await resolveLink(link, {
     store: openManifestStore(options.manifestStoreRoot, io),
     clock: io.clock,
     events: io.events,
+    places,
     signal: io.signal,
     onProgress: ({ phase, samples }) =>
       progress.show({ phase, samples, samplesTotal: null, bytes: 0 }),

@@ -26,6 +26,7 @@ import { jsonEvents, quietEvents } from '../run/run-events.ts';
 import { StatusScreen } from '../run/status-screen.ts';
 import { type RunSummary, summaryFields, summaryText } from '../run/summary.ts';
 import { type RunResult, supervise } from '../run/supervise.ts';
+import { STORE_FLAGS } from '../stores.ts';
 import { EXIT_DONE } from '../exit-codes.ts';
 import { serveCoordinatorWeb } from '../web/coordinator-web.ts';
 
@@ -57,6 +58,7 @@ const RUN_FLAGS = {
   leaseStallMs: screenFlags.leaseStallMs,
   httpBind: cluster.httpBind,
   insecure: cluster.insecure,
+  ...STORE_FLAGS,
 } as const;
 
 /** The address of the page is the run's alone: its agents leave that port to it. */

@@ -13,6 +13,7 @@ import * as screen from '../flags/screen.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { JOB_SPEC_FLAGS, openJob } from '../open-job.ts';
 import { randomId } from '../random-id.ts';
+import { STORE_FLAGS } from '../stores.ts';
 
 const FLAGS = {
   ...JOB_SPEC_FLAGS,
@@ -20,6 +21,7 @@ const FLAGS = {
   ...CLIENT_FLAGS,
   manifestStoreRoot: data.manifestStoreRoot,
   json: screen.json,
+  ...STORE_FLAGS,
 } as const;
 
 export const command: Command = defineCommand({
@@ -55,6 +57,7 @@ async function run(
     argument,
     { ...options, jobId: options.jobId ?? fallbackId },
     manifests,
+    options,
     io,
   );
   if (job === null) {

@@ -1,7 +1,7 @@
 /** Object stores. */
 import { flag, optionalFlag } from '../flag.ts';
 import type { Flag } from '../flag.ts';
-import { onOff, text } from '../kinds.ts';
+import { onOff, origins, text } from '../kinds.ts';
 
 export const s3EndpointUrl: Flag<string | null> = optionalFlag(
   text('URL', 'a URL such as http://127.0.0.1:9000'),
@@ -21,4 +21,55 @@ export const s3ForcePathStyle: Flag<boolean> = flag(
     doc: 'Put the bucket into the path instead of the host name.',
   },
   false,
+);
+
+export const s3Region: Flag<string | null> = optionalFlag(
+  text('REGION', 'the name of a region, such as eu-central-1'),
+  {
+    name: 's3-region',
+    variable: 'MX8_S3_REGION',
+    doc: 'The region that S3 buckets are in; one that is elsewhere says so and is found.',
+  },
+  'AWS_REGION, the profile’s, or us-east-1',
+);
+
+export const s3Anonymous: Flag<boolean> = flag(
+  onOff(),
+  {
+    name: 's3-anonymous',
+    variable: 'MX8_S3_ANONYMOUS',
+    doc: 'Read public buckets without credentials.',
+  },
+  false,
+);
+
+export const s3RequesterPays: Flag<boolean> = flag(
+  onOff(),
+  {
+    name: 's3-requester-pays',
+    variable: 'MX8_S3_REQUESTER_PAYS',
+    doc: 'Agree to pay for requests to buckets whose owners do not.',
+  },
+  false,
+);
+
+export const s3MachineCredentials: Flag<boolean> = flag(
+  onOff(),
+  {
+    name: 's3-machine-credentials',
+    variable: 'MX8_S3_MACHINE_CREDENTIALS',
+    doc: 'Ask the container or the machine for S3 credentials where neither variables nor shared files have any.',
+  },
+  false,
+);
+
+export const allowedOrigins: Flag<readonly string[]> = flag<readonly string[]>(
+  origins(),
+  {
+    name: 'allowed-origins',
+    variable: 'MX8_ALLOWED_ORIGINS',
+    doc: 'Other servers that web servers may redirect to, with commas between them.',
+  },
+  [],
+  'none',
 );

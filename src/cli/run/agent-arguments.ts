@@ -1,4 +1,5 @@
 /** The command line of each agent that a run starts. Pure. */
+import { storeArguments } from '../stores.ts';
 import type { RunOptions } from './run-options.ts';
 import type { PreparedRun } from './prepare.ts';
 
@@ -24,5 +25,6 @@ export function agentArguments(
     ['stall-budget-ms', options.stallBudgetMs],
   ];
   const flags = shared.flatMap(([name, value]) => [`--${name}`, String(value)]);
-  return (nodeId) => [prepared.jobFile, '--node-id', nodeId, ...flags];
+  const all = [...flags, ...storeArguments(options)];
+  return (nodeId) => [prepared.jobFile, '--node-id', nodeId, ...all];
 }

@@ -24,6 +24,7 @@ import { jobSpecOf } from '../job-spec.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { randomId } from '../random-id.ts';
 import { snapshotAgeText } from '../snapshot-age.ts';
+import { openStores, storeArguments } from '../stores.ts';
 import { runBlockSize } from './block-size.ts';
 import { defaultWorkers, type MemoryPlan, planMemory } from './memory-plan.ts';
 import type { StatusScreen } from './status-screen.ts';
@@ -97,6 +98,7 @@ function resumeCommand(jobFile: string, out: string | null, options: RunOptions)
   if (options.workers !== null) words.push('--workers', String(options.workers));
   if (options.onError !== 'fail') words.push('--on-error', options.onError);
   if (options.manifestStoreRoot !== null) words.push('--manifest-store', options.manifestStoreRoot);
+  words.push(...storeArguments(options));
   return [...words, '--resume'].map(shellWord).join(' ');
 }
 
@@ -218,8 +220,10 @@ async function pinInput(
   }
   await checkOutputOutside(link, outputFolder(loaded, options));
   const { io, screen, events } = surroundings;
+  await using places = openStores(options, { ...io, events });
   const resolved = await resolveLink(link, {
     store: manifests,
+    places,
     clock: io.clock,
     events,
     signal: io.signal,

@@ -1,8 +1,9 @@
 /** What `mx8 run` takes, read and checked. */
 import type { Relief } from '../../core/job/protocol.ts';
+import type { StoreFlagOptions } from '../stores.ts';
 import type { ViewLimits } from '../../view/looks.ts';
 
-export interface RunOptions extends ViewLimits {
+export interface RunOptions extends ViewLimits, StoreFlagOptions {
   /** Null: the input that the job names. */
   readonly data: string | null;
   /** Null: the output that the job names. */

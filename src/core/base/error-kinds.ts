@@ -5,6 +5,7 @@
  */
 
 import { PROTOCOL_ERROR_KINDS } from './protocol-error-kinds.ts';
+import { OBJECT_ERROR_KINDS } from './object-error-kinds.ts';
 
 /** gRPC status names; `src/wire/` maps them to numbers. */
 export type StatusName =
@@ -246,11 +247,13 @@ const LIBRARY_ERROR_KINDS = {
 } as const;
 
 type ErrorKinds = typeof USER_ERROR_KINDS &
+  typeof OBJECT_ERROR_KINDS &
   typeof PROTOCOL_ERROR_KINDS &
   typeof LIBRARY_ERROR_KINDS;
 
 export const ERROR_KINDS: ErrorKinds = {
   ...USER_ERROR_KINDS,
+  ...OBJECT_ERROR_KINDS,
   ...PROTOCOL_ERROR_KINDS,
   ...LIBRARY_ERROR_KINDS,
 };

@@ -1,6 +1,7 @@
 /** Canonical lines that are in memory already, without the header: a slice of a manifest. */
 import { lineError } from './line-error.ts';
 import { LineSplitter } from './line-splitter.ts';
+import { isUrl } from './location.ts';
 import { parseLine } from './parse-line.ts';
 import type { SampleRecord } from './record.ts';
 
@@ -31,13 +32,22 @@ export function decodeSlice(
   });
 }
 
-/** The records with what is known of their files: `bytes` has one number for each, above 0 where it is. */
-export function withPinnedBytes(
+/**
+ * The records with what is known of their objects: `bytes` has one number for each, above 0 where it is, and
+ * `tags` too, where the object is in a store.
+ */
+export function withPins(
   records: readonly SampleRecord[],
   bytes: ArrayLike<number>,
+  tags: ArrayLike<number>,
 ): readonly SampleRecord[] {
   return records.map((record, index) => {
     const pinnedBytes = bytes[index] ?? 0;
+    const pinnedTag = isUrl(record.location) ? (tags[index] ?? 0) : 0;
+    if (pinnedTag > 0) {
+      const isWhole = pinnedBytes > 0 && record.byteLength === null;
+      return { ...record, ...(isWhole ? { pinnedBytes } : {}), pinnedTag };
+    }
     return pinnedBytes > 0 && record.byteLength === null ? { ...record, pinnedBytes } : record;
   });
 }

@@ -12,6 +12,8 @@ export interface RecordColumns {
   readonly byteOffsets: Float64Array;
   /** Of a whole object its `pinnedBytes`, -1 where those are not known. */
   readonly byteLengths: Float64Array;
+  /** `pinnedTag` of each record, 0 where it is not known; absent where none is. */
+  readonly pinnedTags?: Float64Array;
   /** Which of `locations` each record has, and which of `hints`. */
   readonly locationOf: Uint32Array;
   readonly hintOf: Uint32Array;
@@ -56,6 +58,11 @@ export class RecordTable {
     return this.#columns.byteLengths.subarray(this.#start, this.#start + this.length);
   }
 
+  /** 0 where a record has none; null where none has. */
+  pinnedTags(): Float64Array | null {
+    return this.#columns.pinnedTags?.slice(this.#start, this.#start + this.length) ?? null;
+  }
+
   sampleId(index: number): number {
     return must(this.#columns.sampleIds[this.#start + index], 'a record is asked for');
   }
@@ -91,12 +98,14 @@ export class RecordTable {
     const byteOffset = byteOffsets[this.#start + index] ?? -1;
     const byteLength = byteLengths[this.#start + index] ?? -1;
     const isWhole = byteOffset === -1;
+    const pinnedTag = this.#columns.pinnedTags?.[this.#start + index] ?? 0;
     return {
       sampleId: this.sampleId(index),
       location: this.location(index),
       byteOffset: isWhole ? null : byteOffset,
       byteLength: isWhole ? null : byteLength,
       ...(isWhole && byteLength !== -1 ? { pinnedBytes: byteLength } : {}),
+      ...(pinnedTag > 0 ? { pinnedTag } : {}),
       decodeHint: hints.text(this.hintNumber(index)),
     };
   }
@@ -111,16 +120,25 @@ export class RecordTable {
     return new RecordTable(this.#columns, this.#start + start, this.#start + end);
   }
 
-  /** With what is known of whole files: `bytes` has one number for each record, above 0 where it is. */
-  withPinnedBytes(bytes: ArrayLike<number>): RecordTable {
+  /**
+   * With what is known of whole objects: `bytes` has one number for each record, above 0 where it is. So
+   * does `tags`, of objects in stores; null where there are none.
+   */
+  withPins(bytes: ArrayLike<number>, tags: ArrayLike<number> | null): RecordTable {
     const columns = this.#columns;
     const byteLengths = columns.byteLengths.slice();
+    const pinnedTags = tags === null ? undefined : new Float64Array(byteLengths.length);
     for (let index = 0; index < this.length; index += 1) {
       const pinnedBytes = bytes[index] ?? 0;
       const at = this.#start + index;
       if (pinnedBytes > 0 && columns.byteOffsets[at] === -1) byteLengths[at] = pinnedBytes;
+      if (pinnedTags !== undefined) pinnedTags[at] = Math.max(0, tags?.[index] ?? 0);
     }
-    return new RecordTable({ ...columns, byteLengths }, this.#start, this.#start + this.length);
+    return new RecordTable(
+      { ...columns, byteLengths, ...(pinnedTags === undefined ? {} : { pinnedTags }) },
+      this.#start,
+      this.#start + this.length,
+    );
   }
 
   /** The records at these places, in their order. */
@@ -134,20 +152,26 @@ function columnsOf(records: readonly SampleRecord[]): RecordColumns {
   const columns = newColumns(count);
   const locations: string[] = [];
   const hints: string[] = [];
+  const hasTags = records.some(({ pinnedTag }) => pinnedTag !== undefined);
+  const pinnedTags = hasTags ? new Float64Array(count) : undefined;
   for (const [index, record] of records.entries()) {
     columns.sampleIds[index] = record.sampleId;
     columns.byteOffsets[index] = record.byteOffset ?? -1;
     columns.byteLengths[index] = record.byteLength ?? record.pinnedBytes ?? -1;
+    if (pinnedTags !== undefined) pinnedTags[index] = record.pinnedTag ?? 0;
     if (record.location !== locations.at(-1)) locations.push(record.location);
     columns.locationOf[index] = locations.length - 1;
     if (record.decodeHint !== hints.at(-1)) hints.push(record.decodeHint);
     columns.hintOf[index] = hints.length - 1;
   }
-  return { ...columns, locations: Texts.of(locations), hints: Texts.of(hints) };
+  const texts = { locations: Texts.of(locations), hints: Texts.of(hints) };
+  return { ...columns, ...(pinnedTags === undefined ? {} : { pinnedTags }), ...texts };
 }
 
 /** Empty columns for so many records. */
-export function newColumns(count: number): Omit<RecordColumns, 'locations' | 'hints'> {
+export function newColumns(
+  count: number,
+): Omit<RecordColumns, 'locations' | 'hints' | 'pinnedTags'> {
   return {
     sampleIds: new Float64Array(count),
     byteOffsets: new Float64Array(count),

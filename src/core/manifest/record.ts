@@ -12,6 +12,11 @@ export interface SampleRecord {
    * nobody took it down.
    */
   readonly pinnedBytes?: number;
+  /**
+   * `etagTag` of the object in a store that it is in, when that was pinned, > 0. Like `pinnedBytes` it is
+   * no part of the manifest.
+   */
+  readonly pinnedTag?: number;
   /** `key=value` pairs for the decoder, such as `mx8:vision:imagefolder;label_id=3`; '' for none. */
   readonly decodeHint: string;
 }

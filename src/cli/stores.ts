@@ -1,0 +1,60 @@
+/** Stores as the flags of a command describe them. */
+import type { Places } from '../ports/place.ts';
+import { OpenPlaces } from '../storage/places.ts';
+import type { StoreOptions } from '../storage/places.ts';
+import type { OptionsOf } from './flag.ts';
+import * as storage from './flags/storage.ts';
+import type { StoreSurroundings } from './manifest-store.ts';
+
+/** Of every command that reads data or hands the reading to other processes. */
+export const STORE_FLAGS: {
+  readonly s3EndpointUrl: typeof storage.s3EndpointUrl;
+  readonly s3ForcePathStyle: typeof storage.s3ForcePathStyle;
+  readonly s3Region: typeof storage.s3Region;
+  readonly s3Anonymous: typeof storage.s3Anonymous;
+  readonly s3RequesterPays: typeof storage.s3RequesterPays;
+  readonly s3MachineCredentials: typeof storage.s3MachineCredentials;
+  readonly allowedOrigins: typeof storage.allowedOrigins;
+} = {
+  s3EndpointUrl: storage.s3EndpointUrl,
+  s3ForcePathStyle: storage.s3ForcePathStyle,
+  s3Region: storage.s3Region,
+  s3Anonymous: storage.s3Anonymous,
+  s3RequesterPays: storage.s3RequesterPays,
+  s3MachineCredentials: storage.s3MachineCredentials,
+  allowedOrigins: storage.allowedOrigins,
+};
+
+export type StoreFlagOptions = OptionsOf<typeof STORE_FLAGS>;
+
+export function storeOptions(options: StoreFlagOptions): StoreOptions {
+  return {
+    s3: {
+      endpointUrl: options.s3EndpointUrl,
+      forcePathStyle: options.s3ForcePathStyle,
+      region: options.s3Region,
+      anonymous: options.s3Anonymous,
+      requesterPays: options.s3RequesterPays,
+      machineCredentials: options.s3MachineCredentials,
+    },
+    http: { allowedOrigins: options.allowedOrigins },
+  };
+}
+
+/** To be closed by the caller. */
+export function openStores(options: StoreFlagOptions, ports: StoreSurroundings): Places {
+  const { clock, random, events } = ports;
+  return new OpenPlaces(storeOptions(options), { clock, random, events });
+}
+
+/** The same options as arguments of another command; what is as it is by itself is left out. */
+export function storeArguments(options: StoreFlagOptions): readonly string[] {
+  const flags = Object.keys(STORE_FLAGS) as (keyof StoreFlagOptions)[];
+  return flags.flatMap((key) => {
+    const { name, defaultValue } = STORE_FLAGS[key];
+    const value = options[key];
+    if (value === defaultValue || value === null) return [];
+    if (Array.isArray(value)) return value.length === 0 ? [] : [`--${name}`, value.join(',')];
+    return typeof value === 'boolean' ? [`--${name}`] : [`--${name}`, String(value)];
+  });
+}

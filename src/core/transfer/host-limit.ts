@@ -1,0 +1,75 @@
+/**
+ * How many requests one host may have in flight. It grows by one for each answer until a first sign of
+ * strain, then by one for each round of answers; a refusal (429, 503, a broken connection) halves it, once for
+ * all that was in flight then; answers that take much longer to begin than they once did stop the growth and
+ * take a little back. So it finds what the host gives, and follows when that changes.
+ */
+export interface HostLimitBounds {
+  readonly start: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+export const HOST_LIMIT_BOUNDS: HostLimitBounds = { start: 8, min: 1, max: 64 };
+
+/** First bytes that come this many times later than in the best of times are a sign of strain … */
+const STRAINED_FACTOR = 4;
+/** … where the difference is more than a busy machine makes by itself. */
+const STRAINED_MS_MIN = 100;
+/** Weight of the newest answer in the running mean. */
+const NEWEST_WEIGHT = 0.1;
+/** The best time is forgotten slowly, as the way to the host may have changed. */
+const BEST_DRIFT = 1.001;
+const STRAIN_DECREASE = 0.9;
+const REFUSAL_DECREASE = 0.5;
+
+export class HostLimit {
+  readonly #bounds: HostLimitBounds;
+  #limit: number;
+  #isCareful: boolean = false;
+  #bestMs: number = Infinity;
+  #meanMs: number = 0;
+  /** Answers until the limit may be lowered again: those that were under way at the last time. */
+  #deafFor: number = 0;
+
+  constructor(bounds: HostLimitBounds = HOST_LIMIT_BOUNDS) {
+    this.#bounds = bounds;
+    this.#limit = bounds.start;
+  }
+
+  get limit(): number {
+    return Math.floor(this.#limit);
+  }
+
+  /** An answer began `firstByteMs` after its request, with `inFlight` requests under way. */
+  answered(firstByteMs: number, inFlight: number): void {
+    this.#heard();
+    this.#bestMs = Math.min(firstByteMs, this.#bestMs * BEST_DRIFT);
+    this.#meanMs += (firstByteMs - this.#meanMs) * (this.#meanMs === 0 ? 1 : NEWEST_WEIGHT);
+    const strainedMs = Math.max(this.#bestMs * STRAINED_FACTOR, this.#bestMs + STRAINED_MS_MIN);
+    if (this.#meanMs > strainedMs) {
+      this.#lower(STRAIN_DECREASE, inFlight);
+      return;
+    }
+    // A limit that is not used says nothing about the host.
+    if (inFlight < this.limit) return;
+    this.#limit = Math.min(this.#bounds.max, this.#limit + (this.#isCareful ? 1 / this.#limit : 1));
+  }
+
+  /** The host refused, or the connection broke, with `inFlight` requests under way. */
+  refused(inFlight: number): void {
+    this.#heard();
+    this.#lower(REFUSAL_DECREASE, inFlight);
+  }
+
+  #heard(): void {
+    if (this.#deafFor > 0) this.#deafFor -= 1;
+  }
+
+  #lower(factor: number, inFlight: number): void {
+    this.#isCareful = true;
+    if (this.#deafFor > 0) return;
+    this.#limit = Math.max(this.#bounds.min, this.#limit * factor);
+    this.#deafFor = inFlight;
+  }
+}

@@ -1,0 +1,23 @@
+/** Dates as HTTP writes them, without a clock. */
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** Days since 1970 of a date of the proleptic Gregorian calendar. */
+function daysFromCivil(year: number, month: number, day: number): number {
+  const shifted = month <= 2 ? year - 1 : year;
+  const era = Math.floor(shifted / 400);
+  const yearOfEra = shifted - era * 400;
+  const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1;
+  const dayOfEra =
+    yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  return era * 146_097 + dayOfEra - 719_468;
+}
+
+/** Of an HTTP date, such as `Wed, 21 Oct 2026 07:28:00 GMT`; NaN for anything else. */
+export function httpDateMs(text: string): number {
+  const match = /^\w{3}, (\d\d) (\w{3}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT$/.exec(text);
+  if (match === null) return NaN;
+  const [day = 0, , year = 0, hours = 0, minutes = 0, seconds = 0] = match.slice(1).map(Number);
+  const days = daysFromCivil(year, MONTHS.indexOf(match[2] ?? '') + 1, day);
+  return (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000;
+}

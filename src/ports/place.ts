@@ -1,0 +1,75 @@
+/**
+ * A place where objects live: the local disks, an S3 service, a web server. One implementation per scheme; all
+ * take whole locations (a path or a URL) and answer or reject with an `Mx8Error` that names the location.
+ * `object_missing`, `object_changed` and `object_denied` are about one object; `object_store_unavailable` is
+ * about the place, after all patience is used up. Retrying, back-off and concurrency are the
+ * implementation's own.
+ */
+export interface ObjectStat {
+  readonly bytes: number;
+  /** Names the bytes: another one, other bytes. '' where the place has none. Without quotes. */
+  readonly etag: string;
+}
+
+export interface ListedObject extends ObjectStat {
+  readonly location: string;
+}
+
+export interface ListOptions {
+  /** Only what comes after this location: what a listing that was broken off goes on with. */
+  readonly after?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Where the bytes of a range go, in order: into memory, or nowhere (null). */
+export interface RangeTarget {
+  readonly bytes: number;
+  readonly into: Uint8Array | null;
+}
+
+export interface ObjectRange {
+  readonly start: number;
+  readonly end: number;
+  /** Bytes of [start, end) in order. The memory is the place's until the promise settles. */
+  readonly targets: readonly RangeTarget[];
+  /** `etagTag` of the object when it was pinned; 0 when nobody took it down. */
+  readonly pinnedTag: number;
+  /** Bytes of the whole object when it was pinned; -1 when nobody took it down. */
+  readonly pinnedBytes: number;
+}
+
+export type WriteCondition =
+  | { readonly type: 'any' }
+  /** Refused with `object_exists` when there is one. */
+  | { readonly type: 'create' }
+  /** Refused with `object_changed` unless the object is the one of this etag. */
+  | { readonly type: 'replace'; readonly etag: string };
+
+/** An object in the making, of parts in order. Nobody sees it before `complete`. */
+export interface ObjectUpload {
+  /** Of at least `partBytesMin` but for the last one. */
+  add(bytes: Uint8Array): Promise<void>;
+  complete(condition: WriteCondition): Promise<ObjectStat>;
+  /** Leaves nothing behind. */
+  abort(): Promise<void>;
+}
+
+export interface Place {
+  /** Objects whose location begins with `prefix`, in byte order of the location, page by page. */
+  list(prefix: string, options?: ListOptions): AsyncIterable<readonly ListedObject[]>;
+  /** Rejects with `object_missing` when there is none. */
+  stat(location: string, signal?: AbortSignal): Promise<ObjectStat>;
+  readRange(location: string, range: ObjectRange, signal?: AbortSignal): Promise<ObjectStat>;
+  write(location: string, bytes: Uint8Array, condition: WriteCondition): Promise<ObjectStat>;
+  upload(location: string): Promise<ObjectUpload>;
+  /** What is not there is no error. */
+  remove(location: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The place of each location. */
+export interface Places extends AsyncDisposable {
+  /** Rejects nothing: `scheme_unsupported` is thrown for a scheme that nobody serves. */
+  of(location: string): Place;
+  close(): Promise<void>;
+}

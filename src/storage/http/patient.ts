@@ -1,0 +1,87 @@
+/** Sends a plain request until there is an answer to go by, within a time budget. */
+import { Mx8Error } from '../../core/base/errors.ts';
+import { httpDateMs } from '../../core/transfer/http-date.ts';
+import { RETRY_LIMITS, RetryBudget, retryAfterMs } from '../../core/transfer/retry-budget.ts';
+import type { Verdict } from './authority.ts';
+import type { PlainAnswer, PlainClient, PlainRequest } from './plain-request.ts';
+import type { HttpSurroundings } from './range-client.ts';
+
+export interface PatientRequest {
+  /** What it is about, as errors name it: a location, or a prefix. */
+  readonly location: string;
+  /** Made anew for each try: credentials expire. */
+  readonly make: () => Promise<PlainRequest>;
+  /** True: this is an answer to go by. */
+  readonly accepts: (answer: PlainAnswer) => boolean;
+  readonly judge: (answer: PlainAnswer) => Verdict | Promise<Verdict>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PatientAnswer extends PlainAnswer {
+  /** An earlier try may have been carried out without our hearing of it. */
+  readonly mayHaveLanded: boolean;
+}
+
+export async function sendPatiently(
+  client: PlainClient,
+  { clock, random, events, retry = RETRY_LIMITS }: HttpSurroundings,
+  request: PatientRequest,
+): Promise<PatientAnswer> {
+  const { location, signal } = request;
+  const budget = new RetryBudget(retry, clock.nowMs());
+  let mayHaveLanded = false;
+  for (;;) {
+    signal?.throwIfAborted();
+    const outcome = await attempt(client, request);
+    if (outcome.type === 'answer') return { ...outcome.answer, mayHaveLanded };
+    mayHaveLanded ||= outcome.mayHaveLanded;
+    if (outcome.type === 'again' && budget.failures < 2) {
+      budget.waitMs(clock.nowMs(), 0);
+      continue;
+    }
+    const { why, header } = outcome;
+    const leastMs = retryAfterMs(header, httpDateMs(header ?? ''), clock.unixMs());
+    const waitMs = budget.waitMs(clock.nowMs(), random.fraction(), leastMs);
+    if (waitMs === null) {
+      const seconds = Math.round(retry.budgetMs / 1000);
+      throw new Mx8Error(
+        'object_store_unavailable',
+        `Got no usable answer about ${location} for ${seconds} s (${budget.failures} tries): ${why}.`,
+        { location },
+      );
+    }
+    const wait_ms = Math.round(waitMs);
+    events.emit('debug', 'store_retry', { location, why, failures: budget.failures, wait_ms });
+    await clock.sleep(waitMs, signal);
+  }
+}
+
+type Attempt =
+  | { readonly type: 'answer'; readonly answer: PlainAnswer }
+  | {
+      readonly type: 'again' | 'wait';
+      readonly why: string;
+      readonly header?: string | undefined;
+      readonly mayHaveLanded: boolean;
+    };
+
+async function attempt(client: PlainClient, request: PatientRequest): Promise<Attempt> {
+  const made = await request.make();
+  let answer: PlainAnswer;
+  try {
+    answer = await client.send(made, request.signal);
+  } catch (error) {
+    if (error instanceof Mx8Error || request.signal?.aborted === true) throw error;
+    const why = error instanceof Error && error.message !== '' ? error.message : String(error);
+    return { type: 'wait', why, mayHaveLanded: true };
+  }
+  if (request.accepts(answer)) return { type: 'answer', answer };
+  const verdict = await request.judge(answer);
+  if (verdict.type === 'error') throw verdict.error;
+  return {
+    type: verdict.type,
+    why: verdict.why,
+    header: answer.head.headers.get('retry-after'),
+    mayHaveLanded: answer.head.status >= 500,
+  };
+}

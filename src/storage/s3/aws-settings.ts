@@ -1,0 +1,21 @@
+/** What Amazon's own variables and shared files say, read the way their tools read them. */
+import { NODE_REGION_CONFIG_OPTIONS, loadConfig } from '@smithy/core/config';
+
+export interface AwsSettings {
+  readonly region: string;
+  readonly endpointUrl: string | null;
+}
+
+const REGION_DEFAULT = 'us-east-1';
+
+export async function awsSettings(): Promise<AwsSettings> {
+  const region = loadConfig<string>({ ...NODE_REGION_CONFIG_OPTIONS, default: REGION_DEFAULT });
+  const endpoint = loadConfig<string>({
+    environmentVariableSelector: (variables) =>
+      variables['AWS_ENDPOINT_URL_S3'] ?? variables['AWS_ENDPOINT_URL'],
+    configFileSelector: (profile) => profile['endpoint_url'],
+    default: '',
+  });
+  const endpointUrl = await endpoint();
+  return { region: await region(), endpointUrl: endpointUrl === '' ? null : endpointUrl };
+}

@@ -1,0 +1,100 @@
+/**
+ * Where S3's credentials come from, the first that has some: the environment, a web identity token (as
+ * Kubernetes gives one), the shared files and whatever a profile in them says, and, only where that was
+ * allowed, the container's or the machine's own. They are fetched again before they expire, and when a
+ * store says that they have.
+ */
+import { fromEnv } from '@aws-sdk/credential-provider-env';
+import { fromIni } from '@aws-sdk/credential-provider-ini';
+import { fromTokenFile } from '@aws-sdk/credential-provider-web-identity';
+import { fromContainerMetadata, fromInstanceMetadata } from '@smithy/credential-provider-imds';
+
+import { Mx8Error } from '../../core/base/errors.ts';
+import type { Clock } from '../../ports/clock.ts';
+
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+  readonly expiration?: Date | undefined;
+}
+
+export type CredentialSource = () => Promise<Credentials>;
+
+/** New ones are fetched so long before the old ones expire. */
+const RENEW_BEFORE_MS = 300_000;
+/** Nobody asks more often than this, however loudly a store refuses. */
+const RENEW_INTERVAL_MS_MIN = 2_000;
+
+export function credentialSources(machineCredentials: boolean): readonly CredentialSource[] {
+  return [
+    fromEnv(),
+    fromTokenFile(),
+    (): Promise<Credentials> => fromIni({ ignoreCache: true })(),
+    ...(machineCredentials ? [fromContainerMetadata(), fromInstanceMetadata()] : []),
+  ];
+}
+
+export class CredentialChain {
+  readonly #sources: readonly CredentialSource[];
+  readonly #clock: Clock;
+  #current: Credentials | null = null;
+  #fetching: Promise<Credentials> | null = null;
+  #fetchedAtMs: number = -Infinity;
+
+  constructor(sources: readonly CredentialSource[], clock: Clock) {
+    this.#sources = sources;
+    this.#clock = clock;
+  }
+
+  async get(): Promise<Credentials> {
+    const current = this.#current;
+    if (current !== null && !this.#isEnding(current)) return current;
+    return this.#fetch();
+  }
+
+  /**
+   * A store refused `used` as expired or unknown. Answers whether there are others now: who was
+   * refused with what has been replaced meanwhile need not ask again.
+   */
+  async replace(used: Credentials): Promise<boolean> {
+    if (this.#current === used) {
+      if (this.#clock.nowMs() - this.#fetchedAtMs < RENEW_INTERVAL_MS_MIN) return false;
+      await this.#fetch();
+    }
+    return (
+      this.#current?.accessKeyId !== used.accessKeyId ||
+      this.#current.sessionToken !== used.sessionToken
+    );
+  }
+
+  #isEnding({ expiration }: Credentials): boolean {
+    if (expiration === undefined) return false;
+    if (this.#clock.nowMs() - this.#fetchedAtMs < RENEW_INTERVAL_MS_MIN) return false;
+    return expiration.getTime() - this.#clock.unixMs() < RENEW_BEFORE_MS;
+  }
+
+  #fetch(): Promise<Credentials> {
+    this.#fetching ??= this.#ask().finally(() => {
+      this.#fetching = null;
+    });
+    return this.#fetching;
+  }
+
+  async #ask(): Promise<Credentials> {
+    const reasons: string[] = [];
+    for (const source of this.#sources) {
+      try {
+        this.#current = await source();
+        this.#fetchedAtMs = this.#clock.nowMs();
+        return this.#current;
+      } catch (error) {
+        reasons.push(error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error));
+      }
+    }
+    throw new Mx8Error(
+      'object_credentials_missing',
+      `No credentials for S3 were found: ${reasons.join(' ')}`,
+    );
+  }
+}

@@ -1,0 +1,74 @@
+/** What S3 says: errors and pages of listings, in the few elements of XML that matter here. */
+import { normalEtag } from '../../core/transfer/response-head.ts';
+import type { ListedObject } from '../../ports/place.ts';
+
+export interface S3Error {
+  readonly code: string;
+  readonly message: string;
+  /** Of an error about the region: the right one. '' where it does not say. */
+  readonly region: string;
+}
+
+/** Empty texts where the body is no error of S3. */
+export function parseS3Error(body: string): S3Error {
+  return {
+    code: element(body, 'Code') ?? '',
+    message: (element(body, 'Message') ?? '').slice(0, 300),
+    region: element(body, 'Region') ?? '',
+  };
+}
+
+export interface ListPage {
+  /** Keys as they are. */
+  readonly objects: readonly (Omit<ListedObject, 'location'> & { readonly key: string })[];
+  /** null: this was the last page. */
+  readonly nextToken: string | null;
+}
+
+/**
+ * A sentence when it is none. Keys come as they are: services do not agree on how `encoding-type=url` writes a
+ * plus and a space.
+ */
+export function parseListPage(body: string): ListPage | string {
+  if (!body.includes('<ListBucketResult')) return 'it is no listing of objects';
+  const objects: (Omit<ListedObject, 'location'> & { readonly key: string })[] = [];
+  for (const match of body.matchAll(/<Contents>([^]*?)<\/Contents>/g)) {
+    const entry = match[1] ?? '';
+    const key = element(entry, 'Key');
+    const size = element(entry, 'Size');
+    if (key === null || size === null || !/^\d{1,15}$/.test(size)) {
+      return `it has an entry without a usable key or size: ${JSON.stringify(entry.slice(0, 120))}`;
+    }
+    objects.push({ key, bytes: Number(size), etag: normalEtag(element(entry, 'ETag') ?? '') });
+  }
+  if (element(body, 'IsTruncated') !== 'true') return { objects, nextToken: null };
+  const nextToken = element(body, 'NextContinuationToken');
+  if (nextToken === null || nextToken === '') return 'it goes on but does not say where';
+  return { objects, nextToken };
+}
+
+/** The text of the first element of that name. */
+export function element(xml: string, name: string): string | null {
+  const match = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml);
+  return match === null ? null : unescaped(match[1] ?? '');
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  amp: '&',
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+};
+
+function unescaped(text: string): string {
+  return text.replace(/&(#x?[0-9a-fA-F]+|\w+);/g, (whole, name: string) => {
+    if (!name.startsWith('#')) return ENTITIES[name] ?? whole;
+    const code = name[1] === 'x' ? parseInt(name.slice(2), 16) : Number(name.slice(1));
+    return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+  });
+}
+
+export function escapedXml(text: string): string {
+  return text.replace(/[&<>"']/g, (mark) => `&#${mark.charCodeAt(0)};`);
+}

@@ -1,0 +1,47 @@
+/** Which answers of S3 are successes, and which say that a condition did not hold. */
+import { Mx8Error } from '../../core/base/errors.ts';
+import type { WriteCondition } from '../../ports/place.ts';
+import type { PlainAnswer } from '../http/plain-request.ts';
+
+/** Some requests are answered with 200 before their outcome is known, and the error follows in the body. */
+export function isSuccess({ head, body }: PlainAnswer): boolean {
+  if (head.status < 200 || head.status > 299) return false;
+  return !body.subarray(0, 1024).includes('<Error>');
+}
+
+export function isConflict({ head }: PlainAnswer, condition: WriteCondition): boolean {
+  if (condition.type === 'any') return false;
+  return head.status === 412 || (head.status === 404 && condition.type === 'replace');
+}
+
+export function conditionHeaders(condition: WriteCondition): Record<string, string> {
+  switch (condition.type) {
+    case 'any':
+      return {};
+    case 'create':
+      return { 'if-none-match': '*' };
+    case 'replace':
+      return { 'if-match': `"${condition.etag}"` };
+    default:
+      return condition satisfies never;
+  }
+}
+
+export function conditionError(location: string, condition: WriteCondition): Mx8Error {
+  if (condition.type === 'create') {
+    return new Mx8Error('object_exists', `${location} is there already.`, { location });
+  }
+  return new Mx8Error(
+    'object_changed',
+    `${location} was to be replaced, but it is not the object any more that it was when it was looked at.`,
+    { location },
+  );
+}
+
+export function lies(location: string, what: string): Mx8Error {
+  return new Mx8Error(
+    'object_answer_invalid',
+    `The answer of the store about ${location} cannot be used: ${what}.`,
+    { location },
+  );
+}

@@ -1,0 +1,202 @@
+/** Objects of S3 and services that speak like it. */
+import { compareUtf8 } from '../../core/manifest/byte-order.ts';
+import { normalEtag } from '../../core/transfer/response-head.ts';
+import type {
+  ListedObject,
+  ListOptions,
+  ObjectRange,
+  ObjectStat,
+  ObjectUpload,
+  Place,
+  WriteCondition,
+} from '../../ports/place.ts';
+import { sendPatiently } from '../http/patient.ts';
+import type { PatientAnswer } from '../http/patient.ts';
+import { PlainClient } from '../http/plain-request.ts';
+import type { PlainAnswer } from '../http/plain-request.ts';
+import type { RangeClient } from '../http/range-client.ts';
+import { element, parseListPage } from './s3-answers.ts';
+import { conditionError, conditionHeaders, isConflict, isSuccess, lies } from './s3-conditions.ts';
+import type { ListPage } from './s3-answers.ts';
+import { parseS3Location } from './s3-location.ts';
+import type { S3Location } from './s3-location.ts';
+import type { S3Request, S3Session } from './s3-session.ts';
+import { S3Upload } from './s3-upload.ts';
+
+/** What S3 gives at most. */
+const PAGE_KEYS = 1000;
+
+export class S3Place implements Place {
+  readonly #ranges: RangeClient;
+  readonly #session: S3Session;
+  readonly #plain: PlainClient = new PlainClient();
+
+  /** The range client stays its owner's. */
+  constructor(ranges: RangeClient, session: S3Session) {
+    this.#ranges = ranges;
+    this.#session = session;
+  }
+
+  async *list(
+    prefix: string,
+    { after, signal }: ListOptions = {},
+  ): AsyncGenerator<readonly ListedObject[]> {
+    const at = parseS3Location(prefix);
+    let token: string | null = null;
+    let last = after === undefined ? null : parseS3Location(after).key;
+    for (;;) {
+      const page = await this.#page(prefix, at, token, after, signal);
+      for (const { key } of page.objects) {
+        this.#checkOrder(prefix, at, last, key);
+        last = key;
+      }
+      if (page.objects.length > 0) {
+        yield page.objects.map(({ key, bytes, etag }) => ({
+          location: `s3://${at.bucket}/${key}`,
+          bytes,
+          etag,
+        }));
+      }
+      if (page.nextToken === null) return;
+      if (page.nextToken === token)
+        throw lies(prefix, 'it names the same next page again and again');
+      token = page.nextToken;
+    }
+  }
+
+  async stat(location: string, signal?: AbortSignal): Promise<ObjectStat> {
+    const { head } = await this.#send(location, { method: 'HEAD' }, isSuccess, signal);
+    return statOf(location, head.headers);
+  }
+
+  readRange(location: string, range: ObjectRange, signal?: AbortSignal): Promise<ObjectStat> {
+    return this.#ranges.read(location, range, this.#session, signal);
+  }
+
+  async write(location: string, bytes: Uint8Array, condition: WriteCondition): Promise<ObjectStat> {
+    const headers = conditionHeaders(condition);
+    const answer = await this.#send(
+      location,
+      { method: 'PUT', headers, body: bytes },
+      (got) => isSuccess(got) || isConflict(got, condition),
+    );
+    if (isConflict(answer, condition)) {
+      // The first try may be what the second one found.
+      if (!answer.mayHaveLanded || !(await this.#holds(location, bytes))) {
+        throw conditionError(location, condition);
+      }
+      return this.stat(location);
+    }
+    return { bytes: bytes.length, etag: normalEtag(answer.head.headers.get('etag')) };
+  }
+
+  async upload(location: string): Promise<ObjectUpload> {
+    const answer = await this.#send(
+      location,
+      { method: 'POST', query: { uploads: '' } },
+      isSuccess,
+    );
+    const uploadId = element(answer.body.toString('utf8'), 'UploadId');
+    if (uploadId === null) throw lies(location, 'it began an upload without naming it');
+    const send = (
+      request: Omit<S3Request, 'bucket' | 'key'>,
+      accepts: (answer: PlainAnswer) => boolean,
+    ): Promise<PatientAnswer> => this.#send(location, request, accepts);
+    return new S3Upload(location, uploadId, { send, stat: () => this.stat(location) });
+  }
+
+  async remove(location: string): Promise<void> {
+    await this.#send(
+      location,
+      { method: 'DELETE' },
+      (answer) => isSuccess(answer) || (answer.head.status === 404 && !noBucket(answer)),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.#plain.close();
+  }
+
+  async #page(
+    prefix: string,
+    { bucket, key }: S3Location,
+    token: string | null,
+    after: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<ListPage> {
+    const query: Record<string, string> = {
+      'list-type': '2',
+      'max-keys': String(PAGE_KEYS),
+      prefix: key,
+    };
+    if (token !== null) query['continuation-token'] = token;
+    else if (after !== undefined) query['start-after'] = parseS3Location(after).key;
+    const request = { method: 'GET', bucket, key: '', query } as const;
+    const answer = await this.#sendTo(prefix, request, isSuccess, signal);
+    const page = parseListPage(answer.body.toString('utf8'));
+    if (typeof page === 'string') throw lies(prefix, page);
+    return page;
+  }
+
+  /** A pinned list must be the same whoever makes it, so what cannot be in order is refused. */
+  #checkOrder(prefix: string, at: S3Location, last: string | null, key: string): void {
+    if (!key.startsWith(at.key)) throw lies(prefix, `it lists ${JSON.stringify(key)}`);
+    if (last === null || compareUtf8(last, key) < 0) return;
+    throw lies(
+      prefix,
+      `it lists ${JSON.stringify(key)} after ${JSON.stringify(last)}, which is not the byte order of keys`,
+    );
+  }
+
+  /** Whether the object is exactly these bytes. */
+  async #holds(location: string, bytes: Uint8Array): Promise<boolean> {
+    const stat = await this.stat(location);
+    if (stat.bytes !== bytes.length) return false;
+    if (bytes.length === 0) return true;
+    const there = new Uint8Array(bytes.length);
+    await this.readRange(location, {
+      start: 0,
+      end: bytes.length,
+      targets: [{ bytes: bytes.length, into: there }],
+      pinnedTag: 0,
+      pinnedBytes: bytes.length,
+    });
+    return Buffer.compare(there, bytes) === 0;
+  }
+
+  #send(
+    location: string,
+    request: Omit<S3Request, 'bucket' | 'key'>,
+    accepts: (answer: PlainAnswer) => boolean,
+    signal?: AbortSignal,
+  ): Promise<PatientAnswer> {
+    return this.#sendTo(location, { ...request, ...parseS3Location(location) }, accepts, signal);
+  }
+
+  #sendTo(
+    location: string,
+    request: S3Request,
+    accepts: (answer: PlainAnswer) => boolean,
+    signal?: AbortSignal,
+  ): Promise<PatientAnswer> {
+    return sendPatiently(this.#plain, this.#ranges.surroundings, {
+      location,
+      make: () => this.#session.request(request),
+      accepts,
+      judge: ({ head, body }) =>
+        this.#session.judge(location, head, body.toString('utf8', 0, 16_384)),
+      signal,
+    });
+  }
+}
+
+function noBucket({ body }: PlainAnswer): boolean {
+  return body.includes('NoSuchBucket');
+}
+
+function statOf(location: string, headers: ReadonlyMap<string, string>): ObjectStat {
+  const length = headers.get('content-length');
+  if (length === undefined || !/^\d{1,15}$/.test(length))
+    throw lies(location, 'it does not say how long the object is');
+  return { bytes: Number(length), etag: normalEtag(headers.get('etag')) };
+}
