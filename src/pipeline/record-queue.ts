@@ -1,5 +1,6 @@
 /** The records that no batch has been planned for yet, in order, pulled from the source as needed. */
 import { must } from '../core/base/assert.ts';
+import { isUrl } from '../core/manifest/location.ts';
 import { RecordTable } from '../core/manifest/record-table.ts';
 import type { RecordChunk, PipelineOptions } from './contract.ts';
 
@@ -145,13 +146,19 @@ export class RecordQueue {
     // object in a store is read only as the one that was pinned, and asking for its size takes long.
     const offsets = table.byteOffsets();
     const sizes = table.byteLengths().slice();
-    const tags = table.pinnedTags();
+    const isInStore = placesOf(table);
     for (let index = 0; index < sizes.length; index += 1) {
-      const isPinned = tags !== null && (tags[index] ?? 0) > 0;
-      if (offsets[index] === -1 && !isPinned) sizes[index] = UNKNOWN_SIZE;
+      if (offsets[index] === -1 && !isInStore(index)) sizes[index] = UNKNOWN_SIZE;
     }
     this.#stretches.push({ table, sizes, start, endsBatch: this.#cutAtChunks });
   }
+}
+
+/** Tells which records are in stores. Nearly every table is all of one kind, which two looks tell. */
+function placesOf(table: RecordTable): (index: number) => boolean {
+  const first = isUrl(table.location(0));
+  if (first === isUrl(table.location(table.length - 1))) return () => first;
+  return (index) => isUrl(table.location(index));
 }
 
 /** Records [from, to) of a stretch; what is learned of them is noted in both. */

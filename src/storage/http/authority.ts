@@ -9,7 +9,12 @@ export interface RangeRequest {
   readonly target: string;
   /** Everything but `Host` and `Range`. */
   readonly headers: readonly (readonly [string, string])[];
+  /** Given back to whoever made the request, with the answer to it. */
+  readonly ticket?: Ticket;
 }
+
+/** What a request was made with; another may have been made with something newer since. */
+export type Ticket = object;
 
 /** What an answer means that is not the one that was hoped for. */
 export type Verdict =
@@ -22,5 +27,10 @@ export type Verdict =
 export interface Authority {
   /** How to ask for the bytes of the object. Asked anew for each try, as credentials expire. */
   rangeRequest(location: string): RangeRequest | Promise<RangeRequest>;
-  judge(location: string, head: ResponseHead, body: string): Verdict | Promise<Verdict>;
+  judge(
+    location: string,
+    head: ResponseHead,
+    body: string,
+    ticket?: Ticket,
+  ): Verdict | Promise<Verdict>;
 }

@@ -2,7 +2,7 @@
 import { Mx8Error } from '../../core/base/errors.ts';
 import { httpDateMs } from '../../core/transfer/http-date.ts';
 import { RETRY_LIMITS, RetryBudget, retryAfterMs } from '../../core/transfer/retry-budget.ts';
-import type { Verdict } from './authority.ts';
+import type { Ticket, Verdict } from './authority.ts';
 import type { PlainAnswer, PlainClient, PlainRequest } from './plain-request.ts';
 import type { HttpSurroundings } from './range-client.ts';
 
@@ -13,7 +13,7 @@ export interface PatientRequest {
   readonly make: () => Promise<PlainRequest>;
   /** True: this is an answer to go by. */
   readonly accepts: (answer: PlainAnswer) => boolean;
-  readonly judge: (answer: PlainAnswer) => Verdict | Promise<Verdict>;
+  readonly judge: (answer: PlainAnswer, ticket?: Ticket) => Verdict | Promise<Verdict>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -76,7 +76,7 @@ async function attempt(client: PlainClient, request: PatientRequest): Promise<At
     return { type: 'wait', why, mayHaveLanded: true };
   }
   if (request.accepts(answer)) return { type: 'answer', answer };
-  const verdict = await request.judge(answer);
+  const verdict = await request.judge(answer, made.ticket);
   if (verdict.type === 'error') throw verdict.error;
   return {
     type: verdict.type,

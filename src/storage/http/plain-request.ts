@@ -7,6 +7,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 
 import type { ResponseHead } from '../../core/transfer/response-head.ts';
+import type { Ticket } from './authority.ts';
 import { guardedLookup } from './origin.ts';
 import type { Origin } from './origin.ts';
 
@@ -22,6 +23,7 @@ export interface PlainRequest {
   readonly target: string;
   readonly headers: readonly (readonly [string, string])[];
   readonly body?: Uint8Array | undefined;
+  readonly ticket?: Ticket;
 }
 
 export interface PlainAnswer {

@@ -147,7 +147,7 @@ class RangeFetch {
         if (this.#invalid > INVALID_ANSWERS_MAX) throw this.#nonsense(exchange.why);
         return { why: exchange.why, waits: true, retryAfterMs: 0 };
       case 'answered':
-        return this.#judge(turn, exchange);
+        return this.#judge(turn, request, exchange);
       default:
         return exchange satisfies never;
     }
@@ -232,12 +232,13 @@ class RangeFetch {
 
   async #judge(
     turn: Turn,
+    { ticket }: RangeRequest,
     { head, body }: Extract<Exchange, { type: 'answered' }>,
   ): Promise<{ why: string; waits: boolean; retryAfterMs: number }> {
     if (head.status === 416 && this.#range.pinnedBytes !== -1) {
       throw this.#changedError('it is shorter than when it was pinned');
     }
-    const verdict = await this.#authority.judge(this.#location, head, body);
+    const verdict = await this.#authority.judge(this.#location, head, body, ticket);
     if (verdict.type === 'error') throw verdict.error;
     if (verdict.type === 'again') {
       return { why: verdict.why, waits: this.#budget.failures > 1, retryAfterMs: 0 };

@@ -225,12 +225,14 @@ export class RangeConnection {
     const room = Math.min(bytes.length, OTHER_BODY_BYTES_MAX - running.keptBytes);
     if (room > 0) running.kept.push(Buffer.from(bytes.subarray(0, room)));
     running.keptBytes += room;
-    if (running.left <= 0 || running.keptBytes >= OTHER_BODY_BYTES_MAX)
-      this.#answered(running, head);
+    const isChunked = head.headers.has('transfer-encoding');
+    const isOver = running.left <= 0 || (isChunked && endsChunked(running.kept));
+    if (isOver || running.keptBytes >= OTHER_BODY_BYTES_MAX) this.#answered(running, head);
   }
 
   #answered(running: Running, head: ResponseHead): void {
-    const body = Buffer.concat(running.kept).toString('utf8');
+    const isChunked = head.headers.has('transfer-encoding');
+    const body = bodyText(Buffer.concat(running.kept), isChunked);
     // A body that is not at its end would be taken for the next answer.
     if (running.left !== 0) this.#running = null;
     this.#settle({ type: 'answered', head, body }, running);
@@ -273,4 +275,26 @@ export class RangeConnection {
     const cause = this.#failure;
     running.resolve({ type: 'broken', why: cause?.message ?? why, cause });
   }
+}
+
+/** Whether what came so far ends as chunked bodies do; their connection is not used again anyway. */
+function endsChunked(kept: readonly Buffer[]): boolean {
+  const last = kept.at(-1);
+  if (last === undefined) return false;
+  const end = (last.length < 5 ? Buffer.concat(kept) : last).subarray(-5);
+  return end.toString('latin1') === '0\r\n\r\n';
+}
+
+/** For people and for codes in it; chunks are taken apart as far as they are whole. */
+function bodyText(body: Buffer, isChunked: boolean): string {
+  if (!isChunked) return body.toString('utf8');
+  const parts: Buffer[] = [];
+  for (let at = 0; at < body.length;) {
+    const lineEnd = body.indexOf('\r\n', at, 'latin1');
+    const bytes = lineEnd === -1 ? NaN : Number.parseInt(body.toString('latin1', at, lineEnd), 16);
+    if (!(bytes > 0)) break;
+    parts.push(body.subarray(lineEnd + 2, lineEnd + 2 + bytes));
+    at = lineEnd + 2 + bytes + 2;
+  }
+  return Buffer.concat(parts).toString('utf8');
 }

@@ -24,7 +24,7 @@ export type CredentialSource = () => Promise<Credentials>;
 /** New ones are fetched so long before the old ones expire. */
 const RENEW_BEFORE_MS = 300_000;
 /** Nobody asks more often than this, however loudly a store refuses. */
-const RENEW_INTERVAL_MS_MIN = 2_000;
+const RENEW_INTERVAL_MS_MIN = 1_000;
 
 export function credentialSources(machineCredentials: boolean): readonly CredentialSource[] {
   return [
@@ -54,18 +54,17 @@ export class CredentialChain {
   }
 
   /**
-   * A store refused `used` as expired or unknown. Answers whether there are others now: who was
-   * refused with what has been replaced meanwhile need not ask again.
+   * A store refused `used` as expired or unknown. Answers whether there are others now, or that they were
+   * fetched too short a while ago to ask again yet.
    */
-  async replace(used: Credentials): Promise<boolean> {
-    if (this.#current === used) {
-      if (this.#clock.nowMs() - this.#fetchedAtMs < RENEW_INTERVAL_MS_MIN) return false;
-      await this.#fetch();
-    }
-    return (
-      this.#current?.accessKeyId !== used.accessKeyId ||
-      this.#current.sessionToken !== used.sessionToken
-    );
+  async replace(used: object): Promise<'others' | 'the same' | 'too soon'> {
+    const before = this.#current;
+    if (before === null || before !== used) return 'others';
+    if (this.#clock.nowMs() - this.#fetchedAtMs < RENEW_INTERVAL_MS_MIN) return 'too soon';
+    const now = await this.#fetch();
+    const isSame =
+      now.accessKeyId === before.accessKeyId && now.sessionToken === before.sessionToken;
+    return isSame ? 'the same' : 'others';
   }
 
   #isEnding({ expiration }: Credentials): boolean {

@@ -183,8 +183,8 @@ export class S3Place implements Place {
       location,
       make: () => this.#session.request(request),
       accepts,
-      judge: ({ head, body }) =>
-        this.#session.judge(location, head, body.toString('utf8', 0, 16_384)),
+      judge: ({ head, body }, ticket) =>
+        this.#session.judge(location, head, body.toString('utf8', 0, 16_384), ticket),
       signal,
     });
   }

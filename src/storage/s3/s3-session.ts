@@ -4,14 +4,14 @@
  */
 import { Mx8Error } from '../../core/base/errors.ts';
 import type { ResponseHead } from '../../core/transfer/response-head.ts';
-import type { Authority, RangeRequest, Verdict } from '../http/authority.ts';
+import type { Authority, RangeRequest, Ticket, Verdict } from '../http/authority.ts';
 import { judgeStatus } from '../http/http-errors.ts';
 import type { PlainRequest } from '../http/plain-request.ts';
 import type { HttpSurroundings } from '../http/range-client.ts';
 import { awsSettings } from './aws-settings.ts';
 import type { AwsSettings } from './aws-settings.ts';
 import { CredentialChain, credentialSources } from './credentials.ts';
-import type { Credentials, CredentialSource } from './credentials.ts';
+import type { CredentialSource } from './credentials.ts';
 import { parseS3Error } from './s3-answers.ts';
 import { bucketAddress } from './s3-endpoint.ts';
 import type { BucketAddress } from './s3-endpoint.ts';
@@ -64,8 +64,6 @@ export class S3Session implements Authority {
   readonly #events: HttpSurroundings['events'];
   /** Regions that buckets were found to be in. */
   readonly #regions: Map<string, string> = new Map();
-  /** What the last request of each bucket was signed with. */
-  readonly #used: Map<string, Credentials> = new Map();
   #settings: Promise<AwsSettings> | null = null;
 
   constructor(
@@ -85,7 +83,7 @@ export class S3Session implements Authority {
     const target = `${pathPrefix}${encodeKey(key)}`;
     const headers = this.#commonHeaders();
     if (this.#options.anonymous) return { origin, target, headers: Object.entries(headers) };
-    const credentials = await this.#credentials(bucket);
+    const credentials = await this.#chain.get();
     const request = {
       method: 'GET',
       secure: origin.secure,
@@ -96,7 +94,7 @@ export class S3Session implements Authority {
       payloadHash: UNSIGNED,
     };
     const signed = await this.#signer.signRead(location, request, credentials, region);
-    return { origin, target, headers: signed };
+    return { origin, target, headers: signed, ticket: credentials };
   }
 
   async request({
@@ -114,7 +112,7 @@ export class S3Session implements Authority {
     if (this.#options.anonymous) {
       return { method, origin, target, headers: Object.entries(all), body };
     }
-    const credentials = await this.#credentials(bucket);
+    const credentials = await this.#chain.get();
     const signed: HeaderList = await this.#signer.sign(
       {
         method,
@@ -128,15 +126,19 @@ export class S3Session implements Authority {
       credentials,
       region,
     );
-    return { method, origin, target, headers: signed, body };
+    return { method, origin, target, headers: signed, body, ticket: credentials };
   }
 
-  async judge(location: string, head: ResponseHead, body: string): Promise<Verdict> {
+  async judge(
+    location: string,
+    head: ResponseHead,
+    body: string,
+    ticket?: Ticket,
+  ): Promise<Verdict> {
     const { bucket } = parseS3Location(location);
     const { code, message, region } = parseS3Error(body);
-    const isCredentials = CREDENTIAL_CODES.has(code);
-    if (isCredentials && !this.#options.anonymous && (await this.#renewed(bucket))) {
-      return { type: 'again', why: `the store answered ${code}` };
+    if (CREDENTIAL_CODES.has(code) && ticket !== undefined) {
+      return this.#judgeCredentials(location, code, ticket);
     }
     const right = head.headers.get('x-amz-bucket-region') ?? region;
     if (REGION_CODES.has(code) || head.status === 301 || head.status === 307) {
@@ -151,11 +153,23 @@ export class S3Session implements Authority {
     return judgeStatus(location, head, message === '' ? code : `${code}: ${message}`);
   }
 
-  async #renewed(bucket: string): Promise<boolean> {
-    const used = this.#used.get(bucket);
-    const renewed = used !== undefined && (await this.#chain.replace(used));
-    if (renewed) this.#events.emit('info', 'object_credentials_renewed', { bucket });
-    return renewed;
+  /** The ticket of a signed request is what it was signed with. */
+  async #judgeCredentials(location: string, code: string, ticket: Ticket): Promise<Verdict> {
+    const why = `the store answered ${code}`;
+    const found = await this.#chain.replace(ticket);
+    switch (found) {
+      case 'others':
+        this.#events.emit('debug', 'object_credentials_renewed', { location, why });
+        return { type: 'again', why };
+      case 'too soon':
+        return { type: 'wait', why };
+      case 'the same': {
+        const text = `${location} is not for these credentials: ${why}, and looking for newer ones found the same.`;
+        return { type: 'error', error: new Mx8Error('object_denied', text, { location }) };
+      }
+      default:
+        return found satisfies never;
+    }
   }
 
   /** Null: the region is not what is wrong. */
@@ -170,12 +184,6 @@ export class S3Session implements Authority {
       amazon: isAmazon,
     });
     return { type: 'again', why: `the bucket is in ${right}, not in ${region}` };
-  }
-
-  async #credentials(bucket: string): Promise<Credentials> {
-    const credentials = await this.#chain.get();
-    this.#used.set(bucket, credentials);
-    return credentials;
   }
 
   async #address(

@@ -1,0 +1,22 @@
+/** What a place needs of its surroundings, with little patience, and what it told. */
+import { nodeClock } from '../../src/platform/clock.ts';
+import { nodeRandom } from '../../src/platform/random.ts';
+import type { EventFields } from '../../src/ports/event-sink.ts';
+import type { HttpSurroundings } from '../../src/storage/http/range-client.ts';
+
+export interface StoreSetting extends HttpSurroundings {
+  readonly told: readonly { readonly event: string; readonly fields: EventFields }[];
+}
+
+export function storeSetting(given: Partial<HttpSurroundings> = {}): StoreSetting {
+  const told: { event: string; fields: EventFields }[] = [];
+  return {
+    clock: nodeClock(),
+    random: nodeRandom(),
+    events: { emit: (_level, event, fields = {}) => void told.push({ event, fields }) },
+    retry: { baseMs: 5, maxMs: 50, budgetMs: 2_000 },
+    stallMs: 400,
+    ...given,
+    told,
+  };
+}
