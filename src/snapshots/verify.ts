@@ -165,7 +165,7 @@ class VerifyRun {
     if (scheme !== null) {
       throw new Mx8Error(
         'scheme_unsupported',
-        `${path} cannot be verified: this version of mx8 reads files of this machine, not ${scheme}://.`,
+        `${path} cannot be verified: mx8 verify reads files of this machine, not ${scheme}://. Reading checks sizes and ETags of objects.`,
         { location: path, scheme },
       );
     }

@@ -28,25 +28,29 @@ const NONE = { pinnedTag: 0, pinnedBytes: -1 };
 export function describePlace({ name, create, readOnly, skip }: PlaceSuite): void {
   const writing = skip === false && readOnly ? 'it is only read from' : skip;
 
-  test(`${name}: a range goes to its targets in order, and gaps nowhere`, { skip }, async () => {
-    await using under = await create();
-    const bytes = pattern(300_000);
-    await under.put('a/object.bin', bytes);
-    const first = new Uint8Array(200_000);
-    const second = new Uint8Array(10);
-    const targets = [
-      { bytes: first.length, into: first },
-      { bytes: 70_000, into: null },
-      { bytes: second.length, into: second },
-    ];
-    const range = { start: 100, end: 270_110, targets, ...NONE };
-    const stat = await under.place.readRange(`${under.root}a/object.bin`, range);
-    assert.equal(stat.bytes, bytes.length);
-    assert.deepEqual(Buffer.compare(first, bytes.subarray(100, 200_100)), 0);
-    assert.deepEqual(second, bytes.subarray(270_100, 270_110));
-  });
+  void test(
+    `${name}: a range goes to its targets in order, and gaps nowhere`,
+    { skip },
+    async () => {
+      await using under = await create();
+      const bytes = pattern(300_000);
+      await under.put('a/object.bin', bytes);
+      const first = new Uint8Array(200_000);
+      const second = new Uint8Array(10);
+      const targets = [
+        { bytes: first.length, into: first },
+        { bytes: 70_000, into: null },
+        { bytes: second.length, into: second },
+      ];
+      const range = { start: 100, end: 270_110, targets, ...NONE };
+      const stat = await under.place.readRange(`${under.root}a/object.bin`, range);
+      assert.equal(stat.bytes, bytes.length);
+      assert.deepEqual(Buffer.compare(first, bytes.subarray(100, 200_100)), 0);
+      assert.deepEqual(second, bytes.subarray(270_100, 270_110));
+    },
+  );
 
-  test(`${name}: many ranges at a time are all right`, { skip }, async () => {
+  void test(`${name}: many ranges at a time are all right`, { skip }, async () => {
     await using under = await create();
     const bytes = pattern(4_000_000);
     await under.put('large.bin', bytes);
@@ -62,7 +66,7 @@ export function describePlace({ name, create, readOnly, skip }: PlaceSuite): voi
     assert.equal(Buffer.compare(into, bytes), 0);
   });
 
-  test(
+  void test(
     `${name}: an object that is not there is object_missing, by stat and by range`,
     { skip },
     async () => {
@@ -73,7 +77,7 @@ export function describePlace({ name, create, readOnly, skip }: PlaceSuite): voi
     },
   );
 
-  test(
+  void test(
     `${name}: an object that was replaced is object_changed for who pinned it`,
     { skip },
     async () => {
@@ -93,7 +97,7 @@ export function describePlace({ name, create, readOnly, skip }: PlaceSuite): voi
     },
   );
 
-  test(`${name}: names are what they are`, { skip }, async () => {
+  void test(`${name}: names are what they are`, { skip }, async () => {
     await using under = await create();
     for (const name of ['spa ce+plus.txt', 'ümläut&<x>\'".bin', 'per%20cent%41', '日本/語.bin']) {
       await under.put(name, Buffer.from(name));
@@ -106,7 +110,7 @@ export function describePlace({ name, create, readOnly, skip }: PlaceSuite): voi
     }
   });
 
-  test(
+  void test(
     `${name}: a listing is in byte order, of the prefix only, and goes on after any object`,
     { skip: writing },
     async () => {
@@ -134,7 +138,7 @@ export function describePlace({ name, create, readOnly, skip }: PlaceSuite): voi
     },
   );
 
-  test(
+  void test(
     `${name}: a listing goes over many pages and tells sizes and ETags`,
     { skip: writing },
     async () => {
@@ -161,7 +165,7 @@ export function describePlace({ name, create, readOnly, skip }: PlaceSuite): voi
     },
   );
 
-  test(
+  void test(
     `${name}: an object is created once, and replaced only as the one it was`,
     { skip: writing },
     async () => {
@@ -188,18 +192,22 @@ export function describePlace({ name, create, readOnly, skip }: PlaceSuite): voi
     },
   );
 
-  test(`${name}: of many who create one object at a time one wins`, { skip: writing }, async () => {
-    await using under = await create();
-    const location = `${under.root}race`;
-    const outcomes = await Promise.allSettled(
-      Array.from({ length: 8 }, (_, index) =>
-        under.place.write(location, Buffer.from(`writer ${index}`), { type: 'create' }),
-      ),
-    );
-    assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1);
-  });
+  void test(
+    `${name}: of many who create one object at a time one wins`,
+    { skip: writing },
+    async () => {
+      await using under = await create();
+      const location = `${under.root}race`;
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 8 }, (_, index) =>
+          under.place.write(location, Buffer.from(`writer ${index}`), { type: 'create' }),
+        ),
+      );
+      assert.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1);
+    },
+  );
 
-  test(
+  void test(
     `${name}: an upload in parts is seen when it is complete, and leaves nothing when aborted`,
     { skip: writing },
     async () => {
@@ -221,7 +229,7 @@ export function describePlace({ name, create, readOnly, skip }: PlaceSuite): voi
     },
   );
 
-  test(
+  void test(
     `${name}: what is removed is gone, and removing it again is no error`,
     { skip: writing },
     async () => {
@@ -234,7 +242,7 @@ export function describePlace({ name, create, readOnly, skip }: PlaceSuite): voi
     },
   );
 
-  test(`${name}: who aborts hears of it at once`, { skip }, async () => {
+  void test(`${name}: who aborts hears of it at once`, { skip }, async () => {
     await using under = await create();
     await under.put('x.bin', pattern(1000));
     const stop = new AbortController();

@@ -114,6 +114,9 @@ export class RangeConnection {
 
   /** Keeps the process alive only while something is asked for. */
   exchange(request: ExchangeRequest): Promise<Exchange> {
+    if (this.#isClosed) {
+      return Promise.resolve({ type: 'broken', why: 'it was closed', cause: this.#failure });
+    }
     this.#socket.ref();
     this.#exchanges += 1;
     return new Promise((resolve) => {

@@ -1,6 +1,4 @@
 /** What Amazon's own variables and shared files say, read the way their tools read them. */
-import { NODE_REGION_CONFIG_OPTIONS, loadConfig } from '@smithy/core/config';
-
 export interface AwsSettings {
   readonly region: string;
   readonly endpointUrl: string | null;
@@ -9,6 +7,7 @@ export interface AwsSettings {
 const REGION_DEFAULT = 'us-east-1';
 
 export async function awsSettings(): Promise<AwsSettings> {
+  const { NODE_REGION_CONFIG_OPTIONS, loadConfig } = await import('@smithy/core/config');
   const region = loadConfig<string>({ ...NODE_REGION_CONFIG_OPTIONS, default: REGION_DEFAULT });
   const endpoint = loadConfig<string>({
     environmentVariableSelector: (variables) =>

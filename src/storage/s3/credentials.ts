@@ -4,11 +4,6 @@
  * allowed, the container's or the machine's own. They are fetched again before they expire, and when a
  * store says that they have.
  */
-import { fromEnv } from '@aws-sdk/credential-provider-env';
-import { fromIni } from '@aws-sdk/credential-provider-ini';
-import { fromTokenFile } from '@aws-sdk/credential-provider-web-identity';
-import { fromContainerMetadata, fromInstanceMetadata } from '@smithy/credential-provider-imds';
-
 import { Mx8Error } from '../../core/base/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 
@@ -26,13 +21,21 @@ const RENEW_BEFORE_MS = 300_000;
 /** Nobody asks more often than this, however loudly a store refuses. */
 const RENEW_INTERVAL_MS_MIN = 1_000;
 
+/** Amazon's modules are loaded by whoever needs them: most processes never do. */
+const ENVIRONMENT: CredentialSource = async () =>
+  (await import('@aws-sdk/credential-provider-env')).fromEnv()();
+const WEB_IDENTITY: CredentialSource = async () =>
+  (await import('@aws-sdk/credential-provider-web-identity')).fromTokenFile()();
+const SHARED_FILES: CredentialSource = async () =>
+  (await import('@aws-sdk/credential-provider-ini')).fromIni({ ignoreCache: true })();
+const CONTAINER: CredentialSource = async () =>
+  (await import('@smithy/credential-provider-imds')).fromContainerMetadata()();
+const MACHINE: CredentialSource = async () =>
+  (await import('@smithy/credential-provider-imds')).fromInstanceMetadata()();
+
 export function credentialSources(machineCredentials: boolean): readonly CredentialSource[] {
-  return [
-    fromEnv(),
-    fromTokenFile(),
-    (): Promise<Credentials> => fromIni({ ignoreCache: true })(),
-    ...(machineCredentials ? [fromContainerMetadata(), fromInstanceMetadata()] : []),
-  ];
+  const given = [ENVIRONMENT, WEB_IDENTITY, SHARED_FILES];
+  return machineCredentials ? [...given, CONTAINER, MACHINE] : given;
 }
 
 export class CredentialChain {

@@ -4,8 +4,6 @@
  */
 import { createHash, createHmac } from 'node:crypto';
 
-import { SignatureV4 } from '@smithy/signature-v4';
-
 import type { Clock } from '../../ports/clock.ts';
 import type { Credentials } from './credentials.ts';
 
@@ -48,6 +46,7 @@ export class Signer {
     credentials: Credentials,
     region: string,
   ): Promise<HeaderList> {
+    const { SignatureV4 } = await import('@smithy/signature-v4');
     const signer = new SignatureV4({
       credentials: {
         accessKeyId: credentials.accessKeyId,
