@@ -62,6 +62,9 @@ const DATA: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'sample_changed',
   'sample_unreadable',
   'shard_corrupt',
+  'object_missing',
+  'object_changed',
+  'object_answer_invalid',
 ]);
 
 export function exitCodeOf(error: unknown): number {
