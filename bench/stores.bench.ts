@@ -11,6 +11,8 @@ import { join } from 'node:path';
 import { load } from '../src/index.ts';
 import { nodeClock } from '../src/platform/clock.ts';
 import { nodeRandom } from '../src/platform/random.ts';
+import { HOST_LIMIT_BOUNDS } from '../src/core/transfer/host-limit.ts';
+import type { HostLimitBounds } from '../src/core/transfer/host-limit.ts';
 import { HttpPlace } from '../src/storage/http/http-place.ts';
 import { RangeClient } from '../src/storage/http/range-client.ts';
 import { benchRow } from './report.ts';
@@ -40,6 +42,7 @@ interface Shape {
 const SHAPES = {
   large: { rangeBytes: 8 * MIB, inFlight: 4, count: 250, random: false },
   medium: { rangeBytes: MIB, inFlight: 4, count: 2_000, random: false },
+  deep: { rangeBytes: 8 * MIB, inFlight: 24, count: 300, random: false },
   small: { rangeBytes: 64 * KIB, inFlight: 32, count: 12_000, random: true },
 } as const satisfies Record<string, Shape>;
 
@@ -49,13 +52,18 @@ function startOf({ rangeBytes, random }: Shape, index: number): number {
   return (random ? (index * 7_919) % ranges : index % ranges) * rangeBytes;
 }
 
-async function ours(url: string, shape: Shape): Promise<Figures> {
+async function ours(
+  url: string,
+  shape: Shape,
+  path = '/object',
+  limit: HostLimitBounds = { start: shape.inFlight, min: shape.inFlight, max: shape.inFlight },
+): Promise<Figures> {
   const { rangeBytes, inFlight, count } = shape;
   const ranges = new RangeClient({
     clock: nodeClock(),
     random: nodeRandom(),
     events: { emit: () => undefined },
-    hostLimit: { start: inFlight, min: inFlight, max: inFlight },
+    hostLimit: limit,
   });
   const place = new HttpPlace(ranges);
   let next = 0;
@@ -65,7 +73,7 @@ async function ours(url: string, shape: Shape): Promise<Figures> {
       const start = startOf(shape, index);
       const targets = [{ bytes: rangeBytes, into }];
       const range = { start, end: start + rangeBytes, targets, pinnedTag: 0, pinnedBytes: -1 };
-      await place.readRange(`${url}/object`, range);
+      await place.readRange(`${url}${path}`, range);
     }
   };
   const cpuBefore = process.cpuUsage();
@@ -211,6 +219,27 @@ async function rangeRows(
   };
 }
 
+/** Far away and failing now and then, against the same near and sound; with the limits of every day. */
+async function farRow(url: string): Promise<BenchRow> {
+  const near: number[] = [];
+  const far: number[] = [];
+  await ours(url, { ...SHAPES.deep, count: 50 });
+  for (let round = 0; round < ROUNDS; round += 1) {
+    near.push((await ours(url, SHAPES.deep, '/object', HOST_LIMIT_BOUNDS)).rate);
+    far.push((await ours(url, SHAPES.deep, '/far/object', HOST_LIMIT_BOUNDS)).rate);
+  }
+  const median = (values: readonly number[]): number =>
+    values.toSorted((one, other) => one - other)[values.length >> 1] ?? 0;
+  return benchRow({
+    name: 'stores: 8 MiB ranges, 50 ms away, 1 % refused',
+    ours: median(far) / 1e9,
+    limit: median(near) / 1e9,
+    unit: 'GB/s',
+    target: { atLeast: 0.8 },
+    note: '24 in flight; limit: the same without delay and refusals',
+  });
+}
+
 async function withServer<T>(body: (url: string) => Promise<T>): Promise<T> {
   const server: ChildProcess = fork(join(import.meta.dirname, 'store-server.ts'), { execArgv: [] });
   const [port] = (await once(server, 'message')) as [number];
@@ -229,6 +258,7 @@ export const benchmark: Benchmark = {
     try {
       return await withServer(async (url) => {
         const { rows, largeRate } = await rangeRows(url, folder);
+        rows.push(await farRow(url));
         for (const order of ['in order', 'shuffled'] as const) {
           await packedRate(url, folder, order);
           const mine = await packedRate(url, folder, order);

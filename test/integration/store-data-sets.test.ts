@@ -1,7 +1,7 @@
 /** Data sets in stores as a person uses them: resolve, pack, run and load() over a real S3 service. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFile, readdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,7 @@ import { nodeRandom } from '../../src/platform/random.ts';
 import type { Places } from '../../src/ports/place.ts';
 import { OpenPlaces, STORE_DEFAULTS } from '../../src/storage/places.ts';
 import { Workbench } from '../support/mx8-process.ts';
+import { serveFiles } from '../support/file-server.ts';
 import { S3_ENVIRONMENT, S3_KEY, S3_SECRET, S3Service, VERSITYGW } from '../support/s3-service.ts';
 import { storeSetting } from '../support/store-setting.ts';
 
@@ -266,6 +267,41 @@ test('what is not there is said with the way out', { skip }, async () => {
   const denied = await bench.run(['resolve', 's3://bucket/plain'], wrong);
   assert.match(denied.stderr, /object_denied|SignatureDoesNotMatch/);
 });
+
+for (const etags of [true, false]) {
+  test(`a packed data set on a web server ${etags ? 'with' : 'without'} ETags is read by ranges`, async () => {
+    await using bench = await Workbench.create();
+    const folder = await bench.files('in', 60, 5_000);
+    await mkdir(bench.path('www'));
+    const ports = { clock: nodeClock(), random: nodeRandom() };
+    await pack(folder, bench.path('www', 'packed'), {
+      labels: 'none',
+      shardBytes: 100_000,
+      ...ports,
+    });
+    await using server = await serveFiles(bench.path('www'), { etags });
+    const path = bench.path('www', 'packed', '_mx8', 'manifest.tsv');
+    const manifest = await readFile(path, 'utf8');
+    await writeFile(path, manifest.replaceAll(`\t${bench.path('www')}/`, `\t${server.url}`));
+    const link = `${server.url}packed`;
+    const sums: string[] = [];
+    const options = { manifestStoreRoot: bench.path('manifests') };
+    for await (const batch of load(link, { ...options, batchSize: 9 })) {
+      for (let index = 0; index < batch.sampleCount; index += 1)
+        sums.push(sha256(batch.sample(index)));
+    }
+    const names = (await readdir(folder)).sort();
+    const expected = await Promise.all(
+      names.map(async (name) => sha256(await readFile(join(folder, name)))),
+    );
+    assert.deepEqual(sums, expected);
+    await writeFile(bench.path('www', 'packed', 'shards', 'shard-00000.tar'), 'cut');
+    const again = async (): Promise<void> => {
+      for await (const batch of load(link, options)) batch.release();
+    };
+    await assert.rejects(again(), /Sample 0 in http:.*shard-00000\.tar at byte 512/);
+  });
+}
 
 /** What the job wrote, by sample id: id and hash. */
 async function rowsOf(out: string): Promise<readonly string[]> {

@@ -153,6 +153,17 @@ test('an answer that never begins is given up and asked for again', async () => 
   assert.equal(bench.store.asked.length, 2);
 });
 
+test('a connection that was closed while it idled costs no patience', async () => {
+  await using bench = await Bench.start((asked, socket) => {
+    socket.write(served(asked, OBJECT), () => setTimeout(() => socket.destroy(), 20));
+  });
+  for (let read = 0; read < 3; read += 1) {
+    await bench.read(new Uint8Array(1000));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.deepEqual(bench.setting.told, []);
+});
+
 test('throttling is waited out, at least for as long as the store asks', async () => {
   const times: number[] = [];
   await using bench = await Bench.start((asked, socket) => {

@@ -1,8 +1,9 @@
 /**
  * How many requests one host may have in flight. It grows by one for each answer until a first sign of
- * strain, then by one for each round of answers; a refusal (429, 503, a broken connection) halves it, once for
- * all that was in flight then; answers that take much longer to begin than they once did stop the growth and
- * take a little back. So it finds what the host gives, and follows when that changes.
+ * strain, then by one for each round of answers. Where refusals (429, 503, broken connections) are more than
+ * the odd one, they halve it, once for all that was in flight then; answers that take much longer to begin
+ * than they once did stop the growth and take a little back. So it finds what the host gives, and follows
+ * when that changes. One failure in a hundred is no reason to slow down: it is only tried again.
  */
 export interface HostLimitBounds {
   readonly start: number;
@@ -20,6 +21,9 @@ const STRAINED_MS_MIN = 100;
 const NEWEST_WEIGHT = 0.1;
 /** The best time is forgotten slowly, as the way to the host may have changed. */
 const BEST_DRIFT = 1.001;
+/** Of the last refusals and answers, when refusals begin to count, and the weight of the newest. */
+const REFUSED_PART_MAX = 0.1;
+const NEWEST_REFUSAL_WEIGHT = 1 / 32;
 const STRAIN_DECREASE = 0.9;
 const REFUSAL_DECREASE = 0.5;
 
@@ -29,6 +33,7 @@ export class HostLimit {
   #isCareful: boolean = false;
   #bestMs: number = Infinity;
   #meanMs: number = 0;
+  #refusedPart: number = 0;
   /** Answers until the limit may be lowered again: those that were under way at the last time. */
   #deafFor: number = 0;
 
@@ -43,7 +48,7 @@ export class HostLimit {
 
   /** An answer began `firstByteMs` after its request, with `inFlight` requests under way. */
   answered(firstByteMs: number, inFlight: number): void {
-    this.#heard();
+    this.#heard(0);
     this.#bestMs = Math.min(firstByteMs, this.#bestMs * BEST_DRIFT);
     this.#meanMs += (firstByteMs - this.#meanMs) * (this.#meanMs === 0 ? 1 : NEWEST_WEIGHT);
     const strainedMs = Math.max(this.#bestMs * STRAINED_FACTOR, this.#bestMs + STRAINED_MS_MIN);
@@ -58,11 +63,12 @@ export class HostLimit {
 
   /** The host refused, or the connection broke, with `inFlight` requests under way. */
   refused(inFlight: number): void {
-    this.#heard();
-    this.#lower(REFUSAL_DECREASE, inFlight);
+    this.#heard(1);
+    if (this.#refusedPart > REFUSED_PART_MAX) this.#lower(REFUSAL_DECREASE, inFlight);
   }
 
-  #heard(): void {
+  #heard(refused: 0 | 1): void {
+    this.#refusedPart += (refused - this.#refusedPart) * NEWEST_REFUSAL_WEIGHT;
     if (this.#deafFor > 0) this.#deafFor -= 1;
   }
 

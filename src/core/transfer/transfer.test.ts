@@ -118,14 +118,24 @@ test('Retry-After is seconds or a date', () => {
   assert.equal(retryAfterMs('soon', httpDateMs('soon'), 0), 0);
 });
 
-test('a host gets more as long as it answers, half after a refusal, and one halving for one burst', () => {
+test('a host gets more as long as it answers, half after refusals, and one halving for one burst', () => {
   const limit = new HostLimit({ start: 4, min: 1, max: 32 });
   for (let answer = 0; answer < 12; answer += 1) limit.answered(5, limit.limit);
   assert.equal(limit.limit, 16);
-  for (let refusal = 0; refusal < 8; refusal += 1) limit.refused(8);
+  for (let refusal = 0; refusal < 8; refusal += 1) limit.refused(16);
   assert.equal(limit.limit, 8);
   for (let round = 0; round < 200; round += 1) limit.refused(1);
   assert.equal(limit.limit, 1);
+});
+
+test('one refusal in a hundred takes nothing away', () => {
+  const limit = new HostLimit({ start: 8, min: 1, max: 64 });
+  for (let request = 0; request < 5_000; request += 1) {
+    // What is refused begins as an answer too.
+    limit.answered(50, limit.limit);
+    if (request % 100 === 99) limit.refused(limit.limit);
+  }
+  assert.equal(limit.limit, 64);
 });
 
 test('answers that begin much later than they once did take some of the limit back', () => {

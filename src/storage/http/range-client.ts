@@ -235,8 +235,8 @@ class RangeFetch {
     { ticket }: RangeRequest,
     { head, body }: Extract<Exchange, { type: 'answered' }>,
   ): Promise<{ why: string; waits: boolean; retryAfterMs: number }> {
-    if (head.status === 416 && this.#range.pinnedBytes !== -1) {
-      throw this.#changedError('it is shorter than when it was pinned');
+    if (head.status === 416) {
+      throw this.#changedError(`it has no bytes ${this.#range.start} to ${this.#range.end}`);
     }
     const verdict = await this.#authority.judge(this.#location, head, body, ticket);
     if (verdict.type === 'error') throw verdict.error;
