@@ -6,6 +6,7 @@ import type { ErrorCode } from '../../src/core/base/errors.ts';
 import { etagTag } from '../../src/core/transfer/etag-tag.ts';
 import type { ObjectStat, Place } from '../../src/ports/place.ts';
 import { HTTP_DEFAULTS, HttpPlace } from '../../src/storage/http/http-place.ts';
+import { guardedLookup } from '../../src/storage/http/origin.ts';
 import { RangeClient } from '../../src/storage/http/range-client.ts';
 import type { Credentials, CredentialSource } from '../../src/storage/s3/credentials.ts';
 import { S3_DEFAULTS } from '../../src/storage/s3/s3-options.ts';
@@ -151,6 +152,20 @@ test('an answer that never begins is given up and asked for again', async () => 
   });
   await bench.read();
   assert.equal(bench.store.asked.length, 2);
+});
+
+test('a late answer is asked for a second time, and the first to begin is taken', async () => {
+  const lateMs = 3_000;
+  await using bench = await Bench.start((asked, socket) => {
+    if (asked.index !== 40) socket.write(served(asked, OBJECT));
+    else setTimeout(() => socket.write(served(asked, OBJECT.toReversed())), lateMs);
+  });
+  for (let read = 0; read < 40; read += 1) await bench.read(new Uint8Array(1000));
+  const startMs = performance.now();
+  await bench.read();
+  assert.ok(performance.now() - startMs < lateMs / 2);
+  assert.equal(bench.store.asked.length, 42);
+  assert.deepEqual(bench.setting.told, []);
 });
 
 test('a connection that was closed while it idled costs no patience', async () => {
@@ -415,6 +430,9 @@ test('a redirect is followed on the same server only, with a limit, and never to
   await refused(bench.http.stat(`${url}/loop`), 'address_refused', '/loop');
   await refused(bench.http.stat('http://169.254.169.254/latest/'), 'address_refused', 'link-local');
   await refused(bench.http.stat('http://[::ffff:a9fe:a9fe]/'), 'address_refused', 'link-local');
+  // As a name would lead there: what was looked up is judged, and nothing is connected to.
+  const looked = new Promise((resolve) => guardedLookup('169.254.169.254', {}, resolve));
+  assert.ok((await looked) instanceof Mx8Error);
   assert.equal(other.asked.length, 0);
   const ranges = new RangeClient(storeSetting());
   const allowing = new HttpPlace(ranges, {

@@ -21,6 +21,12 @@ const STRAINED_MS_MIN = 100;
 const NEWEST_WEIGHT = 0.1;
 /** The best time is forgotten slowly, as the way to the host may have changed. */
 const BEST_DRIFT = 1.001;
+/** A request is sent again when its answer is this many times later than others on average, and this much. */
+const HEDGE_FACTOR = 5;
+const HEDGE_MS_MIN = 200;
+const HEDGE_ANSWERS_MIN = 16;
+/** Asking twice must not be what overloads a host. */
+const HEDGED_PART_MAX = 0.03;
 /** Of the last refusals and answers, when refusals begin to count, and the weight of the newest. */
 const REFUSED_PART_MAX = 0.1;
 const NEWEST_REFUSAL_WEIGHT = 1 / 32;
@@ -34,6 +40,8 @@ export class HostLimit {
   #bestMs: number = Infinity;
   #meanMs: number = 0;
   #refusedPart: number = 0;
+  #answers: number = 0;
+  #hedges: number = 0;
   /** Answers until the limit may be lowered again: those that were under way at the last time. */
   #deafFor: number = 0;
 
@@ -46,9 +54,25 @@ export class HostLimit {
     return Math.floor(this.#limit);
   }
 
+  /**
+   * When an answer that has not begun is so late that the same may be asked for once more, in
+   * milliseconds; null as long as little is known of the host, or when enough was asked for twice.
+   */
+  get hedgeAfterMs(): number | null {
+    if (this.#answers < HEDGE_ANSWERS_MIN || this.#hedges > this.#answers * HEDGED_PART_MAX)
+      return null;
+    return HEDGE_MS_MIN + this.#meanMs * HEDGE_FACTOR;
+  }
+
+  /** A request was sent a second time. */
+  hedged(): void {
+    this.#hedges += 1;
+  }
+
   /** An answer began `firstByteMs` after its request, with `inFlight` requests under way. */
   answered(firstByteMs: number, inFlight: number): void {
     this.#heard(0);
+    this.#answers += 1;
     this.#bestMs = Math.min(firstByteMs, this.#bestMs * BEST_DRIFT);
     this.#meanMs += (firstByteMs - this.#meanMs) * (this.#meanMs === 0 ? 1 : NEWEST_WEIGHT);
     const strainedMs = Math.max(this.#bestMs * STRAINED_FACTOR, this.#bestMs + STRAINED_MS_MIN);

@@ -39,6 +39,18 @@ export class HostGate {
     return this.#limit.limit;
   }
 
+  /** See `HostLimit`. */
+  get hedgeAfterMs(): number | null {
+    return this.#limit.hedgeAfterMs;
+  }
+
+  /** A turn for asking a second time, where nobody else waits for one. */
+  spareTurn(): Turn | null {
+    if (this.#inFlight >= this.#limit.limit || this.#waiting.length > 0) return null;
+    this.#limit.hedged();
+    return this.#take();
+  }
+
   /** In the order of asking. Whoever aborts leaves the queue. */
   turn(signal: AbortSignal | undefined): Promise<Turn> {
     signal?.throwIfAborted();

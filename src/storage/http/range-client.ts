@@ -19,6 +19,7 @@ import type { Random } from '../../ports/random.ts';
 import type { Authority, RangeRequest } from './authority.ts';
 import { BodyCursor } from './body-cursor.ts';
 import { HostGate } from './host-gate.ts';
+import { hedged } from './hedge.ts';
 import type { Turn } from './host-gate.ts';
 import type { Origin } from './origin.ts';
 import type { Exchange } from './range-connection.ts';
@@ -122,15 +123,12 @@ class RangeFetch {
   /** Null when the range is complete; else why it is not. Throws what trying again cannot mend. */
   async #try(): Promise<{ why: string; waits: boolean; retryAfterMs: number } | null> {
     const request = await this.#authority.rangeRequest(this.#location);
-    const turn = await this.#client.gate(request.origin).turn(this.#signal);
-    const isReused = turn.connection.exchanges > 0;
-    const bytesBefore = turn.connection.bytesRead;
-    let exchange: Exchange;
-    try {
-      exchange = await this.#exchange(turn, request);
-    } finally {
-      turn.done();
-    }
+    const gate = this.#client.gate(request.origin);
+    const { clock } = this.#client.surroundings;
+    const first = await gate.turn(this.#signal);
+    const { turn, exchange } = await hedged(clock, gate, first, (mine, onHead) =>
+      this.#exchange(mine, request, onHead),
+    );
     switch (exchange.type) {
       case 'done':
         return null;
@@ -138,7 +136,8 @@ class RangeFetch {
         this.#signal?.throwIfAborted();
         if (exchange.cause instanceof Mx8Error) throw exchange.cause;
         // One that was closed while it idled says nothing about the host.
-        const isStale = isReused && turn.connection.bytesRead === bytesBefore;
+        const { isReused, hasBytes } = turn.connection;
+        const isStale = isReused && !hasBytes;
         if (!isStale) turn.refused();
         return { why: exchange.why, waits: !isStale, retryAfterMs: 0 };
       }
@@ -153,7 +152,7 @@ class RangeFetch {
     }
   }
 
-  async #exchange(turn: Turn, request: RangeRequest): Promise<Exchange> {
+  async #exchange(turn: Turn, request: RangeRequest, begun: () => void): Promise<Exchange> {
     const { connection } = turn;
     const sentAtMs = this.#nowMs();
     const abort = (): void => connection.giveUp('it was cancelled');
@@ -163,7 +162,10 @@ class RangeFetch {
         text: this.#text(request),
         cursor: this.#cursor,
         accept: (head) => this.#accept(head),
-        onHead: () => turn.answered(elapsedMs(sentAtMs, this.#nowMs())),
+        onHead: () => {
+          turn.answered(elapsedMs(sentAtMs, this.#nowMs()));
+          begun();
+        },
       });
     } finally {
       this.#signal?.removeEventListener('abort', abort);

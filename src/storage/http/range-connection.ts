@@ -68,6 +68,7 @@ export class RangeConnection {
   #failure: Error | null = null;
   #bytesRead: number = 0;
   #exchanges: number = 0;
+  #bytesBefore: number = 0;
 
   constructor(origin: Origin, onClosed: () => void) {
     const { host, port, secure } = origin;
@@ -107,9 +108,19 @@ export class RangeConnection {
     return this.#running !== null;
   }
 
-  /** Requests that it was given so far: a server may close one that idled, just as it is used again. */
+  /** Requests that it was given so far. */
   get exchanges(): number {
     return this.#exchanges;
+  }
+
+  /** A server may close a connection that idled, just as it is used again. */
+  get isReused(): boolean {
+    return this.#exchanges > 1;
+  }
+
+  /** Whether anything came since the last request. */
+  get hasBytes(): boolean {
+    return this.#bytesRead > this.#bytesBefore;
   }
 
   /** Keeps the process alive only while something is asked for. */
@@ -119,6 +130,7 @@ export class RangeConnection {
     }
     this.#socket.ref();
     this.#exchanges += 1;
+    this.#bytesBefore = this.#bytesRead;
     return new Promise((resolve) => {
       this.#running = {
         ...request,
