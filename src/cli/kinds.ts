@@ -169,7 +169,7 @@ export function coordinatorUrl(): Kind<string> {
 /** Servers as scheme, host and port. */
 export function origins(): Kind<readonly string[]> {
   return {
-    takes: 'origins such as https://cdn.example.com, several with commas between',
+    takes: 'an origin such as https://cdn.example.com, several with commas between',
     placeholder: 'URLS',
     parse(raw) {
       const urls = raw.split(',').map((part) => (URL.canParse(part) ? new URL(part) : null));
