@@ -24,7 +24,7 @@ export const s3ForcePathStyle: Flag<boolean> = flag(
 );
 
 export const s3Region: Flag<string | null> = optionalFlag(
-  text('REGION', 'the name of a region, such as eu-central-1'),
+  text('REGION', 'a region such as eu-central-1'),
   {
     name: 's3-region',
     variable: 'MX8_S3_REGION',
