@@ -57,3 +57,14 @@ test('the exit code says what kind of failure it was', () => {
     assert.ok(EXIT_CODES.some((known) => known.code === code));
   }
 });
+
+test('a signed URL in the details of an error is told without its signature', () => {
+  const location = 'https://bucket.example.org/x?X-Amz-Signature=0123abcd&part=1';
+  const error = new Mx8Error('object_denied', `${location} is not for these credentials.`, {
+    location,
+  });
+  for (const text of [errorJson(error), errorText(error, true)]) {
+    assert.ok(!text.includes('0123abcd'), text);
+    assert.ok(text.includes('part=1'), text);
+  }
+});

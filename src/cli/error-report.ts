@@ -1,6 +1,6 @@
 /** How a failure is said: a sentence and the way out for a person, an object for a program. */
 import { Mx8Error, errorKind } from '../core/base/errors.ts';
-import { redactText } from '../platform/redact.ts';
+import { redactFields, redactText } from '../platform/redact.ts';
 
 /** Two lines: what happened, and what to do about it. */
 export function errorText(error: unknown, showStack: boolean): string {
@@ -28,6 +28,6 @@ export function errorJson(error: unknown): string {
     message: redactText(error instanceof Error ? error.message : String(error)),
     remedy: errorKind(code).remedy,
     retryable: errorKind(code).retryable,
-    details: known?.details ?? {},
+    details: redactFields(known?.details ?? {}),
   })}\n`;
 }

@@ -300,6 +300,18 @@ test('a bucket elsewhere is found by what the store says, once for all its objec
   }
 });
 
+test('a bucket that is sent around in circles ends as unavailable, not in a storm of requests', async () => {
+  await using bench = await Bench.start((asked, socket) => {
+    const isThere = asked.headers.get('authorization')?.includes('/eu-west-1/') === true;
+    const other = isThere ? 'us-east-1' : 'eu-west-1';
+    socket.write(
+      s3Error('400 Bad Request', 'AuthorizationHeaderMalformed', `<Region>${other}</Region>`),
+    );
+  });
+  await refused(bench.read(), 'object_store_unavailable', LOCATION, 'the bucket is in');
+  assert.ok(bench.store.asked.length < 200, String(bench.store.asked.length));
+});
+
 test('credentials that expire in mid-run are fetched again', async () => {
   let made = 0;
   const rotating = async (): Promise<Credentials> => {

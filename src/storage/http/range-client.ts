@@ -35,6 +35,8 @@ export interface HttpSurroundings {
   readonly stallMs?: number;
 }
 
+/** What was learned is tried at once; who learns the same again and again is sent around in a circle. */
+const AGAIN_AT_ONCE_MAX = 6;
 /** Nonsense may come from a proxy that is being restarted; after so many times it is what the store says. */
 const INVALID_ANSWERS_MAX = 3;
 
@@ -90,6 +92,7 @@ class RangeFetch {
   #stat: ObjectStat | null = null;
   #changed: Mx8Error | null = null;
   #invalid: number = 0;
+  #again: number = 0;
 
   constructor(
     client: RangeClient,
@@ -243,7 +246,8 @@ class RangeFetch {
     const verdict = await this.#authority.judge(this.#location, head, body, ticket);
     if (verdict.type === 'error') throw verdict.error;
     if (verdict.type === 'again') {
-      return { why: verdict.why, waits: this.#budget.failures > 1, retryAfterMs: 0 };
+      this.#again += 1;
+      return { why: verdict.why, waits: this.#again > AGAIN_AT_ONCE_MAX, retryAfterMs: 0 };
     }
     turn.refused();
     const { clock } = this.#client.surroundings;
