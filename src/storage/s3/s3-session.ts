@@ -84,16 +84,8 @@ export class S3Session implements Authority {
     const headers = this.#commonHeaders();
     if (this.#options.anonymous) return { origin, target, headers: Object.entries(headers) };
     const credentials = await this.#chain.get();
-    const request = {
-      method: 'GET',
-      secure: origin.secure,
-      authority: origin.authority,
-      path: target,
-      query: {},
-      headers,
-      payloadHash: UNSIGNED,
-    };
-    const signed = await this.#signer.signRead(location, request, credentials, region);
+    const request = { authority: origin.authority, path: target, headers };
+    const signed = this.#signer.signRead(location, request, credentials, region);
     return { origin, target, headers: signed, ticket: credentials };
   }
 

@@ -1,11 +1,13 @@
 /**
- * Signatures of requests (SigV4), by Amazon's own library. A signature is over method, path, query and
+ * Signatures of requests (SigV4), by Amazon's own library but for plain reading. A signature is over method, path, query and
  * the headers that S3 cares for, not over `Range`; so one serves all ranges of an object for some minutes.
  */
 import { createHash, createHmac } from 'node:crypto';
 
 import type { Clock } from '../../ports/clock.ts';
 import type { Credentials } from './credentials.ts';
+import { ReadSigner } from './read-signature.ts';
+import type { PlainGet } from './read-signature.ts';
 
 /** S3 takes a signature for 15 minutes; clocks differ. */
 const REUSE_MS = 240_000;
@@ -36,6 +38,7 @@ interface Remembered {
 export class Signer {
   readonly #clock: Clock;
   readonly #remembered: Map<string, Remembered> = new Map();
+  #reads: ReadSigner | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -77,12 +80,7 @@ export class Signer {
   }
 
   /** The same for reading an object, remembered for a while under `name`. */
-  async signRead(
-    name: string,
-    request: SignableRequest,
-    credentials: Credentials,
-    region: string,
-  ): Promise<HeaderList> {
+  signRead(name: string, request: PlainGet, credentials: Credentials, region: string): HeaderList {
     const nowMs = this.#clock.nowMs();
     const known = this.#remembered.get(name);
     if (
@@ -92,7 +90,10 @@ export class Signer {
     ) {
       return known.headers;
     }
-    const headers = await this.sign(request, credentials, region);
+    if (this.#reads?.isFor(credentials, region) !== true) {
+      this.#reads = new ReadSigner(credentials, region);
+    }
+    const headers = this.#reads.sign(request, this.#clock.unixMs());
     this.#remembered.delete(name);
     const oldest = this.#remembered.keys().next();
     if (this.#remembered.size >= REMEMBERED_MAX && oldest.done !== true) {
