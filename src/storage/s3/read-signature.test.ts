@@ -21,7 +21,13 @@ test('a plain GET is signed as Amazon’s library signs it', async () => {
   const property = fc.asyncProperty(
     key,
     fc.constantFrom('us-east-1', 'eu-central-1'),
-    fc.option(fc.string({ minLength: 1, maxLength: 30, unit: fc.constantFrom(...'abcXYZ019+/=') })),
+    fc.option(
+      fc.string({
+        minLength: 1,
+        maxLength: 30,
+        unit: fc.constantFrom('a', 'X', '0', '+', '/', '='),
+      }),
+    ),
     fc.boolean(),
     fc.integer({ min: 0, max: 4_102_444_800_000 }),
     async (names, region, token, requesterPays, now) => {
