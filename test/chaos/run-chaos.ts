@@ -41,6 +41,8 @@ const STILL_MS_MAX = 30_000;
 
 const START_MS_MAX = 120_000;
 
+const LINES_SHOWN = 60;
+
 /** That of the agents, and one for each protocol. */
 const JOBS = 3;
 
@@ -91,7 +93,16 @@ async function untilWorking({ history, coordinators }: Cluster): Promise<void> {
     if (serving >= coordinators.length && jobs.size >= JOBS) return;
     await sleep(100);
   }
-  throw new Error(`the cluster was not at work within ${START_MS_MAX} ms`);
+  throw new Error(`the cluster was not at work within ${START_MS_MAX} ms:\n${lastLines(history)}`);
+}
+
+/** What was said and who ended last, for whoever has to find out why. */
+function lastLines(history: readonly HistoryItem[]): string {
+  const told = history.filter(({ kind }) => kind === 'event' || kind === 'exit');
+  return told
+    .slice(-LINES_SHOWN)
+    .map((item) => JSON.stringify(item))
+    .join('\n');
 }
 
 /** Waits until agents and clients have done their work, for as long as there is progress. */
