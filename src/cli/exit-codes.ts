@@ -61,10 +61,12 @@ const DATA: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'sample_missing',
   'sample_changed',
   'sample_unreadable',
+  'sample_corrupt',
   'shard_corrupt',
   'object_missing',
   'object_changed',
   'object_answer_invalid',
+  'unpack_budget_exceeded',
 ]);
 
 export function exitCodeOf(error: unknown): number {

@@ -115,6 +115,18 @@ export function choice<T extends string>(words: readonly T[]): Kind<T> {
   };
 }
 
+/** Names with commas between. */
+export function list(of: string, placeholder: string): Kind<readonly string[]> {
+  return {
+    takes: `a list of ${of}, with commas between`,
+    placeholder,
+    parse(raw) {
+      const words = raw.split(',').map((word) => word.trim());
+      return words.every((word) => word !== '') ? words : undefined;
+    },
+  };
+}
+
 /** A 64-bit unsigned number, as seeds are. */
 export function uint64(): Kind<bigint> {
   return {

@@ -8,7 +8,9 @@ import { resolveLink } from '../snapshots/index.ts';
 import { countedText } from '../view/format.ts';
 import type { CommandIo } from './command-io.ts';
 import * as cluster from './flags/cluster.ts';
+import { formatChoice } from './format-choice.ts';
 import * as data from './flags/data.ts';
+import { FORMAT_FLAGS } from './flags/format.ts';
 import { jobSpecOf } from './job-spec.ts';
 import { snapshotAgeText } from './snapshot-age.ts';
 import { openStores } from './stores.ts';
@@ -19,6 +21,10 @@ import { StatusScreen } from './run/status-screen.ts';
 /** The flags that say what a job is. */
 export const JOB_SPEC_FLAGS: {
   readonly data: typeof data.dataLink;
+  readonly format: typeof FORMAT_FLAGS.format;
+  readonly columns: typeof FORMAT_FLAGS.columns;
+  readonly unpackRatioMax: typeof FORMAT_FLAGS.unpackRatioMax;
+  readonly unpackBytesMax: typeof FORMAT_FLAGS.unpackBytesMax;
   readonly jobId: typeof cluster.jobIdFlag;
   readonly worldSize: typeof cluster.worldSize;
   readonly minWorldSize: typeof cluster.minWorldSize;
@@ -30,6 +36,7 @@ export const JOB_SPEC_FLAGS: {
   readonly heartbeatIntervalMs: typeof cluster.heartbeatIntervalMs;
 } = {
   data: data.dataLink,
+  ...FORMAT_FLAGS,
   jobId: cluster.jobIdFlag,
   worldSize: cluster.worldSize,
   minWorldSize: cluster.minWorldSize,
@@ -71,7 +78,8 @@ export async function openJob(
   // Where the module names no folder, each agent does, and checks it.
   const out = loaded?.job.output.dir ?? null;
   if (out !== null) await checkOutputOutside(link, out);
-  const input = await pinInput(link, manifests, stores, io);
+  const format = formatChoice(options, loaded?.job);
+  const input = await pinInput(link, manifests, format, stores, io);
   const spec = jobSpecOf({
     ...options,
     jobId: options.jobId ?? idOf(loaded),
@@ -91,6 +99,7 @@ function idOf(loaded: LoadedJob | null): string | null {
 async function pinInput(
   link: string,
   store: ManifestStore,
+  format: ReturnType<typeof formatChoice>,
   stores: StoreFlagOptions,
   io: CommandIo,
 ): ReturnType<typeof resolveLink> {
@@ -99,6 +108,7 @@ async function pinInput(
   return await resolveLink(link, {
     store,
     places,
+    ...format,
     clock: io.clock,
     events: io.events,
     signal: io.signal,

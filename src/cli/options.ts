@@ -6,6 +6,7 @@ import type { AnyFlag } from './flag.ts';
 import * as cluster from './flags/cluster.ts';
 import * as data from './flags/data.ts';
 import * as demo from './flags/demo.ts';
+import * as format from './flags/format.ts';
 import * as job from './flags/job.ts';
 import * as leadership from './flags/leadership.ts';
 import * as memory from './flags/memory.ts';
@@ -23,6 +24,7 @@ export interface FlagGroup {
 export const FLAG_GROUPS: readonly FlagGroup[] = [
   { title: 'Job', flags: flagsOf(job) },
   { title: 'Data', flags: flagsOf(data) },
+  { title: 'Formats', flags: flagsOf(format) },
   { title: 'Memory', flags: flagsOf(memory) },
   { title: 'Cluster', flags: flagsOf(cluster) },
   { title: 'The coordinator’s state', flags: flagsOf(state) },

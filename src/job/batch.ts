@@ -1,5 +1,6 @@
 /** What process() is given: some samples, as views of one slab, without copies. */
 import { must } from '../core/base/assert.ts';
+import { SampleViewer } from '../core/format/sample-view.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 
 /** What a `JobBatch` is made of; a `SampleBatch` of the pipeline is one. */
@@ -22,8 +23,10 @@ export class JobSample {
   /** Class of the sample in a labelled data set, else null. */
   readonly label: number | null;
   readonly record: SampleRecord;
+  readonly #viewer: SampleViewer;
 
-  constructor(record: SampleRecord, bytes: Uint8Array, labelId: number) {
+  constructor(record: SampleRecord, bytes: Uint8Array, labelId: number, viewer: SampleViewer) {
+    this.#viewer = viewer;
     this.id = record.sampleId;
     this.location = record.location;
     this.bytes = bytes;
@@ -34,6 +37,22 @@ export class JobSample {
   /** The bytes as UTF-8; malformed parts become U+FFFD. */
   text(): string {
     return decoder.decode(this.bytes);
+  }
+
+  /**
+   * What it says: the JSON of a line (or of a file), the fields of a CSV record or the columns of a MosaicML
+   * sample as an object by name. `sample_corrupt` when it is not what it should be.
+   */
+  row(): unknown {
+    return this.#viewer.row(this.record, this.bytes);
+  }
+
+  /**
+   * Its bytes by name: the members of a WebDataset sample by their extension (`jpg`, `json`), the columns of a
+   * MosaicML sample. Views of `bytes`, valid as long. A sample of one piece has one part, of the name ''.
+   */
+  get parts(): ReadonlyMap<string, Uint8Array> {
+    return this.#viewer.parts(this.record, this.bytes);
   }
 
   /** The last part of `location`: the file's name. */
@@ -51,6 +70,7 @@ export class JobBatch implements Iterable<JobSample> {
   /** Class of each sample, -1 where it has none. */
   readonly labelIds: Int32Array;
   readonly records: readonly SampleRecord[];
+  readonly #viewer: SampleViewer = new SampleViewer();
 
   constructor(source: BatchSource) {
     this.sampleIds = source.sampleIds;
@@ -69,7 +89,8 @@ export class JobBatch implements Iterable<JobSample> {
     const record = must(this.records[index], `the batch has a sample ${index}`);
     const from = must(this.offsets[index], 'every sample has an offset');
     const to = must(this.offsets[index + 1], 'every sample has an end');
-    return new JobSample(record, this.payload.subarray(from, to), this.labelIds[index] ?? -1);
+    const bytes = this.payload.subarray(from, to);
+    return new JobSample(record, bytes, this.labelIds[index] ?? -1, this.#viewer);
   }
 
   *[Symbol.iterator](): IterableIterator<JobSample> {

@@ -41,7 +41,8 @@ test('each wrong option is named with what it takes and what it got', () => {
     [{ output: { kind: 'x', dir: null } }, /output\.openPart takes a function/],
     [{ output: { ...jsonl(), kind: 'A b' } }, /output\.kind takes .* got "A b"/],
     [{ output: { ...jsonl(), dir: '' } }, /output\.dir takes a folder/],
-    [{ batchSize: 4 }, /no option "batchSize"; it takes name, input, batch/],
+    [{ format: 'xml' }, /format takes one of auto, files, jsonl, .*, got "xml"/],
+    [{ batchSize: 4 }, /no option "batchSize"; it takes name, input, format, columns, batch/],
   ];
   for (const [change, message] of cases) {
     const options = { ...GOOD, ...change };

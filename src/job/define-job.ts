@@ -1,6 +1,8 @@
 /** `defineJob`: what a user's job module exports by default. */
 import { Mx8Error } from '../core/base/errors.ts';
 import type { LeaseId, NodeId } from '../core/base/units.ts';
+import { FORMAT_CHOICES, isFormatChoice } from '../core/format/format-name.ts';
+import type { FormatChoice } from '../core/format/format-name.ts';
 import type { JobBatch } from './batch.ts';
 import {
   BATCH_SAMPLES_MAX,
@@ -26,6 +28,13 @@ export interface JobOptions<Row> {
   readonly name?: string;
   /** Data set link; may be given by --data instead. */
   readonly input?: string;
+  /**
+   * What a sample of the input is: `files`, `jsonl`, `webdataset`, `mds`, `csv`, `parquet`, or `auto` for what the names of
+   * the files say; may be given by --format instead. By default each file of a folder is one.
+   */
+  readonly format?: FormatChoice;
+  /** What a row of a Parquet file is made of; may be given by --columns instead. All columns by default. */
+  readonly columns?: readonly string[];
   /** Samples per call of process(), 1 to 65,536. A call may get fewer. */
   readonly batch: number;
   /** Further tries of a failing sample, 0 to 100; default 2. */
@@ -47,6 +56,8 @@ export interface JobDefinition<Row = unknown> {
   readonly [JOB_MARK]: 1;
   readonly name: string | null;
   readonly input: string | null;
+  readonly format: FormatChoice | null;
+  readonly columns: readonly string[] | null;
   readonly batch: number;
   readonly retries: number;
   readonly process: (batch: JobBatch, ctx: JobContext) => Iterable<Row> | Promise<Iterable<Row>>;
@@ -58,6 +69,8 @@ export const JOB_MARK: unique symbol = Symbol.for('mx8.job.1');
 const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
   'name',
   'input',
+  'format',
+  'columns',
   'batch',
   'retries',
   'process',
@@ -77,9 +90,22 @@ export function defineJob<Row>(options: JobOptions<Row>): JobDefinition<Row> {
     const message = `defineJob has no option "${key}"; it takes ${known}`;
     throw new Mx8Error('job_options_invalid', message, { option: key });
   }
-  const { name, input, batch, retries = RETRIES_DEFAULT, process, output } = options;
+  const {
+    name,
+    input,
+    format,
+    columns,
+    batch,
+    retries = RETRIES_DEFAULT,
+    process,
+    output,
+  } = options;
   if (name !== undefined) checkText('name', name, NAME_OF_JOB_CHARS_MAX);
   if (input !== undefined) checkText('input', input, Infinity);
+  if (format !== undefined && !isFormatChoice(format)) {
+    throw invalid('format', `one of ${FORMAT_CHOICES.join(', ')}`, format);
+  }
+  if (columns !== undefined) checkColumns(columns);
   checkWhole('batch', batch, 1, BATCH_SAMPLES_MAX);
   checkWhole('retries', retries, 0, RETRIES_MAX);
   if (typeof process !== 'function') throw invalid('process', 'a function', process);
@@ -88,6 +114,8 @@ export function defineJob<Row>(options: JobOptions<Row>): JobDefinition<Row> {
     [JOB_MARK]: 1,
     name: name ?? null,
     input: input ?? null,
+    format: format ?? null,
+    columns: columns ?? null,
     batch,
     retries,
     process,
@@ -103,6 +131,12 @@ function checkText(option: string, value: unknown, charsMax: number): void {
   if (typeof value === 'string' && value.trim() !== '' && value.length <= charsMax) return;
   const most = charsMax === Infinity ? '' : ` of at most ${charsMax} characters`;
   throw invalid(option, `a text${most}`, value);
+}
+
+function checkColumns(value: unknown): void {
+  const isNames = Array.isArray(value) && value.length > 0;
+  if (isNames && value.every((name) => typeof name === 'string' && name !== '')) return;
+  throw invalid('columns', 'a list of names of columns', value);
 }
 
 function checkWhole(option: string, value: unknown, min: number, max: number): void {

@@ -85,8 +85,9 @@ function localSource(
 ): RecordSource {
   const root = compiled.manifestStoreRoot ?? join(homedir(), '.mx8', 'manifests');
   const store = new FsManifestStore({ root, clock, random, events });
-  const { order, resume } = compiled;
-  return new LocalSource({ link, order, resume, store, clock, events, openPlaces });
+  const { order, resume, format, columns, unpack } = compiled;
+  const how = { order, resume, format, columns, unpack };
+  return new LocalSource({ link, ...how, store, clock, events, openPlaces });
 }
 
 function jobSource(

@@ -1,5 +1,7 @@
 /** A batch as the consumer of `load()` gets it. */
+import { must } from '../core/base/assert.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
+import { SampleViewer } from '../core/format/sample-view.ts';
 import type { SampleBatch } from '../pipeline/index.ts';
 
 /**
@@ -20,6 +22,16 @@ export interface Batch extends Disposable {
   readonly sampleCount: number;
   /** Sample i, without a copy. */
   sample(index: number): Uint8Array;
+  /**
+   * What sample i says: the JSON of a line, the fields of a CSV record or the columns of a MosaicML sample as an
+   * object by name. `sample_corrupt` when it is not what it should be.
+   */
+  row(index: number): unknown;
+  /**
+   * The bytes of sample i by name, without a copy: the members of a WebDataset sample by their extension
+   * (`jpg`, `json`), the columns of a MosaicML sample. One of one piece has one part, of the name ''.
+   */
+  parts(index: number): ReadonlyMap<string, Uint8Array>;
   /** Hands the batch over: it stays valid, and counts as in flight, until it is released. */
   keep(): this;
   /** The consumer is done with it. Safe to call twice. */
@@ -37,6 +49,7 @@ export interface BatchWatch {
 export class LoadedBatch implements Batch {
   readonly #read: SampleBatch;
   readonly #watch: BatchWatch;
+  readonly #viewer: SampleViewer = new SampleViewer();
   #kept: boolean = false;
   #over: boolean = false;
 
@@ -73,6 +86,14 @@ export class LoadedBatch implements Batch {
     return this.#read.sample(index);
   }
 
+  row(index: number): unknown {
+    return this.#viewer.row(this.#record(index), this.sample(index));
+  }
+
+  parts(index: number): ReadonlyMap<string, Uint8Array> {
+    return this.#viewer.parts(this.#record(index), this.sample(index));
+  }
+
   keep(): this {
     // A batch that is gone says so here, not when it is used.
     const { buffer } = this.#read.payload;
@@ -90,6 +111,10 @@ export class LoadedBatch implements Batch {
 
   [Symbol.dispose](): void {
     this.release();
+  }
+
+  #record(index: number): SampleRecord {
+    return must(this.#read.records[index], `the batch has a sample ${index}`);
   }
 
   /** The consumer asks for the next batch: it is done with this one, unless it kept it. */

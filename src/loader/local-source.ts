@@ -4,6 +4,7 @@ import { Mx8Error } from '../core/base/errors.ts';
 import { rangeLength } from '../core/base/range.ts';
 import type { SampleRange } from '../core/base/range.ts';
 import type { ManifestHash } from '../core/base/units.ts';
+import type { FormatChoice } from '../core/format/format-name.ts';
 import type { RecordTable } from '../core/manifest/record-table.ts';
 import { blockOrder } from '../core/order/block-order.ts';
 import { rangesInOrder } from '../core/order/block-range.ts';
@@ -12,6 +13,7 @@ import type { EventSink } from '../ports/event-sink.ts';
 import type { ManifestReader, ManifestStore } from '../ports/manifest-store.ts';
 import type { Places } from '../ports/place.ts';
 import { readClasses, resolveLink } from '../snapshots/index.ts';
+import type { UnpackBudget } from '../snapshots/index.ts';
 import { checkAgreement, checkpointOf, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
 import type { OrderOptions } from './options.ts';
 import type { DataInfo, RecordSource } from './source.ts';
@@ -21,6 +23,9 @@ export interface LocalSourceOptions {
   readonly order: OrderOptions;
   /** A checkpoint to go on from; null for the beginning. */
   readonly resume: string | null;
+  readonly format: FormatChoice | null;
+  readonly columns: readonly string[] | null;
+  readonly unpack: UnpackBudget;
   readonly store: ManifestStore;
   readonly clock: Clock;
   readonly events: EventSink;
@@ -43,11 +48,14 @@ export class LocalSource implements RecordSource {
   }
 
   async open(signal: AbortSignal): Promise<DataInfo> {
-    const { link, store, clock, events } = this.#options;
+    const { link, store, clock, events, format, columns, unpack } = this.#options;
     this.#signal = signal;
     const places = this.#options.openPlaces();
     try {
-      const { hash } = await resolveLink(link, { store, clock, events, places, signal });
+      const { hash } = await resolveLink(link, {
+        ...{ store, clock, events, places, signal },
+        ...{ format, columns, unpack },
+      });
       return await this.#opened(hash, await store.open(hash), places);
     } finally {
       await places.close();

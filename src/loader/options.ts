@@ -2,6 +2,8 @@
 import { Mx8Error } from '../core/base/errors.ts';
 import { isId, jobId, nodeId } from '../core/base/units.ts';
 import type { JobId, NodeId } from '../core/base/units.ts';
+import { FORMAT_CHOICES, isFormatChoice } from '../core/format/format-name.ts';
+import type { FormatChoice } from '../core/format/format-name.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import { checkCaps, defaultInflightBytes } from '../core/memory/caps.ts';
 import {
@@ -17,9 +19,22 @@ import type { HttpOptions } from '../storage/http/http-place.ts';
 import { STORE_DEFAULTS } from '../storage/places.ts';
 import type { StoreOptions } from '../storage/places.ts';
 import type { S3Options } from '../storage/s3/s3-options.ts';
+import { UNPACK_DEFAULTS } from '../snapshots/index.ts';
+import type { UnpackBudget } from '../snapshots/index.ts';
 import { BLOCK_SIZE_DEFAULT, PROGRESS_INTERVAL_MS_DEFAULT, WANT_MAX } from './limits.ts';
 
 export interface LoadOptions {
+  /**
+   * What a sample is: `files`, `jsonl`, `webdataset`, `mds`, `csv`, `parquet`, or `auto` for what the names of the files say.
+   * By default each file of a folder is one, and a file such as `x.jsonl.gz` goes by its name.
+   */
+  readonly format?: FormatChoice | undefined;
+  /** What a row of a Parquet file is made of. All columns. */
+  readonly columns?: readonly string[] | undefined;
+  /** Bytes that may come out of each byte of a compressed file while it is indexed. 500. */
+  readonly unpackRatioMax?: number | undefined;
+  /** Bytes that may come out of one compressed file while it is indexed. 1 TiB. */
+  readonly unpackBytesMax?: number | undefined;
   /** Most samples in a batch; it ends earlier where the next sample would pass half of `maxInflightBytes`. 512. */
   readonly batchSize?: number | undefined;
   /** Bytes of samples held at a time, not one more. 64 MiB, or a quarter of a small RSS cap. */
@@ -96,6 +111,10 @@ export interface CompiledOptions {
   readonly job: JobOptions | null;
   readonly manifestStoreRoot: string | null;
   readonly stores: StoreOptions;
+  /** null: nobody said. */
+  readonly format: FormatChoice | null;
+  readonly columns: readonly string[] | null;
+  readonly unpack: UnpackBudget;
 }
 
 const UINT64_MAX = 2n ** 64n - 1n;
@@ -120,10 +139,41 @@ export function compileLoadOptions(options: LoadOptions, memory: MemoryReadings)
       s3: { ...STORE_DEFAULTS.s3, ...options.stores?.s3 },
       http: { ...STORE_DEFAULTS.http, ...options.stores?.http },
     },
+    format: compileFormat(options),
+    columns: compileColumns(options),
+    unpack: compileUnpack(options),
   };
   const refusal = checkCaps({ ...compiled, rssCapBytes: rssCap.capBytes });
   if (refusal !== null) throw new Mx8Error(refusal.code, refusal.message);
   return compiled;
+}
+
+function compileFormat({ format, job }: LoadOptions): FormatChoice | null {
+  if (format === undefined) return null;
+  if (job !== undefined) {
+    throw invalid('format', format, 'is decided by the job and must be left out with it');
+  }
+  if (isFormatChoice(format)) return format;
+  throw invalid('format', JSON.stringify(format), `is one of ${FORMAT_CHOICES.join(', ')}`);
+}
+
+function compileColumns({ columns, job }: LoadOptions): readonly string[] | null {
+  if (columns === undefined) return null;
+  if (job !== undefined) {
+    throw invalid('columns', 'a list', 'are decided by the job and must be left out with it');
+  }
+  const names: unknown = columns;
+  const isNames = Array.isArray(names) && names.length > 0;
+  if (isNames && names.every((name) => typeof name === 'string' && name !== '')) return columns;
+  throw invalid('columns', JSON.stringify(names), 'is a list of names of columns');
+}
+
+function compileUnpack(options: LoadOptions): UnpackBudget {
+  const { unpackRatioMax: ratioMax = UNPACK_DEFAULTS.ratioMax } = options;
+  const { unpackBytesMax: bytesMax = UNPACK_DEFAULTS.bytesMax } = options;
+  checkWhole('unpackRatioMax', ratioMax, 1, 1_000_000);
+  checkWhole('unpackBytesMax', bytesMax, 1, Number.MAX_SAFE_INTEGER);
+  return { ratioMax, bytesMax };
 }
 
 function compileOrder(options: LoadOptions): OrderOptions {

@@ -8,6 +8,8 @@ import type { Places } from '../ports/place.ts';
 import { LocalReader } from '../storage/local-reader.ts';
 import { EverywhereReader } from '../storage/sample-reader.ts';
 import type { SampleReader } from '../storage/sample-reader.ts';
+import { LocalBytes } from '../storage/local-bytes.ts';
+import { CodedReader } from './coded-reader.ts';
 import type { Pipeline, PipelineOptions } from './contract.ts';
 import { READER_THREADS_MAX } from './limits.ts';
 import { PipelineRun } from './run.ts';
@@ -43,5 +45,6 @@ export function createReader(
 ): SampleReader {
   const threadsMax = Math.min(availableParallelism(), READER_THREADS_MAX, prefetchBatches);
   const local = new LocalReader({ jobsAtOnce: prefetchBatches, threadsMax, clock });
-  return openPlaces === undefined ? local : new EverywhereReader(local, openPlaces);
+  const everywhere = openPlaces === undefined ? local : new EverywhereReader(local, openPlaces);
+  return new CodedReader(everywhere, new LocalBytes());
 }

@@ -8,6 +8,7 @@ import { BatchSizer } from '../core/memory/batch-sizer.ts';
 import type { BatchLimits } from '../core/memory/batch-sizer.ts';
 import { SizeGuess } from '../core/memory/size-guess.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
+import { codedPartsOf } from '../core/format/coded-table.ts';
 import type { ReadJob, ReadResult } from '../storage/read-job.ts';
 import type { SampleReader } from '../storage/sample-reader.ts';
 import { MISFITS_MAX, SECTOR_BYTES, SLAB_SLACK_BYTES, SLAB_START_BYTES } from './limits.ts';
@@ -125,14 +126,19 @@ export class Planner {
     const slabBytes = roomy ? bytes + SLAB_SLACK_BYTES : Math.max(1, bytes);
     const locations = table.locations();
     const offsets = table.byteOffsets();
-    const lengths = table.byteLengths();
     const tags = table.pinnedTags();
     const startBytes = roomy ? slabStart(offsets[0] ?? 0) : 0;
+    const coded = codedPartsOf(table);
+    const lengths = coded === null ? table.byteLengths() : table.byteLengths().slice();
+    for (const [index, part] of coded?.entries() ?? []) {
+      if (part !== null) lengths[index] = part.bytes;
+    }
     const job: ReadJob = {
       locations,
       offsets,
       lengths,
       ...(tags === null ? {} : { tags }),
+      ...(coded === null ? {} : { coded }),
       startBytes,
       targetBytes,
       capBytes,

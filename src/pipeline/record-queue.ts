@@ -1,6 +1,7 @@
 /** The records that no batch has been planned for yet, in order, pulled from the source as needed. */
 import { must } from '../core/base/assert.ts';
 import { isUrl } from '../core/manifest/location.ts';
+import { codedPartsOf } from '../core/format/coded-table.ts';
 import { RecordTable } from '../core/manifest/record-table.ts';
 import type { RecordChunk, PipelineOptions } from './contract.ts';
 
@@ -149,6 +150,10 @@ export class RecordQueue {
     const isInStore = placesOf(table);
     for (let index = 0; index < sizes.length; index += 1) {
       if (offsets[index] === -1 && !isInStore(index)) sizes[index] = UNKNOWN_SIZE;
+    }
+    // What a part of a compressed file takes is not what its record names.
+    for (const [index, part] of codedPartsOf(table)?.entries() ?? []) {
+      if (part !== null) sizes[index] = part.bytes;
     }
     this.#stretches.push({ table, sizes, start, endsBatch: this.#cutAtChunks });
   }

@@ -2,6 +2,7 @@
 import { Mx8Error } from '../core/base/errors.ts';
 import { encodeHeader, encodeRecords } from '../core/manifest/encode.ts';
 import { isLocation } from '../core/manifest/location.ts';
+import type { SampleRecord } from '../core/manifest/record.ts';
 import type { StampWriter } from '../ports/manifest-store.ts';
 import { stampOf } from './stamp-files.ts';
 import { walkFolder } from './walk-folder.ts';
@@ -16,6 +17,8 @@ export interface IndexOptions {
   readonly stamps: StampWriter;
   /** Called now and then with the number of samples so far. */
   readonly onSamples: (samples: number) => void;
+  /** Hears of every file. */
+  readonly onFiles?: (files: readonly FoundFile[]) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -31,6 +34,7 @@ export async function* indexFolder(options: IndexOptions): AsyncGenerator<Uint8A
     yield encodeRecords(files.map((file, index) => recordOf(file, start + index)));
     for (const { realPath } of files) stamps.add(stampOf(realPath));
     options.onSamples(next);
+    options.onFiles?.(files);
   }
   if (next > 0) return;
   throw new Mx8Error(
@@ -40,7 +44,8 @@ export async function* indexFolder(options: IndexOptions): AsyncGenerator<Uint8A
   );
 }
 
-function recordOf(file: FoundFile, sampleId: number): Parameters<typeof encodeRecords>[0][number] {
+/** A whole file as a sample. */
+export function recordOf(file: FoundFile, sampleId: number): SampleRecord {
   if (!isLocation(file.realPath)) {
     throw new Mx8Error(
       'sample_unreadable',

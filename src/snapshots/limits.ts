@@ -41,3 +41,21 @@ export const DIFFERENCES_MAX = 10_000;
 
 /** Reads of at most `IO_CHUNK_BYTES` between two turns of the event loop: a few milliseconds. */
 export const TURN_READS = 16;
+
+/** Shards are looked through in pieces of this size … */
+export const SCAN_CHUNK_BYTES: number = 256 * 1024;
+
+/** … and what is of no interest is passed by where it is at least this long: another read costs less. */
+export const SCAN_JUMP_BYTES_MIN: number = 128 * 1024;
+
+/** No file is a decompression bomb before so much has come out of it. */
+export const UNPACK_SLACK_BYTES: number = 16 * 1024 * 1024;
+
+/**
+ * Text compresses to a tenth, logs to a hundredth; gzip cannot do better than a thousandth, which takes a file
+ * of one byte repeated. At the limit the file is refused, with the flag that raises it.
+ */
+export const UNPACK_RATIO_MAX_DEFAULT = 500;
+
+/** Decompressed bytes of one file: larger shards than anybody writes, and hours of decompressing. */
+export const UNPACK_BYTES_MAX_DEFAULT: number = 1024 ** 4;

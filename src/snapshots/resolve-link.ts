@@ -7,17 +7,20 @@ import { elapsedMs } from '../core/base/units.ts';
 import type { ManifestHash } from '../core/base/units.ts';
 import { parseLink, pinnedLink } from '../core/manifest/dataset-link.ts';
 import type { DatasetLink } from '../core/manifest/dataset-link.ts';
+import { formatOfHint } from '../core/format/format-name.ts';
+import type { FormatChoice, FormatName } from '../core/format/format-name.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
-import type { ManifestStore, StampWriter } from '../ports/manifest-store.ts';
+import type { ManifestReader, ManifestStore, StampWriter } from '../ports/manifest-store.ts';
 import type { Places } from '../ports/place.ts';
-import { indexFolder } from './index-folder.ts';
-import { indexPrefix } from './index-prefix.ts';
-import { canonicalBase, locateBase } from './locate-base.ts';
+import { canonicalBase } from './locate-base.ts';
 import type { Base } from './locate-base.ts';
+import { intentOf, locateInput } from './locate-input.ts';
+import { putSamples } from './put-samples.ts';
+import type { UnpackBudget } from './scan-shard.ts';
+import type { ShardTally } from './shard-files.ts';
 import { canonicalised, manifestFileBytes } from './read-manifest-file.ts';
 import { LooseWatch, stampListed } from './stamp-files.ts';
-import type { WalkTally } from './walk-folder.ts';
 
 export interface ResolveProgress {
   /** `waiting` for another resolver of the same base, then `indexing`. */
@@ -33,6 +36,12 @@ export interface ResolveOptions {
   readonly places?: Places | undefined;
   readonly onProgress?: (progress: ResolveProgress) => void;
   readonly signal?: AbortSignal;
+  /** What samples are made of; by default each file of a folder is one, and a file goes by its name. */
+  readonly format?: FormatChoice | null;
+  /** What a row of a Parquet file is made of; all columns by default. */
+  readonly columns?: readonly string[] | null;
+  /** What decompressing may come to. */
+  readonly unpack?: UnpackBudget;
 }
 
 export interface ResolvedLink {
@@ -45,6 +54,10 @@ export interface ResolvedLink {
   readonly isNew: boolean;
   /** When the snapshot that a plain link found was taken; null where it is new, pinned, or unknown. */
   readonly takenUnixMs: number | null;
+  /** What its samples are made of. */
+  readonly format: FormatName;
+  /** Why, and what else there would be, where this call found out; else null. */
+  readonly formatReason: string | null;
   /** `BASE@sha256:<hash>`: names this snapshot for ever. */
   readonly pinnedLink: string;
 }
@@ -52,9 +65,11 @@ export interface ResolvedLink {
 export async function resolveLink(link: string, options: ResolveOptions): Promise<ResolvedLink> {
   const parsed = parseLink(link);
   const base = canonicalBase(parsed.base);
-  const { hash, isNew, takenUnixMs } = await pin({ ...parsed, base }, options);
+  const pinned = await pin({ ...parsed, base }, options);
+  const { hash, isNew, takenUnixMs, formatReason } = pinned;
   const reader = await options.store.open(hash);
   const { sampleCount, manifestBytes } = reader;
+  const format = await formatOf(reader);
   await reader.close();
   if (sampleCount === 0) throw emptyManifest(base, hash);
   return {
@@ -64,38 +79,48 @@ export async function resolveLink(link: string, options: ResolveOptions): Promis
     manifestBytes,
     isNew,
     takenUnixMs,
+    format,
+    formatReason,
     pinnedLink: pinnedLink(base, hash),
   };
 }
 
-type Pinned = Pick<ResolvedLink, 'hash' | 'isNew' | 'takenUnixMs'>;
+async function formatOf(reader: ManifestReader): Promise<FormatName> {
+  const end = Math.min(1, reader.sampleCount);
+  for await (const [first] of reader.records(0, end)) return formatOfHint(first?.decodeHint ?? '');
+  return 'files';
+}
+
+type Pinned = Pick<ResolvedLink, 'hash' | 'isNew' | 'takenUnixMs' | 'formatReason'>;
 
 async function pin(link: DatasetLink, options: ResolveOptions): Promise<Pinned> {
-  if (link.type === 'pinned') return { hash: link.hash, isNew: false, takenUnixMs: null };
-  const { store, signal } = options;
+  if (link.type === 'pinned') return old(link.hash, null);
+  const { store, signal, format = null } = options;
   const { base } = link;
   if (link.type === 'plain') {
     const known = await knownSnapshot(base, options);
     if (known !== null) return known;
   }
   // Asked before the lock is taken: a mistyped link leaves no trace in the store.
-  await locateBase(base, options.places, signal);
+  await locateInput(base, format, options.places, signal);
   options.onProgress?.({ phase: 'waiting', samples: 0 });
-  return store.withLock(base, signal, async () => {
+  return store.withLock(intentOf(base, options), signal, async () => {
     const known = link.type === 'plain' ? await knownSnapshot(base, options) : null;
     if (known !== null) return known;
-    const hash = await takeSnapshot(base, options);
-    await store.setCurrent(base, hash);
-    return { hash, isNew: true, takenUnixMs: null };
+    const { hash, formatReason } = await takeSnapshot(base, options);
+    await store.setCurrent(intentOf(base, options), hash);
+    return { hash, isNew: true, takenUnixMs: null, formatReason };
   });
 }
 
+function old(hash: ManifestHash, takenUnixMs: number | null): Pinned {
+  return { hash, isNew: false, takenUnixMs, formatReason: null };
+}
+
 /** The current snapshot of `base`, as long as the store still has its bytes. */
-async function knownSnapshot(
-  base: string,
-  { store, clock, events }: ResolveOptions,
-): Promise<Pinned | null> {
-  const current = await store.current(base);
+async function knownSnapshot(base: string, options: ResolveOptions): Promise<Pinned | null> {
+  const { store, clock, events } = options;
+  const current = await store.current(intentOf(base, options));
   if (current === null || !(await store.has(current.hash))) return null;
   const { hash, sinceUnixMs } = current;
   // What has changed in the folder since is not seen: whoever wonders why finds it here.
@@ -106,18 +131,25 @@ async function knownSnapshot(
     age_s: sinceUnixMs === null ? null : Math.round((clock.unixMs() - sinceUnixMs) / 1000),
     refresh: `${base}@refresh`,
   });
-  return { hash, isNew: false, takenUnixMs: sinceUnixMs };
+  return old(hash, sinceUnixMs);
 }
 
-async function takeSnapshot(base: string, options: ResolveOptions): Promise<ManifestHash> {
+async function takeSnapshot(
+  base: string,
+  options: ResolveOptions,
+): Promise<Pick<Pinned, 'hash' | 'formatReason'>> {
   const { store, clock, events, signal } = options;
   const startedAt = clock.nowMs();
-  const tally: WalkTally = { skippedEntries: 0, specialFiles: 0, linkLoops: 0 };
+  const tally: ShardTally = { skippedEntries: 0, specialFiles: 0, linkLoops: 0, otherFiles: 0 };
   const onSamples = (samples: number): void => options.onProgress?.({ phase: 'indexing', samples });
   onSamples(0);
-  const found = await locateBase(base, options.places, signal);
+  const found = await locateInput(base, options.format ?? null, options.places, signal);
   await using stamps = await store.stampWriter();
-  const { hash, sampleCount } = await putFound(found, options, stamps, tally, onSamples);
+  const put =
+    found.type === 'manifest'
+      ? { ...(await putManifestFile(found, options, stamps, onSamples)), formatReason: null }
+      : await putSamples(found, { ...options, base, tally, stamps, onSamples, signal });
+  const { hash, sampleCount, formatReason } = put;
   await stamps.keep(hash);
   if (sampleCount === 0) throw emptyManifest(base, hash);
   onSamples(sampleCount);
@@ -128,29 +160,10 @@ async function takeSnapshot(base: string, options: ResolveOptions): Promise<Mani
     skipped_entries: tally.skippedEntries,
     special_files: tally.specialFiles,
     link_loops: tally.linkLoops,
+    other_files: tally.otherFiles,
     elapsed_ms: Math.round(elapsedMs(startedAt, clock.nowMs())),
   });
-  return hash;
-}
-
-function putFound(
-  found: Base,
-  options: ResolveOptions,
-  stamps: StampWriter,
-  tally: WalkTally,
-  onSamples: (samples: number) => void,
-): Promise<Stored> {
-  const { store, signal } = options;
-  switch (found.type) {
-    case 'folder':
-      return store.put(indexFolder({ root: found.path, tally, stamps, onSamples, signal }));
-    case 'prefix':
-      return store.put(indexPrefix({ ...found, tally, stamps, onSamples, signal }));
-    case 'manifest':
-      return putManifestFile(found, options, stamps, onSamples);
-    default:
-      return found satisfies never;
-  }
+  return { hash, formatReason };
 }
 
 /** Canonical bytes go in as they are; anything else is read as a manifest may be, and written anew. */

@@ -6,9 +6,14 @@ import { setImmediate } from 'node:timers/promises';
 
 import { Mx8Error } from '../core/base/errors.ts';
 import { USTAR_BLOCK_BYTES } from '../core/base/ustar.ts';
+import { codedPartOf } from '../core/format/coded-part.ts';
+import type { CodedPart } from '../core/format/coded-part.ts';
+import { FormatError } from '../core/format/format-error.ts';
 import { schemeOf } from '../core/manifest/location.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
+import { PartReader } from '../decode/part-reader.ts';
 import type { FileStamp, ManifestReader } from '../ports/manifest-store.ts';
+import { LocalBytes } from '../storage/local-bytes.ts';
 import { DIFFERENCES_MAX, IO_CHUNK_BYTES, PROGRESS_SAMPLES, TURN_READS } from './limits.ts';
 import { headerDifference, isPackedShard } from './packed-entry.ts';
 import { resolveLink } from './resolve-link.ts';
@@ -21,9 +26,11 @@ export interface Difference {
   /**
    * `missing`: no such file · `empty`: a file without bytes · `shorter`: it ends before the sample does ·
    * `resized`: a whole file has another size than when it was pinned · `modified`: it has that size, but
-   * was written to since · `unreadable`: the system refuses · `header`: the tar header before the sample says something else.
+   * was written to since · `unreadable`: the system refuses · `header`: the tar header before the sample says something else ·
+   * `content`: what is decompressed is another sample than was pinned, or nothing.
    */
-  readonly kind: 'missing' | 'empty' | 'shorter' | 'resized' | 'modified' | 'unreadable' | 'header';
+  readonly kind:
+    'missing' | 'empty' | 'shorter' | 'resized' | 'modified' | 'unreadable' | 'header' | 'content';
   /** A sentence. */
   readonly what: string;
 }
@@ -53,10 +60,14 @@ export interface VerifyResult {
 
 export async function verify(link: string, options: VerifyOptions): Promise<VerifyResult> {
   const { store, clock, events, signal, onProgress } = options;
+  const { format = null, columns = null, unpack } = options;
   const resolved = await resolveLink(link, {
     store,
     clock,
     events,
+    format,
+    columns,
+    ...(unpack === undefined ? {} : { unpack }),
     ...(signal === undefined ? {} : { signal }),
     onProgress: ({ phase, samples }) =>
       onProgress?.({ phase, samples, samplesTotal: null, bytes: 0, differences: 0 }),
@@ -82,6 +93,8 @@ class VerifyRun {
   /** The file of the last sample: the samples of a shard follow each other. */
   #file: SampleFile | null = null;
   #reads = 0;
+  readonly #bytes: LocalBytes = new LocalBytes();
+  readonly #parts: PartReader = new PartReader(this.#bytes);
 
   constructor(reader: ManifestReader, options: VerifyOptions) {
     this.#reader = reader;
@@ -101,6 +114,8 @@ class VerifyRun {
       this.#tell(this.#reader.sampleCount);
     } finally {
       this.#file?.close();
+      await this.#parts.close();
+      await this.#bytes.close();
     }
   }
 
@@ -136,6 +151,8 @@ class VerifyRun {
     record: SampleRecord,
     stamp: FileStamp | null,
   ): Promise<readonly [Difference['kind'], string] | null> {
+    const part = codedPartOf(record.decodeHint);
+    if (part !== null) return await this.#codedDifference(record, part);
     const file = this.#open(record.location);
     const { byteOffset, byteLength } = record;
     if (byteOffset === null || byteLength === null) {
@@ -155,6 +172,22 @@ class VerifyRun {
     return (await this.#read(file, byteOffset, end))
       ? null
       : shorter(record, file.size, 'while it was read');
+  }
+
+  async #codedDifference(
+    { location, byteOffset, sampleId }: SampleRecord,
+    part: CodedPart,
+  ): Promise<readonly ['content', string] | null> {
+    this.#options.signal?.throwIfAborted();
+    try {
+      await this.#parts.read(location, part, byteOffset ?? 0, null);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      const where = `at decompressed byte ${part.start} of ${location}`;
+      return ['content', `Sample ${sampleId} ${where}: ${error.message}.`];
+    }
+    this.bytes += part.bytes;
+    return null;
   }
 
   #open(path: string): SampleFile {

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../core/base/errors.ts';
 import type { IoFault } from './io-request.ts';
 import type { ReadFailure, ReadFailureReason, ReadJob, ReadResult } from './read-job.ts';
 
@@ -41,6 +42,14 @@ export class FillState {
   /** The sample at `index` leaves no room in the slab. */
   fail(reason: ReadFailureReason, foundBytes: number = -1): void {
     this.#failures.push({ index: this.index, reason, errno: '', syscall: '', foundBytes });
+    this.index += 1;
+  }
+
+  /** The sample at `index` is refused for what its bytes are. */
+  refuse(code: ErrorCode, note: string): void {
+    const { index } = this;
+    const nothing = { errno: '', syscall: '', foundBytes: -1 };
+    this.#failures.push({ index, reason: 'format', ...nothing, code, note });
     this.index += 1;
   }
 

@@ -1,5 +1,6 @@
 /** Reading the samples of one batch into one slab: the order, and what became of it. Plain data. */
-import type { Mx8Error } from '../core/base/errors.ts';
+import type { ErrorCode, Mx8Error } from '../core/base/errors.ts';
+import type { CodedPart } from '../core/format/coded-part.ts';
 
 /**
  * What to read, in order. Sample i is [offsets[i], offsets[i] + lengths[i]) of locations[i]; an offset
@@ -12,6 +13,8 @@ export interface ReadJob {
   readonly lengths: Float64Array;
   /** `etagTag` of each sample's object when it was pinned, 0 where nobody took it down; absent: nowhere. */
   readonly tags?: Float64Array;
+  /** Samples that are parts of compressed files, null for others; absent where there are none. */
+  readonly coded?: readonly (CodedPart | null)[];
   readonly startBytes: number;
   /** Whole files: a batch of several samples ends before it grows larger than this. */
   readonly targetBytes: number;
@@ -43,7 +46,9 @@ export type ReadFailureReason =
   /** A URL; only local files are read here. */
   | 'not_local'
   /** The place says why; see `error`. */
-  | 'place';
+  | 'place'
+  /** Its format does not let it be read; see `code` and `note`. */
+  | 'format';
 
 export interface ReadFailure {
   readonly index: number;
@@ -56,4 +61,7 @@ export interface ReadFailure {
   readonly foundBytes: number;
   /** Of `place`. */
   readonly error?: Mx8Error;
+  /** Of `format`: what is wrong. */
+  readonly code?: ErrorCode;
+  readonly note?: string;
 }

@@ -2,6 +2,7 @@
 import { must } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import type { ErrorCode } from '../core/base/errors.ts';
+import { codedPartOf } from '../core/format/coded-part.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { ReadFailure } from './read-job.ts';
 
@@ -48,6 +49,8 @@ export function sampleError(
         'scheme_unsupported',
         `${place} is not an absolute path, and only local files can be read here.`,
       );
+    case 'format':
+      return say(failure.code ?? 'sample_corrupt', `${place}: ${failure.note ?? reason}.`);
     case 'io':
       return ioError(record, failure, say);
     case 'place':
@@ -97,7 +100,13 @@ function ioError(
 }
 
 function placeOf(record: SampleRecord): string {
-  const at = record.byteOffset === null ? '' : ` at byte ${record.byteOffset}`;
+  const coded = codedPartOf(record.decodeHint);
+  const at =
+    coded !== null
+      ? ` at decompressed byte ${coded.start}`
+      : record.byteOffset === null
+        ? ''
+        : ` at byte ${record.byteOffset}`;
   return `Sample ${record.sampleId} in ${record.location}${at}`;
 }
 

@@ -5,7 +5,9 @@ import type { CommandIo } from '../command-io.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { EXIT_DONE } from '../exit-codes.ts';
 import type { OptionsOf } from '../flag.ts';
+import { formatChoice, formatText } from '../format-choice.ts';
 import * as data from '../flags/data.ts';
+import { FORMAT_FLAGS } from '../flags/format.ts';
 import * as screen from '../flags/screen.ts';
 import { snapshotAgeText } from '../snapshot-age.ts';
 import { openManifestStore } from '../manifest-store.ts';
@@ -14,6 +16,7 @@ import { DataProgress } from './data-progress.ts';
 
 const RESOLVE_FLAGS = {
   manifestStoreRoot: data.manifestStoreRoot,
+  ...FORMAT_FLAGS,
   json: screen.json,
   ...STORE_FLAGS,
 } as const;
@@ -27,7 +30,7 @@ export const command: Command = defineCommand({
     'Finds the snapshot that a link means, or takes one: lists the folder or the objects, or reads the manifest, and keeps the result in the manifest store. Prints manifest_hash, the number of samples and the link that names this snapshot for ever.',
   argument: {
     name: 'LINK',
-    doc: 'BASE, BASE@refresh or BASE@sha256:<64 hex digits>; BASE is a folder, a .tsv manifest, s3://BUCKET/PREFIX or https://…/packed.',
+    doc: 'BASE, BASE@refresh or BASE@sha256:<64 hex digits>; BASE is a folder, a .tsv manifest, a file of samples such as x.jsonl.gz, s3://BUCKET/PREFIX or https://…/packed.',
     isRequired: true,
   },
   flags: RESOLVE_FLAGS,
@@ -35,6 +38,7 @@ export const command: Command = defineCommand({
     { command: 'mx8 resolve ./photos', doc: '' },
     { command: 'mx8 resolve ./photos@refresh', doc: 'list the folder again' },
     { command: 'mx8 resolve s3://bucket/photos', doc: 'sizes and ETags are pinned with the list' },
+    { command: 'mx8 resolve ./corpus --format jsonl', doc: 'each line is one sample' },
   ],
   run: ({ argument, options }, io) => runResolve(argument, options, io),
 });
@@ -52,6 +56,7 @@ async function runResolve(
     events: io.events,
     places,
     signal: io.signal,
+    ...formatChoice(options),
     onProgress: ({ phase, samples }) =>
       progress.show({ phase, samples, samplesTotal: null, bytes: 0 }),
   });
@@ -62,6 +67,8 @@ async function runResolve(
         event: 'resolved',
         manifest_hash: resolved.hash,
         samples: resolved.sampleCount,
+        format: resolved.format,
+        format_reason: resolved.formatReason,
         manifest_bytes: resolved.manifestBytes,
         is_new: resolved.isNew,
         taken_unix_ms: resolved.takenUnixMs,
@@ -72,6 +79,8 @@ async function runResolve(
   }
   io.stdout(`manifest_hash: ${resolved.hash}\n`);
   io.stdout(`samples: ${countText(resolved.sampleCount)}\n`);
+  const format = formatText(resolved);
+  if (format !== null) io.stdout(`format: ${format}\n`);
   io.stdout(`link: ${resolved.pinnedLink}\n`);
   const age = snapshotAgeText(link, resolved, io.clock.unixMs());
   if (age !== null) io.stdout(`snapshot: ${age}\n`);

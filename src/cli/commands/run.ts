@@ -15,6 +15,7 @@ import { type Command, type CommandLine, defineCommand } from '../command.ts';
 import { withDefault } from '../flag.ts';
 import * as cluster from '../flags/cluster.ts';
 import * as data from '../flags/data.ts';
+import { FORMAT_FLAGS } from '../flags/format.ts';
 import * as job from '../flags/job.ts';
 import * as memory from '../flags/memory.ts';
 import * as screenFlags from '../flags/screen.ts';
@@ -32,6 +33,7 @@ import { serveCoordinatorWeb } from '../web/coordinator-web.ts';
 
 const RUN_FLAGS = {
   data: data.dataLink,
+  ...FORMAT_FLAGS,
   out: job.outDir,
   nodes: job.nodes,
   ramBytes: memory.ramBytes,

@@ -5,12 +5,18 @@ import type { CommandIo } from '../command-io.ts';
 import { type Command, defineCommand } from '../command.ts';
 import { EXIT_DATA, EXIT_DONE } from '../exit-codes.ts';
 import type { OptionsOf } from '../flag.ts';
+import { formatChoice } from '../format-choice.ts';
 import * as data from '../flags/data.ts';
+import { FORMAT_FLAGS } from '../flags/format.ts';
 import * as screen from '../flags/screen.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { DataProgress } from './data-progress.ts';
 
-const VERIFY_FLAGS = { manifestStoreRoot: data.manifestStoreRoot, json: screen.json } as const;
+const VERIFY_FLAGS = {
+  manifestStoreRoot: data.manifestStoreRoot,
+  ...FORMAT_FLAGS,
+  json: screen.json,
+} as const;
 
 type VerifyCommandOptions = OptionsOf<typeof VERIFY_FLAGS>;
 
@@ -18,10 +24,10 @@ export const command: Command = defineCommand({
   name: 'verify',
   summary: 'read a pinned data set again and say what differs',
   about:
-    'Reads every sample of the snapshot that a link means: files that are missing, empty, cut off, unreadable, or not of the size and time of modification that they had when they were pinned, and in packed data sets tar headers that do not belong to their sample. Prints one line per difference and ends with status 3 when there is any.',
+    'Reads every sample of the snapshot that a link means: files that are missing, empty, cut off, unreadable, or not of the size and time of modification that they had when they were pinned, in packed data sets tar headers that do not belong to their sample, and in compressed files samples of other bytes. Prints one line per difference and ends with status 3 when there is any.',
   argument: {
     name: 'LINK',
-    doc: 'BASE or BASE@sha256:<64 hex digits>; BASE is a folder or a .tsv manifest.',
+    doc: 'BASE or BASE@sha256:<64 hex digits>; BASE is a folder, a .tsv manifest or a file of samples; --format as it was pinned with.',
     isRequired: true,
   },
   flags: VERIFY_FLAGS,
@@ -44,6 +50,7 @@ async function runVerify(
     clock: io.clock,
     events: io.events,
     signal: io.signal,
+    ...formatChoice(options),
     onProgress: (figures) => progress.show(figures),
     onDifference: (difference) => {
       progress.clear();

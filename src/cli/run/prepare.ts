@@ -20,6 +20,7 @@ import { type ResolvedLink, resolveLink } from '../../snapshots/index.ts';
 import { countText } from '../../view/format.ts';
 import type { CommandIo } from '../command-io.ts';
 import type { RunOptions } from './run-options.ts';
+import { formatChoice, formatText } from '../format-choice.ts';
 import { jobSpecOf } from '../job-spec.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { randomId } from '../random-id.ts';
@@ -227,11 +228,14 @@ async function pinInput(
     clock: io.clock,
     events,
     signal: io.signal,
+    ...formatChoice(options, loaded.job),
     onProgress: ({ phase, samples }) => {
       const text = `${loaded.name}: ${phase} ${link}, ${countText(samples)} samples`;
       screen.show(text.slice(0, io.columns - 1), text);
     },
   });
+  const format = formatText(resolved);
+  if (format !== null && !options.json) screen.print(`samples: ${format}`);
   const snapshotAge = snapshotAgeText(link, resolved, io.clock.unixMs());
   if (snapshotAge !== null && !options.json) screen.print(`reads ${snapshotAge}`);
   return { ...resolved, snapshotAge };

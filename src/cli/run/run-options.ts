@@ -1,4 +1,5 @@
 /** What `mx8 run` takes, read and checked. */
+import type { FormatChoice } from '../../core/format/format-name.ts';
 import type { Relief } from '../../core/job/protocol.ts';
 import type { StoreFlagOptions } from '../stores.ts';
 import type { ViewLimits } from '../../view/looks.ts';
@@ -6,6 +7,12 @@ import type { ViewLimits } from '../../view/looks.ts';
 export interface RunOptions extends ViewLimits, StoreFlagOptions {
   /** Null: the input that the job names. */
   readonly data: string | null;
+  /** Null: the one that the job names, or what the names of the files say. */
+  readonly format: FormatChoice | null;
+  /** Null: those that the job names, or all. */
+  readonly columns: readonly string[] | null;
+  readonly unpackRatioMax: number;
+  readonly unpackBytesMax: number;
   /** Null: the output that the job names. */
   readonly out: string | null;
   readonly nodes: number;

@@ -149,10 +149,23 @@ const USER_ERROR_KINDS = {
     remedy:
       'Raise --max-inflight-bytes (of load(): maxInflightBytes) above the size that the message names, or set the sample aside with --on-error quarantine.',
   },
+  sample_corrupt: {
+    status: 'DATA_LOSS',
+    retryable: false,
+    remedy:
+      'Mend the named sample where it comes from, or set it aside with --on-error quarantine.',
+  },
+  unpack_budget_exceeded: {
+    status: 'RESOURCE_EXHAUSTED',
+    retryable: false,
+    remedy:
+      'See whether the named file is what it should be; then raise the limit that the message names.',
+  },
   shard_corrupt: {
     status: 'DATA_LOSS',
     retryable: false,
-    remedy: 'Pack the data set again; mx8 verify names every damaged sample.',
+    remedy:
+      'Fetch or make the named file again (mx8 pack for packed data sets); mx8 verify names every damaged sample.',
   },
 
   // Jobs and their outputs.

@@ -93,6 +93,15 @@ export class RecordTable {
     return must(this.#columns.hintOf[this.#start + index], 'a record is asked for');
   }
 
+  /** False: no hint has `part` in it, nor has that of any other record of the chunk. */
+  mayHint(part: string): boolean {
+    return this.#columns.hints.mayHold(part);
+  }
+
+  hint(index: number): string {
+    return this.#columns.hints.text(this.hintNumber(index));
+  }
+
   record(index: number): SampleRecord {
     const { byteOffsets, byteLengths, hints } = this.#columns;
     const byteOffset = byteOffsets[this.#start + index] ?? -1;

@@ -14,6 +14,7 @@ export class Texts {
   readonly #bytes: Uint8Array;
   /** All bytes as one string, whose parts cost next to nothing. */
   #whole: string | null = null;
+  #looked: { readonly part: string; readonly holds: boolean } | null = null;
   /** Of all texts together. */
   #textBytes: number = 0;
   readonly #starts: number[] = [];
@@ -46,6 +47,20 @@ export class Texts {
   addUnlessSame(start: number, end: number): void {
     const last = this.#strings.length - 1;
     if (last === -1 || !this.#isSame(last, start, end)) this.add(start, end);
+  }
+
+  /**
+   * False: none of them has `part` in it. Asked once the texts are complete, the answer is kept for the next one
+   * who asks for the same; looking through all bytes at once is that much quicker than making strings of them.
+   */
+  mayHold(part: string): boolean {
+    if (this.#looked?.part !== part) {
+      const { buffer, byteOffset, byteLength } = this.#bytes;
+      const isInBytes = Buffer.from(buffer, byteOffset, byteLength).includes(part);
+      const holds = isInBytes || this.#strings.some((text) => text?.includes(part) === true);
+      this.#looked = { part, holds };
+    }
+    return this.#looked.holds;
   }
 
   text(index: number): string {

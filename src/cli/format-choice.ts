@@ -1,0 +1,33 @@
+/** From the flags on formats to what resolving takes, and what people are told of it. */
+import { SAMPLE_OF } from '../core/format/format-name.ts';
+import type { FormatChoice } from '../core/format/format-name.ts';
+import type { ResolvedLink, ResolveOptions } from '../snapshots/index.ts';
+import type { OptionsOf } from './flag.ts';
+import type { FORMAT_FLAGS } from './flags/format.ts';
+
+/** What a job module says. */
+interface Named {
+  readonly format: FormatChoice | null;
+  readonly columns: readonly string[] | null;
+}
+
+type FormatOptions = OptionsOf<typeof FORMAT_FLAGS>;
+
+/** `named` is what the job module says; the flag wins. */
+export function formatChoice(
+  { format, columns, unpackRatioMax, unpackBytesMax }: FormatOptions,
+  named: Named = { format: null, columns: null },
+): Required<Pick<ResolveOptions, 'format' | 'columns' | 'unpack'>> {
+  const unpack = { ratioMax: unpackRatioMax, bytesMax: unpackBytesMax };
+  return { format: format ?? named.format, columns: columns ?? named.columns, unpack };
+}
+
+/** What a sample is, and why; null where every file is one and nothing speaks for anything else. */
+export function formatText({
+  format,
+  formatReason,
+}: Pick<ResolvedLink, 'format' | 'formatReason'>): string | null {
+  if (format === 'files' && formatReason === null) return null;
+  const reason = formatReason === null ? '' : ` (${formatReason})`;
+  return `${format}: ${SAMPLE_OF[format]}${reason}`;
+}

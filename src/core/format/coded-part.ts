@@ -1,0 +1,59 @@
+/**
+ * Samples of compressed shards. Their record names the compressed bytes from a place on where decompressing
+ * can begin (the start of the file, or of a zstd frame), and their hint which part of what comes out they are:
+ * `mx8:jsonl;codec=gzip;start=1024;bytes=200;crc32=0badcafe`.
+ */
+import { CODECS } from './format-name.ts';
+import type { PartCodec } from './format-name.ts';
+import { percentDecoded, percentEncoded } from './percent.ts';
+
+export interface CodedPart {
+  readonly codec: PartCodec;
+  /** Of Parquet: what a row is made of; null: all columns. Null for others. */
+  readonly columns: readonly string[] | null;
+  /** Bytes [start, start + bytes) of the decompressed stream. */
+  readonly start: number;
+  readonly bytes: number;
+  readonly crc32: number;
+}
+
+/** What every hint of such a sample has in it. */
+export const CODED_MARK = ';codec=';
+const PART_CODECS: readonly PartCodec[] = [...CODECS, 'parquet'];
+const TAIL = /;codec=([a-z]+);start=(\d{1,16});bytes=([1-9]\d{0,15});crc32=([0-9a-f]{8})$/;
+
+export function codedHint(hint: string, part: Omit<CodedPart, 'columns'>): string {
+  const crc32 = part.crc32.toString(16).padStart(8, '0');
+  return `${hint}${CODED_MARK}${part.codec};start=${part.start};bytes=${part.bytes};crc32=${crc32}`;
+}
+
+/** The hint without how its bytes are compressed. */
+export function uncodedHint(hint: string): string {
+  const at = hint.indexOf(CODED_MARK);
+  return at === -1 || !hint.startsWith('mx8:') ? hint : hint.slice(0, at);
+}
+
+/** Null when the bytes of the record are those of the sample. */
+export function codedPartOf(hint: string): CodedPart | null {
+  if (!hint.startsWith('mx8:') || !hint.includes(CODED_MARK)) return null;
+  const match = TAIL.exec(hint);
+  const codec = PART_CODECS.find((name) => name === match?.[1]);
+  const start = Number(match?.[2]);
+  const bytes = Number(match?.[3]);
+  if (codec === undefined || !Number.isSafeInteger(start + bytes)) return null;
+  const columns = codec === 'parquet' ? parquetColumns(hint) : null;
+  return { codec, columns, start, bytes, crc32: Number.parseInt(match?.[4] ?? '', 16) };
+}
+
+export const PARQUET_KIND = 'mx8:parquet';
+
+/** The hint of rows of these columns; null: all. */
+export function parquetHint(columns: readonly string[] | null): string {
+  if (columns === null) return PARQUET_KIND;
+  return `${PARQUET_KIND};columns=${columns.map(percentEncoded).join(',')}`;
+}
+
+function parquetColumns(hint: string): readonly string[] | null {
+  const list = /;columns=([^;]*)/.exec(hint)?.[1];
+  return list === undefined ? null : list.split(',').map(percentDecoded);
+}

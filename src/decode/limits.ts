@@ -1,0 +1,17 @@
+/** Limits of decompressing: what each is for, and what happens when it is reached. */
+
+/** Compressed files are read, and what comes out is handed on, in pieces of this size. */
+export const UNPACK_CHUNK_BYTES: number = 128 * 1024;
+
+/**
+ * Memory that a zstd file may ask for is 2 to this: 128 MiB, what `zstd --ultra -22` uses, and the most that the
+ * zstd program takes by itself. A file that asks for more is refused as damaged.
+ */
+export const ZSTD_WINDOW_LOG_MAX = 27;
+
+/** A footer has some hundred bytes for each column of each row group. */
+export const PARQUET_FOOTER_BYTES_MAX: number = 64 * 1024 * 1024;
+
+/** A row group is decoded as a whole, into several times this memory. At the limit: fewer columns, or smaller groups. */
+export const PARQUET_GROUP_BYTES_MAX: number = 256 * 1024 * 1024;
+export const PARQUET_GROUP_ROWS_MAX: number = 4 * 1024 * 1024;

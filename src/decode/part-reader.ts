@@ -1,0 +1,71 @@
+/**
+ * Reads parts of compressed files, best in order. The file stays open behind the last part, for the next one;
+ * a part that lies before it is reached from the start of its frame again.
+ */
+import { Mx8Error } from '../core/base/errors.ts';
+import { FormatError, PartChangedError } from '../core/format/format-error.ts';
+import type { CodedPart } from '../core/format/coded-part.ts';
+import type { ByteSource } from '../ports/byte-source.ts';
+import { PartStream } from './part-stream.ts';
+
+/** Where a file turned out to be damaged: who asks for something behind it need not try again. */
+interface Damage {
+  readonly location: string;
+  readonly frameAt: number;
+  /** Parts that start here or later cannot be had. */
+  readonly start: number;
+  readonly error: FormatError;
+}
+
+export class PartReader {
+  readonly #source: ByteSource;
+  #stream: PartStream | null = null;
+  #damage: Damage | null = null;
+  #isClosed = false;
+
+  constructor(source: ByteSource) {
+    this.#source = source;
+  }
+
+  /**
+   * Fills `into`, which is as long as the part; null: only looks at it. `FormatError` when the file cannot be decompressed so far or the
+   * part is not what was pinned; the source's own errors when it cannot be read.
+   */
+  async read(
+    location: string,
+    part: CodedPart,
+    frameAt: number,
+    into: Uint8Array | null,
+  ): Promise<void> {
+    const damage = this.#damage;
+    const isSame = damage?.location === location && damage.frameAt === frameAt;
+    if (isSame && part.start >= damage.start) throw damage.error;
+    if (this.#stream?.canTake(location, part, frameAt) !== true) {
+      await this.#leave();
+      if (this.#isClosed) throw new Mx8Error('interrupted', 'the reader was closed');
+      this.#stream = new PartStream(this.#source, location, part, frameAt);
+    }
+    try {
+      await this.#stream.take(part, frameAt, into);
+    } catch (error) {
+      if (error instanceof PartChangedError) throw error;
+      await this.#leave();
+      if (error instanceof FormatError) {
+        this.#damage = { location, frameAt, start: part.start, error };
+      }
+      throw error;
+    }
+  }
+
+  /** Lets go of the open file; a read that is under way fails, and so does every other. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#leave();
+  }
+
+  async #leave(): Promise<void> {
+    const stream = this.#stream;
+    this.#stream = null;
+    await stream?.close();
+  }
+}

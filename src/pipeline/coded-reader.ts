@@ -1,0 +1,117 @@
+/**
+ * Reads samples that are parts of compressed files; batches without any go straight to the reader inside. A
+ * file can only be decompressed from a place on, so batches of them are read one at a time, in the order in
+ * which they were asked for, and the file stays open behind the last sample for the next batch, or lease.
+ */
+import { Mx8Error } from '../core/base/errors.ts';
+import { FormatError } from '../core/format/format-error.ts';
+import type { CodedPart } from '../core/format/coded-part.ts';
+import { must } from '../core/base/assert.ts';
+import { PartReader } from '../decode/part-reader.ts';
+import type { ByteSource } from '../ports/byte-source.ts';
+import { FillState } from '../storage/fill-state.ts';
+import type { ReadJob, ReadResult } from '../storage/read-job.ts';
+import type { SampleReader } from '../storage/sample-reader.ts';
+
+type Filled = Awaited<ReturnType<SampleReader['fill']>>;
+
+export class CodedReader implements SampleReader {
+  readonly #inner: SampleReader;
+  readonly #bytes: ByteSource;
+  readonly #parts: PartReader;
+  #last: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(inner: SampleReader, bytes: ByteSource) {
+    this.#inner = inner;
+    this.#bytes = bytes;
+    this.#parts = new PartReader(bytes);
+  }
+
+  fill(job: ReadJob, slab: ArrayBuffer): Promise<Filled> {
+    const { coded } = job;
+    if (coded === undefined) return this.#inner.fill(job, slab);
+    const reading = this.#last.then(() => this.#fill(job, coded, slab));
+    this.#last = reading.catch(() => undefined);
+    return reading;
+  }
+
+  measure(paths: readonly string[]): Promise<Float64Array> {
+    return this.#inner.measure(paths);
+  }
+
+  help(): boolean {
+    return this.#inner.help();
+  }
+
+  get isBusy(): boolean {
+    return this.#inner.isBusy;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    // Whoever waits for a place far on in a file is not waited for.
+    await this.#parts.close();
+    await this.#last;
+    await this.#bytes.close();
+    await this.#inner.close();
+  }
+
+  async #fill(
+    job: ReadJob,
+    coded: readonly (CodedPart | null)[],
+    buffer: ArrayBuffer,
+  ): Promise<Filled> {
+    const slab = new Uint8Array(buffer);
+    const state = new FillState(job, slab, false);
+    while (state.index < job.locations.length && state.nextBytes === 0) {
+      const length = await this.#lengthOf(state);
+      if (length === null) continue;
+      if (length > job.capBytes) state.fail('too_large', length);
+      else if (!state.fits(length, state.at)) state.nextBytes = length;
+      else await this.#read(state, coded[state.index] ?? null, length);
+      if (this.#isClosed) return { slab: buffer, result: null };
+    }
+    const result: ReadResult = state.result();
+    return { slab: buffer, result };
+  }
+
+  /** Of the next sample; null when it is a whole file, among parts of others, that cannot be read. */
+  async #lengthOf(state: FillState): Promise<number | null> {
+    const { job, index } = state;
+    const length = job.lengths[index] ?? -1;
+    if (job.offsets[index] !== -1) return length;
+    try {
+      const size = await this.#bytes.sizeOf(job.locations[index] ?? '');
+      if (size === 0) state.fail('empty', 0);
+      else if (length !== -1 && length !== size) state.fail('resized', size);
+      else return size;
+    } catch (error) {
+      if (!(error instanceof Mx8Error)) throw error;
+      state.refuse(error.code, error.message);
+    }
+    return null;
+  }
+
+  async #read(state: FillState, part: CodedPart | null, length: number): Promise<void> {
+    const location = must(state.job.locations[state.index], 'a sample has a location');
+    const offset = state.job.offsets[state.index] ?? 0;
+    const into = state.slab.subarray(state.at, state.at + length);
+    try {
+      if (part === null) await this.#readPlain(location, offset, into);
+      else await this.#parts.read(location, part, offset, into);
+      state.done(length);
+    } catch (error) {
+      if (error instanceof FormatError) state.refuse('sample_changed', error.message);
+      else if (error instanceof Mx8Error) state.refuse(error.code, error.message);
+      else if (!this.#isClosed) throw error;
+    }
+  }
+
+  /** A data set of compressed files and others has batches with both. */
+  async #readPlain(location: string, offset: number, into: Uint8Array): Promise<void> {
+    const bytes = await this.#bytes.read(location, Math.max(0, offset), into);
+    if (bytes === into.length) return;
+    throw new FormatError(`it has only ${bytes} of its ${into.length} bytes`, offset);
+  }
+}

@@ -1,0 +1,8 @@
+/** Bytes of files, wherever they are, by place. Both calls reject with an `Mx8Error` that names the location. */
+export interface ByteSource {
+  sizeOf(location: string, signal?: AbortSignal): Promise<number>;
+  /** Fills `into` from byte `position` on; answers how many bytes, fewer only at the end of the file. */
+  read(location: string, position: number, into: Uint8Array, signal?: AbortSignal): Promise<number>;
+  /** Waits for nothing; what is under way fails. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,47 @@
+/** The canonical manifest of shards: one line for each sample in them. */
+import { Mx8Error } from '../core/base/errors.ts';
+import { encodeHeader, encodeRecords } from '../core/manifest/encode.ts';
+import { isLocation } from '../core/manifest/location.ts';
+import { scanShard } from './scan-shard.ts';
+import type { ScanOptions } from './scan-shard.ts';
+import type { ShardFile } from './shard-files.ts';
+
+export interface IndexShardsOptions extends ScanOptions {
+  /** Called now and then with the number of samples so far. */
+  readonly onSamples: (samples: number) => void;
+}
+
+export async function* indexShards(
+  shards: AsyncIterable<ShardFile> | Iterable<ShardFile>,
+  options: IndexShardsOptions,
+): AsyncGenerator<Uint8Array> {
+  const { base, format, onSamples } = options;
+  yield encodeHeader();
+  let next = 0;
+  let files = 0;
+  for await (const shard of shards) {
+    checkName(shard.location);
+    files += 1;
+    for await (const samples of scanShard(shard, options)) {
+      const first = next;
+      next += samples.length;
+      yield encodeRecords(samples.map((sample, at) => ({ ...sample, sampleId: first + at })));
+      onSamples(next);
+    }
+  }
+  if (next > 0) return;
+  const what = files === 0 ? 'no file' : `no sample in its ${files} files`;
+  throw new Mx8Error('input_empty', `${base}, read as ${format}, holds ${what}.`, {
+    location: base,
+    format,
+  });
+}
+
+function checkName(location: string): void {
+  if (isLocation(location)) return;
+  throw new Mx8Error(
+    'sample_unreadable',
+    `The path ${JSON.stringify(location)} has a tab or a line break in it, which a manifest cannot hold. Rename it.`,
+    { location },
+  );
+}

@@ -1,0 +1,70 @@
+/** What a link's BASE is to be read as: a base as ever, or a file of samples. */
+import { stat } from 'node:fs/promises';
+
+import { Mx8Error } from '../core/base/errors.ts';
+import type { FormatChoice } from '../core/format/format-name.ts';
+import { percentEncoded } from '../core/format/percent.ts';
+import { schemeOf } from '../core/manifest/location.ts';
+import type { Places } from '../ports/place.ts';
+import { locateBase } from './locate-base.ts';
+import type { Base } from './locate-base.ts';
+import { planFile } from './shard-files.ts';
+import type { FormatPlan } from './shard-files.ts';
+
+export type Input =
+  Base | { readonly type: 'shard'; readonly path: string; readonly plan: FormatPlan };
+
+/** `choice` is null where nobody said what samples are made of. */
+export async function locateInput(
+  base: string,
+  choice: FormatChoice | null,
+  places: Places | undefined,
+  signal?: AbortSignal,
+): Promise<Input> {
+  const plan = await shardPlan(base, choice);
+  if (plan !== null) return { type: 'shard', path: base, plan };
+  const found = await locateBase(base, places, signal);
+  if (found.type === 'manifest' && choice !== null && choice !== 'auto') {
+    throw new Mx8Error(
+      'link_invalid',
+      `${base} has a manifest, which says what its samples are; leave --format ${choice} away.`,
+      { base, format: choice },
+    );
+  }
+  if (found.type === 'prefix' && choice !== null && choice !== 'auto' && choice !== 'files') {
+    throw new Mx8Error(
+      'scheme_unsupported',
+      `${base} cannot be read as ${choice}: shards are looked through on this machine only. Copy them here, or read each object as one sample.`,
+      { base, format: choice },
+    );
+  }
+  return found;
+}
+
+/** Null for what is no file, and for a manifest. */
+async function shardPlan(base: string, choice: FormatChoice | null): Promise<FormatPlan | null> {
+  if (schemeOf(base) !== null) return null;
+  const isFile = await stat(base).then(
+    (stats) => stats.isFile(),
+    () => false,
+  );
+  if (!isFile) return null;
+  const isManifest = base.endsWith('.tsv') && (choice === null || choice === 'auto');
+  return isManifest ? null : planFile(base, choice);
+}
+
+/**
+ * What the store keeps the current snapshot of a base under. Read in another way it is another data set, whose
+ * snapshot a plain link must not be given.
+ */
+export function intentOf(base: string, { format = null, columns = null }: Reading): string {
+  if (format === null && columns === null) return base;
+  const list = columns === null ? '' : `;columns=${columns.map(percentEncoded).join(',')}`;
+  return `${base.replace(/\/+$/, '')}#mx8-format=${format ?? 'auto'}${list}`;
+}
+
+/** How a base is to be read. */
+export interface Reading {
+  readonly format?: FormatChoice | null;
+  readonly columns?: readonly string[] | null;
+}

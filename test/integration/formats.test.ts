@@ -1,0 +1,252 @@
+/** Data sets of shards through `load()` and `mx8 run`; the fixtures are made by the formats' own tools. */
+import assert from 'node:assert/strict';
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import test from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { crc32, gzipSync, zstdCompressSync } from 'node:zlib';
+
+import { load } from '../../src/index.ts';
+import type { LoadOptions } from '../../src/index.ts';
+import { rejectsWith } from '../support/manifest-store-suite.ts';
+import { Workbench } from '../support/mx8-process.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import type { TemporaryFolder } from '../support/temporary-folder.ts';
+
+const FIXTURES = fileURLToPath(new URL('../fixtures/formats/', import.meta.url));
+const JOB = fileURLToPath(new URL('../support/jobs/rows.job.ts', import.meta.url));
+
+function lines(start: number, end: number): string {
+  let text = '';
+  for (let id = start; id < end; id += 1) {
+    text += `${JSON.stringify({ id, pad: 'é'.repeat(id % 400) })}\n`;
+  }
+  return text;
+}
+
+/** 4,000 lines in a plain file, one of gzip, and one of zstd with four frames. */
+async function writeCorpus(folder: TemporaryFolder): Promise<string> {
+  const frames = [2500, 2900, 3000, 3700].map((start, index, starts) =>
+    zstdCompressSync(lines(start, starts[index + 1] ?? 4000)),
+  );
+  await folder.write({
+    'in/a.jsonl': lines(0, 1000),
+    'in/b.jsonl.gz': gzipSync(lines(1000, 2500)),
+    'in/c.jsonl.zst': Buffer.concat(frames),
+  });
+  return folder.join('in');
+}
+
+async function idsOf(link: string, options: LoadOptions): Promise<number[]> {
+  const ids: number[] = [];
+  for await (const batch of load(link, options)) {
+    for (let i = 0; i < batch.sampleCount; i += 1) {
+      const { id, pad } = batch.row(i) as { readonly id: number; readonly pad: string };
+      assert.equal(pad.length, id % 400);
+      assert.equal(id, batch.sampleIds[i]);
+      ids.push(id);
+    }
+  }
+  return ids;
+}
+
+test('load() gives each line of plain and compressed files once, in order, shuffled, and resumed', async () => {
+  await using folder = await temporaryFolder();
+  const link = await writeCorpus(folder);
+  const options = {
+    format: 'auto',
+    batchSize: 60,
+    maxInflightBytes: 2 ** 20,
+    manifestStoreRoot: folder.join('store'),
+  } as const;
+  const inOrder = Array.from({ length: 4000 }, (_, id) => id);
+  assert.deepEqual(await idsOf(link, options), inOrder);
+  const shuffled = await idsOf(link, { ...options, shuffle: true, seed: 5, blockSize: 100 });
+  assert.notDeepEqual(shuffled, inOrder);
+  assert.deepEqual(
+    shuffled.toSorted((a, b) => a - b),
+    inOrder,
+  );
+
+  const first = load(link, { ...options, prefetchBatches: 3 });
+  let taken = 0;
+  for await (const batch of first) {
+    taken += batch.sampleCount;
+    if (taken >= 2000) break;
+  }
+  const rest = await idsOf(link, { ...options, resume: first.checkpoint() });
+  assert.deepEqual(rest, inOrder.slice(taken));
+});
+
+test('load() gives what WebDataset, MosaicML, Parquet and CSV tools wrote, by parts and rows', async () => {
+  await using folder = await temporaryFolder();
+  await cp(FIXTURES, folder.join('in'), { recursive: true });
+  const manifestStoreRoot = folder.join('store');
+  for (const name of ['pax.tar.gz', 'gnu.tar.zst']) {
+    let i = 0;
+    for await (const batch of load(folder.join('in', name), { batchSize: 7, manifestStoreRoot })) {
+      for (let at = 0; at < batch.sampleCount; at += 1, i += 1) {
+        assert.equal(batch.labelIds[at], i % 7);
+        const parts = batch.parts(at);
+        assert.equal(parts.get('jpg')?.length, i * 40);
+        assert.equal(Buffer.from(parts.get('meta.json') ?? []).toString(), `{"i": ${i}}`);
+      }
+    }
+    assert.equal(i, 40);
+  }
+  for (const name of ['mds', 'mds-zstd']) {
+    let i = 0;
+    const options = { format: 'mds', batchSize: 9, manifestStoreRoot } as const;
+    for await (const batch of load(folder.join('in', name), options)) {
+      for (let at = 0; at < batch.sampleCount; at += 1, i += 1) {
+        const { raw, ...row } = batch.row(at) as Record<string, unknown>;
+        assert.deepEqual(row, { id: i, text: 'é'.repeat(i % 5), score: i / 4, meta: { i } });
+        assert.deepEqual(Buffer.from(raw as Uint8Array), Buffer.alloc(1 + (i % 50), i));
+      }
+    }
+    assert.equal(i, 60);
+  }
+  const rows: unknown[] = [];
+  const options = { maxInflightBytes: 2 ** 16, batchSize: 16, manifestStoreRoot };
+  for await (const batch of load(folder.join('in', 'rows.snappy.parquet'), options)) {
+    for (let at = 0; at < batch.sampleCount; at += 1) rows.push(batch.row(at));
+  }
+  assert.deepEqual(rows, JSON.parse(await readFile(`${FIXTURES}rows.json`, 'utf8')));
+  let i = 0;
+  for await (const batch of load(folder.join('in', 'table.csv'), { manifestStoreRoot })) {
+    for (let at = 0; at < batch.sampleCount; at += 1, i += 1) {
+      const text = 'one\r\ntwo, "three"\n'.repeat(i % 3);
+      assert.deepEqual(batch.row(at), { id: String(i), 'a,b': `say "${i}"`, text });
+    }
+  }
+  assert.equal(i, 50);
+});
+
+test('a line that is too large says which knob; one that was changed after pinning is named', async () => {
+  await using folder = await temporaryFolder();
+  const manifestStoreRoot = folder.join('store');
+  for (const [name, pack] of [
+    ['a.jsonl', (text: string) => Buffer.from(text)],
+    ['b.jsonl.gz', gzipSync],
+  ] as const) {
+    const long = `"${'x'.repeat(300_000)}"`;
+    await folder.write({ [name]: pack(`{}\n${long}\n{}\n`) });
+    const options = { batchSize: 8, maxInflightBytes: 2 ** 17, manifestStoreRoot };
+    const read = async (): Promise<number> => {
+      let samples = 0;
+      for await (const batch of load(folder.join(name), options)) samples += batch.sampleCount;
+      return samples;
+    };
+    const error = await rejectsWith('sample_too_large', read());
+    assert.match(error.message, /^Sample 1 in .* has 300002 bytes.*Raise max_inflight_bytes/);
+  }
+  await folder.write({ 'b.jsonl.gz': gzipSync(`[]\n${'"x"'}\n{}\n`) });
+  const skipped: string[] = [];
+  let seen = 0;
+  for await (const batch of load(folder.join('b.jsonl.gz'), {
+    manifestStoreRoot,
+    onSampleError: (record, error) => {
+      skipped.push(`${record.sampleId} ${error.code}: ${error.message}`);
+      return 'skip';
+    },
+  })) {
+    seen += batch.sampleCount;
+  }
+  assert.equal(seen, 0);
+  assert.deepEqual(
+    skipped.map((text) => text.split(':')[0]),
+    ['0 sample_changed', '1 sample_changed', '2 sample_changed'],
+  );
+  assert.match(skipped[0] ?? '', /Sample 0 in .*b\.jsonl\.gz at decompressed byte 0: .*CRC-32/);
+});
+
+test('a batch may hold parts of compressed files, ranges of plain ones and whole files', async () => {
+  await using folder = await temporaryFolder();
+  const manifestStoreRoot = folder.join('store');
+  await folder.write({ 'x.jsonl.gz': gzipSync('{"a":1}\n[2]\n'), whole: 'whole', tail: '..range' });
+  await folder.write({ empty: '', gone: 'x' });
+  const hint = (start: number, text: string): string =>
+    `mx8:jsonl;codec=gzip;start=${start};bytes=${text.length};crc32=${crc32(text).toString(16).padStart(8, '0')}`;
+  const lines = [
+    `x.jsonl.gz\t0\t9\t${hint(8, '[2]')}`,
+    'whole\t\t\t',
+    'tail\t2\t5\t',
+    'empty\t\t\t',
+    `x.jsonl.gz\t0\t9\t${hint(0, '{"a":1}')}`,
+    'gone\t\t\t',
+    'whole\t2\t99\t',
+  ];
+  const text = lines.map((line, id) => `${id}\t${line}\n`).join('');
+  await folder.write({ 'mixed.tsv': text });
+  const codes: string[] = [];
+  const samples: string[] = [];
+  await using loader = load(folder.join('mixed.tsv'), {
+    manifestStoreRoot,
+    onSampleError: (record, error) => {
+      codes.push(`${record.sampleId} ${error.code}`);
+      return 'skip';
+    },
+  });
+  await loader.open();
+  await rm(folder.join('gone'));
+  for await (const batch of loader) {
+    for (let i = 0; i < batch.sampleCount; i += 1) {
+      samples.push(Buffer.from(batch.sample(i)).toString());
+    }
+  }
+  assert.deepEqual(samples, ['[2]', 'whole', 'range', '{"a":1}']);
+  assert.deepEqual(codes, ['3 file_empty', '5 sample_missing', '6 sample_changed']);
+});
+
+async function rowsIn(out: string): Promise<{ sample_id: number; id: number }[]> {
+  const rows: { sample_id: number; id: number }[] = [];
+  for (const name of await readdir(out)) {
+    if (!name.endsWith('.jsonl')) continue;
+    const text = await readFile(`${out}/${name}`, 'utf8');
+    for (const line of text.split('\n').filter((part) => part !== '')) {
+      rows.push(JSON.parse(line) as (typeof rows)[number]);
+    }
+  }
+  return rows.toSorted((a, b) => a.sample_id - b.sample_id);
+}
+
+test('a job gets every line once, and sets aside those that are no JSON or were damaged later', async () => {
+  await using bench = await Workbench.create();
+  await using folder = await temporaryFolder();
+  const data = await writeCorpus(folder);
+  await writeFile(`${data}/d.jsonl`, '{"id":4000}\n{"id":40\n{"id":4002}\n');
+  const resolved = await bench.run(['resolve', data, '--format', 'jsonl', '--json']);
+  assert.equal(resolved.code, 0, resolved.stderr);
+  const { samples, format } = JSON.parse(resolved.stdout) as Record<string, unknown>;
+  assert.deepEqual([samples, format], [4003, 'jsonl']);
+  // The middle of the last frame but one is lost after the data were pinned.
+  const path = `${data}/c.jsonl.zst`;
+  const zstd = await readFile(path);
+  const at = zstd.length - zstdCompressSync(lines(3700, 4000)).length - 200;
+  zstd.fill(0, at, at + 100);
+  await writeFile(path, zstd);
+  const out = bench.path('out');
+  const ended = await bench.run([
+    ...['run', JOB, '--data', data, '--out', out, '--nodes', '2', '--ram-gb', '1.5'],
+    ...['--on-error', 'quarantine'],
+  ]);
+  assert.equal(ended.code, 0, ended.stderr);
+  const rows = await rowsIn(out);
+  const aside = (await readFile(`${out}/_mx8/quarantine.jsonl`, 'utf8'))
+    .trim()
+    .split('\n')
+    .map((text) => JSON.parse(text) as { sample_id: number; code: string; message: string });
+  const all = [...rows, ...aside].map((row) => row.sample_id).toSorted((a, b) => a - b);
+  assert.deepEqual(
+    all,
+    Array.from({ length: 4003 }, (_, id) => id),
+  );
+  for (const { sample_id: sampleId, id } of rows) assert.equal(id, sampleId);
+  const codes = new Map(aside.map(({ sample_id: id, code }) => [id, code]));
+  assert.equal(codes.get(4001), 'sample_corrupt');
+  codes.delete(4001);
+  assert.ok(codes.size > 0 && codes.size <= 700, `${codes.size} samples of the frame are lost`);
+  for (const [id, code] of codes) {
+    assert.ok(id >= 3000 && id < 3700, `sample ${id}`);
+    assert.equal(code, 'sample_changed');
+  }
+});
