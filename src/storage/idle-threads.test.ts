@@ -5,7 +5,7 @@ import { FakeClock } from '../testing/fake-clock.ts';
 import { IdleThreads } from './idle-threads.ts';
 
 class FakeThread {
-  isReady: boolean = true;
+  failure: Error | null = null;
   ended: boolean = false;
 
   end(): Promise<void> {
@@ -44,7 +44,7 @@ test('a thread that is gone is not handed out', async () => {
   const [first, second] = [new FakeThread(), new FakeThread()];
   await idle.put(first, clock);
   await idle.put(second, clock);
-  second.isReady = false;
+  second.failure = new Error('it ended');
   assert.equal(idle.take(), first);
 });
 

@@ -12,8 +12,8 @@ const IDLE_MS = 5_000;
 const IDLE_THREADS_MAX = 4;
 
 export interface RestingThread {
-  /** False once it is gone. */
-  readonly isReady: boolean;
+  /** Set once it is gone. */
+  readonly failure: Error | null;
   end(): Promise<void>;
 }
 
@@ -24,11 +24,11 @@ export class IdleThreads<T extends RestingThread> {
     return this.#idle.length;
   }
 
-  /** A thread that can take work at once, if there is one. */
+  /** A thread that has started, or is about to have, if there is one. */
   take(): T | null {
     for (let last = this.#idle.pop(); last !== undefined; last = this.#idle.pop()) {
       last.timer.clear();
-      if (last.thread.isReady) return last.thread;
+      if (last.thread.failure === null) return last.thread;
     }
     return null;
   }

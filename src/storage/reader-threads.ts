@@ -73,8 +73,8 @@ export class ReaderThreads {
 
   async #letGo(thread: ThreadHandle): Promise<void> {
     const clock = this.#clock;
-    if (clock === undefined || !thread.isReady) return thread.end();
-    // One that is gone cannot rest, and has nothing open.
+    if (clock === undefined) return thread.end();
+    // One that is gone cannot rest, and has nothing open. One that still starts will serve the next reading.
     const rested = await thread.rest().then(
       () => true,
       () => false,

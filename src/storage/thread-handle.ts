@@ -74,9 +74,14 @@ export class ThreadHandle {
     Atomics.store(this.#cancel, 0, 1);
   }
 
-  /** Closes what it has open, so that it can serve another owner. No job may be under way. */
+  /**
+   * Closes what it has open, so that it can serve another owner. No job may be under way. One that still
+   * starts has nothing open and is not waited for.
+   */
   async rest(): Promise<void> {
     Atomics.store(this.#cancel, 0, 0);
+    if (this.#failure !== null) throw this.#failure;
+    if (!this.#isReady) return;
     await this.ask({ type: 'rest', id: this.takeId() }, []);
   }
 

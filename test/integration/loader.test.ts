@@ -11,7 +11,7 @@ import { pack } from '../../src/snapshots/index.ts';
 import { RecordingEvents } from '../../src/testing/index.ts';
 import { writeLooseFiles, writeShards } from '../support/data-files.ts';
 import type { Sample } from '../support/data-files.ts';
-import { openFilesBelow, threadCount, timerCount } from '../support/leftovers.ts';
+import { openFilesBelow, readerThreadCount, timerCount } from '../support/leftovers.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import type { TemporaryFolder } from '../support/temporary-folder.ts';
 
@@ -284,14 +284,15 @@ const ways: readonly (readonly [
 ];
 for (const [way, leave] of ways) {
   test(`${way} releases everything`, async () => {
-    const threads = threadCount();
+    const threads = readerThreadCount();
     const timers = timerCount();
     const abort = new AbortController();
     const loader = open(packedManifest(), { signal: abort.signal });
     await leave(loader, abort);
     assert.equal(loader.stats().inflightBytes, 0);
     assert.deepEqual(openFilesBelow(folder.join('')), []);
-    assert.equal(threadCount(), threads);
+    // Threads that rested since an earlier reading may have ended meanwhile.
+    assert.ok(readerThreadCount() <= threads);
     assert.equal(timerCount(), timers);
   });
 }

@@ -1,5 +1,5 @@
 /** What a process holds: for tests that something has let go of everything. */
-import { readdirSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Descriptors of regular files and folders below `root`. */
@@ -7,9 +7,19 @@ export function openFilesBelow(root: string): readonly string[] {
   return openFiles().filter((target) => target.startsWith(root));
 }
 
-/** Threads of this process, the runtime's own included. */
-export function threadCount(): number {
-  return readdirSync('/proc/self/task').length;
+/** Reader threads of this process; those of the runtime come and go as it likes. */
+export function readerThreadCount(): number {
+  return readdirSync('/proc/self/task').filter((task) => nameOf(task) === 'mx8-reader').length;
+}
+
+/** Empty for a thread that has just ended. */
+function nameOf(task: string): string {
+  try {
+    return readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim();
+  } catch {
+    // It ended since the listing.
+    return '';
+  }
 }
 
 /** Timers that keep this process alive. */
