@@ -14,7 +14,7 @@ step "integration tests" \
   node --test --test-concurrency=1 --test-timeout=600000 "test/integration/**/*.test.ts"
 step "search of the log protocol" node test/search/main.ts
 step "simulator: seeds that failed once" node test/sim/main.ts --regressions
-step "simulator: 13,000 worlds" node test/sim/main.ts --seeds 13000
+step "simulator: 8,000 worlds" node test/sim/main.ts --seeds 8000
 step "simulator: a sample of known bugs" node test/sim/mutations-main.ts --sample 5
 step example bash scripts/start.sh
 finish

@@ -171,7 +171,7 @@ test('memory: a worker over its cap ends the job by name, and it goes on with a 
     assert(first.stderr.includes(knob), `${knob} is named in: ${first.stderr}`);
   }
   await world.type('memory-resume', trouble.job, 0);
-  const agent = trouble.agent('n1', ['--max-process-rss-bytes', '420MiB']);
+  const agent = trouble.agent('n1', ['--max-process-rss-bytes', '420MiB', '--no-autotune']);
   await until('it is close to its cap', async () => {
     const [node] = (await world.snapshot(trouble.job)).nodes;
     return (node?.stats.ramHighWaterBytes ?? 0) > 385 * MIB;

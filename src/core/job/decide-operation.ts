@@ -168,8 +168,11 @@ function tuneOne(node: NodeState, tuning: Tuning): readonly Change[] | Refusal {
     const from = present[name];
     const bad = capRefusal(node, name, from, to);
     if (bad !== null) return bad;
-    if (from !== to)
-      changes.push({ what: `node ${node.nodeId} ${name}`, from: String(from), to: String(to) });
+    // What a node came to by itself it may leave by itself; from now on it stays.
+    const isOwn = node.tuning[name] === null;
+    if (from === to && !isOwn) continue;
+    const before = from === to ? `${from} of its own` : String(from);
+    changes.push({ what: `node ${node.nodeId} ${name}`, from: before, to: String(to) });
   }
   return changes;
 }
