@@ -3,10 +3,13 @@ import type { Coordinator } from '../actors/coordinator.ts';
 import type { LandedRecord } from '../truth/truth.ts';
 import type { World } from '../world/world.ts';
 
-/** What is being written was in the queue before, so at most as much again. */
+/**
+ * What is being written was in the queue before, so at most as much again; and so it was of a former epoch
+ * of this process, whose last write may still be under way.
+ */
 export function checkQueue(coordinator: Coordinator): void {
   const { world } = coordinator.simulation;
-  const most = 2 * world.scene.queueMax;
+  const most = 3 * world.scene.queueMax;
   if (coordinator.waiting <= most) return;
   world.fail('queues are bounded', `${coordinator.waiting} requests wait, at most ${most} may`);
 }
