@@ -17,10 +17,16 @@ export const RETRY_LIMITS: RetryLimits = { baseMs: 100, maxMs: 10_000, budgetMs:
 /** A store that asks for more patience than this is taken for one that is gone. */
 export const RETRY_AFTER_MS_MAX = 120_000;
 
+/** A person who waits without knowing for what gives up or asks; a moment's trouble is nobody's business. */
+const TELL_AFTER_MS = 5_000;
+const TELL_EVERY_MS = 60_000;
+
 export class RetryBudget {
   readonly #limits: RetryLimits;
   #sinceMs: number;
   #failures: number = 0;
+  /** When somebody was told last of the present wait; null: not yet. */
+  #toldMs: number | null = null;
 
   constructor(limits: RetryLimits, nowMs: number) {
     this.#limits = limits;
@@ -35,6 +41,24 @@ export class RetryBudget {
   progressed(nowMs: number): void {
     this.#sinceMs = nowMs;
     this.#failures = 0;
+    this.#toldMs = null;
+  }
+
+  /** Milliseconds since the last progress. */
+  silentMs(nowMs: number): number {
+    return nowMs - this.#sinceMs;
+  }
+
+  /**
+   * Whether a wait that lasts until `untilMs` is to be told of: one soon, then one now and then. Counts as
+   * told.
+   */
+  mustTell(untilMs: number): boolean {
+    const dueMs =
+      this.#toldMs === null ? this.#sinceMs + TELL_AFTER_MS : this.#toldMs + TELL_EVERY_MS;
+    if (untilMs < dueMs) return false;
+    this.#toldMs = untilMs;
+    return true;
   }
 
   /** Milliseconds to wait before the next try; null: the time is used up. `fraction` is in [0, 1). */

@@ -110,6 +110,22 @@ test('waits grow to their bound, are at least what the store asks for, and end w
   assert.equal(budget.waitMs(9000, 0, 3000), 3000);
 });
 
+test('a store that is waited for is told of soon, then now and then, and anew after progress', () => {
+  const budget = new RetryBudget({ baseMs: 100, maxMs: 1000, budgetMs: 300_000 }, 0);
+  const told = (nowMs: number): boolean => budget.mustTell(nowMs);
+  assert.deepEqual([0, 4999, 5000, 5001, 64_999, 65_000].map(told), [
+    false,
+    false,
+    true,
+    false,
+    false,
+    true,
+  ]);
+  assert.equal(budget.silentMs(65_000), 65_000);
+  budget.progressed(66_000);
+  assert.deepEqual([66_000, 71_000].map(told), [false, true]);
+});
+
 test('Retry-After is seconds or a date', () => {
   const date = 'Wed, 21 Oct 2026 07:28:00 GMT';
   assert.equal(httpDateMs(date), Date.parse(date));

@@ -5,6 +5,7 @@ import { RETRY_LIMITS, RetryBudget, retryAfterMs } from '../../core/transfer/ret
 import type { Ticket, Verdict } from './authority.ts';
 import type { PlainAnswer, PlainClient, PlainRequest } from './plain-request.ts';
 import type { HttpSurroundings } from './range-client.ts';
+import { tellOfRetry } from './tell-of-retry.ts';
 
 export interface PatientRequest {
   /** What it is about, as errors name it: a location, or a prefix. */
@@ -50,8 +51,7 @@ export async function sendPatiently(
         { location },
       );
     }
-    const wait_ms = Math.round(waitMs);
-    events.emit('debug', 'store_retry', { location, why, failures: budget.failures, wait_ms });
+    tellOfRetry(budget, { clock, events, retry }, { location, why, waitMs });
     await clock.sleep(waitMs, signal);
   }
 }

@@ -24,6 +24,7 @@ import type { Turn } from './host-gate.ts';
 import type { Origin } from './origin.ts';
 import type { Exchange } from './range-connection.ts';
 import { StallWatch } from './stall-watch.ts';
+import { tellOfRetry } from './tell-of-retry.ts';
 
 export interface HttpSurroundings {
   readonly clock: Clock;
@@ -261,16 +262,11 @@ class RangeFetch {
   }
 
   async #wait(why: string, leastMs: number): Promise<void> {
-    const { clock, random, events } = this.#client.surroundings;
+    const { clock, random, events, retry = RETRY_LIMITS } = this.#client.surroundings;
     const failures = this.#budget.failures + 1;
     const waitMs = this.#budget.waitMs(clock.nowMs(), random.fraction(), leastMs);
     if (waitMs === null) throw this.#unavailable(why, failures);
-    events.emit('debug', 'store_retry', {
-      location: this.#location,
-      why,
-      failures,
-      wait_ms: Math.round(waitMs),
-    });
+    tellOfRetry(this.#budget, { clock, events, retry }, { location: this.#location, why, waitMs });
     await clock.sleep(waitMs, this.#signal);
   }
 
