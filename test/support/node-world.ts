@@ -14,7 +14,7 @@ import {
 } from '../../src/core/job/coordinator.ts';
 import { IDLE_STATS } from '../../src/core/job/job-state.ts';
 import type { Command, Fact, JobSpec, Relief, Reply } from '../../src/core/job/protocol.ts';
-import type { HolderAnswer, HolderCall, NodeOutcome } from '../../src/core/node/holder-protocol.ts';
+import type { HolderCall, NodeOutcome } from '../../src/core/node/holder-protocol.ts';
 import { Jitter } from '../../src/core/base/jitter.ts';
 import {
   newNode,
@@ -25,6 +25,7 @@ import {
   type NodeState,
 } from '../../src/core/node/node-machine.ts';
 import { SimWorker } from './node-worker.ts';
+import { holderAnswer } from './holder-answer.ts';
 
 const JOB = jobId('job');
 const TTL_MS = 1_000;
@@ -316,7 +317,7 @@ export class SimNode {
         if (reply.type === 'refused') {
           const { code, message } = reply;
           this.tell({ type: 'call_failed', nowMs, callId, code, message });
-        } else this.tell({ type: 'answered', nowMs, callId, answer: asAnswer(reply) });
+        } else this.tell({ type: 'answered', nowMs, callId, answer: holderAnswer(reply) });
       });
     });
   }
@@ -335,19 +336,6 @@ function asCommand(name: string, call: HolderCall): Command {
       return { ...call.piece, type: 'commit', ...from };
     default:
       return { ...call, ...from };
-  }
-}
-
-function asAnswer(reply: Exclude<Reply, { type: 'refused' }>): HolderAnswer {
-  switch (reply.type) {
-    case 'registered':
-    case 'leases':
-    case 'accepted':
-    case 'finalize':
-    case 'ok':
-      return reply;
-    default:
-      throw new Error(`unexpected reply ${reply.type}`);
   }
 }
 

@@ -91,6 +91,9 @@ function specDifference(ours: JobSpec, theirs: JobSpec): string | null {
 export function failJob(tx: Transaction, job: JobState, command: Of<'fail_job'>): Reply {
   if (job.phase === 'failed' || job.phase === 'completed') return { type: 'ok' };
   const { code, message, nodeId } = command;
+  // Everything is committed: what fails now elsewhere than at publishing fails nothing. It may be a node that
+  // was cut off while another did the same first, and whose staging folder is being cleared.
+  if (job.phase === 'finalizing' && job.finalizer?.nodeId !== nodeId) return { type: 'ok' };
   revokeAll(tx, job, 'the job failed');
   tx.emit({ type: 'job_failed', job: job.spec.jobId, code, message });
   tx.fact({ event: 'job_failed', jobId: job.spec.jobId, nodeId, code, message });

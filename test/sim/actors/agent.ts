@@ -10,9 +10,8 @@ import {
   nodeId,
 } from '../../../src/core/base/units.ts';
 import { IDLE_STATS } from '../../../src/core/job/job-state.ts';
-import type { Command, JobSpec, Lease, NodeCaps, Reply } from '../../../src/core/job/protocol.ts';
+import type { Command, JobSpec, Lease, NodeCaps } from '../../../src/core/job/protocol.ts';
 import type {
-  HolderAnswer,
   HolderCall,
   HolderEffect,
   HolderEvent,
@@ -26,6 +25,7 @@ import type { Simulation } from '../simulation.ts';
 import { Process } from '../world/process.ts';
 import { Client } from './client.ts';
 import type { AnswerBody } from './messages.ts';
+import { holderAnswer } from '../../support/holder-answer.ts';
 
 export const NODE_CAPS: NodeCaps = {
   maxFetchConcurrency: 1,
@@ -182,7 +182,7 @@ export class Agent {
       if (body.type === 'refused') {
         const { code, message } = body;
         this.#step({ type: 'call_failed', callId, code, message });
-      } else this.#step({ type: 'answered', callId, answer: asAnswer(body) });
+      } else this.#step({ type: 'answered', callId, answer: holderAnswer(body) });
     });
   }
 
@@ -336,19 +336,5 @@ export class Agent {
       seed: world.chance.draw(),
     };
     return { process, client, holder: newHolder(options, process.nowMs()), instanceId };
-  }
-}
-
-function asAnswer(body: Exclude<AnswerBody, { readonly type: 'refused' }>): HolderAnswer {
-  const reply = body as Reply;
-  switch (reply.type) {
-    case 'registered':
-    case 'leases':
-    case 'accepted':
-    case 'finalize':
-    case 'ok':
-      return reply;
-    default:
-      throw new Error(`unexpected reply ${reply.type}`);
   }
 }

@@ -169,13 +169,21 @@ function checkOk(twin: JobTwin, command: OfNode, isLatest: boolean, fail: Fail):
       return;
     }
     case 'fail_job':
-      if (twin.timesFailed === 0 && twin.phase !== 'completed') fail('the job did not fail');
+      if (twin.timesFailed > 0 || twin.phase === 'completed') return;
+      if (twin.phase !== 'finalizing' || publisherOf(twin) === command.nodeId) {
+        fail('the job did not fail');
+      }
       return;
     case 'complete_job':
       if (twin.phase !== 'completed') fail('the job is not completed');
       return;
     default:
   }
+}
+
+/** Who was chosen to publish and has not gone since; null: nobody. */
+function publisherOf(twin: JobTwin): string | null {
+  return twin.finalizer === null ? null : (twin.finalizeTokens.get(twin.finalizer) ?? null);
 }
 
 /** Invariant 21: who was let in with a checkpoint finds all of it done. */
