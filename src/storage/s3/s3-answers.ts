@@ -32,8 +32,7 @@ export interface ListPage {
 export function parseListPage(body: string): ListPage | string {
   if (!body.includes('<ListBucketResult')) return 'it is no listing of objects';
   const objects: (Omit<ListedObject, 'location'> & { readonly key: string })[] = [];
-  for (const match of body.matchAll(/<Contents>([^]*?)<\/Contents>/g)) {
-    const entry = match[1] ?? '';
+  for (const entry of entriesOf(body)) {
     const key = element(entry, 'Key');
     const size = element(entry, 'Size');
     if (key === null || size === null || !/^\d{1,15}$/.test(size)) {
@@ -47,10 +46,26 @@ export function parseListPage(body: string): ListPage | string {
   return { objects, nextToken };
 }
 
-/** The text of the first element of that name. */
+/** A listing of ten million objects is ten thousand pages: no expressions are run over them. */
+function* entriesOf(body: string): Generator<string> {
+  for (let at = 0; ;) {
+    const start = body.indexOf('<Contents>', at);
+    const end = start === -1 ? -1 : body.indexOf('</Contents>', start);
+    if (end === -1) return;
+    yield body.slice(start + '<Contents>'.length, end);
+    at = end;
+  }
+}
+
+/** The text of the first element of that name that holds only text. */
 export function element(xml: string, name: string): string | null {
-  const match = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml);
-  return match === null ? null : unescaped(match[1] ?? '');
+  const [opening, closing] = [`<${name}>`, `</${name}>`];
+  for (let at = xml.indexOf(opening); at !== -1; at = xml.indexOf(opening, at + 1)) {
+    const start = at + opening.length;
+    const end = xml.indexOf('<', start);
+    if (end !== -1 && xml.startsWith(closing, end)) return unescaped(xml.slice(start, end));
+  }
+  return null;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -62,6 +77,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 function unescaped(text: string): string {
+  if (!text.includes('&')) return text;
   return text.replace(/&(#x?[0-9a-fA-F]+|\w+);/g, (whole, name: string) => {
     if (!name.startsWith('#')) return ENTITIES[name] ?? whole;
     const code = name[1] === 'x' ? parseInt(name.slice(2), 16) : Number(name.slice(1));

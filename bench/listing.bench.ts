@@ -1,0 +1,85 @@
+/** `mx8 resolve` of ten million objects of a store, as the process that it is: how fast, and in how much memory. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+
+import { Workbench } from '../test/support/mx8-process.ts';
+import { OBJECTS } from './listing-server.ts';
+import { type BenchRow, type Benchmark, benchRow } from './report.ts';
+
+const LOOK_MS = 200;
+const MIB = 1024 ** 2;
+
+export const benchmark: Benchmark = { name: 'listing', run };
+
+async function run(): Promise<readonly BenchRow[]> {
+  await using bench = await Workbench.create();
+  const server = fork(new URL('./listing-server.ts', import.meta.url));
+  try {
+    const [port] = (await once(server, 'message')) as unknown as readonly [number];
+    const endpoint = `http://127.0.0.1:${port}`;
+    const bareS = await bareListing(endpoint);
+    const startMs = performance.now();
+    const resolving = bench.start(['resolve', 's3://bench/train/@refresh'], {
+      AWS_ENDPOINT_URL_S3: endpoint,
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: 'bench',
+      AWS_SECRET_ACCESS_KEY: 'bench',
+    });
+    const peakBytes = peakOf(resolving.child);
+    const { code, stdout, stderr } = await resolving.ended;
+    const seconds = (performance.now() - startMs) / 1000;
+    if (code !== 0 || !stdout.includes(OBJECTS.toLocaleString('en'))) throw new Error(stderr);
+    return [
+      benchRow({
+        name: 'listing: resolve of 10 million objects',
+        ours: OBJECTS / seconds,
+        limit: OBJECTS / bareS,
+        unit: 'objects/s',
+        target: null,
+        note: 'limit: fetching the same pages one after the other and looking at nothing',
+      }),
+      benchRow({
+        name: 'listing: peak RSS of that',
+        ours: (await peakBytes) / MIB,
+        limit: null,
+        unit: 'MiB',
+        target: { atMost: 512 },
+        note: 'the whole process',
+      }),
+    ];
+  } finally {
+    server.disconnect();
+  }
+}
+
+/** Seconds that the pages alone take; a part of them stands for all. */
+async function bareListing(endpoint: string): Promise<number> {
+  const pages = OBJECTS / 1000;
+  const sampled = Math.ceil(pages / 10);
+  const startMs = performance.now();
+  for (let page = 0; page < sampled; page += 1) {
+    const query = `list-type=2&prefix=train%2F&continuation-token=${page * 1000}`;
+    await (await fetch(`${endpoint}/bench?${query}`)).arrayBuffer();
+  }
+  return (((performance.now() - startMs) / 1000) * pages) / sampled;
+}
+
+/** The high-water mark of its memory, looked at until it ends. */
+async function peakOf(child: ChildProcess): Promise<number> {
+  let peakBytes = 0;
+  while (child.exitCode === null && child.signalCode === null) {
+    try {
+      const status = readFileSync(`/proc/${child.pid ?? 0}/status`, 'utf8');
+      const found = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
+      peakBytes = Math.max(peakBytes, Number(found ?? 0) * 1024);
+    } catch (error) {
+      // It ended while we looked.
+      if (!(error instanceof Error)) throw error;
+    }
+    await new Promise((resolve) => {
+      setTimeout(resolve, LOOK_MS);
+    });
+  }
+  return peakBytes;
+}
