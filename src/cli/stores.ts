@@ -1,5 +1,8 @@
 /** Stores as the flags of a command describe them. */
+import { resolve } from 'node:path';
+
 import type { Places } from '../ports/place.ts';
+import { claimCacheFolder } from '../storage/cache/cache-folder.ts';
 import { OpenPlaces } from '../storage/places.ts';
 import type { StoreOptions } from '../storage/places.ts';
 import type { OptionsOf } from './flag.ts';
@@ -15,6 +18,8 @@ export const STORE_FLAGS: {
   readonly s3RequesterPays: typeof storage.s3RequesterPays;
   readonly s3MachineCredentials: typeof storage.s3MachineCredentials;
   readonly allowedOrigins: typeof storage.allowedOrigins;
+  readonly diskCache: typeof storage.diskCache;
+  readonly diskCacheBytes: typeof storage.diskCacheBytes;
 } = {
   s3EndpointUrl: storage.s3EndpointUrl,
   s3ForcePathStyle: storage.s3ForcePathStyle,
@@ -23,6 +28,8 @@ export const STORE_FLAGS: {
   s3RequesterPays: storage.s3RequesterPays,
   s3MachineCredentials: storage.s3MachineCredentials,
   allowedOrigins: storage.allowedOrigins,
+  diskCache: storage.diskCache,
+  diskCacheBytes: storage.diskCacheBytes,
 };
 
 export type StoreFlagOptions = OptionsOf<typeof STORE_FLAGS>;
@@ -38,7 +45,16 @@ export function storeOptions(options: StoreFlagOptions): StoreOptions {
       machineCredentials: options.s3MachineCredentials,
     },
     http: { allowedOrigins: options.allowedOrigins },
+    cache: cacheOptions(options),
   };
+}
+
+/** A folder that cannot be used is told of before anything is asked of a store. */
+function cacheOptions({ diskCache, diskCacheBytes }: StoreFlagOptions): StoreOptions['cache'] {
+  if (diskCache === null) return null;
+  const folder = resolve(diskCache);
+  claimCacheFolder(folder);
+  return { folder, capBytes: diskCacheBytes };
 }
 
 /** To be closed by the caller. */

@@ -29,6 +29,8 @@ const OPTION_TYPES: Readonly<Record<keyof LoadOptions, readonly string[]>> = {
   unpackRatioMax: ['number'],
   unpackBytesMax: ['number'],
   stores: ['object'],
+  diskCache: ['string'],
+  diskCacheBytes: ['number'],
   onSampleError: ['function'],
   events: ['object'],
 };

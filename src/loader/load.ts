@@ -13,6 +13,7 @@ import type { EventSink } from '../ports/event-sink.ts';
 import type { Places } from '../ports/place.ts';
 import type { Random } from '../ports/random.ts';
 import { FsManifestStore } from '../snapshots/index.ts';
+import { claimCacheFolder } from '../storage/cache/cache-folder.ts';
 import { OpenPlaces } from '../storage/places.ts';
 import { GrpcCoordinatorClient } from '../wire/grpc-coordinator-client.ts';
 import { JobSource } from './job-source.ts';
@@ -53,6 +54,8 @@ export function load(link: string, options: LoadOptions = {}): Loader {
 export function loadIn(link: string, options: LoadOptions, surroundings: LoadSurroundings): Loader {
   checkArguments(link, options);
   const compiled = compileLoadOptions(options, readMemoryLimits());
+  // A folder that cannot be used is told of before anything is asked of a store.
+  if (compiled.stores.cache !== null) claimCacheFolder(compiled.stores.cache.folder);
   const events: EventSink = options.events ?? { emit: () => undefined };
   const { clock, random } = surroundings;
   const openPlaces = (): Places => new OpenPlaces(compiled.stores, { clock, random, events });

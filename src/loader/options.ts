@@ -1,4 +1,6 @@
 /** The options of `load()`: what each means, its default, and the checks before anything is read. */
+import { resolve } from 'node:path';
+
 import { Mx8Error } from '../core/base/errors.ts';
 import { isId, jobId, nodeId } from '../core/base/units.ts';
 import type { JobId, NodeId } from '../core/base/units.ts';
@@ -16,6 +18,8 @@ import type { MemoryReadings, RssCap } from '../core/memory/rss-cap.ts';
 import type { SampleErrorVerdict } from '../pipeline/index.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { HttpOptions } from '../storage/http/http-place.ts';
+import { DISK_CACHE_BYTES_DEFAULT, DISK_CACHE_BYTES_MIN } from '../storage/cache/limits.ts';
+import type { DiskCacheOptions } from '../storage/cache/limits.ts';
 import { STORE_DEFAULTS } from '../storage/places.ts';
 import type { StoreOptions } from '../storage/places.ts';
 import type { S3Options } from '../storage/s3/s3-options.ts';
@@ -69,6 +73,9 @@ export interface LoadOptions {
   /** How object stores and web servers are reached, beside Amazon’s own variables and files. */
   readonly stores?:
     { readonly s3?: Partial<S3Options>; readonly http?: Partial<HttpOptions> } | undefined;
+  /** Folder for copies of what is read from stores, of at most so many bytes. None; 20 GiB. */
+  readonly diskCache?: string | undefined;
+  readonly diskCacheBytes?: number | undefined;
   /** Asked for each sample that cannot be read. 'fail' for all. */
   readonly onSampleError?:
     ((record: SampleRecord, error: Mx8Error) => SampleErrorVerdict) | undefined;
@@ -138,6 +145,7 @@ export function compileLoadOptions(options: LoadOptions, memory: MemoryReadings)
     stores: {
       s3: { ...STORE_DEFAULTS.s3, ...options.stores?.s3 },
       http: { ...STORE_DEFAULTS.http, ...options.stores?.http },
+      cache: compileDiskCache(options),
     },
     format: compileFormat(options),
     columns: compileColumns(options),
@@ -166,6 +174,14 @@ function compileColumns({ columns, job }: LoadOptions): readonly string[] | null
   const isNames = Array.isArray(names) && names.length > 0;
   if (isNames && names.every((name) => typeof name === 'string' && name !== '')) return columns;
   throw invalid('columns', JSON.stringify(names), 'is a list of names of columns');
+}
+
+function compileDiskCache({ diskCache, diskCacheBytes }: LoadOptions): DiskCacheOptions | null {
+  const capBytes = diskCacheBytes ?? DISK_CACHE_BYTES_DEFAULT;
+  checkWhole('diskCacheBytes', capBytes, DISK_CACHE_BYTES_MIN, Number.MAX_SAFE_INTEGER);
+  if (diskCache !== undefined) return { folder: resolve(diskCache), capBytes };
+  if (diskCacheBytes === undefined) return null;
+  throw incomplete('diskCacheBytes', 'diskCache');
 }
 
 function compileUnpack(options: LoadOptions): UnpackBudget {

@@ -15,7 +15,12 @@ import type { ReadJob, ReadResult } from './read-job.ts';
 import type { FilledSlab } from './reader-threads.ts';
 
 /** What the store says of everything at once is no fault of a sample. */
-const FATAL = new Set(['object_store_unavailable', 'object_credentials_missing', 'flag_invalid']);
+const FATAL = new Set([
+  'object_store_unavailable',
+  'object_credentials_missing',
+  'disk_cache_unusable',
+  'flag_invalid',
+]);
 const MEASURED_AT_ONCE = 64;
 
 export class PlaceReader {

@@ -2,6 +2,9 @@
 import { Mx8Error } from '../core/base/errors.ts';
 import { schemeOf } from '../core/manifest/location.ts';
 import type { Place, Places } from '../ports/place.ts';
+import { CachedPlace } from './cache/cached-place.ts';
+import { DiskCache } from './cache/disk-cache.ts';
+import type { DiskCacheOptions } from './cache/limits.ts';
 import { HTTP_DEFAULTS, HttpPlace } from './http/http-place.ts';
 import type { HttpOptions } from './http/http-place.ts';
 import { RangeClient } from './http/range-client.ts';
@@ -16,9 +19,15 @@ import { S3Session } from './s3/s3-session.ts';
 export interface StoreOptions {
   readonly s3: S3Options;
   readonly http: HttpOptions;
+  /** Where copies of what is read are kept; null: nowhere. */
+  readonly cache: DiskCacheOptions | null;
 }
 
-export const STORE_DEFAULTS: StoreOptions = { s3: S3_DEFAULTS, http: HTTP_DEFAULTS };
+export const STORE_DEFAULTS: StoreOptions = {
+  s3: S3_DEFAULTS,
+  http: HTTP_DEFAULTS,
+  cache: null,
+};
 
 type MakePlace = (ranges: RangeClient, options: StoreOptions) => Place;
 
@@ -42,6 +51,7 @@ export class OpenPlaces implements Places {
   readonly #surroundings: HttpSurroundings;
   readonly #open: Map<string, Place> = new Map();
   #ranges: RangeClient | null = null;
+  #cache: Promise<DiskCache> | null = null;
 
   constructor(options: StoreOptions, surroundings: HttpSurroundings) {
     this.#options = options;
@@ -63,7 +73,7 @@ export class OpenPlaces implements Places {
     }
     this.#ranges ??= new RangeClient(this.#surroundings);
     const ranges = this.#ranges;
-    return this.#place(name, () => make(ranges, this.#options));
+    return this.#place(name, () => this.#cached(make(ranges, this.#options)));
   }
 
   async close(): Promise<void> {
@@ -71,10 +81,23 @@ export class OpenPlaces implements Places {
     this.#open.clear();
     this.#ranges?.close();
     this.#ranges = null;
+    const cache = this.#cache;
+    this.#cache = null;
+    // One that could not be opened has been heard of by who read.
+    (await cache?.catch(() => null))?.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #cached(place: Place): Place {
+    const { cache } = this.#options;
+    if (cache === null) return place;
+    return new CachedPlace(place, () => {
+      this.#cache ??= DiskCache.open(cache, this.#surroundings);
+      return this.#cache;
+    });
   }
 
   #place(name: string, make: () => Place): Place {

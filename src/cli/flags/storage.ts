@@ -1,7 +1,8 @@
 /** Object stores. */
 import { flag, optionalFlag } from '../flag.ts';
 import type { Flag } from '../flag.ts';
-import { onOff, origins, text } from '../kinds.ts';
+import { bytes, onOff, origins, path, text } from '../kinds.ts';
+import { DISK_CACHE_BYTES_DEFAULT, DISK_CACHE_BYTES_MIN } from '../../storage/cache/limits.ts';
 
 export const s3EndpointUrl: Flag<string | null> = optionalFlag(
   text('URL', 'a URL such as http://127.0.0.1:9000'),
@@ -72,4 +73,25 @@ export const allowedOrigins: Flag<readonly string[]> = flag<readonly string[]>(
   },
   [],
   'none',
+);
+
+export const diskCache: Flag<string | null> = optionalFlag(
+  path('DIR', 'a folder'),
+  {
+    name: 'disk-cache',
+    variable: 'MX8_DISK_CACHE',
+    doc: 'Keep copies of what is read from stores in this folder, which all processes of a machine may share; whatever is in it may be deleted.',
+  },
+  'none',
+);
+
+export const diskCacheBytes: Flag<number> = flag(
+  bytes({ min: DISK_CACHE_BYTES_MIN }),
+  {
+    name: 'disk-cache-bytes',
+    variable: 'MX8_DISK_CACHE_BYTES',
+    doc: 'What the disk cache takes at most; what was used longest ago makes way.',
+  },
+  DISK_CACHE_BYTES_DEFAULT,
+  '20GiB',
 );

@@ -36,6 +36,12 @@ const USER_ERROR_KINDS = {
     retryable: false,
     remedy: 'Correct what the message names; mx8 COMMAND --help says what it takes.',
   },
+  disk_cache_unusable: {
+    status: 'INVALID_ARGUMENT',
+    retryable: false,
+    remedy:
+      'Name an empty folder that can be written, or one that is a disk cache already, with --disk-cache.',
+  },
   flag_unknown: {
     status: 'INVALID_ARGUMENT',
     retryable: false,

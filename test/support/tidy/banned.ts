@@ -48,7 +48,12 @@ export const BANNED_IMPORTS: readonly ImportBan[] = [
   { module: 'long', name: null, instead: 'src/wire', rooms: ['wire', 'log'] },
   { module: '@opentelemetry/api', name: null, instead: 'the Tracer port', rooms: ['platform'] },
   { module: 'pino', name: null, instead: 'the EventSink port', rooms: ['platform'] },
-  { module: 'node:sqlite', name: null, instead: 'the LogStore port', rooms: ['log'] },
+  {
+    module: 'node:sqlite',
+    name: null,
+    instead: 'the LogStore port, or the disk cache',
+    rooms: ['log', 'storage'],
+  },
 ];
 
 /** What in the source is banned where it stands, as sentences. */
