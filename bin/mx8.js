@@ -6,6 +6,7 @@
 // our arguments, descriptors and signals, and whose exit code is ours.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -14,6 +15,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 
 if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
   hideKnownWarnings();
+  keepCompiledCode();
   await import(pathToFileURL(mainModule()).href);
 } else {
   const node = findNode();
@@ -62,6 +64,19 @@ function runWith(node) {
     for (const name of signals) process.removeAllListeners(name);
     process.kill(process.pid, signal);
   });
+}
+
+/**
+ * Code that was compiled once, and types that were stripped once, are kept in the user's folder for caches: a command,
+ * and each worker that it starts, begins in a third of the time. Where NODE_COMPILE_CACHE names a folder it is that one;
+ * NODE_DISABLE_COMPILE_CACHE=1 does without.
+ */
+function keepCompiledCode() {
+  const { XDG_CACHE_HOME, NODE_COMPILE_CACHE } = process.env;
+  if (NODE_COMPILE_CACHE !== undefined) return;
+  const folder = join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'mx8', 'node');
+  const { directory } = process.getBuiltinModule('node:module').enableCompileCache(folder);
+  if (directory !== undefined) process.env.NODE_COMPILE_CACHE = folder;
 }
 
 /**

@@ -11,3 +11,5 @@ if [ "$(node -p 'Number(process.versions.node.split(".")[0]) >= 24')" != true ];
   exit 1
 fi
 cd "$root"
+# Hundreds of processes are started by the tests; with this each begins in a third of the time.
+export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$root/build/compile-cache}"
