@@ -456,3 +456,22 @@ test('a redirect is followed on the same server only, with a limit, and never to
   await allowing.close();
   ranges.close();
 });
+
+test('many ranges of an object that was moved are each redirected once', async () => {
+  await using bench = await Bench.start((asked, socket) => {
+    const isMoved = asked.target === '/moved';
+    socket.write(isMoved ? answer('302 Found', ['Location: /object']) : served(asked, OBJECT));
+  });
+  const into = new Uint8Array(OBJECT.length);
+  const bytes = 10_000;
+  const location = `${bench.store.url}/moved`;
+  const pins = { pinnedTag: 0, pinnedBytes: -1 };
+  await Promise.all(
+    Array.from({ length: OBJECT.length / bytes }, (_, index) => {
+      const [start, end] = [index * bytes, (index + 1) * bytes];
+      const targets = [{ bytes, into: into.subarray(start, end) }];
+      return bench.http.readRange(location, { start, end, targets, ...pins });
+    }),
+  );
+  assert.equal(Buffer.compare(into, OBJECT), 0);
+});

@@ -33,4 +33,6 @@ export interface Authority {
     body: string,
     ticket?: Ticket,
   ): Verdict | Promise<Verdict>;
+  /** What names the bytes of the object that this is an answer about; the ETag where there is no such method. */
+  etagOf?(location: string, head: ResponseHead): string;
 }

@@ -218,7 +218,8 @@ class RangeFetch {
 
   /** Compares the object with the pinned one, and with what the first part of the range came from. */
   #sees(bytes: number, head: ResponseHead): boolean | string {
-    const etag = normalEtag(head.headers.get('etag'));
+    const etag =
+      this.#authority.etagOf?.(this.#location, head) ?? normalEtag(head.headers.get('etag'));
     const { pinnedTag, pinnedBytes } = this.#range;
     if (pinnedBytes !== -1 && bytes !== -1 && bytes !== pinnedBytes) {
       this.#changed = this.#changedError(
