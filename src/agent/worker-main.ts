@@ -8,6 +8,7 @@ import { nodeClock } from '../platform/clock.ts';
 import { nodeRandom } from '../platform/random.ts';
 import { RssGuard } from '../platform/rss.ts';
 import { otelTracer } from '../platform/tracing.ts';
+import { processVariables } from '../platform/variables.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Places } from '../ports/place.ts';
 import { OpenPlaces } from '../storage/places.ts';
@@ -90,6 +91,7 @@ class WorkerMain {
       clock: this.#clock,
       random: nodeRandom(),
       events: this.#channel,
+      variables: processVariables(),
     });
   }
 

@@ -5,6 +5,7 @@ import type { Places } from '../ports/place.ts';
 import { claimCacheFolder } from '../storage/cache/cache-folder.ts';
 import { OpenPlaces } from '../storage/places.ts';
 import type { StoreOptions } from '../storage/places.ts';
+import type { CommandIo } from './command-io.ts';
 import type { OptionsOf } from './flag.ts';
 import * as storage from './flags/storage.ts';
 import type { StoreSurroundings } from './manifest-store.ts';
@@ -58,9 +59,12 @@ function cacheOptions({ diskCache, diskCacheBytes }: StoreFlagOptions): StoreOpt
 }
 
 /** To be closed by the caller. */
-export function openStores(options: StoreFlagOptions, ports: StoreSurroundings): Places {
-  const { clock, random, events } = ports;
-  return new OpenPlaces(storeOptions(options), { clock, random, events });
+export function openStores(
+  options: StoreFlagOptions,
+  ports: StoreSurroundings & Pick<CommandIo, 'environment'>,
+): Places {
+  const { clock, random, events, environment: variables } = ports;
+  return new OpenPlaces(storeOptions(options), { clock, random, events, variables });
 }
 
 /** The same options as arguments of another command; what is as it is by itself is left out. */

@@ -7,6 +7,7 @@ import type { NodeStats } from '../core/job/protocol.ts';
 import { readMemoryLimits } from '../platform/cgroup.ts';
 import { nodeClock } from '../platform/clock.ts';
 import { nodeRandom } from '../platform/random.ts';
+import { processVariables } from '../platform/variables.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorClient } from '../ports/coordinator-client.ts';
 import type { EventSink } from '../ports/event-sink.ts';
@@ -58,7 +59,8 @@ export function loadIn(link: string, options: LoadOptions, surroundings: LoadSur
   if (compiled.stores.cache !== null) claimCacheFolder(compiled.stores.cache.folder);
   const events: EventSink = options.events ?? { emit: () => undefined };
   const { clock, random } = surroundings;
-  const openPlaces = (): Places => new OpenPlaces(compiled.stores, { clock, random, events });
+  const openPlaces = (): Places =>
+    new OpenPlaces(compiled.stores, { clock, random, events, variables: processVariables() });
   const { job } = compiled;
   let loader: RunningLoader | null = null;
   const stats = (): LoaderStats | undefined => loader?.stats();

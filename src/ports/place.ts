@@ -57,6 +57,11 @@ export interface ObjectUpload {
 export interface Place {
   /** Objects whose location begins with `prefix`, in byte order of the location, page by page. */
   list(prefix: string, options?: ListOptions): AsyncIterable<readonly ListedObject[]>;
+  /**
+   * The same location for good, where a name in it may stand for something else later (a branch). Without this
+   * method every location is for good.
+   */
+  pin?(location: string, signal?: AbortSignal): Promise<string>;
   /** Rejects with `object_missing` when there is none. */
   stat(location: string, signal?: AbortSignal): Promise<ObjectStat>;
   readRange(location: string, range: ObjectRange, signal?: AbortSignal): Promise<ObjectStat>;

@@ -75,7 +75,13 @@ async function locateRemoteBase(
   signal: AbortSignal | undefined,
 ): Promise<Base> {
   const place = places.of(base);
-  const folder = base.replace(/\/+$/, '');
+  const given = base.replace(/\/+$/, '');
+  const folder =
+    place.pin === undefined
+      ? given
+      : await place.pin(given, signal).catch((error: unknown) => {
+          throw remoteMissing(base, error);
+        });
   if (folder.endsWith('.tsv')) {
     await place.stat(folder, signal).catch((error: unknown) => {
       throw remoteMissing(base, error);

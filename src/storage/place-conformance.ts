@@ -19,13 +19,15 @@ export interface PlaceSuite {
   readonly name: string;
   readonly create: () => Promise<PlaceUnderTest>;
   readonly readOnly: boolean;
+  readonly lists: boolean;
   /** Why none of it can run here; false where it can. */
   readonly skip: string | false;
 }
 
 const NONE = { pinnedTag: 0, pinnedBytes: -1 };
 
-export function describePlace({ name, create, readOnly, skip }: PlaceSuite): void {
+export function describePlace({ name, create, readOnly, lists, skip }: PlaceSuite): void {
+  const listing = skip === false && !lists ? 'it is not listed' : skip;
   const writing = skip === false && readOnly ? 'it is only read from' : skip;
 
   void test(
@@ -112,12 +114,11 @@ export function describePlace({ name, create, readOnly, skip }: PlaceSuite): voi
 
   void test(
     `${name}: a listing is in byte order, of the prefix only, and goes on after any object`,
-    { skip: writing },
+    { skip: listing },
     async () => {
       await using under = await create();
       const names = ['b', 'a/2', 'a/10', 'a-b', 'aé', 'a b+c&<.txt', 'a/sub/x', 'zz'];
-      for (const name of names)
-        await under.place.write(`${under.root}${name}`, Buffer.from(name), { type: 'any' });
+      for (const name of names) await under.put(name, Buffer.from(name));
       const all = await listed(under.place, under.root);
       const sorted = names.toSorted((one, other) =>
         Buffer.compare(Buffer.from(one), Buffer.from(other)),
@@ -140,7 +141,7 @@ export function describePlace({ name, create, readOnly, skip }: PlaceSuite): voi
 
   void test(
     `${name}: a listing goes over many pages and tells sizes and ETags`,
-    { skip: writing },
+    { skip: listing },
     async () => {
       await using under = await create();
       const count = 2_300;

@@ -2,9 +2,11 @@
 import { Mx8Error } from '../core/base/errors.ts';
 import { schemeOf } from '../core/manifest/location.ts';
 import type { Place, Places } from '../ports/place.ts';
+import type { Variables } from '../ports/variables.ts';
 import { CachedPlace } from './cache/cached-place.ts';
 import { DiskCache } from './cache/disk-cache.ts';
 import type { DiskCacheOptions } from './cache/limits.ts';
+import { HfPlace } from './hf/hf-place.ts';
 import { HTTP_DEFAULTS, HttpPlace } from './http/http-place.ts';
 import type { HttpOptions } from './http/http-place.ts';
 import { RangeClient } from './http/range-client.ts';
@@ -29,10 +31,16 @@ export const STORE_DEFAULTS: StoreOptions = {
   cache: null,
 };
 
-type MakePlace = (ranges: RangeClient, options: StoreOptions) => Place;
+export interface PlaceSurroundings extends HttpSurroundings {
+  /** What the makers of the stores have their own tools read: credentials above all. */
+  readonly variables: Variables;
+}
+
+type MakePlace = (ranges: RangeClient, options: StoreOptions, variables: Variables) => Place;
 
 const SCHEMES: Readonly<Record<string, MakePlace>> = {
   s3: (ranges, { s3 }) => new S3Place(ranges, new S3Session(s3, ranges.surroundings)),
+  hf: (ranges, { http }, variables) => new HfPlace(ranges, http, variables),
   https: (ranges, { http }) => new HttpPlace(ranges, http),
 };
 /** The same server, in the clear. */
@@ -48,12 +56,12 @@ export function isRemote(location: string): boolean {
 /** Makes what it is asked for, when it is asked for. */
 export class OpenPlaces implements Places {
   readonly #options: StoreOptions;
-  readonly #surroundings: HttpSurroundings;
+  readonly #surroundings: PlaceSurroundings;
   readonly #open: Map<string, Place> = new Map();
   #ranges: RangeClient | null = null;
   #cache: Promise<DiskCache> | null = null;
 
-  constructor(options: StoreOptions, surroundings: HttpSurroundings) {
+  constructor(options: StoreOptions, surroundings: PlaceSurroundings) {
     this.#options = options;
     this.#surroundings = surroundings;
   }
@@ -73,7 +81,8 @@ export class OpenPlaces implements Places {
     }
     this.#ranges ??= new RangeClient(this.#surroundings);
     const ranges = this.#ranges;
-    return this.#place(name, () => this.#cached(make(ranges, this.#options)));
+    const { variables } = this.#surroundings;
+    return this.#place(name, () => this.#cached(make(ranges, this.#options, variables)));
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { after } from 'node:test';
 
+import { HfPlace } from '../../src/storage/hf/hf-place.ts';
 import { HttpPlace } from '../../src/storage/http/http-place.ts';
 import { RangeClient } from '../../src/storage/http/range-client.ts';
 import { LocalPlace } from '../../src/storage/local-place.ts';
@@ -11,6 +12,7 @@ import { S3_DEFAULTS } from '../../src/storage/s3/s3-options.ts';
 import { S3Place } from '../../src/storage/s3/s3-place.ts';
 import { S3Session } from '../../src/storage/s3/s3-session.ts';
 import { serveFiles } from '../support/file-server.ts';
+import { HfHub } from '../support/hf-hub.ts';
 import { S3Service, S3_SOURCES, VERSITYGW } from '../support/s3-service.ts';
 import { storeSetting } from '../support/store-setting.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -25,6 +27,7 @@ after(async () => {
 describePlace({
   name: 'local files',
   readOnly: false,
+  lists: true,
   skip: false,
   create: async (): Promise<PlaceUnderTest> => {
     const folder = await temporaryFolder();
@@ -45,6 +48,7 @@ describePlace({
 describePlace({
   name: 's3',
   readOnly: false,
+  lists: true,
   skip: VERSITYGW.missing,
   create: async (): Promise<PlaceUnderTest> => {
     service ??= S3Service.start();
@@ -72,6 +76,7 @@ describePlace({
 describePlace({
   name: 'http',
   readOnly: true,
+  lists: false,
   skip: false,
   create: async (): Promise<PlaceUnderTest> => {
     const folder = await temporaryFolder();
@@ -89,6 +94,28 @@ describePlace({
         ranges.close();
         await server[Symbol.asyncDispose]();
         await folder[Symbol.asyncDispose]();
+      },
+    };
+  },
+});
+
+describePlace({
+  name: 'hf',
+  readOnly: true,
+  lists: true,
+  skip: false,
+  create: async (): Promise<PlaceUnderTest> => {
+    const hub = await HfHub.start();
+    const ranges = new RangeClient(storeSetting());
+    const place = new HfPlace(ranges, { allowedOrigins: [hub.storageUrl] }, hub.variables);
+    return {
+      place,
+      root: `hf://datasets/${hub.repository}@main/folder/`,
+      put: async (name, bytes) => hub.put(`folder/${name}`, bytes),
+      [Symbol.asyncDispose]: async () => {
+        await place.close();
+        ranges.close();
+        await hub[Symbol.asyncDispose]();
       },
     };
   },

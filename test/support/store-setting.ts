@@ -2,13 +2,13 @@
 import { nodeClock } from '../../src/platform/clock.ts';
 import { nodeRandom } from '../../src/platform/random.ts';
 import type { EventFields } from '../../src/ports/event-sink.ts';
-import type { HttpSurroundings } from '../../src/storage/http/range-client.ts';
+import type { PlaceSurroundings } from '../../src/storage/places.ts';
 
-export interface StoreSetting extends HttpSurroundings {
+export interface StoreSetting extends PlaceSurroundings {
   readonly told: readonly { readonly event: string; readonly fields: EventFields }[];
 }
 
-export function storeSetting(given: Partial<HttpSurroundings> = {}): StoreSetting {
+export function storeSetting(given: Partial<PlaceSurroundings> = {}): StoreSetting {
   const told: { event: string; fields: EventFields }[] = [];
   return {
     clock: nodeClock(),
@@ -16,6 +16,7 @@ export function storeSetting(given: Partial<HttpSurroundings> = {}): StoreSettin
     events: { emit: (_level, event, fields = {}) => void told.push({ event, fields }) },
     retry: { baseMs: 5, maxMs: 50, budgetMs: 2_000 },
     stallMs: 400,
+    variables: {},
     ...given,
     told,
   };

@@ -54,6 +54,10 @@ export class CachedPlace implements Place {
     return this.#place.list(prefix, options);
   }
 
+  pin(location: string, signal?: AbortSignal): Promise<string> {
+    return this.#place.pin?.(location, signal) ?? Promise.resolve(location);
+  }
+
   stat(location: string, signal?: AbortSignal): Promise<ObjectStat> {
     return this.#place.stat(location, signal);
   }

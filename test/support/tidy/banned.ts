@@ -9,6 +9,8 @@ export interface Ban {
   readonly instead: string;
   /** Rooms that may use it. */
   readonly rooms: readonly string[];
+  /** One file elsewhere that may. */
+  readonly file?: string;
 }
 
 const WORLD = ['platform', 'cli'];
@@ -22,7 +24,12 @@ export const BANNED_NAMES: readonly Ban[] = [
   { name: 'AbortSignal.timeout', instead: 'an AbortController and clock.setTimer', rooms: WORLD },
   { name: 'Math.random', instead: 'the Random port', rooms: WORLD },
   { name: 'crypto', instead: 'the Random port, or node:crypto for hashes', rooms: WORLD },
-  { name: 'process.env', instead: 'an option filled in by cli/', rooms: ['cli'] },
+  {
+    name: 'process.env',
+    instead: 'an option filled in by cli/, or the Variables port for what others define',
+    rooms: ['cli'],
+    file: 'src/platform/variables.ts',
+  },
   { name: 'process.argv', instead: 'an option filled in by cli/', rooms: ['cli'] },
   { name: 'console', instead: 'the EventSink port, or CommandIo in cli/', rooms: [] },
 ];
@@ -61,7 +68,7 @@ export function bannedUses(source: Source): readonly string[] {
   const room = roomOf(source.path);
   if (room === null) return [];
   const found: string[] = [];
-  const bans = BANNED_NAMES.filter((ban) => !ban.rooms.includes(room));
+  const bans = BANNED_NAMES.filter((ban) => !ban.rooms.includes(room) && ban.file !== source.path);
   walk(treeOf(source), (node, ancestors) => {
     const isMember = node.type === 'MemberExpression';
     if (!isMember && !isReference(node, ancestors)) return;
