@@ -18,6 +18,7 @@ export const STORE_FLAGS: {
   readonly s3Anonymous: typeof storage.s3Anonymous;
   readonly s3RequesterPays: typeof storage.s3RequesterPays;
   readonly s3MachineCredentials: typeof storage.s3MachineCredentials;
+  readonly azEndpointUrl: typeof storage.azEndpointUrl;
   readonly allowedOrigins: typeof storage.allowedOrigins;
   readonly diskCache: typeof storage.diskCache;
   readonly diskCacheBytes: typeof storage.diskCacheBytes;
@@ -28,6 +29,7 @@ export const STORE_FLAGS: {
   s3Anonymous: storage.s3Anonymous,
   s3RequesterPays: storage.s3RequesterPays,
   s3MachineCredentials: storage.s3MachineCredentials,
+  azEndpointUrl: storage.azEndpointUrl,
   allowedOrigins: storage.allowedOrigins,
   diskCache: storage.diskCache,
   diskCacheBytes: storage.diskCacheBytes,
@@ -45,6 +47,7 @@ export function storeOptions(options: StoreFlagOptions): StoreOptions {
       requesterPays: options.s3RequesterPays,
       machineCredentials: options.s3MachineCredentials,
     },
+    azure: { endpointUrl: options.azEndpointUrl },
     http: { allowedOrigins: options.allowedOrigins },
     cache: cacheOptions(options),
   };

@@ -20,6 +20,7 @@ import type { EventSink } from '../ports/event-sink.ts';
 import type { HttpOptions } from '../storage/http/http-place.ts';
 import { DISK_CACHE_BYTES_DEFAULT, DISK_CACHE_BYTES_MIN } from '../storage/cache/limits.ts';
 import type { DiskCacheOptions } from '../storage/cache/limits.ts';
+import type { AzureOptions } from '../storage/azure/azure-settings.ts';
 import { STORE_DEFAULTS } from '../storage/places.ts';
 import type { StoreOptions } from '../storage/places.ts';
 import type { S3Options } from '../storage/s3/s3-options.ts';
@@ -72,7 +73,12 @@ export interface LoadOptions {
   readonly manifestStoreRoot?: string | undefined;
   /** How object stores and web servers are reached, beside Amazon’s own variables and files. */
   readonly stores?:
-    { readonly s3?: Partial<S3Options>; readonly http?: Partial<HttpOptions> } | undefined;
+    | {
+        readonly s3?: Partial<S3Options>;
+        readonly azure?: Partial<AzureOptions>;
+        readonly http?: Partial<HttpOptions>;
+      }
+    | undefined;
   /** Folder for copies of what is read from stores, of at most so many bytes. None; 20 GiB. */
   readonly diskCache?: string | undefined;
   readonly diskCacheBytes?: number | undefined;
@@ -144,6 +150,7 @@ export function compileLoadOptions(options: LoadOptions, memory: MemoryReadings)
     manifestStoreRoot: options.manifestStoreRoot ?? null,
     stores: {
       s3: { ...STORE_DEFAULTS.s3, ...options.stores?.s3 },
+      azure: { ...STORE_DEFAULTS.azure, ...options.stores?.azure },
       http: { ...STORE_DEFAULTS.http, ...options.stores?.http },
       cache: compileDiskCache(options),
     },

@@ -6,6 +6,10 @@ import type { Variables } from '../ports/variables.ts';
 import { CachedPlace } from './cache/cached-place.ts';
 import { DiskCache } from './cache/disk-cache.ts';
 import type { DiskCacheOptions } from './cache/limits.ts';
+import { AZURE_DEFAULTS } from './azure/azure-settings.ts';
+import type { AzureOptions } from './azure/azure-settings.ts';
+import { AzurePlace } from './azure/azure-place.ts';
+import { AzureSession } from './azure/azure-session.ts';
 import { HfPlace } from './hf/hf-place.ts';
 import { HTTP_DEFAULTS, HttpPlace } from './http/http-place.ts';
 import type { HttpOptions } from './http/http-place.ts';
@@ -20,6 +24,7 @@ import { S3Session } from './s3/s3-session.ts';
 /** How stores are reached, without secrets: it is handed to worker processes. */
 export interface StoreOptions {
   readonly s3: S3Options;
+  readonly azure: AzureOptions;
   readonly http: HttpOptions;
   /** Where copies of what is read are kept; null: nowhere. */
   readonly cache: DiskCacheOptions | null;
@@ -27,6 +32,7 @@ export interface StoreOptions {
 
 export const STORE_DEFAULTS: StoreOptions = {
   s3: S3_DEFAULTS,
+  azure: AZURE_DEFAULTS,
   http: HTTP_DEFAULTS,
   cache: null,
 };
@@ -40,6 +46,8 @@ type MakePlace = (ranges: RangeClient, options: StoreOptions, variables: Variabl
 
 const SCHEMES: Readonly<Record<string, MakePlace>> = {
   s3: (ranges, { s3 }) => new S3Place(ranges, new S3Session(s3, ranges.surroundings)),
+  az: (ranges, { azure }, variables) =>
+    new AzurePlace(ranges, new AzureSession(azure, ranges.surroundings, variables)),
   hf: (ranges, { http }, variables) => new HfPlace(ranges, http, variables),
   https: (ranges, { http }) => new HttpPlace(ranges, http),
 };

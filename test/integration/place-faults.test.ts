@@ -1,5 +1,9 @@
+import { AzurePlace } from '../../src/storage/azure/azure-place.ts';
+import { AzureSession } from '../../src/storage/azure/azure-session.ts';
+import { AZURE_DEFAULTS } from '../../src/storage/azure/azure-settings.ts';
 import { HfPlace } from '../../src/storage/hf/hf-place.ts';
 import { answer, served } from '../support/fault-store.ts';
+import { AZURE_KEY } from '../support/azure-service.ts';
 import { HF_TOKEN } from '../support/hf-hub.ts';
 import { describeFaults, ok } from '../support/place-faults.ts';
 
@@ -36,3 +40,51 @@ describeFaults({
     ],
   ],
 });
+
+describeFaults({
+  name: 'az',
+  open: (ranges, url, setting) => {
+    const variables = {
+      AZURE_STORAGE_ACCOUNT: 'photos',
+      AZURE_STORAGE_KEY: AZURE_KEY,
+      AZURE_STORAGE_ENDPOINT: url,
+    };
+    return new AzurePlace(ranges, new AzureSession(AZURE_DEFAULTS, setting, variables));
+  },
+  location: 'az://container/folder/object.bin',
+  secret: AZURE_KEY,
+  served,
+  denied: azureError('403 This request is not authorized', 'AuthorizationPermissionMismatch'),
+  missing: azureError('404 The specified blob does not exist.', 'BlobNotFound'),
+  nowhere: [
+    azureError('404 The specified container does not exist.', 'ContainerNotFound'),
+    'no container container',
+  ],
+  busy: [
+    azureError('503 The server is busy.', 'ServerBusy'),
+    azureError('500 Operation could not be completed', 'OperationTimedOut'),
+    answer('429 Too Many Requests'),
+  ],
+  lies: [
+    [ok('<html>Welcome</html>'), 'no listing'],
+    [blobPage(['folder/b', 'folder/a']), 'byte order'],
+    [blobPage(['folder/a', 'folder/a']), 'byte order'],
+    [blobPage(['elsewhere/a']), 'elsewhere/a'],
+    [blobPage([], 'same'), 'again and again'],
+  ],
+});
+
+function azureError(status: string, code: string): string {
+  const body = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>said so\nRequestId:1</Message></Error>`;
+  return answer(status, [`x-ms-error-code: ${code}`], body);
+}
+
+function blobPage(names: readonly string[], next = ''): string {
+  const blobs = names.map(
+    (name) =>
+      `<Blob><Name>${name}</Name><Properties><Content-Length>1</Content-Length></Properties></Blob>`,
+  );
+  return ok(
+    `<EnumerationResults><Blobs>${blobs.join('')}</Blobs><NextMarker>${next}</NextMarker></EnumerationResults>`,
+  );
+}

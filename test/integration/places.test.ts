@@ -2,6 +2,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { after } from 'node:test';
 
+import { AZURE_DEFAULTS } from '../../src/storage/azure/azure-settings.ts';
+import { AzurePlace } from '../../src/storage/azure/azure-place.ts';
+import { AzureSession } from '../../src/storage/azure/azure-session.ts';
 import { HfPlace } from '../../src/storage/hf/hf-place.ts';
 import { HttpPlace } from '../../src/storage/http/http-place.ts';
 import { RangeClient } from '../../src/storage/http/range-client.ts';
@@ -11,6 +14,7 @@ import type { PlaceUnderTest } from '../../src/storage/place-conformance.ts';
 import { S3_DEFAULTS } from '../../src/storage/s3/s3-options.ts';
 import { S3Place } from '../../src/storage/s3/s3-place.ts';
 import { S3Session } from '../../src/storage/s3/s3-session.ts';
+import { AZURITE, AzureService } from '../support/azure-service.ts';
 import { serveFiles } from '../support/file-server.ts';
 import { HfHub } from '../support/hf-hub.ts';
 import { S3Service, S3_SOURCES, VERSITYGW } from '../support/s3-service.ts';
@@ -18,10 +22,12 @@ import { storeSetting } from '../support/store-setting.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 let service: Promise<S3Service> | null = null;
+let azure: Promise<AzureService> | null = null;
 let folders = 0;
 
 after(async () => {
   await (await service)?.[Symbol.asyncDispose]();
+  await (await azure)?.[Symbol.asyncDispose]();
 });
 
 describePlace({
@@ -116,6 +122,32 @@ describePlace({
         await place.close();
         ranges.close();
         await hub[Symbol.asyncDispose]();
+      },
+    };
+  },
+});
+
+describePlace({
+  name: 'az',
+  readOnly: true,
+  lists: true,
+  skip: AZURITE.missing,
+  create: async (): Promise<PlaceUnderTest> => {
+    azure ??= AzureService.start();
+    const running = await azure;
+    const setting = storeSetting();
+    const ranges = new RangeClient(setting);
+    const session = new AzureSession(AZURE_DEFAULTS, setting, running.variables);
+    const place = new AzurePlace(ranges, session);
+    folders += 1;
+    const folder = `test-${folders}/`;
+    return {
+      place,
+      root: `az://${running.container}/${folder}`,
+      put: (name, bytes) => running.put(`${folder}${name}`, bytes),
+      [Symbol.asyncDispose]: async () => {
+        await place.close();
+        ranges.close();
       },
     };
   },

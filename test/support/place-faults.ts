@@ -134,7 +134,7 @@ class FaultBench implements AsyncDisposable {
   private constructor(kind: FaultyPlace, store: FaultStore) {
     this.#kind = kind;
     this.store = store;
-    this.setting = storeSetting();
+    this.setting = storeSetting({ retry: { baseMs: 5, maxMs: 50, budgetMs: 700 } });
     this.#ranges = new RangeClient(this.setting);
     this.place = kind.open(this.#ranges, store.url, this.setting);
   }

@@ -64,6 +64,16 @@ export const s3MachineCredentials: Flag<boolean> = flag(
   false,
 );
 
+export const azEndpointUrl: Flag<string | null> = optionalFlag(
+  text('URL', 'a URL such as http://127.0.0.1:10000/devstoreaccount1'),
+  {
+    name: 'az-endpoint-url',
+    variable: 'MX8_AZ_ENDPOINT_URL',
+    doc: 'The blob service to use instead of Azure’s own of the account.',
+  },
+  'Azure’s endpoint of the account',
+);
+
 export const allowedOrigins: Flag<readonly string[]> = flag<readonly string[]>(
   origins(),
   {

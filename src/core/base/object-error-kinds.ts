@@ -25,7 +25,7 @@ export const OBJECT_ERROR_KINDS = {
     status: 'PERMISSION_DENIED',
     retryable: false,
     remedy:
-      'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, allow the machine’s own with --s3-machine-credentials, or read public buckets with --s3-anonymous.',
+      'Set what the message names (AWS_PROFILE, AZURE_STORAGE_CONNECTION_STRING and so on), allow the machine’s own with --s3-machine-credentials, or read public buckets with --s3-anonymous.',
   },
   object_store_unavailable: {
     status: 'UNAVAILABLE',

@@ -12,6 +12,7 @@ import type { ListedObject, ListOptions, ObjectRange, ObjectStat } from '../../p
 import type { Variables } from '../../ports/variables.ts';
 import type { Authority, RangeRequest, Ticket, Verdict } from '../http/authority.ts';
 import type { HttpOptions } from '../http/http-place.ts';
+import { unusable } from '../http/http-errors.ts';
 import { originOf } from '../http/origin.ts';
 import { sendPatiently } from '../http/patient.ts';
 import { PlainClient } from '../http/plain-request.ts';
@@ -229,14 +230,6 @@ export class HfPlace extends ReadOnlyPlace implements Authority {
 
 function isNoFolder({ head }: PlainAnswer): boolean {
   return head.status === 404 && head.headers.get('x-error-code') === 'EntryNotFound';
-}
-
-function unusable(location: string, what: string): Mx8Error {
-  return new Mx8Error(
-    'object_answer_invalid',
-    `The answer of the Hugging Face Hub about ${location} cannot be used: ${what}.`,
-    { location },
-  );
 }
 
 function tooMany(prefix: string): Mx8Error {

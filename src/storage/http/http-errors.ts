@@ -60,3 +60,19 @@ export function redirectTarget(location: string | undefined): string {
   const query = location.search(/[?#]/);
   return JSON.stringify((query === -1 ? location : location.slice(0, query)).slice(0, 200));
 }
+
+/** What a store said with a status that promises more. */
+export function unusable(location: string, what: string): Mx8Error {
+  return new Mx8Error(
+    'object_answer_invalid',
+    `The answer of the store about ${location} cannot be used: ${what}.`,
+    { location },
+  );
+}
+
+/** Bytes of the object that the head of an answer to HEAD is about. */
+export function lengthOf(location: string, { headers }: ResponseHead): number {
+  const length = headers.get('content-length');
+  if (length !== undefined && /^\d{1,15}$/.test(length)) return Number(length);
+  throw unusable(location, 'it does not say how long the object is');
+}
