@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Gets the services that tests of object stores drive, where they are missing, into build/tools: versitygw for S3
 # (Apache-2.0; keeps objects in a folder, checks signatures, knows conditions and multipart uploads), built from
-# source with Go in about two minutes; Azurite for Azure (MIT; in memory, checks signatures), from npm, 370 MB.
+# source with Go in about two minutes; fake-gcs-server for Google's storage (BSD; in memory, asks for no
+# token), likewise; Azurite for Azure (MIT; in memory, checks signatures), from npm, 370 MB.
 # What cannot be had is said, and its tests are skipped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,4 +31,5 @@ from_npm() {
 }
 
 from_go versitygw github.com/versity/versitygw/cmd/versitygw@v1.8.0
+from_go fake-gcs-server github.com/fsouza/fake-gcs-server@v1.56.1
 from_npm azurite 3.37.0

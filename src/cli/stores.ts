@@ -18,6 +18,9 @@ export const STORE_FLAGS: {
   readonly s3Anonymous: typeof storage.s3Anonymous;
   readonly s3RequesterPays: typeof storage.s3RequesterPays;
   readonly s3MachineCredentials: typeof storage.s3MachineCredentials;
+  readonly gsEndpointUrl: typeof storage.gsEndpointUrl;
+  readonly gsAnonymous: typeof storage.gsAnonymous;
+  readonly gsMachineCredentials: typeof storage.gsMachineCredentials;
   readonly azEndpointUrl: typeof storage.azEndpointUrl;
   readonly allowedOrigins: typeof storage.allowedOrigins;
   readonly diskCache: typeof storage.diskCache;
@@ -29,6 +32,9 @@ export const STORE_FLAGS: {
   s3Anonymous: storage.s3Anonymous,
   s3RequesterPays: storage.s3RequesterPays,
   s3MachineCredentials: storage.s3MachineCredentials,
+  gsEndpointUrl: storage.gsEndpointUrl,
+  gsAnonymous: storage.gsAnonymous,
+  gsMachineCredentials: storage.gsMachineCredentials,
   azEndpointUrl: storage.azEndpointUrl,
   allowedOrigins: storage.allowedOrigins,
   diskCache: storage.diskCache,
@@ -46,6 +52,11 @@ export function storeOptions(options: StoreFlagOptions): StoreOptions {
       anonymous: options.s3Anonymous,
       requesterPays: options.s3RequesterPays,
       machineCredentials: options.s3MachineCredentials,
+    },
+    gcs: {
+      endpointUrl: options.gsEndpointUrl,
+      anonymous: options.gsAnonymous,
+      machineCredentials: options.gsMachineCredentials,
     },
     azure: { endpointUrl: options.azEndpointUrl },
     http: { allowedOrigins: options.allowedOrigins },

@@ -21,6 +21,7 @@ import type { HttpOptions } from '../storage/http/http-place.ts';
 import { DISK_CACHE_BYTES_DEFAULT, DISK_CACHE_BYTES_MIN } from '../storage/cache/limits.ts';
 import type { DiskCacheOptions } from '../storage/cache/limits.ts';
 import type { AzureOptions } from '../storage/azure/azure-settings.ts';
+import type { GcsOptions } from '../storage/gcs/gcs-settings.ts';
 import { STORE_DEFAULTS } from '../storage/places.ts';
 import type { StoreOptions } from '../storage/places.ts';
 import type { S3Options } from '../storage/s3/s3-options.ts';
@@ -75,6 +76,7 @@ export interface LoadOptions {
   readonly stores?:
     | {
         readonly s3?: Partial<S3Options>;
+        readonly gcs?: Partial<GcsOptions>;
         readonly azure?: Partial<AzureOptions>;
         readonly http?: Partial<HttpOptions>;
       }
@@ -150,6 +152,7 @@ export function compileLoadOptions(options: LoadOptions, memory: MemoryReadings)
     manifestStoreRoot: options.manifestStoreRoot ?? null,
     stores: {
       s3: { ...STORE_DEFAULTS.s3, ...options.stores?.s3 },
+      gcs: { ...STORE_DEFAULTS.gcs, ...options.stores?.gcs },
       azure: { ...STORE_DEFAULTS.azure, ...options.stores?.azure },
       http: { ...STORE_DEFAULTS.http, ...options.stores?.http },
       cache: compileDiskCache(options),

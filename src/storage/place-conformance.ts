@@ -20,13 +20,22 @@ export interface PlaceSuite {
   readonly create: () => Promise<PlaceUnderTest>;
   readonly readOnly: boolean;
   readonly lists: boolean;
+  /** Objects of a listing that takes more than one page. 2,300; less where putting them takes long. */
+  readonly manyObjects?: number;
   /** Why none of it can run here; false where it can. */
   readonly skip: string | false;
 }
 
 const NONE = { pinnedTag: 0, pinnedBytes: -1 };
 
-export function describePlace({ name, create, readOnly, lists, skip }: PlaceSuite): void {
+export function describePlace({
+  name,
+  create,
+  readOnly,
+  lists,
+  manyObjects = 2_300,
+  skip,
+}: PlaceSuite): void {
   const listing = skip === false && !lists ? 'it is not listed' : skip;
   const writing = skip === false && readOnly ? 'it is only read from' : skip;
 
@@ -144,7 +153,7 @@ export function describePlace({ name, create, readOnly, lists, skip }: PlaceSuit
     { skip: listing },
     async () => {
       await using under = await create();
-      const count = 2_300;
+      const count = manyObjects;
       const numbers = Array.from({ length: count }, (_, index) => String(index).padStart(5, '0'));
       for (let at = 0; at < count; at += 100) {
         await Promise.all(

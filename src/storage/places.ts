@@ -10,6 +10,10 @@ import { AZURE_DEFAULTS } from './azure/azure-settings.ts';
 import type { AzureOptions } from './azure/azure-settings.ts';
 import { AzurePlace } from './azure/azure-place.ts';
 import { AzureSession } from './azure/azure-session.ts';
+import { GcsPlace } from './gcs/gcs-place.ts';
+import { GcsSession } from './gcs/gcs-session.ts';
+import { GCS_DEFAULTS } from './gcs/gcs-settings.ts';
+import type { GcsOptions } from './gcs/gcs-settings.ts';
 import { HfPlace } from './hf/hf-place.ts';
 import { HTTP_DEFAULTS, HttpPlace } from './http/http-place.ts';
 import type { HttpOptions } from './http/http-place.ts';
@@ -24,6 +28,7 @@ import { S3Session } from './s3/s3-session.ts';
 /** How stores are reached, without secrets: it is handed to worker processes. */
 export interface StoreOptions {
   readonly s3: S3Options;
+  readonly gcs: GcsOptions;
   readonly azure: AzureOptions;
   readonly http: HttpOptions;
   /** Where copies of what is read are kept; null: nowhere. */
@@ -32,6 +37,7 @@ export interface StoreOptions {
 
 export const STORE_DEFAULTS: StoreOptions = {
   s3: S3_DEFAULTS,
+  gcs: GCS_DEFAULTS,
   azure: AZURE_DEFAULTS,
   http: HTTP_DEFAULTS,
   cache: null,
@@ -46,6 +52,8 @@ type MakePlace = (ranges: RangeClient, options: StoreOptions, variables: Variabl
 
 const SCHEMES: Readonly<Record<string, MakePlace>> = {
   s3: (ranges, { s3 }) => new S3Place(ranges, new S3Session(s3, ranges.surroundings)),
+  gs: (ranges, { gcs }, variables) =>
+    new GcsPlace(ranges, new GcsSession(gcs, ranges.surroundings, variables)),
   az: (ranges, { azure }, variables) =>
     new AzurePlace(ranges, new AzureSession(azure, ranges.surroundings, variables)),
   hf: (ranges, { http }, variables) => new HfPlace(ranges, http, variables),

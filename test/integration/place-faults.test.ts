@@ -1,6 +1,9 @@
 import { AzurePlace } from '../../src/storage/azure/azure-place.ts';
 import { AzureSession } from '../../src/storage/azure/azure-session.ts';
 import { AZURE_DEFAULTS } from '../../src/storage/azure/azure-settings.ts';
+import { GcsPlace } from '../../src/storage/gcs/gcs-place.ts';
+import { GcsSession } from '../../src/storage/gcs/gcs-session.ts';
+import { GCS_DEFAULTS } from '../../src/storage/gcs/gcs-settings.ts';
 import { HfPlace } from '../../src/storage/hf/hf-place.ts';
 import { answer, served } from '../support/fault-store.ts';
 import { AZURE_KEY } from '../support/azure-service.ts';
@@ -73,6 +76,45 @@ describeFaults({
     [blobPage([], 'same'), 'again and again'],
   ],
 });
+
+describeFaults({
+  name: 'gs',
+  open: (ranges, url, setting) => {
+    const variables = { STORAGE_EMULATOR_HOST: url };
+    return new GcsPlace(ranges, new GcsSession(GCS_DEFAULTS, setting, variables));
+  },
+  location: 'gs://bucket/folder/object.bin',
+  secret: 'nobody asks for one',
+  served: (asked, object, etag) => served(asked, object, etag, 'X-Goog-Generation'),
+  denied: answer('403 Forbidden', [], 'reader does not have storage.objects.get access'),
+  missing: answer('404 Not Found', [], 'No such object: bucket/folder/object.bin'),
+  nowhere: [
+    answer('404 Not Found', [], gcsError(404, 'notFound', 'The specified bucket does not exist.')),
+    'no bucket bucket',
+  ],
+  busy: [
+    answer('429 Too Many Requests', [], gcsError(429, 'rateLimitExceeded', 'Slow down.')),
+    answer('403 Forbidden', [], gcsError(403, 'userRateLimitExceeded', 'Slow down.')),
+    answer('503 Service Unavailable', [], gcsError(503, 'backendError', 'Backend Error')),
+  ],
+  lies: [
+    [ok('<html>Welcome</html>'), 'no listing'],
+    [ok({ items: 7 }), 'no listing'],
+    [ok(gcsPage(['folder/b', 'folder/a'])), 'byte order'],
+    [ok(gcsPage(['folder/a', 'folder/a'])), 'byte order'],
+    [ok(gcsPage(['elsewhere/a'])), 'elsewhere/a'],
+    [ok({ items: [{ name: 'folder/a', size: '-1' }] }), 'size'],
+    [ok({ nextPageToken: 'same' }), 'again and again'],
+  ],
+});
+
+function gcsError(code: number, reason: string, message: string): string {
+  return JSON.stringify({ error: { code, message, errors: [{ reason, message }] } });
+}
+
+function gcsPage(names: readonly string[]): object {
+  return { items: names.map((name) => ({ name, size: '1', generation: '1' })) };
+}
 
 function azureError(status: string, code: string): string {
   const body = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>said so\nRequestId:1</Message></Error>`;

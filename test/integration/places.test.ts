@@ -5,6 +5,9 @@ import { after } from 'node:test';
 import { AZURE_DEFAULTS } from '../../src/storage/azure/azure-settings.ts';
 import { AzurePlace } from '../../src/storage/azure/azure-place.ts';
 import { AzureSession } from '../../src/storage/azure/azure-session.ts';
+import { GcsPlace } from '../../src/storage/gcs/gcs-place.ts';
+import { GcsSession } from '../../src/storage/gcs/gcs-session.ts';
+import { GCS_DEFAULTS } from '../../src/storage/gcs/gcs-settings.ts';
 import { HfPlace } from '../../src/storage/hf/hf-place.ts';
 import { HttpPlace } from '../../src/storage/http/http-place.ts';
 import { RangeClient } from '../../src/storage/http/range-client.ts';
@@ -16,6 +19,7 @@ import { S3Place } from '../../src/storage/s3/s3-place.ts';
 import { S3Session } from '../../src/storage/s3/s3-session.ts';
 import { AZURITE, AzureService } from '../support/azure-service.ts';
 import { serveFiles } from '../support/file-server.ts';
+import { FAKE_GCS, GcsService } from '../support/gcs-service.ts';
 import { HfHub } from '../support/hf-hub.ts';
 import { S3Service, S3_SOURCES, VERSITYGW } from '../support/s3-service.ts';
 import { storeSetting } from '../support/store-setting.ts';
@@ -23,11 +27,13 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 
 let service: Promise<S3Service> | null = null;
 let azure: Promise<AzureService> | null = null;
+let gcs: Promise<GcsService> | null = null;
 let folders = 0;
 
 after(async () => {
   await (await service)?.[Symbol.asyncDispose]();
   await (await azure)?.[Symbol.asyncDispose]();
+  await (await gcs)?.[Symbol.asyncDispose]();
 });
 
 describePlace({
@@ -131,6 +137,7 @@ describePlace({
   name: 'az',
   readOnly: true,
   lists: true,
+  manyObjects: 1_100,
   skip: AZURITE.missing,
   create: async (): Promise<PlaceUnderTest> => {
     azure ??= AzureService.start();
@@ -144,6 +151,32 @@ describePlace({
     return {
       place,
       root: `az://${running.container}/${folder}`,
+      put: (name, bytes) => running.put(`${folder}${name}`, bytes),
+      [Symbol.asyncDispose]: async () => {
+        await place.close();
+        ranges.close();
+      },
+    };
+  },
+});
+
+describePlace({
+  name: 'gs',
+  readOnly: true,
+  lists: true,
+  manyObjects: 1_100,
+  skip: FAKE_GCS.missing,
+  create: async (): Promise<PlaceUnderTest> => {
+    gcs ??= GcsService.start();
+    const running = await gcs;
+    const setting = storeSetting();
+    const ranges = new RangeClient(setting);
+    const place = new GcsPlace(ranges, new GcsSession(GCS_DEFAULTS, setting, running.variables));
+    folders += 1;
+    const folder = `test-${folders}/`;
+    return {
+      place,
+      root: `gs://${running.bucket}/${folder}`,
       put: (name, bytes) => running.put(`${folder}${name}`, bytes),
       [Symbol.asyncDispose]: async () => {
         await place.close();

@@ -74,14 +74,14 @@ function parse(head: string, index: number): AskedFor {
   return { index, method, target, headers, start, end };
 }
 
-/** An answer of a healthy store about `object`. */
-export function served(asked: AskedFor, object: Uint8Array, etag = 'one'): Buffer {
+/** An answer of a healthy store about `object`, which some name by another header than ETag. */
+export function served(asked: AskedFor, object: Uint8Array, etag = 'one', name = 'ETag'): Buffer {
   const end = Math.min(asked.end, object.length);
   const isRange = asked.end !== Infinity;
   const head = [
     isRange ? 'HTTP/1.1 206 Partial Content' : 'HTTP/1.1 200 OK',
     `Content-Length: ${end - asked.start}`,
-    `ETag: "${etag}"`,
+    name === 'ETag' ? `ETag: "${etag}"` : `${name}: ${etag}`,
     ...(isRange ? [`Content-Range: bytes ${asked.start}-${end - 1}/${object.length}`] : []),
   ];
   const body = asked.method === 'HEAD' ? new Uint8Array(0) : object.subarray(asked.start, end);

@@ -30,7 +30,7 @@ export const command: Command = defineCommand({
     'Finds the snapshot that a link means, or takes one: lists the folder or the objects, or reads the manifest, and keeps the result in the manifest store. Prints manifest_hash, the number of samples and the link that names this snapshot for ever.',
   argument: {
     name: 'LINK',
-    doc: 'BASE, BASE@refresh or BASE@sha256:<64 hex digits>; BASE is a folder, a .tsv manifest, a file of samples such as x.jsonl.gz, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX, hf://datasets/OWNER/NAME or https://…/packed.',
+    doc: 'BASE, BASE@refresh or BASE@sha256:<64 hex digits>; BASE is a folder, a .tsv manifest, a file of samples such as x.jsonl.gz, s3://, gs:// or az://BUCKET/PREFIX, hf://datasets/OWNER/NAME or https://…/packed.',
     isRequired: true,
   },
   flags: RESOLVE_FLAGS,

@@ -64,6 +64,36 @@ export const s3MachineCredentials: Flag<boolean> = flag(
   false,
 );
 
+export const gsEndpointUrl: Flag<string | null> = optionalFlag(
+  text('URL', 'a URL such as http://127.0.0.1:4443'),
+  {
+    name: 'gs-endpoint-url',
+    variable: 'MX8_GS_ENDPOINT_URL',
+    doc: 'The storage service to use instead of Google’s.',
+  },
+  'STORAGE_EMULATOR_HOST, or Google’s endpoint',
+);
+
+export const gsAnonymous: Flag<boolean> = flag(
+  onOff(),
+  {
+    name: 'gs-anonymous',
+    variable: 'MX8_GS_ANONYMOUS',
+    doc: 'Read public buckets of Google without credentials.',
+  },
+  false,
+);
+
+export const gsMachineCredentials: Flag<boolean> = flag(
+  onOff(),
+  {
+    name: 'gs-machine-credentials',
+    variable: 'MX8_GS_MACHINE_CREDENTIALS',
+    doc: 'Ask the machine’s metadata service for a token of Google where no file has credentials.',
+  },
+  false,
+);
+
 export const azEndpointUrl: Flag<string | null> = optionalFlag(
   text('URL', 'a URL such as http://127.0.0.1:10000/devstoreaccount1'),
   {

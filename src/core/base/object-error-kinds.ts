@@ -25,7 +25,7 @@ export const OBJECT_ERROR_KINDS = {
     status: 'PERMISSION_DENIED',
     retryable: false,
     remedy:
-      'Set what the message names (AWS_PROFILE, AZURE_STORAGE_CONNECTION_STRING and so on), allow the machine’s own with --s3-machine-credentials, or read public buckets with --s3-anonymous.',
+      'Set what the message names (AWS_PROFILE, GOOGLE_APPLICATION_CREDENTIALS and so on), allow the machine’s own with --s3-machine-credentials or --gs-machine-credentials, or read public buckets with --s3-anonymous or --gs-anonymous.',
   },
   object_store_unavailable: {
     status: 'UNAVAILABLE',

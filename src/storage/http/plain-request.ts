@@ -4,6 +4,7 @@
  */
 import { Agent as PlainAgent, request as plainRequest } from 'node:http';
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { LookupFunction } from 'node:net';
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 
 import type { ResponseHead } from '../../core/transfer/response-head.ts';
@@ -32,8 +33,14 @@ export interface PlainAnswer {
 }
 
 export class PlainClient {
+  readonly #lookup: LookupFunction;
   readonly #plain: PlainAgent = new PlainAgent({ keepAlive: true, maxSockets: SOCKETS_MAX });
   readonly #tls: TlsAgent = new TlsAgent({ keepAlive: true, maxSockets: SOCKETS_MAX });
+
+  /** Another lookup is for those who may speak to addresses that no data come from. */
+  constructor({ lookup = guardedLookup }: { readonly lookup?: LookupFunction } = {}) {
+    this.#lookup = lookup;
+  }
 
   /** Rejects with the system's error where no answer came, and with the signal's reason. */
   send(request: PlainRequest, signal?: AbortSignal): Promise<PlainAnswer> {
@@ -67,7 +74,7 @@ export class PlainClient {
       host,
       port,
       path: target,
-      lookup: guardedLookup,
+      lookup: this.#lookup,
       headers: [
         'Host',
         authority,

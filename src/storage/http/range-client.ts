@@ -182,7 +182,9 @@ class RangeFetch {
       `GET ${target} HTTP/1.1`,
       `Host: ${origin.authority}`,
       `Range: bytes=${start + this.#cursor.received}-${end - 1}`,
-      'Accept-Encoding: identity',
+      ...(headers.some(([name]) => name === 'accept-encoding')
+        ? []
+        : ['Accept-Encoding: identity']),
       ...headers.map(([name, value]) => `${name}: ${value}`),
     ];
     return `${lines.join('\r\n')}\r\n\r\n`;
