@@ -22,6 +22,8 @@ export const STORE_FLAGS: {
   readonly gsAnonymous: typeof storage.gsAnonymous;
   readonly gsMachineCredentials: typeof storage.gsMachineCredentials;
   readonly azEndpointUrl: typeof storage.azEndpointUrl;
+  readonly sourceResolverUrl: typeof storage.sourceResolverUrl;
+  readonly sourceResolverTokenFile: typeof storage.sourceResolverTokenFile;
   readonly allowedOrigins: typeof storage.allowedOrigins;
   readonly diskCache: typeof storage.diskCache;
   readonly diskCacheBytes: typeof storage.diskCacheBytes;
@@ -36,6 +38,8 @@ export const STORE_FLAGS: {
   gsAnonymous: storage.gsAnonymous,
   gsMachineCredentials: storage.gsMachineCredentials,
   azEndpointUrl: storage.azEndpointUrl,
+  sourceResolverUrl: storage.sourceResolverUrl,
+  sourceResolverTokenFile: storage.sourceResolverTokenFile,
   allowedOrigins: storage.allowedOrigins,
   diskCache: storage.diskCache,
   diskCacheBytes: storage.diskCacheBytes,
@@ -59,6 +63,7 @@ export function storeOptions(options: StoreFlagOptions): StoreOptions {
       machineCredentials: options.gsMachineCredentials,
     },
     azure: { endpointUrl: options.azEndpointUrl },
+    resolver: { url: options.sourceResolverUrl, tokenFile: options.sourceResolverTokenFile },
     http: { allowedOrigins: options.allowedOrigins },
     cache: cacheOptions(options),
   };

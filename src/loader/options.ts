@@ -22,6 +22,7 @@ import { DISK_CACHE_BYTES_DEFAULT, DISK_CACHE_BYTES_MIN } from '../storage/cache
 import type { DiskCacheOptions } from '../storage/cache/limits.ts';
 import type { AzureOptions } from '../storage/azure/azure-settings.ts';
 import type { GcsOptions } from '../storage/gcs/gcs-settings.ts';
+import type { ResolverOptions } from '../storage/source-resolver.ts';
 import { STORE_DEFAULTS } from '../storage/places.ts';
 import type { StoreOptions } from '../storage/places.ts';
 import type { S3Options } from '../storage/s3/s3-options.ts';
@@ -79,6 +80,7 @@ export interface LoadOptions {
         readonly gcs?: Partial<GcsOptions>;
         readonly azure?: Partial<AzureOptions>;
         readonly http?: Partial<HttpOptions>;
+        readonly resolver?: Partial<ResolverOptions>;
       }
     | undefined;
   /** Folder for copies of what is read from stores, of at most so many bytes. None; 20 GiB. */
@@ -154,6 +156,7 @@ export function compileLoadOptions(options: LoadOptions, memory: MemoryReadings)
       s3: { ...STORE_DEFAULTS.s3, ...options.stores?.s3 },
       gcs: { ...STORE_DEFAULTS.gcs, ...options.stores?.gcs },
       azure: { ...STORE_DEFAULTS.azure, ...options.stores?.azure },
+      resolver: { ...STORE_DEFAULTS.resolver, ...options.stores?.resolver },
       http: { ...STORE_DEFAULTS.http, ...options.stores?.http },
       cache: compileDiskCache(options),
     },

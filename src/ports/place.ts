@@ -76,5 +76,10 @@ export interface Place {
 export interface Places extends AsyncDisposable {
   /** Rejects nothing: `scheme_unsupported` is thrown for a scheme that nobody serves. */
   of(location: string): Place;
+  /**
+   * The canonical manifest of a link of a scheme that nobody serves, from the program that was named for those;
+   * null where none was, or where the scheme has a place.
+   */
+  manifestOf?(link: string, signal?: AbortSignal): AsyncIterable<Uint8Array> | null;
   close(): Promise<void>;
 }

@@ -13,7 +13,13 @@ export type Base =
   | { readonly type: 'folder'; readonly path: string }
   /** A manifest that somebody wrote; `isPacked` when it belongs to a packed data set. */
   /** Its path may be the location of an object. */
-  | { readonly type: 'manifest'; readonly path: string; readonly isPacked: boolean }
+  | {
+      readonly type: 'manifest';
+      readonly path: string;
+      readonly isPacked: boolean;
+      /** Canonical bytes of somebody who was asked for them; absent where they are at the path. */
+      readonly bytes?: AsyncIterable<Uint8Array>;
+    }
   /** Objects of a store whose locations begin with this. */
   | { readonly type: 'prefix'; readonly prefix: string; readonly places: Places };
 
@@ -74,6 +80,8 @@ async function locateRemoteBase(
   places: Places,
   signal: AbortSignal | undefined,
 ): Promise<Base> {
+  const bytes = places.manifestOf?.(base, signal) ?? null;
+  if (bytes !== null) return { type: 'manifest', path: base, isPacked: false, bytes };
   const place = places.of(base);
   const given = base.replace(/\/+$/, '');
   const folder =

@@ -177,9 +177,15 @@ async function putManifestFile(
   const loose = new LooseWatch();
   let stored: Stored;
   try {
-    stored = await store.put(loose.watch(manifestFileBytes(found.path, places, signal)));
+    const given = found.bytes ?? manifestFileBytes(found.path, places, signal);
+    stored = await store.put(loose.watch(given));
   } catch (error) {
     if (!(error instanceof Mx8Error) || error.code !== 'manifest_invalid') throw error;
+    // Who was asked for canonical bytes had to give them: others have another hash.
+    if (found.bytes !== undefined) {
+      const text = `The resolver of ${found.path} gave no canonical manifest. ${error.message}`;
+      throw new Mx8Error('manifest_invalid', text, error.details, error);
+    }
     const bytes = canonicalised(found.path, !found.isPacked, onSamples, places, signal);
     stored = await store.put(loose.watch(bytes));
   }

@@ -24,6 +24,8 @@ import { S3_DEFAULTS } from './s3/s3-options.ts';
 import type { S3Options } from './s3/s3-options.ts';
 import { S3Place } from './s3/s3-place.ts';
 import { S3Session } from './s3/s3-session.ts';
+import { RESOLVER_DEFAULTS, SourceResolver } from './source-resolver.ts';
+import type { ResolverOptions } from './source-resolver.ts';
 
 /** How stores are reached, without secrets: it is handed to worker processes. */
 export interface StoreOptions {
@@ -33,6 +35,7 @@ export interface StoreOptions {
   readonly http: HttpOptions;
   /** Where copies of what is read are kept; null: nowhere. */
   readonly cache: DiskCacheOptions | null;
+  readonly resolver: ResolverOptions;
 }
 
 export const STORE_DEFAULTS: StoreOptions = {
@@ -41,6 +44,7 @@ export const STORE_DEFAULTS: StoreOptions = {
   azure: AZURE_DEFAULTS,
   http: HTTP_DEFAULTS,
   cache: null,
+  resolver: RESOLVER_DEFAULTS,
 };
 
 export interface PlaceSurroundings extends HttpSurroundings {
@@ -76,6 +80,7 @@ export class OpenPlaces implements Places {
   readonly #open: Map<string, Place> = new Map();
   #ranges: RangeClient | null = null;
   #cache: Promise<DiskCache> | null = null;
+  #resolver: SourceResolver | null = null;
 
   constructor(options: StoreOptions, surroundings: PlaceSurroundings) {
     this.#options = options;
@@ -91,7 +96,7 @@ export class OpenPlaces implements Places {
     if (make === undefined) {
       throw new Mx8Error(
         'scheme_unsupported',
-        `${location} cannot be read: this version of mx8 knows paths of this machine and ${REMOTE_SCHEMES.map((known) => `${known}://`).join(', ')}.`,
+        `${location} cannot be read: this version of mx8 knows paths of this machine and ${REMOTE_SCHEMES.map((known) => `${known}://`).join(', ')}. A program that knows such links may be named: --source-resolver-url.`,
         { location, scheme },
       );
     }
@@ -101,7 +106,16 @@ export class OpenPlaces implements Places {
     return this.#place(name, () => this.#cached(make(ranges, this.#options, variables)));
   }
 
+  manifestOf(link: string, signal?: AbortSignal): AsyncIterable<Uint8Array> | null {
+    const { url, tokenFile } = this.#options.resolver;
+    if (url === null || isRemote(link) || schemeOf(link) === null) return null;
+    this.#resolver ??= new SourceResolver(url, tokenFile, this.#surroundings);
+    return this.#resolver.manifestOf(link, signal);
+  }
+
   async close(): Promise<void> {
+    this.#resolver?.close();
+    this.#resolver = null;
     for (const place of this.#open.values()) await place.close();
     this.#open.clear();
     this.#ranges?.close();

@@ -64,7 +64,8 @@ test('a branch is pinned to its commit: what is added or replaced later is not s
   const pinned = hub.main;
   const variables = { ...hub.variables, MX8_ALLOWED_ORIGINS: hub.storageUrl };
   const link = `hf://datasets/${hub.repository}/train`;
-  const options = ['--log', 'debug', '--json'];
+  // A cache is before the Hub, and lets what only the Hub knows through.
+  const options = ['--log', 'debug', '--json', '--disk-cache', bench.path('cache')];
   const resolved = await bench.run(['resolve', link, ...options], variables);
   assert.equal(resolved.code, 0, resolved.stderr);
   hub.put('train/large.bin', LARGE.toReversed());

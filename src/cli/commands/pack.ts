@@ -28,7 +28,7 @@ export const command: Command = defineCommand({
     'Copies every file below a folder, or every object below a prefix, into tar shards, in the byte order of their paths, with a manifest that says where each one is. The output is a data set: give its folder as a link. It is finished when its manifest is there; an interrupted pack is replaced by running it again.',
   argument: {
     name: 'IN',
-    doc: 'The folder that holds the files, or s3://BUCKET/PREFIX.',
+    doc: 'The folder that holds the files, or a prefix of a store, such as s3://BUCKET/PREFIX.',
     isRequired: true,
   },
   flags: PACK_FLAGS,

@@ -104,6 +104,26 @@ export const azEndpointUrl: Flag<string | null> = optionalFlag(
   'Azure’s endpoint of the account',
 );
 
+export const sourceResolverUrl: Flag<string | null> = optionalFlag(
+  text('URL', 'a URL such as https://resolver.example/v1/resolve'),
+  {
+    name: 'source-resolver-url',
+    variable: 'MX8_SOURCE_RESOLVER_URL',
+    doc: 'Who resolves links of schemes that mx8 does not know: is POSTed the link, answers with a manifest.',
+  },
+  'such links are refused',
+);
+
+export const sourceResolverTokenFile: Flag<string | null> = optionalFlag(
+  path('FILE', 'a file that holds the token'),
+  {
+    name: 'source-resolver-token-file',
+    variable: 'MX8_SOURCE_RESOLVER_TOKEN_FILE',
+    doc: 'The bearer token that the resolver of links wants.',
+  },
+  'no token',
+);
+
 export const allowedOrigins: Flag<readonly string[]> = flag<readonly string[]>(
   origins(),
   {

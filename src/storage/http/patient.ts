@@ -24,7 +24,7 @@ export interface PatientAnswer extends PlainAnswer {
 }
 
 export async function sendPatiently(
-  client: PlainClient,
+  client: Pick<PlainClient, 'send'>,
   { clock, random, events, retry = RETRY_LIMITS }: HttpSurroundings,
   request: PatientRequest,
 ): Promise<PatientAnswer> {
@@ -65,7 +65,10 @@ type Attempt =
       readonly mayHaveLanded: boolean;
     };
 
-async function attempt(client: PlainClient, request: PatientRequest): Promise<Attempt> {
+async function attempt(
+  client: Pick<PlainClient, 'send'>,
+  request: PatientRequest,
+): Promise<Attempt> {
   const made = await request.make();
   let answer: PlainAnswer;
   try {

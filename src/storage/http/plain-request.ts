@@ -43,11 +43,22 @@ export class PlainClient {
   }
 
   /** Rejects with the system's error where no answer came, and with the signal's reason. */
-  send(request: PlainRequest, signal?: AbortSignal): Promise<PlainAnswer> {
+  async send(request: PlainRequest, signal?: AbortSignal): Promise<PlainAnswer> {
+    const message = await this.open(request, signal);
+    try {
+      return await collect(message);
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw error;
+    }
+  }
+
+  /** The same with the body still to be read, by whoever takes it. */
+  open(request: PlainRequest, signal?: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const sent = this.#start(request, signal);
-      sent.on('response', (message) => void collect(message).then(resolve, reject));
+      sent.on('response', resolve);
       sent.on('error', (error) => {
         const reason: unknown = signal?.aborted === true ? signal.reason : error;
         reject(reason instanceof Error ? reason : error);
@@ -89,7 +100,8 @@ export class PlainClient {
   }
 }
 
-async function collect(message: IncomingMessage): Promise<PlainAnswer> {
+/** The whole body, of bounded size. */
+export async function collect(message: IncomingMessage): Promise<PlainAnswer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of message as AsyncIterable<Buffer>) {
@@ -100,10 +112,13 @@ async function collect(message: IncomingMessage): Promise<PlainAnswer> {
       throw new Error(`the answer has more than ${BODY_BYTES_MAX} bytes`);
     }
   }
+  return { head: headOf(message), body: Buffer.concat(chunks) };
+}
+
+export function headOf(message: IncomingMessage): ResponseHead {
   const headers = new Map<string, string>();
   for (const [name, value] of Object.entries(message.headers)) {
     if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
   }
-  const head = { status: message.statusCode ?? 0, headers, keepsAlive: true };
-  return { head, body: Buffer.concat(chunks) };
+  return { status: message.statusCode ?? 0, headers, keepsAlive: true };
 }
