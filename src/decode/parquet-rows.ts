@@ -11,6 +11,7 @@ import { Mx8Error } from '../core/base/errors.ts';
 import type { ByteSource } from '../ports/byte-source.ts';
 import {
   PARQUET_FOOTER_BYTES_MAX,
+  PARQUET_FOOTER_GUESS_BYTES,
   PARQUET_GROUP_BYTES_MAX,
   PARQUET_GROUP_ROWS_MAX,
   UNPACK_CHUNK_BYTES,
@@ -114,10 +115,10 @@ async function readFooter(
   { source, location, signal }: ParquetFile,
   size: number,
 ): Promise<FileMetaData> {
-  const tail = new Uint8Array(TAIL_BYTES);
+  const last = new Uint8Array(Math.min(size, PARQUET_FOOTER_GUESS_BYTES));
+  await source.read(location, size - last.length, last, signal);
   const tailAt = Math.max(0, size - TAIL_BYTES);
-  await source.read(location, tailAt, tail, signal);
-  const view = new DataView(tail.buffer);
+  const view = new DataView(last.buffer, Math.max(0, last.length - TAIL_BYTES));
   if (size < TAIL_BYTES || view.getUint32(4, true) !== MAGIC) {
     throw new FormatError('no Parquet file: it does not end in PAR1, so it may be cut off', tailAt);
   }
@@ -126,9 +127,12 @@ async function readFooter(
     const what = `a Parquet footer of ${length} bytes in a file of ${size}; at most ${PARQUET_FOOTER_BYTES_MAX} are read`;
     throw new FormatError(what, tailAt);
   }
-  const footer = new Uint8Array(length + TAIL_BYTES);
-  const footerAt = size - footer.length;
-  await source.read(location, footerAt, footer, signal);
+  const footerAt = size - length - TAIL_BYTES;
+  let footer = last.slice(-length - TAIL_BYTES);
+  if (footer.length < length + TAIL_BYTES) {
+    footer = new Uint8Array(length + TAIL_BYTES);
+    await source.read(location, footerAt, footer, signal);
+  }
   try {
     return parquetMetadata(footer.buffer);
   } catch (error) {

@@ -19,6 +19,10 @@ class MemoryBytes implements ByteSource {
     this.#file = file;
   }
 
+  expect(): void {
+    // A file.
+  }
+
   sizeOf(): Promise<number> {
     return Promise.resolve(this.#file.length);
   }

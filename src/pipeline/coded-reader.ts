@@ -3,13 +3,14 @@
  * file can only be decompressed from a place on, so batches of them are read one at a time, in the order in
  * which they were asked for, and the file stays open behind the last sample for the next batch, or lease.
  */
-import { Mx8Error } from '../core/base/errors.ts';
 import { FormatError } from '../core/format/format-error.ts';
 import type { CodedPart } from '../core/format/coded-part.ts';
 import { must } from '../core/base/assert.ts';
 import { PartReader } from '../decode/part-reader.ts';
 import type { ByteSource } from '../ports/byte-source.ts';
 import { FillState } from '../storage/fill-state.ts';
+import { isOfObject } from '../storage/place-reader.ts';
+import { isRemote } from '../storage/places.ts';
 import type { ReadJob, ReadResult } from '../storage/read-job.ts';
 import type { SampleReader } from '../storage/sample-reader.ts';
 
@@ -64,14 +65,14 @@ export class CodedReader implements SampleReader {
   ): Promise<Filled> {
     const slab = new Uint8Array(buffer);
     const state = new FillState(job, slab, false);
-    while (state.index < job.locations.length && state.nextBytes === 0) {
+    while (state.index < job.locations.length && state.nextBytes === 0 && !this.#isClosed) {
       const length = await this.#lengthOf(state);
       if (length === null) continue;
       if (length > job.capBytes) state.fail('too_large', length);
       else if (!state.fits(length, state.at)) state.nextBytes = length;
       else await this.#read(state, coded[state.index] ?? null, length);
-      if (this.#isClosed) return { slab: buffer, result: null };
     }
+    if (this.#isClosed) return { slab: buffer, result: null };
     const result: ReadResult = state.result();
     return { slab: buffer, result };
   }
@@ -82,15 +83,26 @@ export class CodedReader implements SampleReader {
     const length = job.lengths[index] ?? -1;
     if (job.offsets[index] !== -1) return length;
     try {
-      const size = await this.#bytes.sizeOf(job.locations[index] ?? '');
+      const location = job.locations[index] ?? '';
+      this.#bytes.expect(location, job.tags?.[index] ?? 0);
+      const size = await this.#bytes.sizeOf(location);
       if (size === 0) state.fail('empty', 0);
       else if (length !== -1 && length !== size) state.fail('resized', size);
       else return size;
     } catch (error) {
-      if (!(error instanceof Mx8Error)) throw error;
-      state.refuse(error.code, error.message);
+      this.#fail(state, error);
     }
     return null;
+  }
+
+  /** What is no fault of the sample is thrown; once the reader is closed nobody asks any more. */
+  #fail(state: FillState, error: unknown): void {
+    if (this.#isClosed) return;
+    const location = state.job.locations[state.index] ?? '';
+    if (error instanceof FormatError) state.refuse('sample_changed', error.message);
+    else if (!isOfObject(error)) throw error;
+    else if (isRemote(location)) state.failPlace(error);
+    else state.refuse(error.code, error.message);
   }
 
   async #read(state: FillState, part: CodedPart | null, length: number): Promise<void> {
@@ -98,13 +110,12 @@ export class CodedReader implements SampleReader {
     const offset = state.job.offsets[state.index] ?? 0;
     const into = state.slab.subarray(state.at, state.at + length);
     try {
+      this.#bytes.expect(location, state.job.tags?.[state.index] ?? 0);
       if (part === null) await this.#readPlain(location, offset, into);
       else await this.#parts.read(location, part, offset, into);
       state.done(length);
     } catch (error) {
-      if (error instanceof FormatError) state.refuse('sample_changed', error.message);
-      else if (error instanceof Mx8Error) state.refuse(error.code, error.message);
-      else if (!this.#isClosed) throw error;
+      this.#fail(state, error);
     }
   }
 

@@ -8,6 +8,7 @@ import type { Places } from '../ports/place.ts';
 import { LocalReader } from '../storage/local-reader.ts';
 import { EverywhereReader } from '../storage/sample-reader.ts';
 import type { SampleReader } from '../storage/sample-reader.ts';
+import { EverywhereBytes } from '../storage/everywhere-bytes.ts';
 import { LocalBytes } from '../storage/local-bytes.ts';
 import { CodedReader } from './coded-reader.ts';
 import type { Pipeline, PipelineOptions } from './contract.ts';
@@ -45,6 +46,7 @@ export function createReader(
 ): SampleReader {
   const threadsMax = Math.min(availableParallelism(), READER_THREADS_MAX, prefetchBatches);
   const local = new LocalReader({ jobsAtOnce: prefetchBatches, threadsMax, clock });
-  const everywhere = openPlaces === undefined ? local : new EverywhereReader(local, openPlaces);
-  return new CodedReader(everywhere, new LocalBytes());
+  if (openPlaces === undefined) return new CodedReader(local, new LocalBytes());
+  const everywhere = new EverywhereReader(local, openPlaces);
+  return new CodedReader(everywhere, new EverywhereBytes(() => everywhere.places()));
 }

@@ -21,6 +21,8 @@ export interface ObjectWalkOptions {
 export interface PrefixIndexOptions extends Omit<ObjectWalkOptions, 'skippedNames'> {
   readonly stamps: StampWriter;
   readonly onSamples: (samples: number) => void;
+  /** Hears of every object. */
+  readonly onObjects?: (objects: readonly ListedObject[]) => void;
 }
 
 /** Manifest bytes page by page of the listing. `input_empty` without any object. */
@@ -42,6 +44,7 @@ export async function* indexPrefix(options: PrefixIndexOptions): AsyncGenerator<
     );
     for (const { bytes, etag } of objects) stamps.add({ bytes, mtimeMs: etagTag(etag) });
     onSamples(next);
+    options.onObjects?.(objects);
   }
   if (next > 0) return;
   const besides = tally.skippedEntries > 0 ? ' besides what is named _mx8 or shards' : '';

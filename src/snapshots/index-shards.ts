@@ -9,13 +9,15 @@ import type { ShardFile } from './shard-files.ts';
 export interface IndexShardsOptions extends ScanOptions {
   /** Called now and then with the number of samples so far. */
   readonly onSamples: (samples: number) => void;
+  /** Waited for after each few samples of a shard. */
+  readonly onShardSamples: (location: string, samples: number) => Promise<void>;
 }
 
 export async function* indexShards(
   shards: AsyncIterable<ShardFile> | Iterable<ShardFile>,
   options: IndexShardsOptions,
 ): AsyncGenerator<Uint8Array> {
-  const { base, format, onSamples } = options;
+  const { base, format, onSamples, onShardSamples } = options;
   yield encodeHeader();
   let next = 0;
   let files = 0;
@@ -26,6 +28,7 @@ export async function* indexShards(
       const first = next;
       next += samples.length;
       yield encodeRecords(samples.map((sample, at) => ({ ...sample, sampleId: first + at })));
+      await onShardSamples(shard.location, samples.length);
       onSamples(next);
     }
   }

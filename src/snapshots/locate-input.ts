@@ -21,7 +21,7 @@ export async function locateInput(
   places: Places | undefined,
   signal?: AbortSignal,
 ): Promise<Input> {
-  const plan = await shardPlan(base, choice);
+  const plan = await shardPlan(base, choice, places, signal);
   if (plan !== null) return { type: 'shard', path: base, plan };
   const found = await locateBase(base, places, signal);
   if (found.type === 'manifest' && choice !== null && choice !== 'auto') {
@@ -31,26 +31,40 @@ export async function locateInput(
       { base, format: choice },
     );
   }
-  if (found.type === 'prefix' && choice !== null && choice !== 'auto' && choice !== 'files') {
-    throw new Mx8Error(
-      'scheme_unsupported',
-      `${base} cannot be read as ${choice}: shards are looked through on this machine only. Copy them here, or read each object as one sample.`,
-      { base, format: choice },
-    );
-  }
   return found;
 }
 
 /** Null for what is no file, and for a manifest. */
-async function shardPlan(base: string, choice: FormatChoice | null): Promise<FormatPlan | null> {
-  if (schemeOf(base) !== null) return null;
-  const isFile = await stat(base).then(
-    (stats) => stats.isFile(),
-    () => false,
-  );
-  if (!isFile) return null;
+async function shardPlan(
+  base: string,
+  choice: FormatChoice | null,
+  places: Places | undefined,
+  signal: AbortSignal | undefined,
+): Promise<FormatPlan | null> {
   const isManifest = base.endsWith('.tsv') && (choice === null || choice === 'auto');
-  return isManifest ? null : planFile(base, choice);
+  const plan = isManifest ? null : planFile(base, choice);
+  if (plan === null) return null;
+  return (await isOneFile(base, places, signal)) ? plan : null;
+}
+
+async function isOneFile(
+  base: string,
+  places: Places | undefined,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  if (schemeOf(base) === null) {
+    const stats = await stat(base).catch(() => null);
+    return stats?.isFile() === true;
+  }
+  // What ends in a slash is a prefix, even where consoles made an object of that name.
+  if (places === undefined || base.endsWith('/')) return false;
+  try {
+    await places.of(base).stat(base, signal);
+    return true;
+  } catch (error) {
+    if (error instanceof Mx8Error && error.code === 'object_missing') return false;
+    throw error;
+  }
 }
 
 /**

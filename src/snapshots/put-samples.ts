@@ -5,22 +5,30 @@ import { Mx8Error } from '../core/base/errors.ts';
 import { SAMPLE_OF } from '../core/format/format-name.ts';
 import type { FormatChoice, FormatName, ShardFormat } from '../core/format/format-name.ts';
 import { encodeHeader, encodeRecords } from '../core/manifest/encode.ts';
+import { isUrl } from '../core/manifest/location.ts';
+import { etagTag } from '../core/transfer/etag-tag.ts';
 import type { ManifestStore, StampWriter } from '../ports/manifest-store.ts';
+import type { ListedObject, Places } from '../ports/place.ts';
 import { LocalBytes } from '../storage/local-bytes.ts';
+import { PlaceBytes } from '../storage/place-bytes.ts';
 import { indexFolder, recordOf } from './index-folder.ts';
 import { indexPrefix } from './index-prefix.ts';
 import { indexShards } from './index-shards.ts';
 import { UNPACK_BYTES_MAX_DEFAULT, UNPACK_RATIO_MAX_DEFAULT } from './limits.ts';
 import type { Input } from './locate-input.ts';
 import type { UnpackBudget } from './scan-shard.ts';
-import { FormatCensus, planFolder, shardFile, shardFilesIn } from './shard-files.ts';
+import { FormatCensus, planTree, shardFile, shardFilesIn } from './shard-files.ts';
 import type { ShardFile, ShardTally } from './shard-files.ts';
+import { FolderTree, PrefixTree } from './shard-tree.ts';
 import { stampOf } from './stamp-files.ts';
+import type { FoundFile } from './walk-folder.ts';
 
 export interface PutOptions {
   readonly base: string;
   readonly store: ManifestStore;
   readonly stamps: StampWriter;
+  /** Where objects are; absent: only files are read. */
+  readonly places?: Places | undefined;
   readonly tally: ShardTally;
   readonly format?: FormatChoice | null;
   readonly columns?: readonly string[] | null;
@@ -44,31 +52,49 @@ export async function putSamples(
   input: Exclude<Input, { type: 'manifest' }>,
   options: PutOptions,
 ): Promise<PutSamples> {
+  if (input.type === 'shard') return putShard(input, options);
   const { format = null, signal } = options;
-  if (input.type === 'shard') {
-    const path = await realpath(input.path);
-    const { format: chosen, reason } = input.plan;
-    if (chosen !== 'files') {
-      return putShards({ format: chosen, reason }, () => [shardFile(path)], options);
-    }
-    return { ...(await options.store.put(oneFile(path, options))), formatReason: reason };
+  const tree =
+    input.type === 'prefix'
+      ? new PrefixTree(input.prefix, input.places, signal)
+      : new FolderTree(input.path, signal);
+  const plan = format === null ? null : await planTree(tree, format);
+  if (plan !== null && plan.format !== 'files') {
+    const { format: chosen, reason } = plan;
+    const shards = (): AsyncIterable<ShardFile> => shardFilesIn(tree, chosen, options.tally);
+    return putShards({ format: chosen, reason }, shards, options);
   }
-  if (input.type === 'prefix') {
-    if ((options.columns ?? null) !== null) throw columnsOf(options.base, 'files');
-    const { store, tally, stamps, onSamples } = options;
-    const listed = indexPrefix({ ...input, tally, stamps, onSamples, signal });
-    return { ...(await store.put(listed)), formatReason: null };
+  if ((options.columns ?? null) !== null) throw columnsOf(options.base, 'files');
+  const reason = plan?.reason ?? null;
+  return input.type === 'prefix'
+    ? putPrefix(input, options, reason)
+    : putFolder(input.path, options, reason);
+}
+
+async function putShard(
+  { path, plan }: Extract<Input, { type: 'shard' }>,
+  options: PutOptions,
+): Promise<PutSamples> {
+  const { format, reason } = plan;
+  const location = isUrl(path) ? path : await realpath(path);
+  if (format !== 'files') {
+    return putShards({ format, reason }, () => [shardFile(location)], options);
   }
-  const root = input.path;
-  if (format === null) return putFolder(root, options, null);
-  const plan = await planFolder(root, format, signal);
-  const { format: chosen } = plan;
-  if (chosen === 'files') return putFolder(root, options, plan.reason);
-  return putShards(
-    { ...plan, format: chosen },
-    () => shardFilesIn(root, chosen, options.tally, signal),
-    options,
-  );
+  if ((options.columns ?? null) !== null) throw columnsOf(options.base, 'files');
+  return { ...(await options.store.put(oneFile(location, options))), formatReason: reason };
+}
+
+async function putPrefix(
+  { prefix, places }: Extract<Input, { type: 'prefix' }>,
+  options: PutOptions,
+  reason: string | null,
+): Promise<PutSamples> {
+  const census = new FormatCensus();
+  const { store, tally, stamps, onSamples, signal } = options;
+  const onObjects = (objects: readonly ListedObject[]): void =>
+    census.add(objects.map(({ location }) => ({ name: location })));
+  const listed = indexPrefix({ prefix, places, tally, stamps, onSamples, onObjects, signal });
+  return { ...(await store.put(listed)), formatReason: reason ?? otherWay(census) };
 }
 
 /** Every file whole. Where nobody said so, a person may wonder, and is told of the other way. */
@@ -77,16 +103,17 @@ async function putFolder(
   options: PutOptions,
   reason: string | null,
 ): Promise<PutSamples> {
-  if ((options.columns ?? null) !== null) throw columnsOf(options.base, 'files');
   const census = new FormatCensus();
   const { store, tally, stamps, onSamples, signal } = options;
-  const stored = await store.put(
-    indexFolder({ root, tally, stamps, onSamples, signal, onFiles: (files) => census.add(files) }),
-  );
-  const { only } = census;
-  if (reason !== null || only === null) return { ...stored, formatReason: reason };
-  const way = `${only.reason}; with --format ${only.format} ${SAMPLE_OF[only.format]}`;
-  return { ...stored, formatReason: way };
+  const onFiles = (files: readonly FoundFile[]): void =>
+    census.add(files.map(({ path }) => ({ name: path })));
+  const stored = await store.put(indexFolder({ root, tally, stamps, onSamples, signal, onFiles }));
+  return { ...stored, formatReason: reason ?? otherWay(census) };
+}
+
+function otherWay({ only }: FormatCensus): string | null {
+  if (only === null) return null;
+  return `${only.reason}; with --format ${only.format} ${SAMPLE_OF[only.format]}`;
 }
 
 function columnsOf(base: string, format: FormatName): Mx8Error {
@@ -97,10 +124,19 @@ function columnsOf(base: string, format: FormatName): Mx8Error {
   );
 }
 
-async function* oneFile(path: string, { stamps }: PutOptions): AsyncGenerator<Uint8Array> {
+/** A whole file, or object, as a data set. */
+async function* oneFile(
+  location: string,
+  { stamps, places, signal }: PutOptions,
+): AsyncGenerator<Uint8Array> {
   yield encodeHeader();
-  yield encodeRecords([recordOf({ path, realPath: path }, 0)]);
-  stamps.add(stampOf(path));
+  yield encodeRecords([recordOf({ path: location, realPath: location }, 0)]);
+  if (places === undefined || !isUrl(location)) {
+    stamps.add(stampOf(location));
+    return;
+  }
+  const { bytes, etag } = await places.of(location).stat(location, signal);
+  stamps.add({ bytes, mtimeMs: etagTag(etag) });
 }
 
 async function putShards(
@@ -108,15 +144,21 @@ async function putShards(
   shards: () => AsyncIterable<ShardFile> | Iterable<ShardFile>,
   options: PutOptions,
 ): Promise<PutSamples> {
-  const { store, base, tally, onSamples, signal } = options;
+  const { store, base, tally, onSamples, signal, places, stamps } = options;
   const { format } = plan;
-  const source = new LocalBytes();
+  const remote = places !== undefined && isUrl(base) ? new PlaceBytes(() => places) : null;
+  const source = remote ?? new LocalBytes();
   try {
     const budget = options.unpack ?? UNPACK_DEFAULTS;
     const { columns = null } = options;
     if (columns !== null && format !== 'parquet') throw columnsOf(base, format);
     const scan = { base, columns, format, source, budget, signal, onSamples };
-    const stored = await store.put(indexShards(shards(), scan));
+    const onShardSamples = async (location: string, samples: number): Promise<void> => {
+      if (remote === null) return;
+      const stamp = await remote.stampOf(location, signal);
+      for (let index = 0; index < samples; index += 1) stamps.add(stamp);
+    };
+    const stored = await store.put(indexShards(shards(), { ...scan, onShardSamples }));
     const { otherFiles: left } = tally;
     const files = left === 1 ? 'one other file is' : `${left} other files are`;
     const reason = left === 0 ? plan.reason : `${plan.reason}; ${files} left out`;

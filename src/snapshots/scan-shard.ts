@@ -191,6 +191,7 @@ function metered(source: ByteSource, meter: { bytes: number }): ByteSource {
       meter.bytes += bytes;
       return bytes;
     },
+    expect: (location, tag) => source.expect(location, tag),
     close: () => source.close(),
   };
 }

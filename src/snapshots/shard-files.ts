@@ -1,18 +1,13 @@
 /** Which files of a base hold samples in which format, and what is said of the choice. */
-import { realpath } from 'node:fs/promises';
-import { join } from 'node:path';
-
 import { Mx8Error } from '../core/base/errors.ts';
 import { FormatError } from '../core/format/format-error.ts';
 import { namedAs } from '../core/format/format-name.ts';
 import type { Codec, FormatChoice, FormatName, ShardFormat } from '../core/format/format-name.ts';
-import { MDS_INDEX_BYTES_MAX } from '../core/format/limits.ts';
 import { mdsShards } from '../core/format/mds-index.ts';
 import type { MdsShard } from '../core/format/mds-index.ts';
-import { RESERVED_NAMES } from './index-folder.ts';
-import { SampleFile } from './sample-file.ts';
-import { walkFolder } from './walk-folder.ts';
-import type { FoundFile, WalkOptions, WalkTally } from './walk-folder.ts';
+import { isAbsence, nameIn } from './shard-tree.ts';
+import type { ShardTree, TreeFile } from './shard-tree.ts';
+import type { WalkTally } from './walk-folder.ts';
 
 export interface ShardFile {
   readonly location: string;
@@ -44,10 +39,10 @@ export class FormatCensus {
   #isMixed = false;
   readonly #extensions: Set<string> = new Set();
 
-  add(files: readonly FoundFile[]): void {
-    for (const { path } of files) {
+  add(files: readonly Pick<TreeFile, 'name'>[]): void {
+    for (const { name } of files) {
       if (this.#isMixed) return;
-      const { format, extension } = namedAs(path);
+      const { format, extension } = namedAs(name);
       this.#format ??= format;
       this.#isMixed = format === null || format !== this.#format;
       this.#extensions.add(extension);
@@ -61,19 +56,14 @@ export class FormatCensus {
   }
 }
 
-/** What samples are made of below a folder, where a choice was made. */
-export async function planFolder(
-  root: string,
-  choice: FormatChoice,
-  signal: AbortSignal | undefined,
-): Promise<FormatPlan> {
+/** What samples are made of below a folder or prefix, where a choice was made. */
+export async function planTree(tree: ShardTree, choice: FormatChoice): Promise<FormatPlan> {
   if (choice !== 'auto') return { format: choice, reason: AS_TOLD };
-  if (isMdsIndex(join(root, MDS_INDEX))) {
+  if (await hasMdsIndex(tree)) {
     return { format: 'mds', reason: `the folder has an ${MDS_INDEX} of MosaicML shards` };
   }
   const census = new FormatCensus();
-  const tally = { skippedEntries: 0, specialFiles: 0, linkLoops: 0 };
-  for await (const files of walkFolder(walkOf(root, signal), tally)) census.add(files);
+  for await (const files of tree.files(uncounted())) census.add(files);
   const { only } = census;
   if (only !== null) return only;
   return { format: 'files', reason: 'its files do not all have a name of one known format' };
@@ -82,85 +72,64 @@ export async function planFolder(
 /** What samples are made of in one file; null where its name does not say and nobody does. */
 export function planFile(path: string, choice: FormatChoice | null): FormatPlan | null {
   if (choice !== null && choice !== 'auto') return { format: choice, reason: AS_TOLD };
-  const { format, extension } = namedAs(path);
+  const { format, extension } = namedAs(nameIn(path));
   return format === null ? null : { format, reason: `the file ends in ${extension}` };
 }
 
-/** The shards of a folder, in the order of the walk or of their index. Others are counted in `tally`. */
+/** The shards of a tree, in its order or that of their index. Others are counted in `tally`. */
 export async function* shardFilesIn(
-  root: string,
+  tree: ShardTree,
   format: ShardFormat,
   tally: ShardTally,
-  signal: AbortSignal | undefined,
 ): AsyncGenerator<ShardFile, void, undefined> {
   if (format === 'mds') {
-    yield* mdsFiles(await realpath(root));
+    yield* mdsFiles(tree);
     return;
   }
   // Where no name speaks for the format, the user does for all of them.
   let takesAll = true;
-  const silent = { skippedEntries: 0, specialFiles: 0, linkLoops: 0 };
-  for await (const files of walkFolder(walkOf(root, signal), silent)) {
-    takesAll &&= !files.some(({ path }) => namedAs(path).format === format);
+  for await (const files of tree.files(uncounted())) {
+    takesAll &&= !files.some(({ name }) => namedAs(name).format === format);
     if (!takesAll) break;
   }
-  for await (const files of walkFolder(walkOf(root, signal), tally)) {
-    for (const { realPath } of files) {
-      if (takesAll || namedAs(realPath).format === format) yield shardFile(realPath);
+  for await (const files of tree.files(tally)) {
+    for (const { location, name } of files) {
+      if (takesAll || namedAs(name).format === format) yield shardFile(location);
       else tally.otherFiles += 1;
     }
   }
 }
 
 export function shardFile(location: string): ShardFile {
-  const { codec } = namedAs(location);
-  const isTabs = /\.(?:tsv|tab)(?:\.[a-z]+)?$/i.test(location);
+  const name = nameIn(location);
+  const { codec } = namedAs(name);
+  const isTabs = /\.(?:tsv|tab)(?:\.[a-z]+)?$/i.test(name);
   return { location, codec, mds: null, delimiter: isTabs ? '\t' : ',' };
 }
 
-function* mdsFiles(root: string): Generator<ShardFile, void, undefined> {
-  const path = join(root, MDS_INDEX);
+async function* mdsFiles(tree: ShardTree): AsyncGenerator<ShardFile, void, undefined> {
   try {
-    for (const mds of mdsShards(readText(path))) {
-      yield { location: join(root, mds.path), codec: mds.codec, mds, delimiter: ',' };
+    for (const mds of mdsShards(await tree.textOf(MDS_INDEX))) {
+      const location = await tree.locationOf(mds.path);
+      yield { location, codec: mds.codec, mds, delimiter: ',' };
     }
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    throw new Mx8Error(
-      'shard_corrupt',
-      `${path} is no index of MosaicML shards: ${error.message}.`,
-      {
-        location: path,
-      },
-    );
+    const location = await tree.locationOf(MDS_INDEX);
+    const what = `${location} is no index of MosaicML shards: ${error.message}.`;
+    throw new Mx8Error('shard_corrupt', what, { location });
   }
 }
 
-function isMdsIndex(path: string): boolean {
+async function hasMdsIndex(tree: ShardTree): Promise<boolean> {
   try {
-    return mdsShards(readText(path)).length > 0;
+    return mdsShards(await tree.textOf(MDS_INDEX)).length > 0;
   } catch (error) {
-    if (error instanceof FormatError || error instanceof Mx8Error) return false;
+    if (error instanceof FormatError || isAbsence(error)) return false;
     throw error;
   }
 }
 
-function readText(path: string): string {
-  const file = SampleFile.open(path);
-  try {
-    if (file.size > MDS_INDEX_BYTES_MAX) {
-      throw new FormatError(`it has ${file.size} bytes, more than ${MDS_INDEX_BYTES_MAX}`, 0);
-    }
-    const bytes = Buffer.alloc(file.size);
-    let at = 0;
-    for (let got = -1; got !== 0 && at < bytes.length; at += got)
-      got = file.read(bytes.subarray(at));
-    return bytes.toString('utf8', 0, at);
-  } finally {
-    file.close();
-  }
-}
-
-function walkOf(root: string, signal: AbortSignal | undefined): WalkOptions {
-  return { root, order: 'components', skippedNames: RESERVED_NAMES, signal };
+function uncounted(): WalkTally {
+  return { skippedEntries: 0, specialFiles: 0, linkLoops: 0 };
 }

@@ -152,6 +152,7 @@ class VerifyRun {
     stamp: FileStamp | null,
   ): Promise<readonly [Difference['kind'], string] | null> {
     const part = codedPartOf(record.decodeHint);
+    refuseRemote(record.location);
     if (part !== null) return await this.#codedDifference(record, part);
     const file = this.#open(record.location);
     const { byteOffset, byteLength } = record;
@@ -194,14 +195,6 @@ class VerifyRun {
     if (this.#file?.path === path) return this.#file;
     this.#file?.close();
     this.#file = null;
-    const scheme = schemeOf(path);
-    if (scheme !== null) {
-      throw new Mx8Error(
-        'scheme_unsupported',
-        `${path} cannot be verified: mx8 verify reads files of this machine, not ${scheme}://. Reading checks sizes and ETags of objects.`,
-        { location: path, scheme },
-      );
-    }
     this.#file = SampleFile.open(path);
     return this.#file;
   }
@@ -240,6 +233,16 @@ class VerifyRun {
       differences: this.differenceCount,
     });
   }
+}
+
+function refuseRemote(path: string): void {
+  const scheme = schemeOf(path);
+  if (scheme === null) return;
+  throw new Mx8Error(
+    'scheme_unsupported',
+    `${path} cannot be verified: mx8 verify reads files of this machine, not ${scheme}://. Reading checks sizes and ETags of objects.`,
+    { location: path, scheme },
+  );
 }
 
 function stampDifference(

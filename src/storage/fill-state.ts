@@ -1,4 +1,4 @@
-import type { ErrorCode } from '../core/base/errors.ts';
+import type { ErrorCode, Mx8Error } from '../core/base/errors.ts';
 import type { IoFault } from './io-request.ts';
 import type { ReadFailure, ReadFailureReason, ReadJob, ReadResult } from './read-job.ts';
 
@@ -50,6 +50,14 @@ export class FillState {
     const { index } = this;
     const nothing = { errno: '', syscall: '', foundBytes: -1 };
     this.#failures.push({ index, reason: 'format', ...nothing, code, note });
+    this.index += 1;
+  }
+
+  /** The place that the sample at `index` is in does not give it. */
+  failPlace(error: Mx8Error): void {
+    const { index } = this;
+    const nothing = { errno: '', syscall: '', foundBytes: -1 };
+    this.#failures.push({ index, reason: 'place', ...nothing, error });
     this.index += 1;
   }
 

@@ -15,6 +15,10 @@ export class LocalBytes implements ByteSource {
   #open: Promise<OpenFile> | null = null;
   #location = '';
 
+  expect(): void {
+    // Files are pinned by size and place only.
+  }
+
   async sizeOf(location: string, signal?: AbortSignal): Promise<number> {
     signal?.throwIfAborted();
     const { file } = await this.#fileOf(location);

@@ -21,6 +21,12 @@ const FATAL = new Set([
   'disk_cache_unusable',
   'flag_invalid',
 ]);
+
+/** Whether the error is about one object, whose samples can be set aside. */
+export function isOfObject(error: unknown): error is Mx8Error {
+  return error instanceof Mx8Error && !FATAL.has(error.code);
+}
+
 const MEASURED_AT_ONCE = 64;
 
 export class PlaceReader {
@@ -67,7 +73,7 @@ export class PlaceReader {
     for (const [at, outcome] of read.entries()) {
       if (outcome.status === 'fulfilled') continue;
       const error: unknown = outcome.reason;
-      if (!(error instanceof Mx8Error) || FATAL.has(error.code)) throw error;
+      if (!isOfObject(error)) throw error;
       fill.failed(ranges[at]?.samples ?? [], error);
     }
     return fill.result();
@@ -105,7 +111,7 @@ export class PlaceReader {
           const { bytes } = await this.#places.of(location).stat(location, this.#stop.signal);
           sizes[index] = bytes;
         } catch (error) {
-          if (!(error instanceof Mx8Error) || FATAL.has(error.code)) throw error;
+          if (!isOfObject(error)) throw error;
           errors[index] = error;
         }
       }

@@ -47,6 +47,12 @@ export class EverywhereReader implements SampleReader {
     return this.#local.isBusy;
   }
 
+  /** The stores, opened when somebody needs them; they are closed with the reader. */
+  places(): Places {
+    this.#places ??= this.#openPlaces();
+    return this.#places;
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#local.close(), this.#remote?.close()]);
     await this.#places?.close();
@@ -57,10 +63,7 @@ export class EverywhereReader implements SampleReader {
     const last = locations.at(-1) ?? '';
     // Two looks tell of nearly every batch what it is; a mixed one is told apart by looking at all.
     if (!isRemote(first) && !isRemote(last) && !locations.some(isRemote)) return this.#local;
-    if (this.#remote === null) {
-      this.#places = this.#openPlaces();
-      this.#remote = new PlaceReader(this.#places);
-    }
+    this.#remote ??= new PlaceReader(this.places());
     return this.#remote;
   }
 }
