@@ -15,6 +15,12 @@ export const PARQUET_FOOTER_BYTES_MAX: number = 64 * 1024 * 1024;
 /** The end of a file is read at once with what most footers need: a store answers one request, not two. */
 export const PARQUET_FOOTER_GUESS_BYTES: number = 64 * 1024;
 
-/** A row group is decoded as a whole, into several times this memory. At the limit: fewer columns, or smaller groups. */
-export const PARQUET_GROUP_BYTES_MAX: number = 256 * 1024 * 1024;
-export const PARQUET_GROUP_ROWS_MAX: number = 4 * 1024 * 1024;
+/** What describes an Arrow message or file: some hundred bytes for each column. */
+export const ARROW_METADATA_BYTES_MAX: number = 64 * 1024 * 1024;
+
+/**
+ * A row group of Parquet, or a record batch of Arrow, is decoded as a whole, into several times this memory. At the
+ * limit: fewer columns, or smaller groups.
+ */
+export const TABLE_GROUP_BYTES_MAX: number = 256 * 1024 * 1024;
+export const TABLE_GROUP_ROWS_MAX: number = 4 * 1024 * 1024;

@@ -8,32 +8,25 @@ import type { AsyncBuffer, Compressors, FileMetaData, RowGroup } from 'hyparquet
 
 import { FormatError } from '../core/format/format-error.ts';
 import { Mx8Error } from '../core/base/errors.ts';
-import type { ByteSource } from '../ports/byte-source.ts';
+import { lz4Block } from '../core/format/lz4.ts';
+import { jsonLines, plainly } from './json-lines.ts';
 import {
   PARQUET_FOOTER_BYTES_MAX,
   PARQUET_FOOTER_GUESS_BYTES,
-  PARQUET_GROUP_BYTES_MAX,
-  PARQUET_GROUP_ROWS_MAX,
-  UNPACK_CHUNK_BYTES,
+  TABLE_GROUP_BYTES_MAX,
+  TABLE_GROUP_ROWS_MAX,
 } from './limits.ts';
+import type { TableFile } from './table-file.ts';
+import { readAll } from './table-file.ts';
 import type { UnpackedChunk } from './unpack.ts';
 
 /** `PAR1`, at both ends of the file. */
 const MAGIC = 0x31524150;
 const TAIL_BYTES = 8;
-const encoder = new TextEncoder();
-
-export interface ParquetFile {
-  readonly source: ByteSource;
-  readonly location: string;
-  /** Null: all. */
-  readonly columns: readonly string[] | null;
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** From the row group at byte `from` of the file on; 0: from the first. */
 export async function* parquetRows(
-  parquet: ParquetFile,
+  parquet: TableFile,
   from: number,
 ): AsyncGenerator<UnpackedChunk, void, undefined> {
   const { source, location, signal } = parquet;
@@ -64,7 +57,7 @@ interface Group {
 }
 
 async function* groupRows(
-  { columns }: ParquetFile,
+  { columns }: TableFile,
   file: AsyncBuffer,
   metadata: FileMetaData,
   { group, at, rowStart, rows }: Group,
@@ -88,31 +81,11 @@ async function* groupRows(
     const what = `a Parquet row group of ${rows} rows has ${decoded.length}`;
     throw new FormatError(what, at);
   }
-  let offset = 0;
-  let text = '';
-  for (const [index, row] of decoded.entries()) {
-    text += `${JSON.stringify(row, plainly)}\n`;
-    if (text.length < UNPACK_CHUNK_BYTES && index < rows - 1) continue;
-    const bytes = encoder.encode(text);
-    yield { bytes, frameAt: at, offset };
-    offset += bytes.length;
-    text = '';
-  }
-}
-
-/** What JSON has no word for: whole numbers beyond 2^53 and bytes become texts, NaN and infinities too. */
-function plainly(_: string, value: unknown): unknown {
-  if (typeof value === 'bigint') {
-    const number = Number(value);
-    return Number.isSafeInteger(number) ? number : String(value);
-  }
-  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
-  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
-  return ArrayBuffer.isView(value) ? Array.from(value as unknown as ArrayLike<unknown>) : value;
+  yield* jsonLines(rows, (row) => JSON.stringify(decoded[row], plainly), at);
 }
 
 async function readFooter(
-  { source, location, signal }: ParquetFile,
+  { source, location, signal }: TableFile,
   size: number,
 ): Promise<FileMetaData> {
   const last = new Uint8Array(Math.min(size, PARQUET_FOOTER_GUESS_BYTES));
@@ -141,19 +114,16 @@ async function readFooter(
   }
 }
 
-function bufferOf({ source, location, signal }: ParquetFile, size: number): AsyncBuffer {
+function bufferOf(file: TableFile, size: number): AsyncBuffer {
   return {
     byteLength: size,
     async slice(start, end = size) {
       const from = start < 0 ? size + start : start;
       const bytes = Math.min(end, size) - from;
-      if (from < 0 || bytes < 0 || bytes > PARQUET_GROUP_BYTES_MAX) {
+      if (from < 0 || bytes < 0 || bytes > TABLE_GROUP_BYTES_MAX) {
         throw new FormatError(`a Parquet column from byte ${start} to ${end} of ${size}`, 0);
       }
-      const into = new Uint8Array(bytes);
-      const got = await source.read(location, from, into, signal);
-      if (got === bytes) return into.buffer;
-      throw new FormatError(`the file ends at byte ${from + got}: it was cut off`, from + got);
+      return (await readAll(file, from, bytes)).buffer;
     },
   };
 }
@@ -193,14 +163,14 @@ function checkGroup(group: RowGroup, columns: readonly string[] | null, at: numb
     }
   }
   checkBytes(bytes, at);
-  if (group.num_rows <= PARQUET_GROUP_ROWS_MAX) return;
-  const what = `a Parquet row group of ${group.num_rows} rows; at most ${PARQUET_GROUP_ROWS_MAX} can be decoded at a time`;
+  if (group.num_rows <= TABLE_GROUP_ROWS_MAX) return;
+  const what = `a Parquet row group of ${group.num_rows} rows; at most ${TABLE_GROUP_ROWS_MAX} can be decoded at a time`;
   throw new FormatError(`${what}: write the file with smaller row groups`, at);
 }
 
 function checkBytes(bytes: number, at: number): void {
-  if (bytes <= PARQUET_GROUP_BYTES_MAX) return;
-  const what = `a Parquet row group of ${bytes} bytes, decompressed; at most ${PARQUET_GROUP_BYTES_MAX} can be decoded at a time`;
+  if (bytes <= TABLE_GROUP_BYTES_MAX) return;
+  const what = `a Parquet row group of ${bytes} bytes, decompressed; at most ${TABLE_GROUP_BYTES_MAX} can be decoded at a time`;
   throw new FormatError(`${what}: choose fewer columns, or write it with smaller row groups`, at);
 }
 
@@ -218,6 +188,11 @@ function compressorsFor(budget: { bytes: number }, at: number): Compressors {
     GZIP: within((input, maxOutputLength) => gunzipSync(input, { maxOutputLength })),
     BROTLI: within((input, maxOutputLength) => brotliDecompressSync(input, { maxOutputLength })),
     ZSTD: within((input, maxOutputLength) => zstdDecompressSync(input, { maxOutputLength })),
+    LZ4_RAW: within((input, outputLength) => {
+      const output = new Uint8Array(outputLength);
+      lz4Block(input, output);
+      return output;
+    }),
     SNAPPY: within((input, outputLength) => {
       const output = new Uint8Array(outputLength);
       snappyUncompress(input, output);

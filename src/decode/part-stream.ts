@@ -5,9 +5,10 @@ import { FormatError, PartChangedError } from '../core/format/format-error.ts';
 import type { CodedPart } from '../core/format/coded-part.ts';
 import type { PartCodec } from '../core/format/format-name.ts';
 import type { ByteSource } from '../ports/byte-source.ts';
+import { arrowRows } from './arrow-rows.ts';
 import { UNPACK_CHUNK_BYTES } from './limits.ts';
 import { parquetRows } from './parquet-rows.ts';
-import type { ParquetFile } from './parquet-rows.ts';
+import type { TableFile } from './table-file.ts';
 import { unpack } from './unpack.ts';
 import type { UnpackedChunk } from './unpack.ts';
 
@@ -107,11 +108,12 @@ export class PartStream {
 
 /** What comes out of a file from a place on where that can begin. */
 export function unpackedFile(
-  file: ParquetFile,
+  file: TableFile,
   codec: PartCodec,
   from: number,
 ): AsyncGenerator<UnpackedChunk, void, undefined> {
   if (codec === 'parquet') return parquetRows(file, from);
+  if (codec === 'arrow') return arrowRows(file, from);
   const { source, location, signal } = file;
   return unpack(codec, fileBytes(source, location, from, signal), from);
 }

@@ -29,11 +29,11 @@ export interface JobOptions<Row> {
   /** Data set link; may be given by --data instead. */
   readonly input?: string;
   /**
-   * What a sample of the input is: `files`, `jsonl`, `webdataset`, `mds`, `csv`, `parquet`, or `auto` for what the names of
+   * What a sample of the input is: `files`, `jsonl`, `webdataset`, `mds`, `csv`, `parquet`, `arrow`, or `auto` for what the names of
    * the files say; may be given by --format instead. By default each file of a folder is one.
    */
   readonly format?: FormatChoice;
-  /** What a row of a Parquet file is made of; may be given by --columns instead. All columns by default. */
+  /** What a row of a Parquet or Arrow file is made of; may be given by --columns instead. All columns by default. */
   readonly columns?: readonly string[];
   /** Samples per call of process(), 1 to 65,536. A call may get fewer. */
   readonly batch: number;

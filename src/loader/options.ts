@@ -32,11 +32,11 @@ import { BLOCK_SIZE_DEFAULT, PROGRESS_INTERVAL_MS_DEFAULT, WANT_MAX } from './li
 
 export interface LoadOptions {
   /**
-   * What a sample is: `files`, `jsonl`, `webdataset`, `mds`, `csv`, `parquet`, or `auto` for what the names of the files say.
+   * What a sample is: `files`, `jsonl`, `webdataset`, `mds`, `csv`, `parquet`, `arrow`, or `auto` for what the names of the files say.
    * By default each file of a folder is one, and a file such as `x.jsonl.gz` goes by its name.
    */
   readonly format?: FormatChoice | undefined;
-  /** What a row of a Parquet file is made of. All columns. */
+  /** What a row of a Parquet or Arrow file is made of. All columns. */
   readonly columns?: readonly string[] | undefined;
   /** Bytes that may come out of each byte of a compressed file while it is indexed. 500. */
   readonly unpackRatioMax?: number | undefined;

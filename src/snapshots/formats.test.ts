@@ -277,11 +277,11 @@ test('an MDS shard that is not the one of its index is refused', async () => {
   assert.match(error.message, /index\.json is no index of MosaicML shards: shard 0/);
 });
 
-test('rows of Parquet files that pyarrow wrote are lines of JSON, in row groups', async () => {
+test('rows of Parquet and Arrow files that pyarrow wrote are lines of JSON, in groups of rows', async () => {
   await using folder = await temporaryFolder();
   const bench = new Bench(folder);
   await cp(FIXTURES, folder.path, { recursive: true });
-  for (const name of ['snappy', 'zstd', 'gzip', 'brotli', 'none']) {
+  for (const name of ['snappy', 'zstd', 'gzip', 'brotli', 'lz4', 'none']) {
     const resolved = await bench.resolve(`rows.${name}.parquet`);
     assert.deepEqual([resolved.format, resolved.sampleCount], ['parquet', 100]);
     const records = await bench.records(resolved);
@@ -290,6 +290,14 @@ test('rows of Parquet files that pyarrow wrote are lines of JSON, in row groups'
       records[0]?.decodeHint ?? '',
       /^mx8:parquet;codec=parquet;start=0;bytes=\d+;crc32=/,
     );
+    assert.deepEqual(await bench.verify(resolved.pinnedLink), []);
+  }
+  for (const name of ['none.arrow', 'zstd.arrow', 'lz4.feather', 'arrows']) {
+    const resolved = await bench.resolve(`rows.${name}`);
+    assert.deepEqual([resolved.format, resolved.sampleCount], ['arrow', 60]);
+    const records = await bench.records(resolved);
+    assert.equal(new Set(records.map(({ byteOffset }) => byteOffset)).size, 3);
+    assert.match(records[0]?.decodeHint ?? '', /^mx8:arrow;codec=arrow;start=0;bytes=\d+;crc32=/);
     assert.deepEqual(await bench.verify(resolved.pinnedLink), []);
   }
   const some = await bench.resolve('rows.zstd.parquet', 'parquet', undefined, ['id', 'tags']);

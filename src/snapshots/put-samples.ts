@@ -2,7 +2,7 @@
 import { realpath } from 'node:fs/promises';
 
 import { Mx8Error } from '../core/base/errors.ts';
-import { SAMPLE_OF } from '../core/format/format-name.ts';
+import { SAMPLE_OF, tableFormatOf } from '../core/format/format-name.ts';
 import type { FormatChoice, FormatName, ShardFormat } from '../core/format/format-name.ts';
 import { encodeHeader, encodeRecords } from '../core/manifest/encode.ts';
 import { isUrl } from '../core/manifest/location.ts';
@@ -119,7 +119,7 @@ function otherWay({ only }: FormatCensus): string | null {
 function columnsOf(base: string, format: FormatName): Mx8Error {
   return new Mx8Error(
     'flag_invalid',
-    `Columns can be chosen of Parquet files, and ${base} is read as ${format}; leave --columns away.`,
+    `Columns can be chosen of Parquet and Arrow files, and ${base} is read as ${format}; leave --columns away.`,
     { flag: '--columns', base, format },
   );
 }
@@ -151,7 +151,7 @@ async function putShards(
   try {
     const budget = options.unpack ?? UNPACK_DEFAULTS;
     const { columns = null } = options;
-    if (columns !== null && format !== 'parquet') throw columnsOf(base, format);
+    if (columns !== null && tableFormatOf(format) === null) throw columnsOf(base, format);
     const scan = { base, columns, format, source, budget, signal, onSamples };
     const onShardSamples = async (location: string, samples: number): Promise<void> => {
       if (remote === null) return;

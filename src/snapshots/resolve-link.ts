@@ -38,7 +38,7 @@ export interface ResolveOptions {
   readonly signal?: AbortSignal;
   /** What samples are made of; by default each file of a folder is one, and a file goes by its name. */
   readonly format?: FormatChoice | null;
-  /** What a row of a Parquet file is made of; all columns by default. */
+  /** What a row of a Parquet or Arrow file is made of; all columns by default. */
   readonly columns?: readonly string[] | null;
   /** What decompressing may come to. */
   readonly unpack?: UnpackBudget;

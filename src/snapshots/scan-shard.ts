@@ -3,9 +3,10 @@ import { crc32 } from 'node:zlib';
 
 import { Mx8Error } from '../core/base/errors.ts';
 import type { Checksum, FoundSample, SampleScanner } from '../core/format/scanner.ts';
-import { codedHint, parquetHint } from '../core/format/coded-part.ts';
+import { codedHint, tableHint } from '../core/format/coded-part.ts';
 import { CsvScanner } from '../core/format/csv-scanner.ts';
 import { FormatError } from '../core/format/format-error.ts';
+import { tableFormatOf } from '../core/format/format-name.ts';
 import type { PartCodec, ShardFormat } from '../core/format/format-name.ts';
 import { JsonlScanner } from '../core/format/jsonl-scanner.ts';
 import { MdsScanner } from '../core/format/mds-scanner.ts';
@@ -28,7 +29,7 @@ export interface ScanOptions {
   /** The data set, for sentences. */
   readonly base: string;
   readonly format: ShardFormat;
-  /** Of Parquet; null: all. */
+  /** Of formats with columns; null: all. */
   readonly columns: readonly string[] | null;
   readonly source: ByteSource;
   readonly budget: UnpackBudget;
@@ -42,7 +43,7 @@ export async function* scanShard(
   shard: ShardFile,
   options: ScanOptions,
 ): AsyncGenerator<readonly ScannedSample[], void, undefined> {
-  const codec: PartCodec | null = options.format === 'parquet' ? 'parquet' : shard.codec;
+  const codec: PartCodec | null = tableFormatOf(options.format) ?? shard.codec;
   const checksum: Checksum | null = codec === null ? null : crc32;
   const scanner = scannerOf(shard, options, checksum);
   try {
@@ -62,7 +63,8 @@ function scannerOf(
     case 'jsonl':
       return new JsonlScanner(checksum);
     case 'parquet':
-      return new JsonlScanner(checksum, parquetHint(columns));
+    case 'arrow':
+      return new JsonlScanner(checksum, tableHint(format, columns));
     case 'webdataset':
       return new WebDatasetScanner(checksum);
     case 'csv':
@@ -152,8 +154,8 @@ async function* scanPacked(
   for await (const { bytes, frameAt, offset } of unpackedFile(file, codec, 0)) {
     if (offset === 0) frames.push({ at: frameAt, position });
     position += bytes.length;
-    // A column of one value over and over takes no room in a row group, which has a limit of its own.
-    checkBudget(position, codec === 'parquet' ? Infinity : meter.bytes, budget);
+    // A column of one value over and over takes no room in a group of rows, which has a limit of its own.
+    checkBudget(position, tableFormatOf(codec) === null ? meter.bytes : Infinity, budget);
     // Small frames give small pieces, and the first must not be too small to know its start by.
     held = held === null ? bytes : Buffer.concat([held, bytes]);
     if (position < FIRST_BYTES_MIN) continue;

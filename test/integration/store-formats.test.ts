@@ -85,6 +85,8 @@ const FILES = [
   'gnu.tar.zst',
   'table.csv',
   'rows.snappy.parquet',
+  'rows.lz4.feather',
+  'rows.arrows',
 ] as const;
 
 /** Every fixture, read from below `root`, is what it is on this machine. */

@@ -10,7 +10,7 @@ export const format: Flag<FormatChoice | null> = optionalFlag(
   {
     name: 'format',
     variable: 'MX8_FORMAT',
-    doc: 'What a sample is: a file, a line of JSON, the members of a WebDataset tar that share a key, a sample of a MosaicML shard, a record of a CSV file, a row of Parquet; auto goes by the names of the files.',
+    doc: 'What a sample is: a file, a line of JSON, the members of a WebDataset tar that share a key, a sample of a MosaicML shard, a record of a CSV file, a row of Parquet or Arrow; auto goes by the names of the files.',
   },
   'the format that the job names; else each file of a folder is a sample, and a file goes by its name',
 );
@@ -20,7 +20,7 @@ export const columns: Flag<readonly string[] | null> = optionalFlag(
   {
     name: 'columns',
     variable: 'MX8_COLUMNS',
-    doc: 'What a row of a Parquet file is made of; the other columns are not read.',
+    doc: 'What a row of a Parquet or Arrow file is made of; the other columns are not read.',
   },
   'the columns that the job names; else all',
 );

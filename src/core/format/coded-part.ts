@@ -3,13 +3,13 @@
  * can begin (the start of the file, or of a zstd frame), and their hint which part of what comes out they are:
  * `mx8:jsonl;codec=gzip;start=1024;bytes=200;crc32=0badcafe`.
  */
-import { CODECS } from './format-name.ts';
-import type { PartCodec } from './format-name.ts';
+import { CODECS, TABLE_FORMATS, tableFormatOf } from './format-name.ts';
+import type { PartCodec, TableFormat } from './format-name.ts';
 import { percentDecoded, percentEncoded } from './percent.ts';
 
 export interface CodedPart {
   readonly codec: PartCodec;
-  /** Of Parquet: what a row is made of; null: all columns. Null for others. */
+  /** Of a format with columns: what a row is made of; null: all columns. Null for others. */
   readonly columns: readonly string[] | null;
   /** Bytes [start, start + bytes) of the decompressed stream. */
   readonly start: number;
@@ -19,7 +19,7 @@ export interface CodedPart {
 
 /** What every hint of such a sample has in it. */
 export const CODED_MARK = ';codec=';
-const PART_CODECS: readonly PartCodec[] = [...CODECS, 'parquet'];
+const PART_CODECS: readonly PartCodec[] = [...CODECS, ...TABLE_FORMATS];
 const TAIL = /;codec=([a-z]+);start=(\d{1,16});bytes=([1-9]\d{0,15});crc32=([0-9a-f]{8})$/;
 
 export function codedHint(hint: string, part: Omit<CodedPart, 'columns'>): string {
@@ -41,19 +41,17 @@ export function codedPartOf(hint: string): CodedPart | null {
   const start = Number(match?.[2]);
   const bytes = Number(match?.[3]);
   if (codec === undefined || !Number.isSafeInteger(start + bytes)) return null;
-  const columns = codec === 'parquet' ? parquetColumns(hint) : null;
+  const columns = tableFormatOf(codec) === null ? null : columnsOf(hint);
   return { codec, columns, start, bytes, crc32: Number.parseInt(match?.[4] ?? '', 16) };
 }
 
-export const PARQUET_KIND = 'mx8:parquet';
-
 /** The hint of rows of these columns; null: all. */
-export function parquetHint(columns: readonly string[] | null): string {
-  if (columns === null) return PARQUET_KIND;
-  return `${PARQUET_KIND};columns=${columns.map(percentEncoded).join(',')}`;
+export function tableHint(format: TableFormat, columns: readonly string[] | null): string {
+  if (columns === null) return `mx8:${format}`;
+  return `mx8:${format};columns=${columns.map(percentEncoded).join(',')}`;
 }
 
-function parquetColumns(hint: string): readonly string[] | null {
+function columnsOf(hint: string): readonly string[] | null {
   const list = /;columns=([^;]*)/.exec(hint)?.[1];
   return list === undefined ? null : list.split(',').map(percentDecoded);
 }

@@ -1,7 +1,15 @@
 /** The formats that shards of many samples come in, and which one a file's name speaks for. */
 
 /** What samples are made of a data set's files. `files`: each is one sample. */
-export const FORMAT_NAMES = ['files', 'jsonl', 'webdataset', 'mds', 'csv', 'parquet'] as const;
+export const FORMAT_NAMES = [
+  'files',
+  'jsonl',
+  'webdataset',
+  'mds',
+  'csv',
+  'parquet',
+  'arrow',
+] as const;
 export type FormatName = (typeof FORMAT_NAMES)[number];
 /** A format that has shards: files with many samples. */
 export type ShardFormat = Exclude<FormatName, 'files'>;
@@ -12,8 +20,11 @@ export const FORMAT_CHOICES: readonly FormatChoice[] = ['auto', ...FORMAT_NAMES]
 
 export const CODECS = ['gzip', 'zstd'] as const;
 export type Codec = (typeof CODECS)[number];
-/** How the samples of a file are to be had of it: a row group of Parquet gives lines of JSON. */
-export type PartCodec = Codec | 'parquet';
+/** Formats with columns, whose groups of rows give lines of JSON. */
+export const TABLE_FORMATS = ['parquet', 'arrow'] as const;
+export type TableFormat = (typeof TABLE_FORMATS)[number];
+/** How the samples of a file are to be had of it. */
+export type PartCodec = Codec | TableFormat;
 
 const CODEC_EXTENSIONS: Readonly<Record<string, Codec>> = { gz: 'gzip', zst: 'zstd', zstd: 'zstd' };
 
@@ -25,6 +36,9 @@ const FORMAT_EXTENSIONS: Readonly<Record<string, ShardFormat>> = {
   mds: 'mds',
   csv: 'csv',
   parquet: 'parquet',
+  arrow: 'arrow',
+  arrows: 'arrow',
+  feather: 'arrow',
 };
 
 /** One sentence each, for people who wonder what a sample is. */
@@ -35,6 +49,7 @@ export const SAMPLE_OF: Readonly<Record<FormatName, string>> = {
   mds: 'each sample of a MosaicML shard is one sample',
   csv: 'each record below the header line is one sample',
   parquet: 'each row is one sample',
+  arrow: 'each row is one sample',
 };
 
 export interface NamedAs {
@@ -67,6 +82,11 @@ export function namedAs(path: string): NamedAs {
 export function formatOfHint(hint: string): FormatName {
   const kind = /^mx8:([a-z]+)(?:;|$)/.exec(hint)?.[1];
   return FORMAT_NAMES.find((name) => name === kind && name !== 'files') ?? 'files';
+}
+
+/** The format, where it has columns. */
+export function tableFormatOf(format: FormatName | PartCodec): TableFormat | null {
+  return TABLE_FORMATS.find((name) => name === format) ?? null;
 }
 
 export function isFormatChoice(text: string): text is FormatChoice {

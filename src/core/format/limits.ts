@@ -17,3 +17,8 @@ export const MDS_SAMPLES_MAX: number = 16 * 1024 * 1024;
 
 /** `index.json` of an MDS data set: some hundred bytes for each shard. */
 export const MDS_INDEX_BYTES_MAX: number = 256 * 1024 * 1024;
+
+/** Fields of an Arrow schema, those in others included: wide tables have thousands. */
+export const ARROW_FIELDS_MAX: number = 64 * 1024;
+/** Fields in fields. */
+export const ARROW_FIELD_DEPTH_MAX = 64;

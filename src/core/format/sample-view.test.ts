@@ -5,7 +5,7 @@ import { Mx8Error } from '../base/errors.ts';
 import { decodeTable } from '../manifest/decode-table.ts';
 import { RecordTable } from '../manifest/record-table.ts';
 import type { SampleRecord } from '../manifest/record.ts';
-import { codedHint, codedPartOf, parquetHint, uncodedHint } from './coded-part.ts';
+import { codedHint, codedPartOf, tableHint, uncodedHint } from './coded-part.ts';
 import { codedPartsOf } from './coded-table.ts';
 import { formatOfHint, namedAs } from './format-name.ts';
 import { mdsColumns, mdsShards } from './mds-index.ts';
@@ -55,10 +55,10 @@ test('a part of a compressed file survives its hint', () => {
   assert.equal(hint, 'mx8:csv;columns=a,b;codec=zstd;start=1099511627776;bytes=17;crc32=0badcafe');
   assert.deepEqual(codedPartOf(hint), part);
   assert.equal(uncodedHint(hint), 'mx8:csv;columns=a,b');
-  const rows = codedHint(parquetHint(['a,b', 'é']), { ...part, codec: 'parquet' });
+  const rows = codedHint(tableHint('parquet', ['a,b', 'é']), { ...part, codec: 'parquet' });
   assert.deepEqual(codedPartOf(rows), { ...part, codec: 'parquet', columns: ['a,b', 'é'] });
   assert.equal(
-    codedPartOf(codedHint(parquetHint(null), { ...part, codec: 'parquet' }))?.columns,
+    codedPartOf(codedHint(tableHint('parquet', null), { ...part, codec: 'parquet' }))?.columns,
     null,
   );
   for (const other of ['', 'mx8:jsonl', 'other;codec=gzip;start=0;bytes=1;crc32=00000000']) {
