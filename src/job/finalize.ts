@@ -132,7 +132,7 @@ class ManifestWriter {
 
   async add(index: PieceIndex): Promise<void> {
     const lines: string[] = [];
-    for (const { file, span } of index.records) {
+    for (const { file, span, hint } of index.records) {
       const final = index.files[file]?.final;
       assert(final !== undefined, 'a record is in a file of its piece');
       const record = {
@@ -140,7 +140,7 @@ class ManifestWriter {
         location: `${this.#root}/${final}`,
         byteOffset: span?.offset ?? null,
         byteLength: span?.length ?? null,
-        decodeHint: '',
+        decodeHint: hint,
       };
       lines.push(encodeRecord(record));
       this.#nextId += 1;

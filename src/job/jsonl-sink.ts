@@ -63,7 +63,8 @@ function asJson(row: JsonRow, index: number, rowCount: number, batch: JobBatch):
 /** Deeper than any sensible row; deeper ones have been refused by JSON.stringify as cycles or not. */
 const DEPTH_MAX = 64;
 
-function lossIn(value: unknown, path: string, depth: number): string | null {
+/** What of the value JSON would change without a word; null: nothing. */
+export function lossIn(value: unknown, path: string, depth: number): string | null {
   const here = path === '' ? 'it' : path;
   if (typeof value === 'number' && !Number.isFinite(value)) return `${here} is ${value}`;
   if (value === undefined || typeof value === 'function' || typeof value === 'symbol') {

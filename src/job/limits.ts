@@ -23,3 +23,9 @@ export const NAME_OF_JOB_CHARS_MAX = 128;
 
 /** What importing a job module may take: libraries and vocabularies are seconds at most. */
 export const MODULE_LOAD_MS_MAX = 30_000;
+
+/** A row group of `parquet()`: so many rows, or rows of so many bytes of JSON. Readers decode one at a time. */
+export const PARQUET_GROUP_ROWS = 16_384;
+export const PARQUET_GROUP_BYTES: number = 16 * 1024 * 1024;
+/** Columns of a Parquet output: each costs some hundred bytes of footer for each row group. */
+export const PARQUET_COLUMNS_MAX = 4_096;

@@ -4,7 +4,7 @@
  *
  *   mx8-piece  1  <lease id>  <start>  <end>  <bytes of the samples read; absent in older ones>
  *   f  <name below the lease's staging folder>  <final name below the output folder>
- *   r  <number of its f line>  <offset> <length>, or two empty fields for the whole file  <bytes>  <sample id or empty>
+ *   r  <number of its f line>  <offset> <length>, or two empty fields for the whole file  <bytes>  <sample id or empty>  [<decode hint>]
  *   q  <JSON of the quarantined sample>
  *   end  <number of the lines above>
  *
@@ -27,6 +27,8 @@ export interface PieceRecord {
   readonly span: { readonly offset: number; readonly length: number } | null;
   readonly bytes: number;
   readonly sampleId: number | null;
+  /** '' where the sample is the bytes of the record. */
+  readonly hint: string;
 }
 
 export interface QuarantinedSample {
@@ -58,9 +60,10 @@ export function encodePieceIndex(index: PieceIndex): string {
   const { leaseId, start, end, inputBytes } = index;
   const lines = [`mx8-piece\t1\t${leaseId}\t${start}\t${end}\t${inputBytes}`];
   for (const { staged, final } of index.files) lines.push(`f\t${staged}\t${final}`);
-  for (const { file, span, bytes, sampleId } of index.records) {
+  for (const { file, span, bytes, sampleId, hint } of index.records) {
     const where = span === null ? '\t' : `${span.offset}\t${span.length}`;
-    lines.push(`r\t${file}\t${where}\t${bytes}\t${sampleId ?? ''}`);
+    const how = hint === '' ? '' : `\t${hint}`;
+    lines.push(`r\t${file}\t${where}\t${bytes}\t${sampleId ?? ''}${how}`);
   }
   for (const { sampleId, location, code, message } of index.quarantined) {
     lines.push(`q\t${JSON.stringify({ sample_id: sampleId, location, code, message })}`);
@@ -86,7 +89,7 @@ export function decodePieceIndex(text: string, path: string): PieceIndex {
     const fields = line.split('\t');
     if (fields[0] === 'f' && fields.length === 3) {
       files.push({ staged: fields[1] ?? '', final: fields[2] ?? '' });
-    } else if (fields[0] === 'r' && fields.length === 6) {
+    } else if (fields[0] === 'r' && (fields.length === 6 || fields.length === 7)) {
       records.push(asRecord(fields, files.length, path, number + 1));
     } else if (fields[0] === 'q') {
       quarantined.push(asQuarantined(line.slice(2), path, number + 1));
@@ -109,13 +112,13 @@ function asRecord(
   path: string,
   line: number,
 ): PieceRecord {
-  const [, file, offset, length, bytes, sampleId] = fields;
+  const [, file, offset, length, bytes, sampleId, hint = ''] = fields;
   const number = whole(file, path, line);
   if (number >= fileCount) throw damaged(path, line, `there is no file ${number}`);
   const span =
     offset === '' ? null : { offset: whole(offset, path, line), length: whole(length, path, line) };
   const id = sampleId === '' ? null : whole(sampleId, path, line);
-  return { file: number, span, bytes: whole(bytes, path, line), sampleId: id };
+  return { file: number, span, bytes: whole(bytes, path, line), sampleId: id, hint };
 }
 
 function asQuarantined(json: string, path: string, line: number): QuarantinedSample {

@@ -55,6 +55,11 @@ export interface OutputRecord {
   readonly length: number;
   /** The input sample it was made from; null when that is not one sample. */
   readonly sampleId: number | null;
+  /**
+   * The decode hint: which part of what its bytes are decompressed to the sample is. Samples with hints may share
+   * bytes. Absent: the sample is its bytes.
+   */
+  readonly hint?: string;
 }
 
 export interface AppendFile {

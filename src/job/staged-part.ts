@@ -13,6 +13,7 @@ import { assert } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import type { SampleRange } from '../core/base/range.ts';
 import type { LeaseId } from '../core/base/units.ts';
+import { codedPartOf } from '../core/format/coded-part.ts';
 import type { StagedPiece } from '../core/node/holder-protocol.ts';
 import {
   forEachBounded,
@@ -202,9 +203,10 @@ export class StagedPart implements PartWriter {
       if (files.some((other) => other.final === final)) {
         throw nameTaken(final, range.start, 'another file of its part');
       }
-      for (const { offset, length, sampleId } of spans) {
+      for (const { offset, length, sampleId, hint = '' } of spans) {
         const span = { offset, length };
-        records.push({ file: files.length, span, bytes: length, sampleId });
+        const bytes = codedPartOf(hint)?.bytes ?? length;
+        records.push({ file: files.length, span, bytes, sampleId, hint });
       }
       files.push({ staged: `${this.#folder}/${staged}`, final });
     }
@@ -212,7 +214,7 @@ export class StagedPart implements PartWriter {
       writing('sync', this.#path(staged), () => syncFile(this.#path(staged))),
     );
     for (const { staged, final, sampleId, bytes } of this.#wholes) {
-      records.push({ file: files.length, span: null, bytes, sampleId });
+      records.push({ file: files.length, span: null, bytes, sampleId, hint: '' });
       files.push({ staged: `${this.#folder}/${staged}`, final });
     }
     return { files, records };
@@ -245,8 +247,15 @@ export class StagedPart implements PartWriter {
 }
 
 function checkRecord(record: OutputRecord, before: OutputRecord | undefined): void {
-  const { offset, length } = record;
-  const from = before === undefined ? 0 : before.offset + before.length;
+  const { offset, length, hint } = record;
+  const isShared = hint !== undefined && before?.offset === offset && before.length === length;
+  const from = isShared ? offset : before === undefined ? 0 : before.offset + before.length;
+  if (hint !== undefined && codedPartOf(hint) === null) {
+    throw new Mx8Error(
+      'row_invalid',
+      `${JSON.stringify(hint)} is no decode hint of an output record`,
+    );
+  }
   const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length);
   if (whole && length > 0 && offset >= from) return;
   const message = `an output record lies after the one before it and has bytes; expected an offset of at least ${from} and a length above 0, got offset ${offset} and length ${length}`;

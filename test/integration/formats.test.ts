@@ -13,6 +13,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 import type { TemporaryFolder } from '../support/temporary-folder.ts';
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/formats/', import.meta.url));
+const PARQUET_JOB = fileURLToPath(new URL('../support/jobs/parquet.job.ts', import.meta.url));
 const JOB = fileURLToPath(new URL('../support/jobs/rows.job.ts', import.meta.url));
 
 function lines(start: number, end: number): string {
@@ -195,6 +196,39 @@ test('a batch may hold parts of compressed files, ranges of plain ones and whole
   }
   assert.deepEqual(samples, ['[2]', 'whole', 'range', '{"a":1}']);
   assert.deepEqual(codes, ['3 file_empty', '5 sample_missing', '6 sample_changed']);
+});
+
+test('what a job writes as Parquet is a data set of rows, and the file by itself has the same', async () => {
+  await using bench = await Workbench.create();
+  await using folder = await temporaryFolder();
+  const data = await writeCorpus(folder);
+  const out = bench.path('out');
+  const run = ['run', PARQUET_JOB, '--data', data, '--out', out, '--nodes', '2', '--ram-gb', '1.5'];
+  const ended = await bench.run(run);
+  assert.equal(ended.code, 0, ended.stderr);
+  const text = lines(0, 4000).trim().split('\n');
+  const rows: unknown[] = [];
+  const manifestStoreRoot = folder.join('store');
+  for await (const batch of load(out, { manifestStoreRoot, batchSize: 100 })) {
+    for (let at = 0; at < batch.sampleCount; at += 1) rows.push(batch.row(at));
+  }
+  assert.deepEqual(
+    rows,
+    text.map((line, id) => ({ id, text: line, vector: [id, 0.5] })),
+  );
+  const names = (await readdir(out)).filter((name) => name.endsWith('.parquet')).sort();
+  const again: unknown[] = [];
+  for (const name of names) {
+    for await (const batch of load(`${out}/${name}`, { manifestStoreRoot, columns: ['id'] })) {
+      for (let at = 0; at < batch.sampleCount; at += 1) again.push(batch.row(at));
+    }
+  }
+  assert.deepEqual(
+    again,
+    text.map((_, id) => ({ id })),
+  );
+  const verified = await bench.run(['verify', out]);
+  assert.equal(verified.code, 0, verified.stderr);
 });
 
 async function rowsIn(out: string): Promise<{ sample_id: number; id: number }[]> {
