@@ -5,7 +5,7 @@ import type { Column, DataType, ExtractionOptions, Table } from '@uwdata/flechet
 
 import { FormatError } from '../core/format/format-error.ts';
 import { lz4Frame } from '../core/format/lz4.ts';
-import { plainly } from './json-lines.ts';
+import { keyText, valueText } from './json-lines.ts';
 import { TABLE_GROUP_BYTES_MAX } from './limits.ts';
 
 const OPTIONS: ExtractionOptions = { useBigInt: true, useDate: true };
@@ -64,7 +64,7 @@ export function rowTexts(
     told(() => {
       let text = '';
       for (const { key, valueOf } of fields) {
-        text += `${text === '' ? '{' : ','}${key}${JSON.stringify(valueOf(row), plainly) ?? 'null'}`;
+        text += `${text === '' ? '{' : ','}${key}${valueText(valueOf(row))}`;
       }
       return text === '' ? '{}' : `${text}}`;
     });
@@ -101,7 +101,7 @@ function fieldOf(name: string, column: Column<unknown>, rows: number): Field {
   checkValues(batch);
   const convert = conversionOf(column.type);
   const valueOf = (row: number): unknown => batch.at(row);
-  const key = `${JSON.stringify(name)}:`;
+  const key = keyText(name);
   return { key, valueOf: convert === null ? valueOf : (row) => convert(valueOf(row)) };
 }
 

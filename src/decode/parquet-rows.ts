@@ -9,7 +9,7 @@ import type { AsyncBuffer, Compressors, FileMetaData, RowGroup } from 'hyparquet
 import { FormatError } from '../core/format/format-error.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { lz4Block } from '../core/format/lz4.ts';
-import { jsonLines, plainly } from './json-lines.ts';
+import { jsonLines, rowText } from './json-lines.ts';
 import {
   PARQUET_FOOTER_BYTES_MAX,
   PARQUET_FOOTER_GUESS_BYTES,
@@ -81,7 +81,7 @@ async function* groupRows(
     const what = `a Parquet row group of ${rows} rows has ${decoded.length}`;
     throw new FormatError(what, at);
   }
-  yield* jsonLines(rows, (row) => JSON.stringify(decoded[row], plainly), at);
+  yield* jsonLines(rows, (row) => rowText(decoded[row] ?? {}), at);
 }
 
 async function readFooter(

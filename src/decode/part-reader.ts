@@ -57,6 +57,14 @@ export class PartReader {
     }
   }
 
+  /** The same at once, where nothing has to be waited for. False: call `read`. Not while that is under way. */
+  readNow(location: string, part: CodedPart, frameAt: number, into: Uint8Array): boolean {
+    const stream = this.#stream;
+    return stream?.canTake(location, part, frameAt) === true
+      ? stream.takeNow(part, frameAt, into)
+      : false;
+  }
+
   /** Lets go of the open file; a read that is under way fails, and so does every other. */
   async close(): Promise<void> {
     this.#isClosed = true;

@@ -66,22 +66,24 @@ export class CodedReader implements SampleReader {
     const slab = new Uint8Array(buffer);
     const state = new FillState(job, slab, false);
     while (state.index < job.locations.length && state.nextBytes === 0 && !this.#isClosed) {
-      const length = await this.#lengthOf(state);
+      const isWhole = job.offsets[state.index] === -1;
+      const length = isWhole ? await this.#sizeOf(state) : (job.lengths[state.index] ?? 0);
       if (length === null) continue;
       if (length > job.capBytes) state.fail('too_large', length);
       else if (!state.fits(length, state.at)) state.nextBytes = length;
-      else await this.#read(state, coded[state.index] ?? null, length);
+      else if (!this.#readNow(state, coded[state.index] ?? null, length)) {
+        await this.#read(state, coded[state.index] ?? null, length);
+      }
     }
     if (this.#isClosed) return { slab: buffer, result: null };
     const result: ReadResult = state.result();
     return { slab: buffer, result };
   }
 
-  /** Of the next sample; null when it is a whole file, among parts of others, that cannot be read. */
-  async #lengthOf(state: FillState): Promise<number | null> {
+  /** Of a whole file, among parts of others; null when it cannot be read. */
+  async #sizeOf(state: FillState): Promise<number | null> {
     const { job, index } = state;
     const length = job.lengths[index] ?? -1;
-    if (job.offsets[index] !== -1) return length;
     try {
       const location = job.locations[index] ?? '';
       this.#bytes.expect(location, job.tags?.[index] ?? 0);
@@ -103,6 +105,22 @@ export class CodedReader implements SampleReader {
     else if (!isOfObject(error)) throw error;
     else if (isRemote(location)) state.failPlace(error);
     else state.refuse(error.code, error.message);
+  }
+
+  /** Nearly all parts are in the piece that is decompressed already. */
+  #readNow(state: FillState, part: CodedPart | null, length: number): boolean {
+    if (part === null) return false;
+    const { job, index, at, slab } = state;
+    const location = must(job.locations[index], 'a sample has a location');
+    try {
+      this.#bytes.expect(location, job.tags?.[index] ?? 0);
+      const into = slab.subarray(at, at + length);
+      if (!this.#parts.readNow(location, part, job.offsets[index] ?? 0, into)) return false;
+      state.done(length);
+    } catch (error) {
+      this.#fail(state, error);
+    }
+    return true;
   }
 
   async #read(state: FillState, part: CodedPart | null, length: number): Promise<void> {

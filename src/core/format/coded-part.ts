@@ -19,6 +19,7 @@ export interface CodedPart {
 
 /** What every hint of such a sample has in it. */
 export const CODED_MARK = ';codec=';
+const COLUMNS_MARK = ';columns=';
 const PART_CODECS: readonly PartCodec[] = [...CODECS, ...TABLE_FORMATS];
 const TAIL = /;codec=([a-z]+);start=(\d{1,16});bytes=([1-9]\d{0,15});crc32=([0-9a-f]{8})$/;
 
@@ -51,7 +52,18 @@ export function tableHint(format: TableFormat, columns: readonly string[] | null
   return `mx8:${format};columns=${columns.map(percentEncoded).join(',')}`;
 }
 
+/** The list that was seen last: the samples of a data set have the same, and there are millions of them. */
+const seen: { list: string; columns: readonly string[] } = { list: '', columns: [''] };
+
 function columnsOf(hint: string): readonly string[] | null {
-  const list = /;columns=([^;]*)/.exec(hint)?.[1];
-  return list === undefined ? null : list.split(',').map(percentDecoded);
+  const start = hint.indexOf(COLUMNS_MARK);
+  if (start === -1) return null;
+  const from = start + COLUMNS_MARK.length;
+  const end = hint.indexOf(';', from);
+  const list = hint.slice(from, end === -1 ? undefined : end);
+  if (list !== seen.list) {
+    seen.list = list;
+    seen.columns = list.split(',').map(percentDecoded);
+  }
+  return seen.columns;
 }
