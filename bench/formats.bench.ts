@@ -6,12 +6,12 @@
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DuckDBInstance } from '@duckdb/node-api';
-import type { DuckDBConnection } from '@duckdb/node-api';
 
 import { parquetRows } from '../src/decode/parquet-rows.ts';
 import { load } from '../src/index.ts';
 import { LocalBytes } from '../src/storage/local-bytes.ts';
+import { openDuckDb } from './duckdb.ts';
+import type { DuckConnection } from './duckdb.ts';
 import { benchRow } from './report.ts';
 import type { BenchRow, Benchmark } from './report.ts';
 
@@ -26,7 +26,7 @@ const SHAPES = {
   vectors: ['id', 'vector'],
 } as const;
 
-async function makeFile(connection: DuckDBConnection, path: string): Promise<void> {
+async function makeFile(connection: DuckConnection, path: string): Promise<void> {
   await connection.run(`
     COPY (
       SELECT i AS id, sin(i) AS score, i % 20 AS kind,
@@ -38,7 +38,7 @@ async function makeFile(connection: DuckDBConnection, path: string): Promise<voi
 
 /** Rows per second: objects by column, made of chunks as they come. */
 async function duckRate(
-  connection: DuckDBConnection,
+  connection: DuckConnection,
   path: string,
   columns: readonly string[],
 ): Promise<number> {
@@ -90,7 +90,7 @@ function median(values: readonly number[]): number {
 }
 
 async function shapeRows(
-  connection: DuckDBConnection,
+  connection: DuckConnection,
   name: keyof typeof SHAPES,
   path: string,
   root: string,
@@ -136,7 +136,7 @@ export const benchmark: Benchmark = {
   name: 'formats',
   async run() {
     const root = mkdtempSync(join(tmpdir(), 'mx8-bench-formats-'));
-    const instance = await DuckDBInstance.create(':memory:');
+    const instance = await openDuckDb();
     const connection = await instance.connect();
     try {
       const path = join(root, 'rows.parquet');
