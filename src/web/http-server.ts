@@ -63,8 +63,12 @@ const SAFETY: Readonly<Record<string, string>> = {
   'cross-origin-resource-policy': 'same-origin',
 };
 
-export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { bind, tls, insecure } = options;
+/** An address that other machines reach takes TLS or a word that it may be open. */
+export function checkSafeBind({
+  bind,
+  tls,
+  insecure,
+}: Pick<HttpServerOptions, 'bind' | 'tls' | 'insecure'>): void {
   if (tls === null && !insecure && !isLoopback(bind.host)) {
     throw new Mx8Error(
       'insecure_bind',
@@ -72,6 +76,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       { host: bind.host },
     );
   }
+}
+
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { bind, tls } = options;
+  checkSafeBind(options);
   const server = newServer(options);
   await listen(server, bind);
   const { port } = server.address() as AddressInfo;

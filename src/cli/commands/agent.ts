@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 
 import { startAgent } from '../../agent/index.ts';
 import type { AgentHandle, AgentOptions, AgentOutcome } from '../../agent/index.ts';
+import { isLoopback } from '../../core/base/bind-address.ts';
 import { Mx8Error, isErrorCode } from '../../core/base/errors.ts';
 import { jobId, nodeId } from '../../core/base/units.ts';
 import type { NodeId } from '../../core/base/units.ts';
@@ -29,8 +30,10 @@ import * as data from '../flags/data.ts';
 import * as demo from '../flags/demo.ts';
 import * as job from '../flags/job.ts';
 import * as memory from '../flags/memory.ts';
+import { SERVER_TLS_FLAGS } from '../flags/tls.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { STORE_FLAGS, storeOptions } from '../stores.ts';
+import { serverTls } from '../tls.ts';
 
 const FLAGS = {
   ...CLIENT_FLAGS,
@@ -55,6 +58,7 @@ const FLAGS = {
   deliverLog: demo.deliverLog,
   httpBind: cluster.httpBind,
   insecure: cluster.insecure,
+  ...SERVER_TLS_FLAGS,
   ...STORE_FLAGS,
 } as const;
 
@@ -127,17 +131,20 @@ async function run(
 }
 
 async function serveAgentWeb(
-  { httpBind, insecure }: Options,
+  options: Options,
   figures: () => AgentFigures | null,
   { clock, events }: CommandIo,
 ): Promise<HttpServer | null> {
+  const { httpBind, insecure } = options;
   if (httpBind === null) return null;
   const onError = (error: unknown): void => {
     const message = error instanceof Error ? error.message : String(error);
     events.emit('error', 'http_request_failed', { message });
   };
   const bind = parseBind(httpBind);
-  const server = await startAgentWeb({ clock, bind, insecure, figures, onError });
+  const files = isLoopback(bind.host) ? null : serverTls(options);
+  const tls = files === null ? {} : { tls: files };
+  const server = await startAgentWeb({ clock, bind, insecure, ...tls, figures, onError });
   events.emit('info', 'http_serving', { url: server.url });
   return server;
 }

@@ -9,7 +9,8 @@ import { SqliteLog } from '../../log/sqlite-log.ts';
 import { StateLock } from '../../log/state-lock.ts';
 import type { EventSink } from '../../ports/event-sink.ts';
 import { countText } from '../../view/format.ts';
-import type { HttpServer } from '../../web/index.ts';
+import { checkSafeBind, type HttpServer } from '../../web/index.ts';
+import { parseBind } from '../bind.ts';
 import type { CommandIo } from '../command-io.ts';
 import { type Command, type CommandLine, defineCommand } from '../command.ts';
 import { withDefault } from '../flag.ts';
@@ -19,6 +20,7 @@ import { FORMAT_FLAGS } from '../flags/format.ts';
 import * as job from '../flags/job.ts';
 import * as memory from '../flags/memory.ts';
 import * as screenFlags from '../flags/screen.ts';
+import { SERVER_TLS_FLAGS } from '../flags/tls.ts';
 import { AgentFleet } from '../run/agent-fleet.ts';
 import { agentArguments } from '../run/agent-arguments.ts';
 import { prepareRun, type PreparedRun } from '../run/prepare.ts';
@@ -28,6 +30,7 @@ import { StatusScreen } from '../run/status-screen.ts';
 import { type RunSummary, summaryFields, summaryText } from '../run/summary.ts';
 import { type RunResult, supervise } from '../run/supervise.ts';
 import { STORE_FLAGS } from '../stores.ts';
+import { serverTls } from '../tls.ts';
 import { EXIT_DONE } from '../exit-codes.ts';
 import { serveCoordinatorWeb } from '../web/coordinator-web.ts';
 
@@ -60,6 +63,7 @@ const RUN_FLAGS = {
   leaseStallMs: screenFlags.leaseStallMs,
   httpBind: cluster.httpBind,
   insecure: cluster.insecure,
+  ...SERVER_TLS_FLAGS,
   ...STORE_FLAGS,
 } as const;
 
@@ -104,6 +108,7 @@ export const command: Command = defineCommand({
 
 async function runCommand(line: CommandLine<typeof RUN_FLAGS>, io: CommandIo): Promise<number> {
   const { options } = line;
+  checkPage(options);
   using screen = new StatusScreen(io);
   const given: ReadonlySet<string> = line.given;
   const isQuiet = io.isTerminal && !given.has('log');
@@ -202,6 +207,13 @@ async function runPrepared(
   }
 }
 
+/** What is wrong with its address or certificates is said before anything is begun. */
+function checkPage(options: RunOptions): void {
+  const { httpBind, insecure } = options;
+  if (httpBind !== null)
+    checkSafeBind({ bind: parseBind(httpBind), tls: serverTls(options), insecure });
+}
+
 /** Page and metrics of the run, where they are asked for; says their address once. */
 async function servePage(
   coordinator: CoordinatorServer,
@@ -209,7 +221,9 @@ async function servePage(
   { io, screen, events }: { io: CommandIo; screen: StatusScreen; events: EventSink },
 ): Promise<HttpServer | null> {
   const { httpBind, insecure } = options;
-  const own = { httpBind, insecure, isDefault: false, tls: null, limits: options };
+  // Its coordinator listens on loopback only: the certificate is for the page.
+  const tls = serverTls(options);
+  const own = { httpBind, insecure, isDefault: false, tls, limits: options };
   const web = await serveCoordinatorWeb(coordinator, { ...own, ...NO_OTHERS }, { ...io, events });
   // Under a bar what is only worth knowing is not printed; elsewhere the event has said it.
   if (web !== null && io.isTerminal && !options.json) screen.print(`page and metrics: ${web.url}`);

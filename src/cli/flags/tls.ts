@@ -10,7 +10,7 @@ export const tlsCert: Flag<string | null> = optionalFlag(
   {
     name: 'tls-cert',
     variable: 'MX8_TLS_CERT',
-    doc: 'The certificate that the coordinator shows, with --tls-key.',
+    doc: 'The certificate that is shown to whoever connects from elsewhere, with --tls-key.',
   },
   'cleartext',
 );
@@ -30,6 +30,13 @@ export const tlsClientCa: Flag<string | null> = optionalFlag(
   },
   'everybody who connects is served',
 );
+
+/** Of whatever listens on an address that other machines reach. */
+export const SERVER_TLS_FLAGS: {
+  readonly tlsCert: Flag<string | null>;
+  readonly tlsKey: Flag<string | null>;
+  readonly tlsClientCa: Flag<string | null>;
+} = { tlsCert, tlsKey, tlsClientCa };
 
 export const tlsCa: Flag<string | null> = optionalFlag(
   PEM,

@@ -2,9 +2,10 @@
 import type { FormatChoice } from '../../core/format/format-name.ts';
 import type { Relief } from '../../core/job/protocol.ts';
 import type { StoreFlagOptions } from '../stores.ts';
+import type { ServerTlsFiles } from '../tls.ts';
 import type { ViewLimits } from '../../view/looks.ts';
 
-export interface RunOptions extends ViewLimits, StoreFlagOptions {
+export interface RunOptions extends ViewLimits, StoreFlagOptions, ServerTlsFiles {
   /** Null: the input that the job names. */
   readonly data: string | null;
   /** Null: the one that the job names, or what the names of the files say. */
