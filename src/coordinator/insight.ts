@@ -5,13 +5,11 @@ import {
   jobDigest,
   type JobDigest,
 } from '../core/job/coordinator.ts';
-import type { NodeId } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorView } from '../ports/coordinator-client.ts';
 import type { CoordinatorInsight, CoordinatorLook } from '../ports/coordinator-insight.ts';
 import type { Leadership } from './leadership.ts';
 import type { Meters } from './meters.ts';
-import type { NodeThroughput } from './node-throughput.ts';
 import type { RecentEvents } from './recent-events.ts';
 
 export interface InsightOptions {
@@ -19,7 +17,6 @@ export interface InsightOptions {
   readonly clock: Clock;
   readonly meters: Meters;
   readonly recent: RecentEvents;
-  readonly throughput: NodeThroughput;
   readonly digest: DigestOptions;
   readonly coordinator: () => Promise<CoordinatorView>;
 }
@@ -47,12 +44,6 @@ export class Insight implements CoordinatorInsight {
     };
     const { writer } = leadership;
     const jobs = writer === null ? digests(leadership.state) : await writer.read(digests);
-    const delivered = new Map(jobs.map((digest) => [digest.spec.jobId, this.#deliveredIn(digest)]));
-    return { atMs: clock.nowMs(), atUnixMs: clock.unixMs(), view, jobs, delivered };
-  }
-
-  /** A copy: what is looked at does not move on meanwhile. */
-  #deliveredIn({ spec }: JobDigest): ReadonlyMap<NodeId, number> {
-    return new Map(this.#options.throughput.deliveredBy(spec.jobId));
+    return { atMs: clock.nowMs(), atUnixMs: clock.unixMs(), view, jobs };
   }
 }

@@ -35,7 +35,6 @@ import { LocalClient } from './local-client.ts';
 import { ManifestShelf } from './manifest-shelf.ts';
 import { Meters } from './meters.ts';
 import { PushHub } from './push-hub.ts';
-import { NodeThroughput } from './node-throughput.ts';
 import { RecentEvents } from './recent-events.ts';
 import { RoleBackend } from './role-backend.ts';
 import type { Writer } from './writer.ts';
@@ -118,7 +117,6 @@ class RunningCoordinator implements CoordinatorServer {
   readonly #meters: Meters;
   readonly #recent: RecentEvents;
   readonly #spans: LeaseSpans | null;
-  readonly #throughput: NodeThroughput = new NodeThroughput();
   #webUrl: string | null = null;
   readonly #options: CoordinatorOptions;
   readonly #leadership: Leadership;
@@ -155,7 +153,6 @@ class RunningCoordinator implements CoordinatorServer {
       clock,
       meters: this.#meters,
       recent: this.#recent,
-      throughput: this.#throughput,
       digest: { leaseStallMs: options.leaseStallMs ?? LEASE_STALL_MS_DEFAULT, cells: MAP_CELLS },
       coordinator: () => this.#backend.coordinator(),
     });
@@ -282,7 +279,6 @@ class RunningCoordinator implements CoordinatorServer {
       this.#hub.publish(facts);
       this.#recent.addFacts(facts);
       this.#spans?.add(facts);
-      this.#throughput.addFacts(facts);
       this.#tell(facts);
     };
     const onFatal = (error: Mx8Error): void => this.#fail(error);
@@ -300,7 +296,6 @@ class RunningCoordinator implements CoordinatorServer {
       check: (state) => this.#checkJobs(state),
       onLeft: () => {
         this.#spans?.end();
-        this.#throughput.end();
         this.#grpc?.endSessions();
       },
       onEnded: (error) => {

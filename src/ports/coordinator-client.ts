@@ -10,6 +10,7 @@ import type {
   CommittedPiece,
   JobSnapshot,
   JobSpec,
+  LeaseChoice,
   LeasesGranted,
   NodeCaps,
   NodeStats,
@@ -138,7 +139,8 @@ export interface CoordinatorClient {
   drainJob(jobId: JobId): Promise<void>;
   /** What an operator wants of a live job; what changed, or with `dryRun` what would. */
   operate(jobId: JobId, operation: Operation, dryRun: boolean): Promise<readonly Change[]>;
-  snapshot(jobId: JobId): Promise<JobSnapshot>;
+  /** With all live leases, or those that are chosen. */
+  snapshot(jobId: JobId, leases?: LeaseChoice): Promise<JobSnapshot>;
   checkpoint(jobId: JobId): Promise<Uint8Array>;
   listJobs(): Promise<readonly JobSnapshot[]>;
   /** Of the coordinator that leads if it can be reached, else of any that answers. */

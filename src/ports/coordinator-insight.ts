@@ -1,6 +1,6 @@
 /** What a coordinator knows of itself, for metrics and pages of the same process. */
 import type { Histogram } from '../core/base/histogram.ts';
-import type { JobId, MonoMs, NodeId, UnixMs } from '../core/base/units.ts';
+import type { MonoMs, UnixMs } from '../core/base/units.ts';
 import type { JobDigest } from '../core/job/coordinator.ts';
 import type { CoordinatorView } from './coordinator-client.ts';
 import type { EventLevel } from './event-sink.ts';
@@ -12,8 +12,6 @@ export interface CoordinatorLook {
   readonly view: CoordinatorView;
   /** Of a standby: as far as it has read the log, without what is volatile. */
   readonly jobs: readonly JobDigest[];
-  /** Samples that each node there delivered since this process leads; a standby counts none. */
-  readonly delivered: ReadonlyMap<JobId, ReadonlyMap<NodeId, number>>;
 }
 
 export interface RecentEvent {

@@ -111,12 +111,12 @@ function progressLine({ snapshot, view }: JobLook, width: number): Line {
 }
 
 /** Under their wire names, so that what the runbook says can be found. */
-export function factsLine({ snapshot }: JobLook, width: number): Line {
+export function factsLine({ snapshot, view }: JobLook, width: number): Line {
   const facts: readonly (readonly [string, string])[] = [
     ['ready', yesNo(snapshot.jobReady)],
     ['drained', yesNo(snapshot.jobDrained)],
     ['nodes', `${snapshot.registeredNodes}/${snapshot.spec.worldSize}`],
-    ['active_leases', countText(snapshot.liveLeases.length)],
+    ['active_leases', countText(view.leaseFigures.count)],
     ['available_ranges', countText(snapshot.availableRanges)],
   ];
   return fit(

@@ -2,9 +2,11 @@
  * What happened between two snapshots, as lines for the list of events. The names are those of the
  * coordinator's log where it has one. A change and its undoing between two polls are not seen.
  */
-import type { JobCounters, JobSnapshot } from '../core/job/protocol.ts';
+import type { JobCounters, JobSnapshot, LeasePart } from '../core/job/protocol.ts';
 import { countedText, durationText } from '../view/format.ts';
 import type { JobView } from '../view/job-view.ts';
+import type { LeaseLook } from '../view/looks.ts';
+import { isWhole } from './lease-part.ts';
 import { NAMES_MAX } from './limits.ts';
 import type { Style } from './text.ts';
 import { wireName } from '../view/wire-name.ts';
@@ -20,6 +22,8 @@ export interface Happening {
 export interface JobLook {
   readonly snapshot: JobSnapshot;
   readonly view: JobView;
+  /** Which leases are listed; all where they are as many as there are. */
+  readonly listed: LeasePart;
 }
 
 export function happeningsBetween(before: JobLook | null, after: JobLook): readonly Happening[] {
@@ -93,19 +97,22 @@ function membership(before: JobLook, after: JobLook): readonly Happening[] {
   ];
 }
 
+/** Where only some leases are listed, those that came and went are counted and not named. */
 function leases(before: JobLook, after: JobLook): readonly Happening[] {
-  const old = new Map(before.view.leases.map((lease) => [lease.leaseId, lease]));
-  const now = new Map(after.view.leases.map((lease) => [lease.leaseId, lease]));
+  const areNamed = isWhole(before) && isWhole(after);
+  const [oldest, latest] = areNamed ? [before.view.leases, after.view.leases] : [[], []];
+  const old = new Map(oldest.map((lease) => [lease.leaseId, lease]));
+  const now = new Map(latest.map((lease) => [lease.leaseId, lease]));
   const found: Happening[] = [];
   const granted = grown('leasesGrantedTotal', before, after);
   if (granted > 0) {
-    const fresh = after.view.leases.filter((lease) => !old.has(lease.leaseId));
+    const fresh = latest.filter((lease) => !old.has(lease.leaseId));
     const names = fresh.map(({ leaseId, nodeId }) => `${leaseId} to ${nodeId}`);
     found.push(counted('lease_granted', granted, names, 'plain'));
   }
   const expired = grown('leasesExpiredTotal', before, after);
   if (expired > 0) {
-    const gone = before.view.leases.filter((lease) => !now.has(lease.leaseId));
+    const gone = oldest.filter((lease) => !now.has(lease.leaseId));
     const unfinished = gone.filter((lease) => lease.deliveredCursor < lease.end);
     // Of several that went some may have been finished: the shortest-lived are the likely ones.
     const likely = unfinished.toSorted((a, b) => a.expiresInMs - b.expiresInMs).slice(0, expired);
@@ -116,14 +123,24 @@ function leases(before: JobLook, after: JobLook): readonly Happening[] {
   }
   const requeued = grown('rangesRequeuedTotal', before, after);
   if (requeued > 0) found.push(counted('range_requeued', requeued, [], 'warn'));
-  const stalled = after.view.leases.filter(
-    (lease) => lease.isStalled && old.get(lease.leaseId)?.isStalled !== true,
-  );
-  const names = stalled.map(
+  return [...found, ...listed('lease_stalled', 'bad', newlyStalled(before, after))];
+}
+
+type StalledLease = Pick<LeaseLook, 'leaseId' | 'nodeId' | 'deliveredCursor' | 'stillMs'>;
+
+function newlyStalled(before: JobLook, after: JobLook): readonly string[] {
+  const known = new Set(stalledIn(before).map(({ leaseId }) => leaseId));
+  const stalled = stalledIn(after).filter(({ leaseId }) => !known.has(leaseId));
+  return stalled.map(
     ({ leaseId, nodeId, deliveredCursor, stillMs }) =>
       `${leaseId} of ${nodeId} at ${deliveredCursor} for ${durationText(stillMs)}`,
   );
-  return [...found, ...listed('lease_stalled', 'bad', names)];
+}
+
+/** All of them, or of many the first. */
+function stalledIn(look: JobLook): readonly StalledLease[] {
+  if (!isWhole(look)) return look.snapshot.leases?.stalled ?? [];
+  return look.view.leases.filter(({ isStalled }) => isStalled);
 }
 
 function samples(before: JobLook, after: JobLook): readonly Happening[] {

@@ -70,9 +70,11 @@ test('a coordinator that goes and comes back keeps the last answer and tells for
   assert.equal(watchedAfter(jobSnapshot(1), null).look?.snapshot.registeredNodes, 1);
 });
 
-test('the rate of a node is what its leases moved in the time between polls', () => {
+test('the rate of a node is what it delivered in the time between polls', () => {
   const at = (delivered: number): ReturnType<typeof jobSnapshot> =>
-    jobSnapshot(2, { liveLeases: [liveLease(0, delivered), liveLease(1, 10)] });
+    jobSnapshot(2, {
+      nodes: [nodeView(0, { deliveredSamples: delivered }), nodeView(1, { deliveredSamples: 10 })],
+    });
   const { perSecond } = watchedAfter(at(10), at(40)).rates;
   assert.deepEqual([perSecond.get('node-0'), perSecond.get('node-1')], [30, 0]);
 });

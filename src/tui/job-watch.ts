@@ -5,18 +5,19 @@
 import { Mx8Error } from '../core/base/errors.ts';
 import type { ErrorCode } from '../core/base/errors.ts';
 import type { JobId, MonoMs, UnixMs } from '../core/base/units.ts';
-import type { JobSnapshot } from '../core/job/protocol.ts';
+import type { JobSnapshot, LeaseChoice, LeasePart } from '../core/job/protocol.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorClient } from '../ports/coordinator-client.ts';
 import { durationText } from '../view/format.ts';
 import { EMPTY_HISTORY, lookAt } from '../view/job-view.ts';
 import type { ViewHistory } from '../view/job-view.ts';
 import type { ViewLimits } from '../view/looks.ts';
+import { NO_NODE_RATES, nextNodeRates } from '../view/node-rates.ts';
+import type { NodeRateHistory } from '../view/node-rates.ts';
 import type { Happening, JobLook } from './job-events.ts';
 import { happeningsBetween } from './job-events.ts';
 import { EVENTS_MAX } from './limits.ts';
-import type { NodeRates } from './node-rates.ts';
-import { NO_RATES, nextRates } from './node-rates.ts';
+import { allLeases } from './lease-part.ts';
 
 export interface TuiEvent extends Happening {
   readonly atUnixMs: UnixMs;
@@ -44,7 +45,7 @@ export interface Watched {
   readonly link: Link;
   /** The last answer; it stays while the coordinator is away. */
   readonly look: JobLook | null;
-  readonly rates: NodeRates;
+  readonly rates: NodeRateHistory;
   readonly history: ViewHistory;
   /** Oldest first. */
   readonly events: readonly TuiEvent[];
@@ -52,7 +53,8 @@ export interface Watched {
 }
 
 export type Answer =
-  | { readonly type: 'snapshot'; readonly snapshot: JobSnapshot }
+  /** `listed`: the leases that were asked for. */
+  | { readonly type: 'snapshot'; readonly snapshot: JobSnapshot; readonly listed: LeasePart }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string };
 
 export interface Moment {
@@ -68,7 +70,7 @@ export function nothingWatched(moment: Moment): Watched {
       ...{ sinceMs: nowMs, sinceUnixMs: unixMs, heard: moment },
     },
     look: null,
-    rates: NO_RATES,
+    rates: NO_NODE_RATES,
     history: EMPTY_HISTORY,
     events: [],
     polls: 0,
@@ -87,16 +89,16 @@ export function observe(
   if (answer.type === 'failed') {
     return { ...before, link, polls, events: withEvents(before.events, happenings, moment) };
   }
-  const { snapshot } = answer;
+  const { snapshot, listed } = answer;
   const { view, history } = lookAt(snapshot, moment.nowMs, before.history, limits);
   // By place in the data, so that a row stays where it is while leases are renewed.
   const leases = view.leases.toSorted((a, b) => a.start - b.start);
-  const look: JobLook = { snapshot, view: { ...view, leases } };
+  const look: JobLook = { snapshot, view: { ...view, leases }, listed };
   happenings.push(...happeningsBetween(before.look, look));
   return {
     link,
     look,
-    rates: nextRates(before.rates, snapshot, moment.nowMs),
+    rates: nextNodeRates(before.rates, snapshot.nodes, moment.nowMs),
     history,
     events: withEvents(before.events, happenings, moment),
     polls,
@@ -152,6 +154,8 @@ export interface JobWatchOptions {
   /** Null: the one job that the coordinator runs. */
   readonly jobId: JobId | null;
   readonly limits: ViewLimits;
+  /** The leases to ask for. Default: all. */
+  readonly leases?: () => LeaseChoice;
 }
 
 /** Polls. A failed poll is part of what is known; only bugs are thrown. */
@@ -177,10 +181,12 @@ export class JobWatch {
   }
 
   async #ask(): Promise<Answer> {
-    const { client } = this.#options;
+    const { client, limits, leases } = this.#options;
     try {
       this.#jobId ??= onlyJob(await client.listJobs());
-      return { type: 'snapshot', snapshot: await client.snapshot(this.#jobId) };
+      const choice = leases?.() ?? allLeases(limits.leaseStallMs);
+      const snapshot = await client.snapshot(this.#jobId, choice);
+      return { type: 'snapshot', snapshot, listed: choice.part };
     } catch (error) {
       if (!(error instanceof Mx8Error)) throw error;
       return { type: 'failed', code: error.code, message: error.message };

@@ -3,11 +3,13 @@ import { countText, durationText } from '../view/format.ts';
 import type { LeaseLook } from '../view/looks.ts';
 import { bar } from './bar.ts';
 import type { Layout } from './layout.ts';
+import { leaseAt } from './lease-part.ts';
 import type { Column } from './table.ts';
 import { filled, fittingColumns, listLines, rowLine, titleLine } from './table.ts';
 import type { Line } from './text.ts';
 import { clean, fit, span } from './text.ts';
 import type { TuiModel } from './tui-model.ts';
+import { placeAt } from './ui-state.ts';
 
 const BAR_CELLS = 10;
 
@@ -61,14 +63,22 @@ const COLUMNS: readonly Column<LeaseLook>[] = [
 ];
 
 export function leasesPanel(model: TuiModel, layout: Layout, width: number): readonly Line[] {
-  const leases = model.watched.look?.view.leases ?? [];
+  const { look } = model.watched;
+  const count = look?.view.leaseFigures.count ?? 0;
   const { bodyRows, listRows } = layout;
-  if (leases.length === 0) {
+  if (look === null || count === 0) {
     return filled([fit([span(' no lease is active', 'dim')], width)], bodyRows, width);
   }
   const columns = fittingColumns(COLUMNS, width);
-  const list = listLines(leases, model.ui.places.leases, { rows: listRows, width }, (lease, w) =>
-    rowLine(columns, lease, w),
+  const { leases: chosen } = model.ui.places;
+  const { selected, top } = placeAt(chosen, chosen.selected, count, listRows);
+  const rows = Array.from({ length: Math.min(listRows, count - top) }, (_, index) =>
+    leaseAt(look, top + index),
+  );
+  // The rows are only those in sight, so the selected one is counted from the first of them.
+  const place = { selected: selected - top, top: 0 };
+  const list = listLines(rows, place, { rows: listRows, width }, (lease, w) =>
+    lease === null ? fit([span(' …', 'dim')], w) : rowLine(columns, lease, w),
   );
   return filled([titleLine(columns, width), ...list], bodyRows, width);
 }

@@ -35,8 +35,11 @@ export const ESCAPE_WAIT_MS = 50;
 /** Ages on the screen are drawn anew at least this often. */
 export const REDRAW_MS = 1000;
 
-/** A node's rate is smoothed over about this time, as it is seen only between polls. */
-export const NODE_RATE_WINDOW_MS = 5000;
+/** How soon after one poll the next may follow, for what has come into sight. */
+export const HURRY_MS = 100;
+
+/** Up to so many leases are asked for whole: a jump anywhere shows them at once, for 40 kB a poll. */
+export const WHOLE_LEASES_MAX = 500;
 
 /** Rows of a list in a printed block; `--json` has all. */
 export const PRINTED_ROWS_MAX = 20;

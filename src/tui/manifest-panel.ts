@@ -1,8 +1,9 @@
 /** The rows of the manifest: where each sample is, and which node has it now. */
 import type { SampleRecord } from '../core/manifest/record.ts';
 import { bytesText, countText } from '../view/format.ts';
-import type { LeaseLook } from '../view/looks.ts';
+import type { JobLook } from './job-events.ts';
 import type { Layout } from './layout.ts';
+import { holderOf } from './lease-part.ts';
 import { filled, listLines } from './table.ts';
 import type { Line } from './text.ts';
 import { chopped, clean, clipStart, fit, line, padEnd, padStart, span, wrapped } from './text.ts';
@@ -17,18 +18,18 @@ export function manifestPanel(model: TuiModel, layout: Layout, width: number): r
   const { manifest, ui } = model;
   const { bodyRows, listRows, detailRows } = layout;
   if (manifest.state !== 'ready') return filled(absentLines(manifest, width), bodyRows, width);
-  const leases = model.watched.look?.view.leases ?? [];
+  const { look } = model.watched;
   const idWidth = Math.max(9, countText(manifest.sampleCount).length + 1);
   const rows = manifest.rows.map((row, index) => ({ row, id: manifest.top + index }));
   // The rows are only those in sight, so the selected one is counted from the first of them.
   const place = { selected: ui.places.manifest.selected - manifest.top, top: 0 };
   const list = listLines(rows, place, { rows: listRows, width }, ({ row, id }, w) =>
-    recordLine(row, id, { leases, idWidth, width: w }),
+    recordLine(row, id, { look, idWidth, width: w }),
   );
   const headRows = bodyRows - listRows - detailRows;
   const head = headLines(model, idWidth, width).slice(-headRows);
   const chosen = manifest.rows[place.selected] ?? null;
-  const detail = detailRows === 0 ? [] : detailLines(chosen, leases, width);
+  const detail = detailRows === 0 ? [] : detailLines(chosen, look, width);
   return filled([...head, ...list, ...filled(detail, detailRows, width)], bodyRows, width);
 }
 
@@ -74,13 +75,13 @@ function locationWidth(idWidth: number, width: number): number {
 }
 
 interface RowLook {
-  readonly leases: readonly LeaseLook[];
+  readonly look: JobLook | null;
   readonly idWidth: number;
   readonly width: number;
 }
 
-function recordLine(row: SampleRecord | null, id: number, look: RowLook): Line {
-  const { leases, idWidth, width } = look;
+function recordLine(row: SampleRecord | null, id: number, place: RowLook): Line {
+  const { look, idWidth, width } = place;
   const number = span(padStart(countText(id), idWidth), 'bold');
   if (row === null) return fit([number, span('  …', 'dim')], width);
   const room = locationWidth(idWidth, width);
@@ -91,7 +92,7 @@ function recordLine(row: SampleRecord | null, id: number, look: RowLook): Line {
       number,
       span(`  ${location}  `),
       span(padEnd(extentText(row), EXTENT_WIDTH), 'dim'),
-      span(`  ${clean(holderOf(id, leases))}`, 'accent'),
+      span(`  ${clean(holderOf(look, id) ?? '…')}`, 'accent'),
     ],
     width,
   );
@@ -102,18 +103,14 @@ function extentText({ byteOffset, byteLength }: SampleRecord): string {
   return `${bytesText(byteLength)} @ ${countText(byteOffset)}`;
 }
 
-function holderOf(id: number, leases: readonly LeaseLook[]): string {
-  return leases.find((lease) => id >= lease.cursor && id < lease.end)?.nodeId ?? '';
-}
-
 function detailLines(
   row: SampleRecord | null,
-  leases: readonly LeaseLook[],
+  look: JobLook | null,
   width: number,
 ): readonly Line[] {
   const rule = fit([span('─'.repeat(width), 'dim')], width);
   if (row === null) return [rule];
-  const holder = holderOf(row.sampleId, leases);
+  const holder = holderOf(look, row.sampleId) ?? '…';
   const lease = holder === '' ? 'not leased now' : `leased by ${clean(holder)}`;
   const hint = row.decodeHint === '' ? 'no decode_hint' : `decode_hint ${clean(row.decodeHint)}`;
   return [

@@ -3,6 +3,7 @@ import { bytesText, countText, rateText } from '../view/format.ts';
 import type { NodeLook } from '../view/looks.ts';
 import { capBar } from './bar.ts';
 import type { Layout } from './layout.ts';
+import { leasesOf } from './lease-part.ts';
 import type { Column } from './table.ts';
 import { filled, fittingColumns, listLines, rowLine, titleLine } from './table.ts';
 import type { Line, Span } from './text.ts';
@@ -131,7 +132,7 @@ function gauge(used: number, cap: number): readonly Span[] {
 function detailLines(model: TuiModel, node: NodeLook | undefined, width: number): readonly Line[] {
   if (node === undefined) return [];
   const { stats, caps } = node;
-  const held = leasesOf(model, node.nodeId);
+  const held = heldText(model, node.nodeId);
   const gauges = line(
     span(' inflight ', 'dim'),
     ...gauge(stats.inflightBytes, caps.maxInflightBytes),
@@ -151,10 +152,13 @@ function detailLines(model: TuiModel, node: NodeLook | undefined, width: number)
   ];
 }
 
-function leasesOf(model: TuiModel, nodeId: string): string {
-  const held = (model.watched.look?.view.leases ?? [])
-    .filter((lease) => lease.nodeId === nodeId)
-    .map(({ start, end, deliveredCursor }) => `[${start}, ${end}) at ${deliveredCursor}`);
+function heldText(model: TuiModel, nodeId: string): string {
+  const { look } = model.watched;
+  const leases = look === null ? [] : leasesOf(look, nodeId);
+  if (leases === null) return 'leases …';
+  const held = leases.map(
+    ({ start, end, deliveredCursor }) => `[${start}, ${end}) at ${deliveredCursor}`,
+  );
   return held.length === 0 ? 'no lease' : `leases ${held.join('  ')}`;
 }
 

@@ -33,7 +33,7 @@ function jobFields(look: JobLook, { rates }: Watched): Record<string, unknown> {
       registered_nodes: snapshot.registeredNodes,
       job_ready: snapshot.jobReady,
       job_drained: snapshot.jobDrained,
-      active_leases: snapshot.liveLeases.length,
+      active_leases: view.leaseFigures.count,
       available_ranges: snapshot.availableRanges,
       samples: named(snapshot.samples),
       output: named(snapshot.output),

@@ -71,7 +71,7 @@ function jobLines({ snapshot, view }: JobLook): readonly string[] {
     ),
     field(
       'state',
-      `ready=${snapshot.jobReady} drained=${snapshot.jobDrained} nodes=${snapshot.registeredNodes}/${spec.worldSize} active_leases=${snapshot.liveLeases.length} available_ranges=${snapshot.availableRanges}`,
+      `ready=${snapshot.jobReady} drained=${snapshot.jobDrained} nodes=${snapshot.registeredNodes}/${spec.worldSize} active_leases=${view.leaseFigures.count} available_ranges=${snapshot.availableRanges}`,
     ),
     field(
       'samples',

@@ -82,8 +82,8 @@ function nodesPanel({ look, link }: Watched): PanelState {
 function leasesPanel({ look, link }: Watched): PanelState {
   if (look === null || link.state !== 'up')
     return { state: 'failed', reason: 'the job is not known' };
-  const { snapshot } = look;
-  if (snapshot.liveLeases.length > 0 || isOver(snapshot)) return OK;
+  const { snapshot, view } = look;
+  if (view.leaseFigures.count > 0 || isOver(snapshot)) return OK;
   return {
     state: 'empty',
     reason: `no lease is active although ${snapshot.availableRanges} ranges are available`,

@@ -1,13 +1,16 @@
 /** The screen that an operator looks at: polls, draws, and obeys keys until it is left. */
 import type { Clock, TimerHandle } from '../ports/clock.ts';
 import { Mx8Error } from '../core/base/errors.ts';
+import { elapsedMs } from '../core/base/units.ts';
+import type { LeaseChoice, LeasePart } from '../core/job/protocol.ts';
 import { frameOf } from './frame.ts';
 import { JobWatch } from './job-watch.ts';
 import type { JobWatchOptions } from './job-watch.ts';
 import type { Key } from './keys.ts';
 import { decodeKeys, flushKeys } from './keys.ts';
 import { pageRowsOf } from './layout.ts';
-import { COLUMNS_MAX, ESCAPE_WAIT_MS, REDRAW_MS, ROWS_MAX } from './limits.ts';
+import { choiceFor, hasPart, partInSight } from './lease-part.ts';
+import { COLUMNS_MAX, ESCAPE_WAIT_MS, HURRY_MS, REDRAW_MS, ROWS_MAX } from './limits.ts';
 import { ManifestDesk } from './manifest-desk.ts';
 import type { ManifestChoice, ManifestOfJob } from './manifest-source.ts';
 import type { JobLook } from './job-events.ts';
@@ -54,10 +57,12 @@ class Screen {
   #escapeTimer: TimerHandle | null = null;
   #isDrawScheduled = false;
   #firstSearch: string | null;
+  /** Ends the wait for the next poll. */
+  #hurry: AbortController = new AbortController();
 
   constructor(options: ScreenOptions) {
     this.#options = options;
-    this.#watch = new JobWatch(options);
+    this.#watch = new JobWatch({ ...options, leases: () => this.#choice() });
     this.#painter = new Painter(options.colour);
     this.#firstSearch = options.search;
     this.#desk = new ManifestDesk({
@@ -103,8 +108,29 @@ class Screen {
       const { look, link } = await this.#watch.poll();
       if (look !== null && link.state === 'up') this.#desk.observe(manifestOf(look));
       this.#draw();
-      await untilAborted(clock.sleep(pollMs, signal), signal);
+      const startMs = clock.nowMs();
+      await untilAborted(clock.sleep(Math.min(HURRY_MS, pollMs), signal), signal);
+      const leftMs = pollMs - elapsedMs(startMs, clock.nowMs());
+      if (leftMs <= 0 || this.#lacksLeases()) continue;
+      this.#hurry = new AbortController();
+      const either = AbortSignal.any([signal, this.#hurry.signal]);
+      await untilAborted(clock.sleep(leftMs, either), either);
     }
+  }
+
+  #choice(): LeaseChoice {
+    return choiceFor(this.#leasesInSight(), this.#options.limits.leaseStallMs);
+  }
+
+  #leasesInSight(): LeasePart {
+    const rows = pageRowsOf(this.#size(), this.#ui, this.#options.rowsPerPage);
+    return partInSight(this.#ui, this.#watch.watched.look, rows);
+  }
+
+  /** Whether the next poll would show leases that are in sight and not known. */
+  #lacksLeases(): boolean {
+    const { look, link } = this.#watch.watched;
+    return link.state === 'up' && !hasPart(look, this.#leasesInSight());
   }
 
   /** Keeps the ages that are shown true between answers. */
@@ -197,6 +223,7 @@ class Screen {
     queueMicrotask(() => {
       this.#isDrawScheduled = false;
       if (this.#leaving.signal.aborted) return;
+      if (this.#lacksLeases()) this.#hurry.abort(new Mx8Error('interrupted', 'more is in sight'));
       try {
         this.#drawNow();
       } catch (error) {

@@ -52,7 +52,7 @@ export function listLength(model: TuiModel, tab: UiState['tab']): number {
     case 'nodes':
       return look?.view.nodes.length ?? 0;
     case 'leases':
-      return look?.view.leases.length ?? 0;
+      return look?.view.leaseFigures.count ?? 0;
     case 'manifest':
       return model.manifest.sampleCount;
     case 'events':

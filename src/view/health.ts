@@ -1,7 +1,7 @@
 /** Whether a job gets on, and if not, why and what to do: one judgement for every screen. */
 import type { JobFigures, NodeView } from '../core/job/protocol.ts';
 import { countedText, durationText } from './format.ts';
-import type { LeaseSummary, ViewLimits } from './looks.ts';
+import type { LeaseFigures, ViewLimits } from './looks.ts';
 
 /**
  * - `healthy`: it gets on, or it is done.
@@ -21,7 +21,7 @@ export interface Health {
 export interface Evidence {
   readonly snapshot: JobFigures;
   readonly nodes: readonly (NodeView & { readonly isStale: boolean })[];
-  readonly leases: LeaseSummary;
+  readonly leases: LeaseFigures;
   /** How long no further sample has been finished, as far as we watched. */
   readonly stillMs: number;
   readonly limits: ViewLimits;

@@ -31,6 +31,8 @@ function node(id: string, heartbeatAgeMs = 100): NodeView {
     assignedRank: 0,
     heartbeatAgeMs,
     draining: false,
+    leaseCount: 1,
+    deliveredSamples: 0,
     caps: {
       maxFetchConcurrency: 1,
       maxDecodeConcurrency: 1,
@@ -87,6 +89,7 @@ function snapshot(
     outputManifestHash: null,
     nodes: [node('n1'), node('n2')],
     liveLeases: [lease(0, 10)],
+    leases: null,
     counters: {
       registerTotal: 2,
       heartbeatTotal: 0,

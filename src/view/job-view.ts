@@ -7,8 +7,8 @@ import type { MonoMs } from '../core/base/units.ts';
 import { elapsedMs } from '../core/base/units.ts';
 import { judgeHealth } from './health.ts';
 import type { Health } from './health.ts';
-import { leaseLooks, nodeLooks, summaryOf } from './looks.ts';
-import type { LeaseLook, NodeLook, ViewLimits } from './looks.ts';
+import { leaseFigures, leaseLooks, nodeLooks } from './looks.ts';
+import type { LeaseFigures, LeaseLook, NodeLook, ViewLimits } from './looks.ts';
 import { NO_PROGRESS, progressAt, stillMs } from './progress.ts';
 import type { Progress, ProgressHistory } from './progress.ts';
 
@@ -28,7 +28,10 @@ interface LeaseMark {
 export interface JobView extends Progress {
   readonly health: Health;
   readonly nodes: readonly NodeLook[];
+  /** Those that the snapshot lists. */
   readonly leases: readonly LeaseLook[];
+  /** All of them. */
+  readonly leaseFigures: LeaseFigures;
 }
 
 export const EMPTY_HISTORY: ViewHistory = { progress: NO_PROGRESS, leases: new Map() };
@@ -45,16 +48,17 @@ export function lookAt(
   const leases = leaseLooks(snapshot, limits, (id) =>
     elapsedMs(marks.get(id)?.sinceMs ?? nowMs, nowMs),
   );
+  const figures = leaseFigures(leases, snapshot.leases);
   const nodes = nodeLooks(snapshot, limits);
   const health = judgeHealth({
     snapshot,
     nodes,
-    leases: summaryOf(leases),
+    leases: figures,
     stillMs: stillMs(moved, nowMs),
     limits,
   });
   return {
-    view: { ...progress, health, nodes, leases },
+    view: { ...progress, health, nodes, leases, leaseFigures: figures },
     history: { progress: moved, leases: marks },
   };
 }

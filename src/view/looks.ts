@@ -1,5 +1,5 @@
 /** Nodes and leases with a screen's judgement of each. */
-import type { JobSnapshot, NodeView } from '../core/job/protocol.ts';
+import type { JobSnapshot, LeaseSummary, NodeView } from '../core/job/protocol.ts';
 
 export interface ViewLimits {
   /** A node that was not heard of for this long counts as degraded. */
@@ -23,11 +23,10 @@ export interface LeaseLook {
 
 export interface NodeLook extends NodeView {
   readonly isStale: boolean;
-  readonly leaseCount: number;
 }
 
 /** What a judgement of the job needs of its leases, however many they are. */
-export interface LeaseSummary {
+export interface LeaseFigures {
   readonly count: number;
   readonly stalledCount: number;
   /** The smallest time that one has stood still; 0 where there is none. */
@@ -40,7 +39,14 @@ export interface LeaseSummary {
   } | null;
 }
 
-export function summaryOf(leases: readonly LeaseLook[]): LeaseSummary {
+/** `summary`: where not all leases are listed, what the coordinator says of all. */
+export function leaseFigures(
+  leases: readonly LeaseLook[],
+  summary: LeaseSummary | null,
+): LeaseFigures {
+  if (summary !== null && summary.count > leases.length) {
+    return { ...summary, firstStalled: summary.stalled[0] ?? null };
+  }
   const stalled = leases.filter((lease) => lease.isStalled);
   return {
     count: leases.length,
@@ -79,13 +85,8 @@ export function leaseLooks(
 }
 
 export function nodeLooks(snapshot: JobSnapshot, limits: ViewLimits): readonly NodeLook[] {
-  const leaseCounts = new Map<string, number>();
-  for (const { nodeId } of snapshot.liveLeases) {
-    leaseCounts.set(nodeId, (leaseCounts.get(nodeId) ?? 0) + 1);
-  }
   return snapshot.nodes.map((node) => ({
     ...node,
     isStale: node.heartbeatAgeMs >= limits.staleHeartbeatMs,
-    leaseCount: leaseCounts.get(node.nodeId) ?? 0,
   }));
 }

@@ -4,8 +4,6 @@ import test from 'node:test';
 import { monoMs } from '../core/base/units.ts';
 import { nextNodeRates, NO_NODE_RATES, type NodeRateHistory } from './node-rates.ts';
 
-const NODES = [{ nodeId: 'a' }, { nodeId: 'b' }];
-
 function after(
   ...looks: readonly (readonly [atMs: number, a: number, b: number])[]
 ): NodeRateHistory {
@@ -13,11 +11,10 @@ function after(
     (history, [atMs, a, b]) =>
       nextNodeRates(
         history,
-        new Map([
-          ['a', a],
-          ['b', b],
-        ]),
-        NODES,
+        [
+          { nodeId: 'a', deliveredSamples: a },
+          { nodeId: 'b', deliveredSamples: b },
+        ],
         monoMs(atMs),
       ),
     NO_NODE_RATES,
@@ -43,6 +40,6 @@ test('counts that begin anew, as after a fail-over, make no negative rate', () =
 
 test('a node that left has no rate, and two looks at one moment change nothing', () => {
   const before = after([1000, 50, 0], [2000, 250, 5]);
-  assert.equal(nextNodeRates(before, new Map(), [], monoMs(2000)), before);
-  assert.deepEqual([...nextNodeRates(before, new Map(), [], monoMs(2500)).perSecond], []);
+  assert.equal(nextNodeRates(before, [], monoMs(2000)), before);
+  assert.deepEqual([...nextNodeRates(before, [], monoMs(2500)).perSecond], []);
 });

@@ -20,11 +20,13 @@ const RATE_WINDOW_MS = 5000;
 
 export function nextNodeRates(
   before: NodeRateHistory,
-  delivered: ReadonlyMap<string, number>,
-  nodes: readonly { readonly nodeId: string }[],
+  nodes: readonly { readonly nodeId: string; readonly deliveredSamples: number | null }[],
   nowMs: MonoMs,
 ): NodeRateHistory {
-  const now = new Map(nodes.map(({ nodeId }) => [nodeId, delivered.get(nodeId) ?? 0]));
+  const now = new Map<string, number>();
+  for (const { nodeId, deliveredSamples } of nodes) {
+    if (deliveredSamples !== null) now.set(nodeId, deliveredSamples);
+  }
   const spanMs = before.atMs === null ? 0 : elapsedMs(before.atMs, nowMs);
   if (before.atMs !== null && spanMs <= 0) return before;
   const weight = 1 - Math.exp(-spanMs / RATE_WINDOW_MS);

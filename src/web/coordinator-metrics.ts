@@ -30,7 +30,7 @@ export function writeCoordinatorMetrics(
   writeCounters(text, jobs);
   writeJobs(text, jobs);
   writeSamples(text, jobs);
-  writeNodes(text, jobs, seen.look.delivered);
+  writeNodes(text, jobs);
 }
 
 interface LabelledJob extends SeenJob {
@@ -164,14 +164,10 @@ function writeSamples(text: MetricsText, jobs: readonly LabelledJob[]): void {
   );
 }
 
-function writeNodes(
-  text: MetricsText,
-  jobs: readonly LabelledJob[],
-  delivered: Seen['look']['delivered'],
-): void {
+function writeNodes(text: MetricsText, jobs: readonly LabelledJob[]): void {
   const nodes = jobs.flatMap(({ digest }) =>
     digest.nodes.map((node) => ({
-      node: { ...node, delivered: delivered.get(digest.spec.jobId)?.get(node.nodeId) ?? 0 },
+      node,
       labels: labels({ job_id: digest.spec.jobId, node_id: node.nodeId }),
     })),
   );
@@ -189,7 +185,7 @@ function writeNodes(
   add('stalled_leases', 'Leases of it that stand still.', (node) => node.stalledCount);
   add('draining', '1 while it finishes what it holds, to leave.', (node) => Number(node.draining));
   add('delivered_samples_total', 'Samples that it delivered since this process leads.', (node) => {
-    return node.delivered;
+    return node.deliveredSamples ?? 0;
   });
   const first = nodes[0]?.node;
   for (const name of Object.keys(first?.caps ?? {}) as (keyof Node['caps'])[]) {

@@ -95,13 +95,7 @@ export class LookCache {
       const before = this.#histories.get(jobId);
       const past = before?.digest ?? NO_DIGESTS;
       const { view, history } = lookAtDigest(digest, look.atMs, past, this.#limits);
-      const delivered = look.delivered.get(jobId) ?? new Map();
-      const nodes = nextNodeRates(
-        before?.nodes ?? NO_NODE_RATES,
-        delivered,
-        digest.nodes,
-        look.atMs,
-      );
+      const nodes = nextNodeRates(before?.nodes ?? NO_NODE_RATES, digest.nodes, look.atMs);
       histories.set(jobId, { digest: history, nodes });
       return { digest, view, nodeRates: nodes.perSecond };
     });

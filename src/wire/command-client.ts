@@ -10,6 +10,7 @@ import type {
   CommittedPiece,
   JobSnapshot,
   JobSpec,
+  LeaseChoice,
   LeasesGranted,
   NodeCaps,
   NodeStats,
@@ -139,8 +140,9 @@ export abstract class CommandClient implements CoordinatorClient {
     return (await this.#expect({ type: 'operate', jobId, operation, dryRun }, 'operated')).changes;
   }
 
-  async snapshot(jobId: JobId): Promise<JobSnapshot> {
-    return this.#expect({ type: 'get_snapshot', jobId }, 'snapshot');
+  async snapshot(jobId: JobId, leases?: LeaseChoice): Promise<JobSnapshot> {
+    const choice = leases === undefined ? {} : { leases };
+    return this.#expect({ type: 'get_snapshot', jobId, ...choice }, 'snapshot');
   }
 
   async checkpoint(jobId: JobId): Promise<Uint8Array> {

@@ -20,6 +20,7 @@ import { SessionClient } from './session-client.ts';
 import { type CallerOptions, UnaryCaller } from './unary-caller.ts';
 import type { SessionCommand } from './v1-session.ts';
 import { coordinatorFrom } from './v1-coordinator.ts';
+import { leaseChoiceMessage } from './v1-lease-choice.ts';
 import { operatedFrom, operateMessage } from './v1-operate.ts';
 import { jobSnapshotFrom, pieceFrom, specFrom, specMessage } from './v1-snapshot.ts';
 
@@ -197,7 +198,9 @@ export class GrpcCoordinatorClient extends CommandClient {
       case 'operate':
         return operatedFrom(await this.#caller.call('Operate', operateMessage(command), signal));
       case 'get_snapshot': {
-        const answer = await this.#caller.call('GetJob', { jobId: command.jobId }, signal);
+        const { jobId, leases } = command;
+        const chosen = leases === undefined ? {} : { leases: leaseChoiceMessage(leases) };
+        const answer = await this.#caller.call('GetJob', { jobId, ...chosen }, signal);
         return jobSnapshotFrom(requiredChild(answer, 'job'));
       }
       case 'get_checkpoint': {

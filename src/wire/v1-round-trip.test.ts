@@ -11,11 +11,20 @@ import {
   type NodeId,
   nodeId,
 } from '../core/base/units.ts';
-import type { JobSnapshot, JobSpec, NodeCaps, NodeStats, Reply } from '../core/job/protocol.ts';
+import type {
+  JobSnapshot,
+  JobSpec,
+  LeasePart,
+  LiveLease,
+  NodeCaps,
+  NodeStats,
+  Reply,
+} from '../core/job/protocol.ts';
 import type { Operation } from '../core/job/operations.ts';
 import type { CoordinatorView, Push } from '../ports/coordinator-client.ts';
 import { type WireMessage, wireType } from './schema.ts';
 import { coordinatorFrom, coordinatorMessage } from './v1-coordinator.ts';
+import { leaseChoiceFrom, leaseChoiceMessage } from './v1-lease-choice.ts';
 import { operatedFrom, operatedMessage, operateFrom, operateMessage } from './v1-operate.ts';
 import {
   commandFrom,
@@ -193,6 +202,13 @@ const counter = [
   'resumeRangesAppliedTotal',
 ] as const;
 
+const liveLease: fc.Arbitrary<LiveLease> = fc
+  .tuple(heldLease, u53, u53, u53)
+  .map(([held, expiresInMs, deliveredCursor, stillMs]) => ({
+    ...{ ...held, expiresInMs },
+    ...{ deliveredCursor, stillMs },
+  }));
+
 const snapshots: fc.Arbitrary<JobSnapshot> = record({
   type: type('snapshot'),
   spec,
@@ -215,20 +231,20 @@ const snapshots: fc.Arbitrary<JobSnapshot> = record({
       caps,
       stats,
       draining: fc.boolean(),
+      leaseCount: u32,
+      deliveredSamples: u53,
     }),
     {
       maxLength: 3,
     },
   ),
-  liveLeases: fc.array(
-    fc.tuple(heldLease, u53, u53, u53).map(([held, expiresInMs, deliveredCursor, stillMs]) => ({
-      ...held,
-      expiresInMs,
-      deliveredCursor,
-      stillMs,
-    })),
-    { maxLength: 3 },
-  ),
+  liveLeases: fc.array(liveLease, { maxLength: 3 }),
+  leases: record({
+    count: u53,
+    stalledCount: u53,
+    leastStillMs: u53,
+    stalled: fc.array(liveLease, { maxLength: 3 }),
+  }),
   counters: fc
     .tuple(...counter.map(() => u53))
     .map((values) => Object.fromEntries(counter.map((name, at) => [name, values[at]])) as never),
@@ -322,6 +338,36 @@ test('what a coordinator says of itself arrives as it was sent', () => {
     const message = sent('GetCoordinatorResponse', coordinatorMessage(one));
     assert.deepEqual(coordinatorFrom(message), one);
   }
+});
+
+test('which leases a snapshot lists arrives as it was sent', () => {
+  const parts: readonly LeasePart[] = [
+    { type: 'places', from: 2 ** 40, count: 20 },
+    { type: 'node', nodeId: nodeId('n') },
+    { type: 'samples', samples: { start: 0, end: 7 } },
+  ];
+  for (const part of parts) {
+    const choice = { wholeUpTo: 500, part, stallMs: 10_000 };
+    const message = sent('GetJobRequest', { jobId: 'j', leases: leaseChoiceMessage(choice) });
+    assert.deepEqual(leaseChoiceFrom(message), choice);
+  }
+  assert.equal(leaseChoiceFrom(sent('GetJobRequest', { jobId: 'j' })), null);
+});
+
+test('where no leases were chosen those of a node are counted from the list of all', () => {
+  fc.assert(
+    fc.property(snapshots, (snapshot) => {
+      const whole = { ...snapshot, leases: null };
+      const { nodes, liveLeases, leases } = jobSnapshotFrom(
+        sent('JobSnapshot', jobSnapshotMessage(whole)),
+      );
+      assert.equal(leases, null);
+      for (const { nodeId: id, leaseCount, deliveredSamples } of nodes) {
+        assert.equal(leaseCount, liveLeases.filter((one) => one.nodeId === id).length);
+        assert.equal(deliveredSamples, null);
+      }
+    }),
+  );
 });
 
 test('snapshots and pieces arrive as they were sent', () => {

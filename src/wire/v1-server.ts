@@ -1,7 +1,7 @@
 /** The service `mx8.v1.Coordinator`: jobs, manifests, pieces; sessions are in `session-server.ts`. */
 import { Mx8Error } from '../core/base/errors.ts';
 import type { JobId } from '../core/base/units.ts';
-import type { JobSnapshot } from '../core/job/protocol.ts';
+import type { JobSnapshot, LeaseChoice } from '../core/job/protocol.ts';
 import type { FileStamps } from '../ports/manifest-store.ts';
 import type { CoordinatorBackend } from './backend.ts';
 import { expectReply } from './command-client.ts';
@@ -12,6 +12,7 @@ import { meteredStream, meteredUnary } from './metered.ts';
 import type { WireMessage } from './schema.ts';
 import type { Sessions } from './session-server.ts';
 import { coordinatorMessage } from './v1-coordinator.ts';
+import { leaseChoiceFrom } from './v1-lease-choice.ts';
 import { operatedMessage, operateFrom } from './v1-operate.ts';
 import {
   jobSnapshotMessage,
@@ -46,9 +47,10 @@ export function v1Service(backend: CoordinatorBackend, sessions: Sessions): Grpc
       const snapshots = await Promise.all(ids.map((id) => snapshotOf(backend, id)));
       return { jobs: snapshots.map(jobSnapshotMessage) };
     },
-    GetJob: async (message) => ({
-      job: jobSnapshotMessage(await snapshotOf(backend, jobIdOf(message))),
-    }),
+    GetJob: async (message) => {
+      const snapshot = await snapshotOf(backend, jobIdOf(message), leaseChoiceFrom(message));
+      return { job: jobSnapshotMessage(snapshot) };
+    },
     Operate: async (message) => {
       const { changes } = expectReply(await backend.submit(operateFrom(message)), 'operated');
       return operatedMessage(changes);
@@ -73,8 +75,13 @@ export function v1Service(backend: CoordinatorBackend, sessions: Sessions): Grpc
   return grpcService(name, methods, (error) => backend.onInternalError(error));
 }
 
-async function snapshotOf(backend: CoordinatorBackend, jobId: JobId): Promise<JobSnapshot> {
-  return expectReply(await backend.submit({ type: 'get_snapshot', jobId }), 'snapshot');
+async function snapshotOf(
+  backend: CoordinatorBackend,
+  jobId: JobId,
+  leases: LeaseChoice | null = null,
+): Promise<JobSnapshot> {
+  const choice = leases === null ? {} : { leases };
+  return expectReply(await backend.submit({ type: 'get_snapshot', jobId, ...choice }), 'snapshot');
 }
 
 async function* manifestRange(

@@ -7,10 +7,13 @@ import type {
   JobSnapshot,
   JobSpec,
   Lease,
+  LeaseSummary,
   LiveLease,
+  NodeView,
 } from '../core/job/protocol.ts';
 import {
   big,
+  child,
   children,
   flag,
   jobIdOf,
@@ -150,22 +153,73 @@ export function jobSnapshotMessage(snapshot: JobSnapshot): WireMessage {
     outputBytes: snapshot.output.bytes,
     outputPieces: snapshot.output.pieces,
     outputManifestHash: snapshot.outputManifestHash ?? '',
-    nodes: snapshot.nodes.map((node) => ({
-      nodeId: node.nodeId,
-      assignedRank: node.assignedRank,
-      heartbeatAgeMs: Math.round(node.heartbeatAgeMs),
-      caps: asMessage(node.caps),
-      stats: asMessage(node.stats),
-      draining: node.draining,
-    })),
+    nodes: snapshot.nodes.map(nodeMessage),
     liveLeases: snapshot.liveLeases.map(liveLeaseMessage),
+    ...(snapshot.leases === null ? {} : { leases: summaryMessage(snapshot.leases) }),
     counters: asMessage(snapshot.counters),
     elastic: elasticMessage(snapshot.elastic),
   };
 }
 
+function nodeMessage(node: NodeView): WireMessage {
+  return {
+    nodeId: node.nodeId,
+    assignedRank: node.assignedRank,
+    heartbeatAgeMs: Math.round(node.heartbeatAgeMs),
+    caps: asMessage(node.caps),
+    stats: asMessage(node.stats),
+    draining: node.draining,
+    leaseCount: node.leaseCount,
+    deliveredSamples: node.deliveredSamples ?? 0,
+  };
+}
+
+/** `leases` null: from a snapshot of a coordinator that may know neither of the last two fields. */
+function nodeFrom(
+  node: WireMessage,
+  leases: LeaseSummary | null,
+  listed: ReadonlyMap<string, number>,
+): NodeView {
+  const nodeId = nodeIdOf(node);
+  return {
+    nodeId,
+    assignedRank: uint(node, 'assignedRank'),
+    heartbeatAgeMs: uint64(node, 'heartbeatAgeMs'),
+    caps: capsFrom(requiredChild(node, 'caps')),
+    stats: statsFrom(requiredChild(node, 'stats')),
+    draining: flag(node, 'draining'),
+    leaseCount: leases === null ? (listed.get(nodeId) ?? 0) : uint(node, 'leaseCount'),
+    deliveredSamples: leases === null ? null : uint64(node, 'deliveredSamples'),
+  };
+}
+
+function summaryMessage({ count, stalledCount, leastStillMs, stalled }: LeaseSummary): WireMessage {
+  const still = { leastStillMs: Math.round(leastStillMs), stalled: stalled.map(liveLeaseMessage) };
+  return { count, stalledCount, ...still };
+}
+
+function summaryFrom(message: WireMessage): LeaseSummary | null {
+  const summary = child(message, 'leases');
+  if (summary === null) return null;
+  return {
+    count: uint64(summary, 'count'),
+    stalledCount: uint64(summary, 'stalledCount'),
+    leastStillMs: uint64(summary, 'leastStillMs'),
+    stalled: children(summary, 'stalled').map(liveLeaseFrom),
+  };
+}
+
+function countsByNode(leases: readonly LiveLease[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { nodeId } of leases) counts.set(nodeId, (counts.get(nodeId) ?? 0) + 1);
+  return counts;
+}
+
 export function jobSnapshotFrom(message: WireMessage): JobSnapshot {
   const failureCode = text(message, 'failureCode');
+  const liveLeases = children(message, 'liveLeases').map(liveLeaseFrom);
+  const leases = summaryFrom(message);
+  const listed = countsByNode(leases === null ? liveLeases : []);
   return {
     type: 'snapshot',
     spec: specFrom(requiredChild(message, 'spec')),
@@ -190,15 +244,9 @@ export function jobSnapshotFrom(message: WireMessage): JobSnapshot {
       pieces: uint64(message, 'outputPieces'),
     },
     outputManifestHash: optionalHash(message, 'outputManifestHash'),
-    nodes: children(message, 'nodes').map((node) => ({
-      nodeId: nodeIdOf(node),
-      assignedRank: uint(node, 'assignedRank'),
-      heartbeatAgeMs: uint64(node, 'heartbeatAgeMs'),
-      caps: capsFrom(requiredChild(node, 'caps')),
-      stats: statsFrom(requiredChild(node, 'stats')),
-      draining: flag(node, 'draining'),
-    })),
-    liveLeases: children(message, 'liveLeases').map(liveLeaseFrom),
+    nodes: children(message, 'nodes').map((node) => nodeFrom(node, leases, listed)),
+    liveLeases,
+    leases,
     counters: countersFrom(requiredChild(message, 'counters')),
     elastic: elasticFrom(requiredChild(message, 'elastic')),
   };

@@ -45,7 +45,6 @@ export function seenAt(
       atMs,
       atUnixMs: unixMs(1_700_000_000_000),
       jobs: digests,
-      delivered: new Map(),
       view: {
         role: 'leader',
         who: 'a',

@@ -5,6 +5,7 @@ import type { SampleRecord } from '../../src/core/manifest/record.ts';
 import { nothingWatched, observe } from '../../src/tui/job-watch.ts';
 import type { Moment, Watched } from '../../src/tui/job-watch.ts';
 import type { ManifestSource } from '../../src/tui/manifest-source.ts';
+import { NO_LEASES } from '../../src/tui/lease-part.ts';
 import { NO_MANIFEST } from '../../src/tui/tui-model.ts';
 import type { TuiModel } from '../../src/tui/tui-model.ts';
 import { INITIAL_UI } from '../../src/tui/ui-state.ts';
@@ -22,6 +23,8 @@ export function nodeView(rank: number, changes: Partial<NodeView> = {}): NodeVie
     nodeId: nodeId(`node-${rank}`),
     assignedRank: rank,
     draining: false,
+    leaseCount: 1,
+    deliveredSamples: 0,
     heartbeatAgeMs: 120,
     caps: {
       maxFetchConcurrency: 4,
@@ -94,6 +97,7 @@ export function jobSnapshot(nodes: number, changes: Partial<JobSnapshot> = {}): 
     outputManifestHash: null,
     nodes: ranks.map((rank) => nodeView(rank)),
     liveLeases: ranks.map((rank) => liveLease(rank)),
+    leases: null,
     counters: {
       registerTotal: nodes,
       heartbeatTotal: 20,
@@ -125,7 +129,7 @@ export function watchedAfter(...snapshots: readonly (JobSnapshot | null)[]): Wat
     const answer =
       snapshot === null
         ? ({ type: 'failed', code: 'coordinator_unavailable', message: 'nobody is there' } as const)
-        : ({ type: 'snapshot', snapshot } as const);
+        : ({ type: 'snapshot', snapshot, listed: NO_LEASES } as const);
     watched = observe(watched, answer, moment((index + 1) * 1000), LIMITS);
   });
   return watched;

@@ -89,7 +89,7 @@ function decideForJob(tx: Transaction, job: JobState, command: Exclude<OfJob, Of
     case 'operate':
       return operate(tx, job, command);
     case 'get_snapshot':
-      return jobSnapshot(job, tx.context.nowMs);
+      return jobSnapshot(job, tx.context.nowMs, command.leases ?? null);
     case 'get_checkpoint':
       return { type: 'checkpoint', bytes: checkpointOf(job) };
     default:

@@ -14,6 +14,7 @@ test('a pace is samples over the time in which the node held work', () => {
   assert.equal(pace.workedMs(monoMs(10_000)), 2_000);
   assert.equal(pace.samplesPerMs(monoMs(10_000)), 0.1);
   assert.equal(pace.largestMove, 100);
+  assert.equal(pace.movedSamples, 200);
 });
 
 test('a pace forgets what was long ago, and falls while nothing moves', () => {

@@ -22,6 +22,7 @@ export class Pace {
   /** Time at work when the oldest of the moves began. */
   #fromMs = 0;
   readonly #moves: Move[] = [];
+  #movedSamples = 0;
 
   /** Whether it holds work from now on. */
   note(holdsWork: boolean, nowMs: MonoMs): void {
@@ -32,8 +33,14 @@ export class Pace {
 
   moved(samples: number, nowMs: MonoMs): void {
     if (samples <= 0) return;
+    this.#movedSamples += samples;
     this.#moves.push({ atMs: this.workedMs(nowMs), samples });
     if (this.#moves.length > MOVES_MAX) this.#fromMs = this.#moves.shift()?.atMs ?? 0;
+  }
+
+  /** Samples of all its moves. */
+  get movedSamples(): number {
+    return this.#movedSamples;
   }
 
   /** Time in which it held work, in all. */

@@ -168,7 +168,7 @@ export type Command =
       readonly operation: Operation;
       readonly dryRun: boolean;
     }
-  | { readonly type: 'get_snapshot'; readonly jobId: JobId }
+  | { readonly type: 'get_snapshot'; readonly jobId: JobId; readonly leases?: LeaseChoice }
   | { readonly type: 'get_checkpoint'; readonly jobId: JobId }
   /** Time passed: expires leases and releases the ranks of nodes that are gone. */
   | { readonly type: 'tick' };
@@ -232,6 +232,35 @@ export interface NodeView {
   readonly stats: NodeStats;
   /** An operator asked it to finish or give back what it holds, and to leave. */
   readonly draining: boolean;
+  readonly leaseCount: number;
+  /** Since it registered and this coordinator leads; null where the coordinator does not tell. */
+  readonly deliveredSamples: number | null;
+}
+
+/** Which live leases a snapshot lists, so that asking for one costs what is looked at. */
+export interface LeaseChoice {
+  /** Where there are at most so many, all of them, whatever the part. */
+  readonly wholeUpTo: number;
+  readonly part: LeasePart;
+  /** A lease whose cursors stand still for this long counts as stalled. */
+  readonly stallMs: number;
+}
+
+export type LeasePart =
+  /** In order of their first sample: from this place on, so many. */
+  | { readonly type: 'places'; readonly from: number; readonly count: number }
+  | { readonly type: 'node'; readonly nodeId: NodeId }
+  /** Those that hold some of these. */
+  | { readonly type: 'samples'; readonly samples: SampleRange };
+
+/** All live leases, however many of them are listed. */
+export interface LeaseSummary {
+  readonly count: number;
+  readonly stalledCount: number;
+  /** The smallest time that a lease has stood still; 0 where there is none. */
+  readonly leastStillMs: number;
+  /** Some of those that stand still, longest first. */
+  readonly stalled: readonly LiveLease[];
 }
 
 /** How a job stands, without its nodes and leases. */
@@ -262,7 +291,10 @@ export interface JobFigures {
 export interface JobSnapshot extends JobFigures {
   readonly type: 'snapshot';
   readonly nodes: readonly NodeView[];
+  /** All of them unless some were chosen. */
   readonly liveLeases: readonly LiveLease[];
+  /** Null where no leases were chosen, or by a coordinator that knows no choice: then all are listed. */
+  readonly leases: LeaseSummary | null;
 }
 
 export type Reply =

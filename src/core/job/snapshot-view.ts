@@ -1,11 +1,14 @@
 /** The read side of a job: what status, screens and the v0 snapshot show. Changes nothing. */
 import { elapsedMs, type MonoMs, type NodeId } from '../base/units.ts';
 import type { JobState, LeaseState, NodeState } from './job-state.ts';
+import { chosenLeases } from './choose-leases.ts';
 import { LeaseMap, type MapCell } from './lease-map.ts';
 import type {
   ElasticState,
   JobFigures,
   JobSnapshot,
+  LeaseChoice,
+  LeaseSummary,
   LiveLease,
   NodeView,
   Registered,
@@ -19,23 +22,47 @@ export interface DigestOptions {
 }
 
 export interface JobDigest extends JobFigures {
-  readonly nodes: readonly (NodeView & {
-    readonly leaseCount: number;
-    readonly stalledCount: number;
-  })[];
-  readonly leases: {
-    readonly count: number;
-    readonly stalledCount: number;
-    /** The smallest time that a lease has stood still; 0 where there is none. */
-    readonly leastStillMs: number;
-    /** Some of those that stand still, longest first. */
-    readonly stalled: readonly LiveLease[];
-  };
+  readonly nodes: readonly (NodeView & { readonly stalledCount: number })[];
+  readonly leases: LeaseSummary;
   readonly map: readonly MapCell[];
 }
 
-/** Stalled leases in a digest; a screen shows a few, the others are counted. */
+/** Stalled leases in a summary; a screen shows a few, the others are counted. */
 const STILL_LEASES_MAX = 20;
+
+/** What of the leases a summary is made of: filled while they are gone through. */
+class StillLeases {
+  readonly #nowMs: MonoMs;
+  readonly #stallMs: number;
+  readonly #first: LeaseState[] = [];
+  #stalledCount = 0;
+  #leastStillMs = Infinity;
+
+  constructor(nowMs: MonoMs, stallMs: number) {
+    this.#nowMs = nowMs;
+    this.#stallMs = stallMs;
+  }
+
+  /** Whether it is stalled. */
+  add(lease: LeaseState): boolean {
+    const stillMs = elapsedMs(lease.movedMs, this.#nowMs);
+    this.#leastStillMs = Math.min(this.#leastStillMs, stillMs);
+    if (stillMs < this.#stallMs) return false;
+    this.#stalledCount += 1;
+    if (this.#first.length < STILL_LEASES_MAX) this.#first.push(lease);
+    return true;
+  }
+
+  summary(count: number): LeaseSummary {
+    const longestFirst = this.#first.sort((a, b) => a.movedMs - b.movedMs);
+    return {
+      count,
+      stalledCount: this.#stalledCount,
+      leastStillMs: count === 0 ? 0 : this.#leastStillMs,
+      stalled: longestFirst.map((lease) => liveLease(lease, this.#nowMs)),
+    };
+  }
+}
 
 export function elasticState(job: JobState): ElasticState {
   return {
@@ -85,48 +112,48 @@ export function jobFigures(job: JobState): JobFigures {
   };
 }
 
-export function jobSnapshot(job: JobState, nowMs: MonoMs): JobSnapshot {
+/** With all live leases, or those that are chosen and a summary of all. */
+export function jobSnapshot(
+  job: JobState,
+  nowMs: MonoMs,
+  choice: LeaseChoice | null = null,
+): JobSnapshot {
+  const listed = choice === null ? [...job.leases.values()] : chosenLeases(job, choice);
   return {
     type: 'snapshot',
     ...jobFigures(job),
     nodes: nodesByRank(job).map((node) => nodeView(node, nowMs)),
-    liveLeases: [...job.leases.values()].map((lease) => liveLease(lease, nowMs)),
+    liveLeases: listed.map((lease) => liveLease(lease, nowMs)),
+    leases: choice === null ? null : leaseSummary(job, nowMs, choice.stallMs),
   };
+}
+
+function leaseSummary(job: JobState, nowMs: MonoMs, stallMs: number): LeaseSummary {
+  const still = new StillLeases(nowMs, stallMs);
+  for (const lease of job.leases.values()) still.add(lease);
+  return still.summary(job.leases.size);
 }
 
 /** A job in figures that do not grow with its leases: what metrics and pages are drawn from. */
 export function jobDigest(job: JobState, nowMs: MonoMs, options: DigestOptions): JobDigest {
   const map = new LeaseMap(job.spec.sampleCount, options.cells);
   const stalledBy = new Map<NodeId, number>();
-  const still: LeaseState[] = [];
-  let stalledCount = 0;
-  let leastStillMs = Infinity;
+  const still = new StillLeases(nowMs, options.leaseStallMs);
   for (const lease of job.leases.values()) {
-    const stillMs = elapsedMs(lease.movedMs, nowMs);
-    const isStalled = stillMs >= options.leaseStallMs;
-    leastStillMs = Math.min(leastStillMs, stillMs);
+    const isStalled = still.add(lease);
     if (lease.doubles === null) {
       map.add(isStalled ? 'stalled' : 'leased', lease.cursor, lease.end);
     }
-    if (!isStalled) continue;
-    stalledCount += 1;
-    stalledBy.set(lease.nodeId, (stalledBy.get(lease.nodeId) ?? 0) + 1);
-    if (still.length < STILL_LEASES_MAX) still.push(lease);
+    if (isStalled) stalledBy.set(lease.nodeId, (stalledBy.get(lease.nodeId) ?? 0) + 1);
   }
   for (const { start, end } of job.work.doneRuns()) map.add('done', start, end);
   return {
     ...jobFigures(job),
     nodes: nodesByRank(job).map((node) => ({
       ...nodeView(node, nowMs),
-      leaseCount: node.leases.size,
       stalledCount: stalledBy.get(node.nodeId) ?? 0,
     })),
-    leases: {
-      count: job.leases.size,
-      stalledCount,
-      leastStillMs: job.leases.size === 0 ? 0 : leastStillMs,
-      stalled: still.sort((a, b) => a.movedMs - b.movedMs).map((lease) => liveLease(lease, nowMs)),
-    },
+    leases: still.summary(job.leases.size),
     map: map.fractions(),
   };
 }
@@ -143,6 +170,8 @@ function nodeView(node: NodeState, nowMs: MonoMs): NodeView {
     caps: node.caps,
     stats: node.stats,
     draining: node.draining,
+    leaseCount: node.leases.size,
+    deliveredSamples: node.pace.movedSamples,
   };
 }
 
