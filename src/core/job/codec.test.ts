@@ -1,10 +1,24 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import { Mx8Error } from '../base/errors.ts';
 import { jobId, manifestHash, monoMs, nodeId } from '../base/units.ts';
-import { decodeRecords, decodeSnapshot, encodeRecords, encodeSnapshot } from './codec.ts';
-import { applyEntry, assertInvariants, emptyState, step } from './coordinator.ts';
+import {
+  decodeRecords,
+  decodeSnapshot,
+  encodeRecords,
+  encodeSnapshot,
+  FORMAT_VERSION,
+} from './codec.ts';
+import {
+  applyEntry,
+  assertInvariants,
+  committedPieces,
+  emptyState,
+  step,
+  takeOver,
+} from './coordinator.ts';
 import type { CoordinatorState } from './coordinator.ts';
 import { UNTUNED } from './operations.ts';
 import type { Command } from './protocol.ts';
@@ -53,51 +67,105 @@ function stateAfter(commands: readonly Command[]): {
   return { state, entries };
 }
 
-/** The snapshot as version 1 wrote it: without what an operator can say to a job. */
-function asVersion1(bytes: Uint8Array): Uint8Array {
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))) as {
-    v: number;
-    jobs: Record<string, unknown>[];
+/** What a coordinator of an older version wrote down of a job, and what it said of it (`make.ts` there). */
+interface OldState {
+  readonly version: number;
+  readonly entries: readonly string[];
+  readonly snapshots: readonly { readonly afterSeq: number; readonly base64: string }[];
+  readonly says: {
+    readonly leases: readonly { readonly leaseId: string; readonly cursor: number }[];
+    readonly pieces: readonly unknown[];
+    readonly samples: object;
+    readonly counters: object;
   };
-  header.v = 1;
-  for (const job of header.jobs) {
-    delete job['paused'];
-    delete job['tuning'];
-    for (const node of job['nodes'] as Record<string, unknown>[]) {
-      delete node['draining'];
-      delete node['tuning'];
-    }
-  }
-  const text = new TextEncoder().encode(JSON.stringify(header));
-  const out = new Uint8Array(4 + text.length + bytes.length - 4 - length);
-  new DataView(out.buffer).setUint32(0, text.length);
-  out.set(text, 4);
-  out.set(bytes.subarray(4 + length), 4 + text.length);
-  return out;
+  readonly nodes: readonly (readonly [string, number])[];
 }
 
-test('a snapshot and entries of version 1 are read, with nothing paused, draining or tuned', () => {
-  const { state, entries } = stateAfter(COMMANDS);
-  const read = decodeSnapshot(asVersion1(encodeSnapshot(state)));
-  assertInvariants(read);
-  assert.deepEqual(
-    encodeSnapshot(read, { durableOnly: true }),
-    encodeSnapshot(state, { durableOnly: true }),
-  );
-  const job = read.jobs.get(jobId('j'));
-  assert.equal(job?.paused, false);
-  assert.deepEqual(job.tuning, UNTUNED);
-  const replayed = emptyState();
-  entries.forEach((bytes, index) => {
-    const text = new TextDecoder().decode(bytes).replace('"v":2', '"v":1');
+function oldState(version: number): OldState {
+  const url = new URL(`../../../test/fixtures/state/version-${version}.json`, import.meta.url);
+  return JSON.parse(readFileSync(url, 'utf8')) as OldState;
+}
+
+/** From the snapshot after `afterSeq` entries, or from nothing, and the entries that follow. */
+function restored({ entries, snapshots }: OldState, afterSeq: number): CoordinatorState {
+  const snapshot = snapshots.find((one) => one.afterSeq === afterSeq);
+  const state =
+    snapshot === undefined
+      ? emptyState()
+      : decodeSnapshot(new Uint8Array(Buffer.from(snapshot.base64, 'base64')));
+  entries.forEach((text, index) => {
+    if (index < afterSeq) return;
     const records = decodeRecords(new TextEncoder().encode(text));
-    applyEntry(replayed, { epoch: 1, seq: index + 1, records }, monoMs(0));
+    applyEntry(state, { epoch: 1, seq: index + 1, records }, monoMs(0));
   });
-  assert.deepEqual(
-    encodeSnapshot(replayed, { durableOnly: true }),
-    encodeSnapshot(state, { durableOnly: true }),
+  return state;
+}
+
+function saidOf(state: CoordinatorState): Pick<OldState, 'says' | 'nodes'> {
+  const at = { epoch: 2, seq: 100, nextIndex: 0, nowMs: monoMs(0), nowUnixMs: 0 };
+  const { reply } = step(
+    state,
+    { type: 'get_snapshot', jobId: jobId('old') },
+    { ...at, relief: 'off' },
   );
+  assert(reply.type === 'snapshot');
+  const { phase, samples, output, availableRanges, counters, liveLeases, nodes } = reply;
+  const leases = liveLeases.map(({ leaseId, nodeId: node, range, cursor }) => ({
+    ...{ leaseId, node, start: range.start, end: range.end, cursor },
+  }));
+  const pieces = committedPieces(state, jobId('old'), -1, 100);
+  const says = { phase, samples, output, availableRanges, counters, leases, pieces };
+  return { says, nodes: nodes.map(({ nodeId: id, assignedRank }) => [id, assignedRank]) };
+}
+
+for (let version = 1; version <= FORMAT_VERSION; version += 1) {
+  test(`what version ${version} wrote is read, says what it said, and goes on`, () => {
+    const old = oldState(version);
+    const { says, nodes } = old;
+    assert.equal(old.version, version);
+    const hashes = [0, ...old.snapshots.map(({ afterSeq }) => afterSeq)].map((afterSeq) => {
+      const state = restored(old, afterSeq);
+      assertInvariants(state);
+      const said = saidOf(state);
+      assert.deepEqual(said.nodes, nodes);
+      // Counters that no record moves are as good as the last snapshot.
+      if (afterSeq === old.entries.length) assert.deepEqual(said.says, says);
+      const { counters: _, ...durable } = says;
+      const { counters: __, ...saidDurable } = said.says;
+      assert.deepEqual(saidDurable, durable);
+      return Buffer.from(encodeSnapshot(state, { durableOnly: true })).toString('hex');
+    });
+    assert.equal(new Set(hashes).size, 1, 'replay and each snapshot with its tail agree');
+
+    const state = restored(old, old.entries.length);
+    takeOver(state, monoMs(0));
+    const job = state.jobs.get(jobId('old'));
+    assert.equal(job?.paused, version >= 2);
+    assert.equal(job.nodes.get(nodeId('a'))?.tuning.want, version >= 2 ? 1 : null);
+    assert.equal(job.nodes.get(nodeId('b'))?.draining, version >= 2);
+    const [lease] = says.leases;
+    assert.ok(lease !== undefined);
+    const { leaseId, cursor: start } = lease;
+    const from = { jobId: jobId('old'), nodeId: nodeId('a'), instanceId: 'process of a' };
+    const output = { start, end: start + 2, rows: 2, bytes: 20, quarantined: [] };
+    const at = { epoch: 2, seq: 101, nextIndex: 0, nowMs: monoMs(0), nowUnixMs: 0 };
+    const command: Command = { type: 'commit', ...from, leaseId, ...output };
+    const { reply } = step(state, command, { ...at, relief: 'off' });
+    assert.deepEqual(reply, { type: 'accepted', cursor: start + 2, repeated: false, end: 20 });
+    assertInvariants(state);
+  });
+}
+
+test('entries and snapshots of a version to come are refused', () => {
+  const { entries, snapshots } = oldState(FORMAT_VERSION);
+  const newer = (text: string): Uint8Array =>
+    new TextEncoder().encode(text.replace(`"v":${FORMAT_VERSION}`, `"v":${FORMAT_VERSION + 1}`));
+  const isNewer = (error: unknown): boolean =>
+    error instanceof Mx8Error && error.code === 'coordinator_state_newer';
+  assert.throws(() => decodeRecords(newer(entries[0] ?? '')), isNewer);
+  const bytes = Buffer.from(snapshots[0]?.base64 ?? '', 'base64').toString('latin1');
+  const changed = bytes.replace(`{"v":${FORMAT_VERSION}`, `{"v":${FORMAT_VERSION + 1}`);
+  assert.throws(() => decodeSnapshot(new Uint8Array(Buffer.from(changed, 'latin1'))), isNewer);
 });
 
 test('what an operator said is in a snapshot', () => {
