@@ -1,5 +1,5 @@
 /**
- * What metrics and page cost a coordinator with 1,000 nodes and 100,000 leases at one poller a second, in
+ * What metrics, page and the whole snapshot of v0 cost a coordinator with 1,000 nodes and 100,000 leases at one poller a second, in
  * parts of one core: its processor time with the poller less that without.
  */
 import { type ChildProcess, fork } from 'node:child_process';
@@ -54,11 +54,25 @@ async function run(): Promise<readonly BenchRow[]> {
     ];
     await web.close();
     await read;
-    return rows;
+    return [...rows, await snapshots(coordinator.server.port)];
   } finally {
     await web.close();
     await coordinator.server.stop();
   }
+}
+
+async function snapshots(port: number): Promise<BenchRow> {
+  await coreShare(2000);
+  const idle = await coreShare(MEASURE_MS / 2);
+  const poller = fork(join(import.meta.dirname, 'snapshot-poller.ts'), [String(port)], {
+    execArgv: [],
+  });
+  await coreShare(4000);
+  const polled = await coreShare(MEASURE_MS);
+  const { scrapes, bytes } = await answerOf(poller);
+  poller.disconnect();
+  const note = `${scrapes} snapshots of ${Math.round(bytes / 1024)} KiB; idle ${percent(idle)} %`;
+  return row('v0 snapshot: 1,000 nodes, 100,000 leases, one a second', polled - idle, note);
 }
 
 function row(name: string, share: number, note: string): BenchRow {

@@ -4,11 +4,17 @@
 import { status } from '@grpc/grpc-js';
 import { must } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
-import { type WireMessage, type WireMethod, wireMethods, type WireType } from './schema.ts';
+import {
+  EncodedMessage,
+  type WireMessage,
+  type WireMethod,
+  wireMethods,
+  type WireType,
+} from './schema.ts';
 import type { CallReceiver, ServerCall } from './server-call.ts';
 import { asMx8Error, type CallStatus, statusOf } from './status.ts';
 
-export type UnaryMethod = (message: WireMessage) => Promise<WireMessage>;
+export type UnaryMethod = (message: WireMessage) => Promise<WireMessage | EncodedMessage>;
 export type StreamMethod = (message: WireMessage) => AsyncIterable<WireMessage>;
 export type DuplexMethod = (call: SessionCall) => SessionReceiver;
 
@@ -72,7 +78,8 @@ type Answer = (call: ServerCall, request: Buffer) => Promise<void>;
 
 function sendsOne({ name, request, response }: WireMethod, answer: UnaryMethod): Answer {
   return async (call, bytes) => {
-    call.answer(response.encode(await answer(decoded(name, request, bytes))));
+    const message = await answer(decoded(name, request, bytes));
+    call.answer(message instanceof EncodedMessage ? message.bytes : response.encode(message));
   };
 }
 

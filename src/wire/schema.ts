@@ -8,6 +8,15 @@ import protobuf from 'protobufjs';
 /** A decoded message, or one to be encoded: camelCase names of the schema. */
 export type WireMessage = Readonly<Record<string, unknown>>;
 
+/** A message that is on its wire already. */
+export class EncodedMessage {
+  readonly bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+}
+
 export interface WireType {
   readonly encode: (message: WireMessage) => Buffer;
   readonly decode: (bytes: Uint8Array) => WireMessage;

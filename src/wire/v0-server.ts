@@ -11,6 +11,7 @@ import { meteredStream, meteredUnary } from './metered.ts';
 import type { WireMessage } from './schema.ts';
 import {
   checkpointCommand,
+  encodedSnapshot,
   heartbeatCommand,
   leaseCommand,
   leasesMessage,
@@ -19,7 +20,6 @@ import {
   registerCommand,
   registeredMessage,
   snapshotCommand,
-  snapshotMessage,
 } from './v0.ts';
 
 const EMPTY: WireMessage = {};
@@ -45,7 +45,7 @@ export function v0Service(backend: CoordinatorBackend, messageBytesMax: number):
     },
     GetJobSnapshot: async (message) => {
       const snapshot = expectReply(await backend.read(snapshotCommand(message)), 'snapshot');
-      return snapshotMessage(snapshot, backend.nowUnixMs());
+      return encodedSnapshot(snapshot, backend.nowUnixMs());
     },
     GetResumeCheckpoint: async (message) => {
       const { bytes } = expectReply(await backend.read(checkpointCommand(message)), 'checkpoint');

@@ -8,7 +8,6 @@ import type {
   JobSpec,
   Lease,
   LeasesGranted,
-  LiveLease,
   Registered,
 } from '../core/job/protocol.ts';
 import {
@@ -22,8 +21,9 @@ import {
   uint,
   uint64,
 } from './fields.ts';
-import type { WireMessage } from './schema.ts';
+import { EncodedMessage, type WireMessage, wireType } from './schema.ts';
 import { asMessage, capsFrom, statsFrom } from './shared-messages.ts';
+import { encodeLiveLeases } from './v0-live-leases.ts';
 
 function fromNode(message: WireMessage): {
   jobId: JobId;
@@ -110,7 +110,15 @@ export function leasesMessage(reply: LeasesGranted, spec: JobSpec, nowUnixMs: nu
   };
 }
 
-export function snapshotMessage(snapshot: JobSnapshot, nowUnixMs: number): WireMessage {
+/** Encoded, since it lists every live lease and there may be a hundred thousand. */
+export function encodedSnapshot(snapshot: JobSnapshot, nowUnixMs: number): EncodedMessage {
+  const { encode } = wireType('mx8.v0.GetJobSnapshotResponse');
+  const before = encode(figuresMessage(snapshot, nowUnixMs));
+  const after = encode({ counters: asMessage(snapshot.counters) });
+  return new EncodedMessage(encodeLiveLeases(snapshot, nowUnixMs, [before, after]));
+}
+
+function figuresMessage(snapshot: JobSnapshot, nowUnixMs: number): WireMessage {
   const { spec } = snapshot;
   return {
     serverUnixTimeMs: nowUnixMs,
@@ -128,10 +136,6 @@ export function snapshotMessage(snapshot: JobSnapshot, nowUnixMs: number): WireM
       caps: asMessage(node.caps),
       stats: asMessage(node.stats),
     })),
-    liveLeases: snapshot.liveLeases.map((lease: LiveLease) =>
-      leaseMessage(lease, spec, nowUnixMs + lease.expiresInMs),
-    ),
-    counters: asMessage(snapshot.counters),
   };
 }
 

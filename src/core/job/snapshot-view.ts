@@ -118,12 +118,15 @@ export function jobSnapshot(
   nowMs: MonoMs,
   choice: LeaseChoice | null = null,
 ): JobSnapshot {
-  const listed = choice === null ? [...job.leases.values()] : chosenLeases(job, choice);
+  const liveLeases: LiveLease[] = [];
+  for (const lease of choice === null ? job.leases.values() : chosenLeases(job, choice)) {
+    liveLeases.push(liveLease(lease, nowMs));
+  }
   return {
     type: 'snapshot',
     ...jobFigures(job),
     nodes: nodesByRank(job).map((node) => nodeView(node, nowMs)),
-    liveLeases: listed.map((lease) => liveLease(lease, nowMs)),
+    liveLeases,
     leases: choice === null ? null : leaseSummary(job, nowMs, choice.stallMs),
   };
 }
@@ -175,6 +178,7 @@ function nodeView(node: NodeState, nowMs: MonoMs): NodeView {
   };
 }
 
+/** In whole milliseconds: of a hundred thousand leases the fractions alone would be megabytes. */
 function liveLease(lease: LeaseState, nowMs: MonoMs): LiveLease {
   return {
     leaseId: lease.leaseId,
@@ -182,7 +186,7 @@ function liveLease(lease: LeaseState, nowMs: MonoMs): LiveLease {
     range: { start: lease.start, end: lease.end },
     cursor: lease.cursor,
     deliveredCursor: lease.deliveredCursor,
-    stillMs: Math.max(0, elapsedMs(lease.movedMs, nowMs)),
-    expiresInMs: Math.max(0, elapsedMs(nowMs, lease.deadlineMs)),
+    stillMs: Math.max(0, Math.round(elapsedMs(lease.movedMs, nowMs))),
+    expiresInMs: Math.max(0, Math.round(elapsedMs(nowMs, lease.deadlineMs))),
   };
 }
