@@ -22,7 +22,7 @@ import type { WorkerCaps, WorkerStats } from './worker-messages.ts';
 import type { OrderTask, WorkerTask } from './worker-task.ts';
 
 export interface OrderRunnerOptions {
-  /** What holds for the next segment that is read. */
+  /** What holds now: how far to read ahead for the next batch, the bytes in flight for the next segment. */
   readonly caps: () => WorkerCaps;
   readonly task: WorkerTask;
   readonly channel: WorkerChannel;
@@ -131,6 +131,7 @@ export class OrderRunner {
       ),
       batchSize: segment.batchSize,
       ...caps(),
+      aheadNow: caps,
       onSampleError: (record, error) => work.onSampleError(record, error),
       signal,
       clock,

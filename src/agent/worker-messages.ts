@@ -52,7 +52,7 @@ export interface WorkerCaps {
 export type ToWorker =
   | { readonly type: 'configure'; readonly settings: WorkerSettings }
   | { readonly type: 'start_work'; readonly order: WorkOrder }
-  /** Caps for whatever is opened from now on. */
+  /** Caps from now on; the bytes in flight for whatever is opened from now on. */
   | ({ readonly type: 'tune' } & WorkerCaps)
   | { readonly type: 'stop_work'; readonly workId: number; readonly flush: boolean }
   | {

@@ -39,16 +39,25 @@ export type RecordChunk = RecordTable | readonly SampleRecord[];
 
 export type SampleErrorVerdict = 'fail' | 'skip';
 
-export interface PipelineOptions {
+/** How far the reading is ahead of the consumer. */
+export interface ReadAhead {
+  /** Batches being read ahead of the consumer. */
+  readonly prefetchBatches: number;
+  /** Batches ready and waiting for the consumer. */
+  readonly maxQueueBatches: number;
+}
+
+export interface PipelineOptions extends ReadAhead {
   /** Records in delivery order, in chunks; read no further ahead than the caps allow. */
   readonly records: AsyncIterable<RecordChunk> | Iterable<RecordChunk>;
   readonly batchSize: number;
   /** A mechanical cap: the bytes held by all slabs never exceed it, not by one byte. */
   readonly maxInflightBytes: number;
-  /** Batches being read ahead of the consumer. */
-  readonly prefetchBatches: number;
-  /** Batches ready and waiting for the consumer. */
-  readonly maxQueueBatches: number;
+  /**
+   * How far it may be ahead now, asked before each batch is begun: for caps that move while it reads. What is
+   * ahead already is kept. Default: as given.
+   */
+  readonly aheadNow?: () => ReadAhead;
   readonly signal?: AbortSignal;
   /** Asked for each sample that cannot be read; default: always 'fail'. */
   readonly onSampleError?: (record: SampleRecord, error: Mx8Error) => SampleErrorVerdict;

@@ -13,7 +13,13 @@ import type { ReadResult } from '../storage/read-job.ts';
 import type { SampleReader } from '../storage/sample-reader.ts';
 import { assemble } from './assemble.ts';
 import type { SlabBatch } from './batch.ts';
-import type { Pipeline, PipelineOptions, PipelineStats, SampleBatch } from './contract.ts';
+import type {
+  Pipeline,
+  PipelineOptions,
+  PipelineStats,
+  ReadAhead,
+  SampleBatch,
+} from './contract.ts';
 import { LeavingIterator } from './leaving-iterator.ts';
 import { TURN_MS } from './limits.ts';
 import { Lineup } from './lineup.ts';
@@ -64,7 +70,7 @@ export class PipelineRun implements Pipeline {
   }
 
   stats(): PipelineStats {
-    const ready = Math.min(this.#lineup.readyCount, this.#options.maxQueueBatches);
+    const ready = Math.min(this.#lineup.readyCount, this.#ahead.maxQueueBatches);
     const unread = this.#lineup.unreadCount;
     return {
       inflightBytes: this.#slabs.heldBytes,
@@ -147,9 +153,14 @@ export class PipelineRun implements Pipeline {
     return slab;
   }
 
+  get #ahead(): ReadAhead {
+    return this.#options.aheadNow?.() ?? this.#options;
+  }
+
   /** Whether another batch may be read ahead. */
   #hasRoom(): boolean {
-    const { prefetchBatches, maxQueueBatches, gate } = this.#options;
+    const { gate } = this.#options;
+    const { prefetchBatches, maxQueueBatches } = this.#ahead;
     const { length, readCount } = this.#lineup;
     // Batches that are read but find the queue full keep their place among the prefetched.
     const prefetching = length - Math.min(readCount, maxQueueBatches);

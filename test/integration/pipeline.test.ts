@@ -185,6 +185,41 @@ test('no more is read ahead than prefetch and queue allow', async () => {
   }
 });
 
+test('caps that are lowered while it reads hold from the next batch on, and so do raised ones', async () => {
+  const samples = writeShards(
+    join(root, 'moved'),
+    sizesOf(60, () => 100),
+    100,
+  );
+  let [pulled, taken] = [0, 0];
+  function* counted(): Generator<SampleRecord[]> {
+    for (const { record } of samples) {
+      pulled += 1;
+      yield [record];
+    }
+  }
+  // Ahead by 8 at first, by 2 in the middle, by 8 again at the end.
+  const aheadNow = (): { prefetchBatches: number; maxQueueBatches: number } =>
+    taken >= 20 && taken < 40
+      ? { prefetchBatches: 1, maxQueueBatches: 1 }
+      : { prefetchBatches: 4, maxQueueBatches: 4 };
+  const caps = { prefetchBatches: 4, maxQueueBatches: 4 };
+  const pipeline = openOver(samples, { records: counted(), batchSize: 1, ...caps, aheadNow });
+  const aheadAt = new Map<number, number>();
+  for await (const batch of pipeline) {
+    taken += 1;
+    const queued = Math.min(aheadNow().maxQueueBatches, 60 - taken);
+    await until(() => pipeline.stats().packQueueDepth === queued);
+    aheadAt.set(taken, pulled - taken);
+    batch.release();
+  }
+  assert.equal(taken, 60);
+  assert.ok((aheadAt.get(15) ?? 0) >= 4 && (aheadAt.get(15) ?? 0) <= 8);
+  // What was ahead when they were lowered has been taken since.
+  for (let at = 29; at < 40; at += 1) assert.ok((aheadAt.get(at) ?? 9) <= 2, `ahead at ${at}`);
+  assert.ok((aheadAt.get(45) ?? 0) >= 4, String(aheadAt.get(45)));
+});
+
 test('after its release a batch refuses to be read and its old views are empty', async () => {
   const samples = writeShards(join(root, 'released'), [100, 100], 2);
   const pipeline = openOver(samples);
