@@ -57,6 +57,12 @@ function tui(bench: Workbench, cluster: Cluster, ...words: string[]): ReturnType
 
 const POLLS = ['--headless-polls', '2', '--poll-ms', '200'];
 
+/** The panels and fields of a printed poll, and which of them hold. */
+function wordsOf(block: string): readonly string[] {
+  const words = block.match(/^ {2}[a-z]+(?= )|[a-z][a-z0-9_]*=(?:true|false)?|\(cap/gm) ?? [];
+  return [...new Set(words)].sort();
+}
+
 test('printed polls have every panel, and say what failed and how to go on', async () => {
   await using bench = await Workbench.create();
   const cluster = await startCluster(bench);
@@ -76,6 +82,10 @@ test('printed polls have every panel, and say what failed and how to go on', asy
   ]) {
     assert.match(fine.stdout, fact);
   }
+  const documented = await readFile(new URL('../../docs/tui.md', import.meta.url), 'utf8');
+  const sample = /```text\n(poll .*?)```/s.exec(documented)?.[1] ?? '';
+  const [block = ''] = fine.stdout.trimEnd().split('\n\n').slice(-1);
+  assert.deepEqual(wordsOf(sample), wordsOf(block), 'docs/tui.md shows what is printed');
 
   const json = await tui(
     bench,
