@@ -110,14 +110,14 @@ function progressLine({ snapshot, view }: JobLook, width: number): Line {
   );
 }
 
-/** Under their wire names, so that what the runbook says can be found. */
+/** Under their wire names, so that what the runbook says can be found; on 80 columns the last may be cut off. */
 export function factsLine({ snapshot, view }: JobLook, width: number): Line {
   const facts: readonly (readonly [string, string])[] = [
-    ['ready', yesNo(snapshot.jobReady)],
-    ['drained', yesNo(snapshot.jobDrained)],
     ['nodes', `${snapshot.registeredNodes}/${snapshot.spec.worldSize}`],
     ['active_leases', countText(view.leaseFigures.count)],
     ['available_ranges', countText(snapshot.availableRanges)],
+    ['drained', yesNo(snapshot.jobDrained)],
+    ['ready', yesNo(snapshot.jobReady)],
   ];
   return fit(
     facts.flatMap(([name, value]) => [span(` ${name} `, 'dim'), span(`${value} `, 'bold')]),

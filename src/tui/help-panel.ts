@@ -19,7 +19,7 @@ const WORDS: readonly (readonly [string, string])[] = [
   ['STALE', 'longer than --stale-heartbeat-ms'],
   ['DRAIN', 'finishes what it holds, then leaves'],
   ['STALLED', 'a cursor that stands still for --lease-stall-ms'],
-  ['rate', 'samples/s that its leases were seen to deliver'],
+  ['rate', 'samples/s that it delivers'],
   ['queues', 'batches waiting to be fetched/decoded/packed'],
   ['tuning', 'effective want, prefetch batches, queue batches'],
 ];

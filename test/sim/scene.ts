@@ -109,6 +109,8 @@ export interface Scene {
   readonly strikes: readonly Strike[];
   readonly rates: FaultRates;
   readonly interventions: readonly Intervention[];
+  /** Whoever starts nodes sees their processes end, and tells the leader. */
+  readonly tellsOfDeaths: boolean;
   /** Somebody speaks in the nodes' names and has everything wrong. */
   readonly hasStranger: boolean;
   /** Each coordinator was told of the jobs at its start, and creates what is not there. */
@@ -176,6 +178,8 @@ function commonScene(seed: number): Scene {
     strikes: STRIKES.filter(() => chance.happens(350)),
     rates: ratesOf(chance),
     interventions: interventionsOf(chance, twoJobs),
+    // Of a chance of their own, so that the other worlds stay as they were.
+    tellsOfDeaths: new Chance(seed ^ 0x0dead70d).happens(500),
     electsByStore: chance.happens(600),
     hasStranger: chance.happens(400),
     jobsAtStart: chance.happens(300),

@@ -181,7 +181,10 @@ export class Strikes {
     switch (strike) {
       case 'kill node':
         coverage.count('node killed', phases);
-        agent.kill();
+        if (!agent.kill() || !world.scene.tellsOfDeaths) return;
+        if (coordinators.some((one) => one.hearOfDeath(agent.jobId, agent.nodeId))) {
+          coverage.count('death of a node told', phases);
+        }
         return;
       case 'pause node':
         coverage.count('node paused', phases);

@@ -92,15 +92,17 @@ export class Agent {
     this.start();
   }
 
-  kill(): void {
-    // One that waits for its job to be created has nothing to lose.
-    if (!this.process.isAlive || this.holder.mode.type === 'idle') return;
+  /** False where it had nothing to lose. */
+  kill(): boolean {
+    // One that waits for its job to be created.
+    if (!this.process.isAlive || this.holder.mode.type === 'idle') return false;
     this.simulation.world.say(() => `${this.process.name} is killed`);
     this.process.die();
     const { world } = this.simulation;
     world.after(world.chance.between(20, 400), null, () => {
       if (!this.process.isAlive && this.simulation.mayStart(this)) this.restart();
     });
+    return true;
   }
 
   lose(): void {

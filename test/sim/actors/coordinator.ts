@@ -146,6 +146,15 @@ export class Coordinator {
     backend.submit({ type: 'disconnect', jobId, nodeId, instanceId }).catch(() => null);
   }
 
+  /** False where it hears nothing now. Told at once, as `mx8 run` does, before the next process starts. */
+  hearOfDeath(jobId: JobId, died: NodeId): boolean {
+    const { world } = this.simulation;
+    if (!this.leads || this.process.pausedUntilMs > world.nowMs) return false;
+    world.say(() => `${this.process.name} is told that ${died} has ended`);
+    this.#backend.submit({ type: 'node_died', jobId, died }).catch(() => null);
+    return true;
+  }
+
   #take(client: Client, request: Request): void {
     const { process, simulation } = this;
     const { ask } = request;

@@ -35,6 +35,7 @@ export const FAULTS = [
   'message doubled',
   'message late',
   'node killed',
+  'death of a node told',
   'node paused',
   'node cut from the leader',
   'node id used twice',
