@@ -76,7 +76,7 @@ test('the first screen says phase, health, progress, facts and every counter by 
   assert.match(text, /50\.0% {2}500,000 of 1,000,000 samples/);
   assert.match(
     text,
-    /ready yes {2}drained no {2}nodes 2\/2 {2}active_leases 2 {2}available_ranges 1,234/,
+    /nodes 2\/2 {2}active_leases 2 {2}available_ranges 1,234 {2}drained no {2}ready yes/,
   );
   for (const counter of [
     'register_total 2',

@@ -239,7 +239,10 @@ test('the screen in a real terminal', { skip: tmuxMissing() }, async () => {
 
   const overview = await terminal.shows(/job demo {2}running {2}● healthy/);
   assert.match(overview, /leases_granted_total \d/);
-  assert.match(overview, /ready yes {2}drained no {2}nodes 2\/2 {2}active_leases \d/);
+  assert.match(
+    overview,
+    /nodes 2\/2 {2}active_leases \d+ {2}available_ranges \d+ {2}drained no {2}ready yes/,
+  );
   assert.match(overview, /node-a +\d/);
 
   terminal.press('2', 'Enter');
