@@ -7,6 +7,7 @@ import { type CoordinatorServer, startCoordinator } from '../../coordinator/inde
 import { type JobId, nodeId } from '../../core/base/units.ts';
 import { SqliteLog } from '../../log/sqlite-log.ts';
 import { StateLock } from '../../log/state-lock.ts';
+import { otelTracer } from '../../platform/tracing.ts';
 import type { EventSink } from '../../ports/event-sink.ts';
 import { countText } from '../../view/format.ts';
 import { checkSafeBind, type HttpServer } from '../../web/index.ts';
@@ -159,6 +160,7 @@ async function runPrepared(
     bind: { host: '127.0.0.1', port: 0 },
     tickIntervalMs: TICK_INTERVAL_MS,
     relief: options.relief,
+    tracer: otelTracer(),
     onFatal: fatal.reject,
   });
   const { jobId } = prepared.spec;
