@@ -124,7 +124,10 @@ export const NODES_JOB: JobId = jobId('job-a');
 const HASH = manifestHash('5e'.repeat(32));
 
 export function sceneOf(seed: number): Scene {
-  const scene = commonScene(seed);
+  const common = commonScene(seed);
+  // Whoever starts nodes gives each an id of its own.
+  const tellsOfDeaths = common.tellsOfDeaths && !common.strikes.includes('double id');
+  const scene = { ...common, tellsOfDeaths };
   return seed % 16 === 7 ? darkened(scene) : scene;
 }
 

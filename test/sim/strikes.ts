@@ -181,10 +181,7 @@ export class Strikes {
     switch (strike) {
       case 'kill node':
         coverage.count('node killed', phases);
-        if (!agent.kill() || !world.scene.tellsOfDeaths) return;
-        if (coordinators.some((one) => one.hearOfDeath(agent.jobId, agent.nodeId))) {
-          coverage.count('death of a node told', phases);
-        }
+        if (agent.kill() && this.#tellDeathOf(agent)) coverage.count('death of a node told', phases);
         return;
       case 'pause node':
         coverage.count('node paused', phases);
@@ -210,6 +207,14 @@ export class Strikes {
         return;
       default:
     }
+  }
+
+  /** Whoever started it does, of the process that it saw end, and of no other under its id. */
+  #tellDeathOf({ jobId, nodeId, instanceId }: Agent): boolean {
+    const { world, coordinators, truth } = this.#simulation;
+    if (!world.scene.tellsOfDeaths) return false;
+    if (truth.jobs.get(jobId)?.nodes.get(nodeId)?.instance !== instanceId) return false;
+    return coordinators.some((one) => one.hearOfDeath(jobId, nodeId, instanceId));
   }
 
   #cut(a: number, b: number, durationMs: number): void {

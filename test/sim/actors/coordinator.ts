@@ -147,10 +147,11 @@ export class Coordinator {
   }
 
   /** False where it hears nothing now. Told at once, as `mx8 run` does, before the next process starts. */
-  hearOfDeath(jobId: JobId, died: NodeId): boolean {
-    const { world } = this.simulation;
+  hearOfDeath(jobId: JobId, died: NodeId, instanceId: string): boolean {
+    const { world, nodeTime } = this.simulation;
     if (!this.leads || this.process.pausedUntilMs > world.nowMs) return false;
     world.say(() => `${this.process.name} is told that ${died} has ended`);
+    nodeTime.broken(instanceId, this.servedEpoch);
     this.#backend.submit({ type: 'node_died', jobId, died }).catch(() => null);
     return true;
   }
