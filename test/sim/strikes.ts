@@ -181,7 +181,7 @@ export class Strikes {
     switch (strike) {
       case 'kill node':
         coverage.count('node killed', phases);
-        if (agent.kill() && this.#tellDeathOf(agent)) coverage.count('death of a node told', phases);
+        if (agent.kill()) this.#tellDeathOf(agent);
         return;
       case 'pause node':
         coverage.count('node paused', phases);
@@ -210,11 +210,14 @@ export class Strikes {
   }
 
   /** Whoever started it does, of the process that it saw end, and of no other under its id. */
-  #tellDeathOf({ jobId, nodeId, instanceId }: Agent): boolean {
+  #tellDeathOf({ jobId, nodeId, instanceId }: Agent): void {
     const { world, coordinators, truth } = this.#simulation;
-    if (!world.scene.tellsOfDeaths) return false;
-    if (truth.jobs.get(jobId)?.nodes.get(nodeId)?.instance !== instanceId) return false;
-    return coordinators.some((one) => one.hearOfDeath(jobId, nodeId, instanceId));
+    if (!world.scene.tellsOfDeaths) return;
+    if (truth.jobs.get(jobId)?.nodes.get(nodeId)?.instance !== instanceId) return;
+    const leader = coordinators.find((one) => one.leads);
+    const phases = leader?.phases ?? 0;
+    if (leader?.hearOfDeath(jobId, nodeId, instanceId) !== true) return;
+    world.coverage.count('death of a node told', phases);
   }
 
   #cut(a: number, b: number, durationMs: number): void {

@@ -6,9 +6,11 @@ import { Mx8Error } from '../../../src/core/base/errors.ts';
 import type { JobId, NodeId } from '../../../src/core/base/units.ts';
 import type { Command, CommittedPiece } from '../../../src/core/job/protocol.ts';
 import { Candidacy } from '../../../src/coordinator/candidacy.ts';
+import { FAREWELL_ANSWER_MS, FAREWELL_MS } from '../../../src/coordinator/limits.ts';
 import { ManifestShelf } from '../../../src/coordinator/manifest-shelf.ts';
 import { PushHub } from '../../../src/coordinator/push-hub.ts';
 import { RoleBackend } from '../../../src/coordinator/role-backend.ts';
+import type { LeaderInfo } from '../../../src/ports/election.ts';
 import { MemoryManifestStore } from '../../../src/testing/memory-manifest-store.ts';
 import { TICK_MS } from '../scene.ts';
 import type { Simulation } from '../simulation.ts';
@@ -47,6 +49,7 @@ export class Coordinator {
   answersUntilMs = 0;
   /** What was handed to the back end and is not answered yet: what it is, and since when. */
   #asked: Set<Asked> = new Set<Asked>();
+  #handedOverTo: LeaderInfo | null = null;
 
   constructor(simulation: Simulation, place: number) {
     this.simulation = simulation;
@@ -73,6 +76,7 @@ export class Coordinator {
     this.#subscriptions.clear();
     this.servedEpoch = 0;
     this.#asked = new Set();
+    this.#handedOverTo = null;
     this.start();
   }
 
@@ -97,7 +101,23 @@ export class Coordinator {
     const { process } = this;
     if (!process.isAlive) return;
     this.simulation.world.say(() => `${process.name} hands over`);
+    this.#backend.beginHandOver();
     void this.candidacy.stop();
+  }
+
+  /** It has let go of the lead: whoever still asks is told who leads, as soon as that is known. */
+  async #farewell(process: Process): Promise<void> {
+    const { election } = this;
+    const backend = this.#backend;
+    const deadlineMs = process.nowMs() + FAREWELL_MS;
+    let leader: LeaderInfo | null = null;
+    while (leader === null && process.nowMs() < deadlineMs) {
+      await process.sleep(FAREWELL_MS / 50);
+      leader = await election.leader().catch(() => null);
+    }
+    backend.handedOver(leader);
+    if (this.process === process) this.#handedOverTo = leader;
+    await process.sleep(FAREWELL_ANSWER_MS);
   }
 
   get waiting(): number {
@@ -239,7 +259,7 @@ export class Coordinator {
   }
 
   #hint(): number | null {
-    const leader = this.candidacy.view.leader?.address;
+    const leader = (this.#handedOverTo ?? this.candidacy.view.leader)?.address;
     return leader === undefined ? null : Number(leader);
   }
 
@@ -251,6 +271,12 @@ export class Coordinator {
   }
 
   #ended(process: Process, error: unknown): void {
+    if (!process.isAlive || this.process !== process) return;
+    if (error === null) void this.#farewell(process).then(() => this.#gone(process, null));
+    else this.#gone(process, error);
+  }
+
+  #gone(process: Process, error: unknown): void {
     if (!process.isAlive || this.process !== process) return;
     const { world } = this.simulation;
     world.say(() => `${process.name} ends: ${String(error)}`);

@@ -6,11 +6,13 @@ export const COVERED_SEEDS = 5000;
 
 /**
  * What cannot meet. A disk of one machine fails at a write, so only in the middle of one. The other way
- * round a write that failed ends the process: there is no answer under way.
+ * round a write that failed ends the process: there is no answer under way. A death is told to who leads.
  */
 const NEVER: ReadonlySet<string> = new Set<`${FaultName}/${Phase}`>([
   'store write failed/outcome unknown',
   'store write failed/before claim',
+  'death of a node told/before claim',
+  'death of a node told/claim to replay',
 ]);
 
 export function coverageText(coverage: Coverage): string {
