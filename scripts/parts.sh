@@ -4,6 +4,7 @@ integration=test/integration
 logs="$(mktemp -d)"
 trap 'rm -rf "$logs"' EXIT
 rows=()
+skipped=()
 closed=0
 
 # part NAME FILE COMMAND…: runs the command if FILE, which holds the feature or its test, is there.
@@ -21,7 +22,19 @@ part() {
     tail -n 60 "$log"
   fi
   [ "$result" = ok ] || closed=1
+  note_skipped "$name" "$log"
   rows+=("$(printf '%-52s %6ss  %s' "$name" "$((SECONDS - begun))" "$result")")
+}
+
+# A part of which every test is skipped has failed; one of many, for want of a program, is told at the end.
+note_skipped() {
+  local line count=0
+  [ -e "$2" ] || return 0
+  while IFS= read -r line; do
+    skipped+=("$1: ${line#﹣ }")
+    count=$((count + 1))
+  done < <(grep '^ *﹣' "$2")
+  [ "$count" = 0 ] || result="$result, $count skipped"
 }
 
 # tests FILE PATTERN: the tests of that file whose name matches; none at all is a failure.
@@ -42,6 +55,10 @@ tests() {
 finish_parts() {
   printf '\n%-52s %7s  %s\n' part time result
   printf '%s\n' "${rows[@]}"
+  if [ "${#skipped[@]}" != 0 ]; then
+    printf '\nskipped tests, each with its reason:\n'
+    printf '  %s\n' "${skipped[@]}"
+  fi
   if [ "$closed" = 0 ]; then
     printf '\nready: %s\n' "$1"
   else

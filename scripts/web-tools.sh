@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Gets the programs that some tests drive, where they are missing: Chromium for the page and promtool for
-# metrics and alert rules. Debian's packages; promtool is only unpacked, so that no service is installed.
+# Gets the programs that some tests drive, where they are missing: Chromium for the page, tmux for the screen,
+# and promtool for metrics and alert rules. Debian's packages; promtool is only unpacked, so that no service is installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,6 +20,11 @@ if ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null;
   echo "installing chromium (once, about a minute)"
   apt install -y -qq --no-install-recommends chromium ||
     missing chromium "the tests of the page need it; on Debian, as root: apt-get install chromium"
+fi
+
+if ! command -v tmux >/dev/null; then
+  apt install -y -qq --no-install-recommends tmux ||
+    missing tmux "the tests of mx8 tui need it; on Debian, as root: apt-get install tmux"
 fi
 
 if ! command -v promtool >/dev/null && [ ! -x build/tools/promtool ]; then
