@@ -10,6 +10,7 @@ source scripts/parts.sh
 
 # What is missing after this is told by the parts that need it.
 bash scripts/chaos-tools.sh || echo "some programs of the fault tests are missing" >&2
+bash scripts/store-tools.sh || echo "the S3 service of the tests is missing" >&2
 bash scripts/web-tools.sh || echo "some programs of the tests of page and screen are missing" >&2
 
 demo2() {
@@ -61,6 +62,16 @@ part "runbook: each symptom caused, each command typed" $integration/runbook.tes
   tests $integration/runbook.test.ts .
 part "backup: a job goes on from one" $integration/operations.test.ts \
   tests $integration/operations.test.ts .
+part "memory pressure: an agent turns itself down" $integration/memory-pressure.test.ts \
+  tests $integration/memory-pressure.test.ts .
+part "slow node: relieved, nothing committed twice" $integration/slow-node.test.ts \
+  tests $integration/slow-node.test.ts .
+part "traces: a lease is one over three processes" $integration/traces.test.ts \
+  tests $integration/traces.test.ts .
+part "formats of samples, read and refused" $integration/formats.test.ts \
+  tests $integration/formats.test.ts .
+part "data sets in stores" $integration/store-data-sets.test.ts \
+  tests $integration/store-data-sets.test.ts .
 part "v0 clients: contract and status codes" $integration/coordinator-v0.test.ts \
   tests $integration/coordinator-v0.test.ts .
 

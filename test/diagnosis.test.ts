@@ -43,7 +43,7 @@ function leader(
     ],
     ...changes,
   };
-  return { address: 'a:1', answer, error: '' };
+  return { address: 'a:1', answer, error: '', page: { url: 'http://a:2/', error: '' } };
 }
 
 function bad(findings: readonly Finding[]): readonly Finding[] {
@@ -72,6 +72,37 @@ test('a node that is not heard of is named, with what it holds and how to take i
   assert.match(finding.found, /node-1 last heard 8\.0 s ago; they hold 1 lease/);
   assert.ok(finding.run.includes('npx mx8 release --job-id embed --node node-1'));
   assert.match(finding.expect, /ranges_requeued_total \(now 2\) grows/);
+});
+
+test('a node that delivers a fifth of what is usual or less is told, once there is a usual', () => {
+  const at = (...delivered: readonly number[]): JobEvidence =>
+    jobOf({
+      nodes: delivered.map((deliveredSamples, rank) => ({ ...calmNode(rank), deliveredSamples })),
+    });
+  const finding = only(diagnoseJob(at(300, 310, 30, 290)));
+  assert.deepEqual([finding.section, finding.status], ['slow', 'notice']);
+  assert.match(
+    finding.found,
+    /1 node delivered .*: node-2 30 samples, half of the nodes 300 or more/,
+  );
+  assert.ok(finding.run.includes('npx mx8 drain --job-id embed --node node-2 --dry-run'));
+  assert.deepEqual(bad(diagnoseJob(at(300, 310, 70, 290))), []);
+  assert.deepEqual(bad(diagnoseJob(at(150, 150, 0, 160))), []);
+});
+
+test('bytes in flight that leave nothing below the RAM cap are told with a smaller cap', () => {
+  const node = calmNode(1);
+  const caps = { ...node.caps, maxInflightBytes: 3 * 2 ** 30, maxRamBytes: 4 * 2 ** 30 };
+  const finding = only(diagnoseJob(jobOf({ nodes: [calmNode(0), { ...node, caps }] })));
+  assert.deepEqual([finding.section, finding.status], ['memory', 'notice']);
+  assert.match(finding.run[0] ?? '', /--node node-1 --inflight-bytes 1073741824 --dry-run/);
+});
+
+test('a page that cannot be had from here is told with its address', () => {
+  const page = { url: 'http://a:2/', error: 'connect ECONNREFUSED' };
+  const finding = only(diagnoseCoordinators([{ ...leader(), page }], '1.0.0'));
+  assert.deepEqual([finding.section, finding.status], ['setup', 'notice']);
+  assert.match(finding.found, /http:\/\/a:2\/ cannot be had from here: connect ECONNREFUSED/);
 });
 
 test('a lease that stands still is named with the sample at which it does', () => {
@@ -112,7 +143,7 @@ test('a paused, a draining and a failed job say how they go on', () => {
 });
 
 test('coordinators: nobody there, nobody leads, a leader beyond the list, nobody stands by', () => {
-  const away: CoordinatorEvidence = { address: 'a:1', answer: null, error: 'refused' };
+  const away: CoordinatorEvidence = { address: 'a:1', answer: null, error: 'refused', page: null };
   assert.equal(worstOf(diagnoseCoordinators([away], '1.0.0')), 'problem');
   const standby = leader({ role: 'standby', leaderAddress: null });
   const unled = diagnoseCoordinators([standby], '1.0.0')[0];
@@ -159,7 +190,10 @@ test('a machine that cannot work says what is missing', () => {
 test('whatever needs a person says which command to type and what should then be seen', () => {
   const everything = [
     ...diagnoseJob(jobOf({ nodes: [nodeView(0, { heartbeatAgeMs: 9000 })], paused: true }, 'x')),
-    ...diagnoseCoordinators([{ address: 'a:1', answer: null, error: 'refused' }], '1.0.0'),
+    ...diagnoseCoordinators(
+      [{ address: 'a:1', answer: null, error: 'refused', page: null }],
+      '1.0.0',
+    ),
   ];
   for (const finding of everything.filter(({ status }) => status === 'problem')) {
     assert.notEqual(finding.run.length, 0, finding.check);

@@ -11,13 +11,12 @@ import type { CoordinatorClient } from '../ports/coordinator-client.ts';
 import { durationText } from '../view/format.ts';
 import { EMPTY_HISTORY, lookAt } from '../view/job-view.ts';
 import type { ViewHistory } from '../view/job-view.ts';
-import type { ViewLimits } from '../view/looks.ts';
+import { allLeases, type ViewLimits } from '../view/looks.ts';
 import { NO_NODE_RATES, nextNodeRates } from '../view/node-rates.ts';
 import type { NodeRateHistory } from '../view/node-rates.ts';
 import type { Happening, JobLook } from './job-events.ts';
 import { happeningsBetween } from './job-events.ts';
 import { EVENTS_MAX } from './limits.ts';
-import { allLeases } from './lease-part.ts';
 
 export interface TuiEvent extends Happening {
   readonly atUnixMs: UnixMs;
@@ -184,7 +183,7 @@ export class JobWatch {
     const { client, limits, leases } = this.#options;
     try {
       this.#jobId ??= onlyJob(await client.listJobs());
-      const choice = leases?.() ?? allLeases(limits.leaseStallMs);
+      const choice = leases?.() ?? allLeases(limits);
       const snapshot = await client.snapshot(this.#jobId, choice);
       return { type: 'snapshot', snapshot, listed: choice.part };
     } catch (error) {

@@ -12,11 +12,6 @@ import type { UiState } from './ui-state.ts';
 /** None of them. */
 export const NO_LEASES: LeasePart = { type: 'places', from: 0, count: 0 };
 
-/** All of them, as they are printed. */
-export function allLeases(stallMs: number): LeaseChoice {
-  return { wholeUpTo: Number.MAX_SAFE_INTEGER, part: NO_LEASES, stallMs };
-}
-
 /** The leases in sight. `rows`: of the list in front. */
 export function partInSight(ui: UiState, look: JobLook | null, rows: number): LeasePart {
   if (look === null) return NO_LEASES;

@@ -18,6 +18,8 @@ export interface CoordinatorEvidence {
   } | null;
   /** Why it did not answer; '' when it did. */
   readonly error: string;
+  /** Its page and metrics, and why they cannot be had from here ('' when they can); null: not looked at. */
+  readonly page: { readonly url: string; readonly error: string } | null;
 }
 
 /** Clocks decide nothing in mx8; but times in logs that differ more mislead whoever reads them. */
@@ -36,6 +38,7 @@ export function diagnoseCoordinators(
   return [
     ...findings,
     standbys(coordinators),
+    ...coordinators.flatMap(pages),
     clocks(coordinators),
     versions(coordinators, ownVersion),
   ];
@@ -89,6 +92,22 @@ function reachability({ address, answer, error }: CoordinatorEvidence): readonly
       found: `${address} does not answer: ${error}`,
       run: ['npx mx8 coordinator … (the command it was started with)'],
       expect: 'It stands by, or leads when nobody else does.',
+    },
+  ];
+}
+
+function pages({ page }: CoordinatorEvidence): readonly Finding[] {
+  const check = 'page and metrics answer';
+  if (page === null) return [];
+  if (page.error === '') return [fine(check, 'setup', page.url)];
+  return [
+    {
+      check,
+      section: 'setup',
+      status: 'notice',
+      found: `${page.url} cannot be had from here: ${page.error}`,
+      run: [`curl -sS ${page.url}healthz`],
+      expect: '"ok"; else another program has that port, or a firewall is in between.',
     },
   ];
 }

@@ -17,12 +17,17 @@ export interface JobEvidence {
 /** From this part of a cap on a node is close to it. */
 const CLOSE_TO_CAP = 0.9;
 
+/** A node that delivered this many times less than is usual is worth a look. */
+const SLOW_FACTOR = 5;
+
 export function diagnoseJob(evidence: JobEvidence): readonly Finding[] {
   return [
     heartbeats(evidence),
     leases(evidence),
+    slowNodes(evidence),
     manifest(evidence),
     memory(evidence),
+    caps(evidence),
     getsOn(evidence),
     quarantine(evidence),
   ];
@@ -74,6 +79,35 @@ function leases({ snapshot, view, target }: JobEvidence): Finding {
   };
 }
 
+/** What nodes that hold work have delivered since they registered; half of the nodes delivered more than that. */
+function slowNodes({ snapshot, view, target }: JobEvidence): Finding {
+  const check = 'no node is far behind';
+  const delivered = view.nodes
+    .filter(({ leaseCount, isStale }) => leaseCount > 0 && !isStale)
+    .map((node) => ({ nodeId: node.nodeId, samples: node.deliveredSamples ?? 0 }))
+    .sort((a, b) => a.samples - b.samples);
+  const usual = delivered[delivered.length >> 1]?.samples ?? 0;
+  const [first] = delivered;
+  // What two leases hold or less is no pace yet.
+  const isTold = usual >= 2 * snapshot.spec.blockSize;
+  if (first === undefined || !isTold || first.samples * SLOW_FACTOR > usual) {
+    return fine(check, 'slow', 'Nodes that work deliver about as much as each other.');
+  }
+  const slow = delivered.filter(({ samples }) => samples * SLOW_FACTOR <= usual).length;
+  return {
+    check,
+    section: 'slow',
+    status: 'notice',
+    found: `${countedText(slow, 'node')} delivered a fifth of what is usual or less: ${first.nodeId} ${first.samples} samples, half of the nodes ${usual} or more; it is slow, or joined late.`,
+    run: [
+      `npx mx8 tui ${target} (its rate, in Nodes)`,
+      `npx mx8 drain ${target} --node ${first.nodeId} --dry-run`,
+    ],
+    expect:
+      'In a job with outputs others relieve it by themselves near the end (lease_split, lease_doubled); a drained node gives back what it holds and leaves.',
+  };
+}
+
 function manifest({ snapshot, manifestError, target }: JobEvidence): Finding {
   const check = 'the manifest is served';
   const { manifestHash } = snapshot.spec;
@@ -108,6 +142,27 @@ function memory({ view, target }: JobEvidence): Finding {
     ],
     expect:
       'inflight_bytes and ram_high_water_bytes stay where they are, and no worker ends with "process rss … exceeds max_process_rss_bytes".',
+  };
+}
+
+/** Caps that cannot be kept together: what is in flight is part of what is resident. */
+function caps({ view, target }: JobEvidence): Finding {
+  const check = 'caps fit together';
+  const odd = view.nodes.find(
+    (node) => node.caps.maxRamBytes > 0 && node.caps.maxInflightBytes > node.caps.maxRamBytes / 2,
+  );
+  if (odd === undefined) return fine(check, 'memory', 'Bytes in flight leave room below RAM caps.');
+  const { maxInflightBytes, maxRamBytes } = odd.caps;
+  const quarter = bytesText(maxRamBytes / 4);
+  return {
+    check,
+    section: 'memory',
+    status: 'notice',
+    found: `${odd.nodeId} may have ${bytesText(maxInflightBytes)} in flight below a RAM cap of ${bytesText(maxRamBytes)}: that leaves process() little.`,
+    run: [
+      `npx mx8 cap ${target} --node ${odd.nodeId} --inflight-bytes ${Math.floor(maxRamBytes / 4)} --dry-run`,
+    ],
+    expect: `At most ${quarter} in flight, and no worker ends with "process rss … exceeds max_process_rss_bytes".`,
   };
 }
 

@@ -7,6 +7,7 @@
 export const SECTIONS = {
   heartbeat: 'Stale heartbeat',
   lease: 'Lease stall',
+  slow: 'Slow node',
   manifest: 'Manifest fetch failure',
   memory: 'RSS breach and memory pressure',
   coordinator: 'Coordinator failure and fail-over',

@@ -1,5 +1,5 @@
 /** Nodes and leases with a screen's judgement of each. */
-import type { JobSnapshot, LeaseSummary, NodeView } from '../core/job/protocol.ts';
+import type { JobSnapshot, LeaseChoice, LeaseSummary, NodeView } from '../core/job/protocol.ts';
 
 export interface ViewLimits {
   /** A node that was not heard of for this long counts as degraded. */
@@ -19,6 +19,12 @@ export interface LeaseLook {
   /** How long its cursors have stood still. */
   readonly stillMs: number;
   readonly isStalled: boolean;
+}
+
+/** All of them, and what the coordinator counts for its nodes. */
+export function allLeases({ leaseStallMs }: ViewLimits): LeaseChoice {
+  const part = { type: 'places', from: 0, count: 0 } as const;
+  return { wholeUpTo: Number.MAX_SAFE_INTEGER, part, stallMs: leaseStallMs };
 }
 
 export interface NodeLook extends NodeView {

@@ -138,6 +138,22 @@ test('lease stall: the demonstration kills a node and sees its work done', async
   assert.match(output, /job_drained/);
 });
 
+test('slow node: one that delivers far less than others is told, drained, and its work done', async () => {
+  const trouble = await Trouble.submit(world, 'slow');
+  await trouble.cause('pace', 300);
+  const slow = trouble.agent('n2', [], 20);
+  await until('it has work', async () => (await trouble.held('n2')).length > 0);
+  const other = trouble.agent('n1');
+  await until('the other gets on', async () => (await trouble.committed()) >= 24);
+  await world.type('slow-check', trouble.job, 0);
+  await world.type('slow-act', trouble.job, 0, { NODE: 'n2' });
+  assert.equal((await slow.ended).code, 0, 'it left by itself');
+  assert.equal(await world.isCompleted(trouble.job), false);
+  await trouble.mend('pace');
+  await trouble.completes();
+  assert.equal((await other.ended).code, 0);
+});
+
 test('manifest: one that nobody has is waited for, and used once it is put back', async () => {
   const trouble = await Trouble.submit(world, 'unread');
   const hash = (await world.snapshot(trouble.job)).spec.manifestHash;

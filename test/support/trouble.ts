@@ -44,9 +44,9 @@ export class Trouble {
     await rm(this.#world.bench.path(`trouble-${this.job}`, what));
   }
 
-  agent(name: string, words: readonly string[] = []): Mx8 {
+  agent(name: string, words: readonly string[] = [], slowness = 1): Mx8 {
     const folder = this.#world.bench.path(`trouble-${this.job}`);
-    const environment = { TEST_TROUBLE: folder, MX8_LOG: 'info' };
+    const environment = { TEST_TROUBLE: folder, TEST_SLOWNESS: String(slowness), MX8_LOG: 'info' };
     return this.#world.agent(this.job, name, [JOB_FILE, '--out', this.out, ...words], environment);
   }
 

@@ -3,9 +3,9 @@ import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
+import { isLoopback } from '../../core/base/bind-address.ts';
 import { Mx8Error } from '../../core/base/errors.ts';
 import { jobId } from '../../core/base/units.ts';
-import type { JobId } from '../../core/base/units.ts';
 import type { JobSnapshot } from '../../core/job/protocol.ts';
 import { readMemoryLimits } from '../../platform/cgroup.ts';
 import { networkFileSystem } from '../../platform/network-file-system.ts';
@@ -13,7 +13,7 @@ import type { CoordinatorEvidence } from '../../view/diagnose-coordinators.ts';
 import type { JobEvidence } from '../../view/diagnose-job.ts';
 import type { FolderEvidence, MachineEvidence } from '../../view/diagnose-machine.ts';
 import { EMPTY_HISTORY, lookAt } from '../../view/job-view.ts';
-import type { ViewLimits } from '../../view/looks.ts';
+import { allLeases, type ViewLimits } from '../../view/looks.ts';
 import type { GrpcCoordinatorClient } from '../../wire/grpc-coordinator-client.ts';
 import { type ClientOptions, openClient } from '../client.ts';
 import type { CommandIo } from '../command-io.ts';
@@ -54,16 +54,39 @@ async function askOne(
     const sentUnixMs = clock.unixMs();
     const view = await client.anyCoordinator();
     const halfTripMs = (clock.unixMs() - sentUnixMs) / 2;
-    const { role, leader, epoch, tailSeq, version, candidates } = view;
+    const { role, leader, epoch, tailSeq, version, candidates, webUrl } = view;
     const clockAheadMs = view.serverUnixMs - sentUnixMs - halfTripMs;
     const leaderAddress = leader?.address ?? null;
     const answer = { role, leaderAddress, epoch, tailSeq, version, candidates, clockAheadMs };
-    return { address, answer, error: '' };
+    return { address, answer, error: '', page: await pageOf(webUrl, address) };
   } catch (error) {
-    return { address, answer: null, error: messageOf(error) };
+    return { address, answer: null, error: messageOf(error), page: null };
   } finally {
     await client.close();
   }
+}
+
+/** Whether its page can be had from here; null where it shows none, or only to others than this machine. */
+async function pageOf(
+  webUrl: string | null,
+  address: string,
+): Promise<CoordinatorEvidence['page']> {
+  const url = webUrl === null ? null : URL.parse(webUrl);
+  // Over TLS it may be for those only who show a certificate.
+  if (url === null || url.protocol !== 'http:') return null;
+  if (isLoopback(url.hostname) && !isLoopback(hostOf(address))) return null;
+  try {
+    const signal = AbortSignal.timeout(CALL_TIMEOUT_MS);
+    const { status } = await fetch(new URL('healthz', url), { signal });
+    return { url: url.href, error: status === 200 ? '' : `it answers with ${status}` };
+  } catch (error) {
+    const cause = error instanceof Error ? (error.cause ?? error) : error;
+    return { url: url.href, error: messageOf(cause) };
+  }
+}
+
+function hostOf(address: string): string {
+  return address.replace(/^\w+:\/\//, '').replace(/:\d+$/, '');
 }
 
 /** Every job, or the one that was named; empty when nobody leads. */
@@ -73,10 +96,10 @@ export async function collectJobs(
 ): Promise<{ readonly jobs: readonly JobEvidence[]; readonly error: string }> {
   const client = openClient(surroundings, io, CALL_TIMEOUT_MS);
   try {
-    const first = await snapshots(client, surroundings.jobId);
+    const first = await snapshots(client, surroundings);
     const firstMs = io.clock.nowMs();
     await io.clock.sleep(LOOK_INTERVAL_MS, io.signal);
-    const second = await snapshots(client, surroundings.jobId);
+    const second = await snapshots(client, surroundings);
     const jobs = second.map(async (snapshot): Promise<JobEvidence> => {
       const before = first.find((one) => one.spec.jobId === snapshot.spec.jobId) ?? snapshot;
       const { history } = lookAt(before, firstMs, EMPTY_HISTORY, surroundings.limits);
@@ -95,11 +118,11 @@ export async function collectJobs(
 
 async function snapshots(
   client: GrpcCoordinatorClient,
-  name: string | null,
+  { jobId: name, limits }: Surroundings,
 ): Promise<readonly JobSnapshot[]> {
-  if (name === null) return client.listJobs();
-  const id: JobId = jobId(name);
-  return [await client.snapshot(id)];
+  const ids =
+    name === null ? (await client.listJobs()).map(({ spec }) => spec.jobId) : [jobId(name)];
+  return Promise.all(ids.map((id) => client.snapshot(id, allLeases(limits))));
 }
 
 async function manifestError(

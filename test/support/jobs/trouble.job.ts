@@ -11,6 +11,8 @@ import { defineJob, jsonl, type JobDefinition, type JsonRow } from 'mx8/job';
 
 const MIB = 1024 ** 2;
 const folder = process.env['TEST_TROUBLE'] ?? '';
+/** How many times as long this node takes for a batch. */
+const SLOWNESS = Number(process.env['TEST_SLOWNESS'] ?? 1);
 const ballast: Uint8Array[] = [];
 
 function setting(name: string): number | null {
@@ -22,7 +24,7 @@ const job: JobDefinition<JsonRow> = defineJob({
   name: 'trouble',
   batch: 4,
   async process(batch) {
-    await sleep(setting('pace') ?? 0);
+    await sleep((setting('pace') ?? 0) * SLOWNESS);
     const wantedBytes = setting('rss') ?? 0;
     while (process.memoryUsage.rss() < wantedBytes) ballast.push(new Uint8Array(MIB).fill(1));
     const rows: JsonRow[] = [];
