@@ -184,9 +184,13 @@ function writeNodes(text: MetricsText, jobs: readonly LabelledJob[]): void {
   add('active_leases', 'Leases that it holds.', (node) => node.leaseCount);
   add('stalled_leases', 'Leases of it that stand still.', (node) => node.stalledCount);
   add('draining', '1 while it finishes what it holds, to leave.', (node) => Number(node.draining));
-  add('delivered_samples_total', 'Samples that it delivered since this process leads.', (node) => {
-    return node.deliveredSamples ?? 0;
-  });
+  add(
+    'delivered_samples_total',
+    'Samples that it delivered since it registered and this process leads.',
+    (node) => {
+      return node.deliveredSamples ?? 0;
+    },
+  );
   const first = nodes[0]?.node;
   for (const name of Object.keys(first?.caps ?? {}) as (keyof Node['caps'])[]) {
     add(wireName(name), `${wireName(name)} of its caps.`, ({ caps }) => caps[name]);
