@@ -82,14 +82,8 @@ async function locateRemoteBase(
 ): Promise<Base> {
   const bytes = places.manifestOf?.(base, signal) ?? null;
   if (bytes !== null) return { type: 'manifest', path: base, isPacked: false, bytes };
+  const folder = (await pinnedBase(base, places, signal)).replace(/\/+$/, '');
   const place = places.of(base);
-  const given = base.replace(/\/+$/, '');
-  const folder =
-    place.pin === undefined
-      ? given
-      : await place.pin(given, signal).catch((error: unknown) => {
-          throw remoteMissing(base, error);
-        });
   if (folder.endsWith('.tsv')) {
     await place.stat(folder, signal).catch((error: unknown) => {
       throw remoteMissing(base, error);
@@ -104,6 +98,20 @@ async function locateRemoteBase(
     if (!(error instanceof Mx8Error) || error.code !== 'object_missing') throw error;
   }
   return { type: 'prefix', prefix: `${folder}/`, places };
+}
+
+/** The base as it is named for good: a branch by the commit that it is at now. */
+export async function pinnedBase(
+  base: string,
+  places: Places | undefined,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  if (places === undefined || schemeOf(base) === null) return base;
+  try {
+    return (await places.of(base).pin?.(base, signal)) ?? base;
+  } catch (error) {
+    throw remoteMissing(base, error);
+  }
 }
 
 /** What is not there as an object is not there as a data set. */

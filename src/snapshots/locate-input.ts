@@ -6,7 +6,7 @@ import type { FormatChoice } from '../core/format/format-name.ts';
 import { percentEncoded } from '../core/format/percent.ts';
 import { schemeOf } from '../core/manifest/location.ts';
 import type { Places } from '../ports/place.ts';
-import { locateBase } from './locate-base.ts';
+import { locateBase, pinnedBase } from './locate-base.ts';
 import type { Base } from './locate-base.ts';
 import { planFile } from './shard-files.ts';
 import type { FormatPlan } from './shard-files.ts';
@@ -16,6 +16,25 @@ export type Input =
 
 /** `choice` is null where nobody said what samples are made of. */
 export async function locateInput(
+  base: string,
+  choice: FormatChoice | null,
+  places: Places | undefined,
+  signal?: AbortSignal,
+): Promise<Input> {
+  // Whoever resolves such links says what their samples are, too.
+  const isAsked = (places?.manifestOf?.(base, signal) ?? null) !== null;
+  if (isAsked && (choice === null || choice === 'auto')) return locateBase(base, places, signal);
+  if (isAsked) {
+    throw new Mx8Error(
+      'link_invalid',
+      `${base} is resolved by a program that says what its samples are; leave --format ${choice} away.`,
+      { base },
+    );
+  }
+  return locatePinned(await pinnedBase(base, places, signal), choice, places, signal);
+}
+
+async function locatePinned(
   base: string,
   choice: FormatChoice | null,
   places: Places | undefined,

@@ -1,6 +1,6 @@
 /** Data sets of a Hugging Face Hub as a person uses them. */
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
 import { load } from '../../src/index.ts';
@@ -88,6 +88,15 @@ test('a branch is pinned to its commit: what is added or replaced later is not s
   for (const said of [resolved.stderr, resolved.stdout]) {
     assert.ok(!said.includes(HF_TOKEN), 'the token was said');
   }
+  // A file of samples is pinned like a folder.
+  hub.put('rows.jsonl', Buffer.from('{"a":1}\n{"a":2}\n{"a":3}\n'));
+  const rows = ['resolve', `hf://datasets/${hub.repository}/rows.jsonl`, '--json'];
+  const { manifest_hash: hash } = JSON.parse((await bench.run(rows, variables)).stdout) as {
+    manifest_hash: string;
+  };
+  const manifest = await readFile(bench.path('manifests', 'by-hash', hash), 'utf8');
+  const pinnedRow = `\thf://datasets/${hub.repository}@${hub.main}/rows.jsonl\t`;
+  assert.equal(manifest.split(pinnedRow).length, 4, manifest);
   const gone = await bench.run(['resolve', `${link}/none`], variables);
   assert.match(gone.stderr, /no object below hf:.*train\/none/);
 });

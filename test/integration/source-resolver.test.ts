@@ -14,7 +14,8 @@ import { refused } from '../support/place-faults.ts';
 import { storeSetting } from '../support/store-setting.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const LINK = 'corp://warehouse/photos';
+/** With the ending of a format: what it means is not for us to say. */
+const LINK = 'corp://warehouse/photos.jsonl';
 const TOKEN = 'token-that-no-log-may-hold';
 
 interface Asked {
@@ -92,6 +93,8 @@ test('a link of another scheme is resolved once, pinned, read, and resolved agai
   assert.deepEqual([hash, samples], [sha256(manifest), 3]);
   const again = await bench.run(['resolve', LINK], variables);
   assert.equal(again.code, 0, again.stderr);
+  const other = await bench.run(['resolve', LINK, '--format', 'jsonl'], variables);
+  assert.match(other.stderr, /corp:.* leave --format jsonl away/);
   assert.equal(program.asked.length, 1);
   const seen: string[] = [];
   for await (const batch of load(`${LINK}@refresh`, {
@@ -134,7 +137,7 @@ test('what is no canonical manifest is refused with the line', async () => {
   );
   const ended = await bench.run(['resolve', LINK], { MX8_SOURCE_RESOLVER_URL: program.url });
   assert.notEqual(ended.code, 0);
-  assert.match(ended.stderr, /resolver of corp:\/\/warehouse\/photos .*Line 2/);
+  assert.match(ended.stderr, /resolver of corp:\/\/warehouse\/photos\.jsonl .*Line 2/);
 });
 
 test('answers that are none are refused, and what is only for a while is waited for', async () => {
