@@ -1,12 +1,44 @@
 /**
- * A store in S3's manner that has nothing but a long listing, in a process of its own: OBJECTS keys of 30
- * characters or so, in order, a thousand to a page. Every page is made from a template, so that what a client costs is
+ * A store in S3's manner that has nothing but long listings, in a process of its own: OBJECTS keys of 30
+ * characters or so, in order, a thousand to a page; and some in folders, where every answer takes as long as that of a
+ * store that is not on this machine. Every page is made from a template, so that what a client costs is
  * measured and not what a server does.
  */
 import { createServer } from 'node:http';
 
 export const OBJECTS = 10_000_000;
-const PAGE_KEYS = 1000;
+export const PAGE_KEYS = 1000;
+export const FOLDERS = 16;
+export const FOLDER_OBJECTS = 12_500;
+export const ANSWER_MS = 50;
+
+/** Of the folders together, or of one of them. */
+function folderPage(query: URLSearchParams): string {
+  const prefix = query.get('prefix') ?? '';
+  const folders = Array.from(
+    { length: FOLDERS },
+    (_, at) => `deep/${String(at).padStart(2, '0')}/`,
+  );
+  if (query.get('delimiter') === '/') {
+    const inside = folders.map((at) => `<CommonPrefixes><Prefix>${at}</Prefix></CommonPrefixes>`);
+    return `<ListBucketResult>${inside.join('')}<IsTruncated>false</IsTruncated></ListBucketResult>`;
+  }
+  const listed = folders.filter((folder) => folder.startsWith(prefix));
+  const count = listed.length * FOLDER_OBJECTS;
+  const after = /(\d\d)\/(\d{5})$/.exec(query.get('start-after') ?? '');
+  const start = query.get('continuation-token') ?? (after === null ? 0 : Number(after[2]) + 1);
+  const end = Math.min(count, Number(start) + PAGE_KEYS);
+  const parts: string[] = [];
+  for (let index = Number(start); index < end; index += 1) {
+    const name = String(index % FOLDER_OBJECTS).padStart(5, '0');
+    const key = `${listed[Math.floor(index / FOLDER_OBJECTS)] ?? ''}${name}`;
+    parts.push(
+      `<Contents><Key>${key}</Key><ETag>&quot;${name}&quot;</ETag><Size>1</Size></Contents>`,
+    );
+  }
+  const next = end < count ? `<NextContinuationToken>${end}</NextContinuationToken>` : '';
+  return `<ListBucketResult>${parts.join('')}<IsTruncated>${end < count}</IsTruncated>${next}</ListBucketResult>`;
+}
 
 function pageOf(start: number): string {
   const end = Math.min(OBJECTS, start + PAGE_KEYS);
@@ -30,6 +62,10 @@ const server = createServer((request, response) => {
   const url = new URL(request.url ?? '/', 'http://localhost');
   if (!url.searchParams.has('list-type') || url.pathname.length < 2) {
     response.writeHead(404).end();
+    return;
+  }
+  if (url.searchParams.get('prefix')?.startsWith('deep/') === true) {
+    setTimeout(() => response.end(folderPage(url.searchParams)), ANSWER_MS);
     return;
   }
   const isWhole = url.searchParams.get('prefix') === 'train/';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 
 import { Workbench } from '../test/support/mx8-process.ts';
-import { OBJECTS } from './listing-server.ts';
+import { ANSWER_MS, FOLDERS, FOLDER_OBJECTS, OBJECTS, PAGE_KEYS } from './listing-server.ts';
 import { type BenchRow, type Benchmark, benchRow } from './report.ts';
 
 const LOOK_MS = 200;
@@ -20,17 +20,16 @@ async function run(): Promise<readonly BenchRow[]> {
     const endpoint = `http://127.0.0.1:${port}`;
     const bareS = await bareListing(endpoint);
     const startMs = performance.now();
-    const resolving = bench.start(['resolve', 's3://bench/train/@refresh'], {
-      AWS_ENDPOINT_URL_S3: endpoint,
-      AWS_REGION: 'us-east-1',
-      AWS_ACCESS_KEY_ID: 'bench',
-      AWS_SECRET_ACCESS_KEY: 'bench',
-    });
+    const resolving = bench.start(
+      ['resolve', 's3://bench/train/@refresh'],
+      environmentOf(endpoint),
+    );
     const peakBytes = peakOf(resolving.child);
     const { code, stdout, stderr } = await resolving.ended;
     const seconds = (performance.now() - startMs) / 1000;
     if (code !== 0 || !stdout.includes(OBJECTS.toLocaleString('en'))) throw new Error(stderr);
     return [
+      await folderRow(bench, endpoint),
       benchRow({
         name: 'listing: resolve of 10 million objects',
         ours: OBJECTS / seconds,
@@ -51,6 +50,34 @@ async function run(): Promise<readonly BenchRow[]> {
   } finally {
     server.disconnect();
   }
+}
+
+/** Folders beside each other, where each answer takes a while. */
+async function folderRow(bench: Workbench, endpoint: string): Promise<BenchRow> {
+  const startMs = performance.now();
+  const { code, stderr } = await bench.run(
+    ['resolve', 's3://bench/deep/'],
+    environmentOf(endpoint),
+  );
+  const seconds = (performance.now() - startMs) / 1000;
+  if (code !== 0) throw new Error(stderr);
+  return benchRow({
+    name: `listing: resolve of ${FOLDERS} folders, ${ANSWER_MS} ms an answer`,
+    ours: (FOLDERS * FOLDER_OBJECTS) / seconds,
+    limit: PAGE_KEYS / (ANSWER_MS / 1000),
+    unit: 'objects/s',
+    target: null,
+    note: 'not a limit: one answer after the other, without looking at it',
+  });
+}
+
+function environmentOf(endpoint: string): Record<string, string> {
+  return {
+    AWS_ENDPOINT_URL_S3: endpoint,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'bench',
+    AWS_SECRET_ACCESS_KEY: 'bench',
+  };
 }
 
 /** Seconds that the pages alone take; a part of them stands for all. */

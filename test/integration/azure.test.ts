@@ -140,3 +140,48 @@ test('a listing goes from page to page by the marker that each gives', async () 
   assert.deepEqual(names, ['az://container/f/a', 'az://container/f/b']);
   assert.ok(store.asked.every(({ target }) => target.includes('prefix=f%2F')));
 });
+
+test('a few folders with many blobs each are listed beside each other', async () => {
+  const made = ['f/a/', 'f/b/'].flatMap((folder) =>
+    Array.from({ length: 1_500 }, (_, index) => `${folder}${String(index).padStart(4, '0')}`),
+  );
+  const body = (names: readonly string[], folders: readonly string[], next: string): string => {
+    const blobs = names.map(
+      (name) =>
+        `<Blob><Name>${name}</Name><Properties><Content-Length>1</Content-Length></Properties></Blob>`,
+    );
+    const prefixes = folders.map((name) => `<BlobPrefix><Name>${name}</Name></BlobPrefix>`);
+    const inside = [...blobs, ...prefixes].join('');
+    return answer(
+      '200 OK',
+      [],
+      `<EnumerationResults><Blobs>${inside}</Blobs><NextMarker>${next}</NextMarker></EnumerationResults>`,
+    );
+  };
+  await using store = await FaultStore.start((asked, socket) => {
+    const query = new URL(asked.target, 'http://store').searchParams;
+    const prefix = query.get('prefix') ?? '';
+    if (query.get('delimiter') === '/') {
+      socket.write(body([], ['f/a/', 'f/b/'], ''));
+      return;
+    }
+    const at = Number(query.get('marker') ?? 0);
+    const names = made.filter((name) => name.startsWith(prefix));
+    const next = at + 1_000 < names.length ? String(at + 1_000) : '';
+    socket.write(body(names.slice(at, at + 1_000), [], next));
+  });
+  await using opened = open({ AZURE_STORAGE_ENDPOINT: store.url });
+  const names: string[] = [];
+  for await (const listed of opened.place.list('az://container/f/')) {
+    names.push(...listed.map(({ location }) => location));
+  }
+  assert.deepEqual(
+    names,
+    made.map((name) => `az://container/${name}`),
+  );
+  const asked = store.asked.map(({ target }) => new URL(target, 'http://store').searchParams);
+  assert.ok(
+    asked.some((query) => query.get('prefix') === 'f/b/'),
+    'by itself',
+  );
+});

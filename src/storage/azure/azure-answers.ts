@@ -26,6 +26,16 @@ export function parseBlobPage(body: string): KeyPage | string {
   return { objects, next: next === '' ? null : next };
 }
 
+/** Of a page that stops at slashes. */
+export function parseBlobPrefixes(body: string): readonly string[] {
+  const prefixes: string[] = [];
+  for (const match of body.matchAll(/<BlobPrefix>([^]*?)<\/BlobPrefix>/g)) {
+    const name = nameOf(match[1] ?? '');
+    if (name !== null) prefixes.push(name);
+  }
+  return prefixes;
+}
+
 /** Names that XML cannot hold are encoded like those in URLs. */
 function nameOf(entry: string): string | null {
   const isEncoded = NAME.exec(entry)?.[1] === 'true';

@@ -24,6 +24,13 @@ export function parseObjectPage(body: string): KeyPage | string {
   return { objects, next: typeof next === 'string' && next !== '' ? next : null };
 }
 
+/** Of a page that stops at slashes. */
+export function parsePrefixes(body: string): readonly string[] {
+  const prefixes = field(parsed(body), 'prefixes') ?? [];
+  if (!Array.isArray(prefixes)) return [];
+  return prefixes.filter((prefix): prefix is string => typeof prefix === 'string');
+}
+
 /** Null when it is no object. */
 export function parseObject(body: string): ObjectStat | null {
   return statOf(parsed(body));

@@ -34,7 +34,7 @@ export async function* listPages({
   after,
   root,
   page,
-}: Listing): AsyncGenerator<readonly ListedObject[]> {
+}: Listing): AsyncGenerator<readonly ListedObject[], void> {
   let next: string | null = null;
   let last = after;
   for (;;) {

@@ -46,6 +46,16 @@ export function parseListPage(body: string): ListPage | string {
   return { objects, nextToken };
 }
 
+/** Of a page that stops at slashes. */
+export function parseCommonPrefixes(body: string): readonly string[] {
+  const prefixes: string[] = [];
+  for (const match of body.matchAll(/<CommonPrefixes>([^]*?)<\/CommonPrefixes>/g)) {
+    const prefix = element(match[1] ?? '', 'Prefix');
+    if (prefix !== null) prefixes.push(prefix);
+  }
+  return prefixes;
+}
+
 /** A listing of ten million objects is ten thousand pages: no expressions are run over them. */
 function* entriesOf(body: string): Generator<string> {
   for (let at = 0; ;) {

@@ -10,12 +10,14 @@ import type {
   Place,
   WriteCondition,
 } from '../../ports/place.ts';
+import { levelOf, listTogether } from '../http/list-together.ts';
+import type { Level } from '../http/list-together.ts';
 import { sendPatiently } from '../http/patient.ts';
 import type { PatientAnswer } from '../http/patient.ts';
 import { PlainClient } from '../http/plain-request.ts';
 import type { PlainAnswer } from '../http/plain-request.ts';
 import type { RangeClient } from '../http/range-client.ts';
-import { element, parseListPage } from './s3-answers.ts';
+import { element, parseCommonPrefixes, parseListPage } from './s3-answers.ts';
 import { conditionError, conditionHeaders, isConflict, isSuccess, lies } from './s3-conditions.ts';
 import type { ListPage } from './s3-answers.ts';
 import { parseS3Location } from './s3-location.ts';
@@ -37,10 +39,19 @@ export class S3Place implements Place {
     this.#session = session;
   }
 
-  async *list(
+  list(prefix: string, options: ListOptions = {}): AsyncGenerator<readonly ListedObject[], void> {
+    return listTogether({
+      prefix,
+      options,
+      list: (at, chosen) => this.#pages(at, chosen),
+      level: (at, signal) => this.#level(at, signal),
+    });
+  }
+
+  async *#pages(
     prefix: string,
-    { after, signal }: ListOptions = {},
-  ): AsyncGenerator<readonly ListedObject[]> {
+    { after, signal }: ListOptions,
+  ): AsyncGenerator<readonly ListedObject[], void> {
     const at = parseS3Location(prefix);
     let token: string | null = null;
     let last = after === undefined ? null : parseS3Location(after).key;
@@ -115,6 +126,25 @@ export class S3Place implements Place {
 
   async close(): Promise<void> {
     this.#plain.close();
+  }
+
+  async #level(prefix: string, signal: AbortSignal | undefined): Promise<Level | null> {
+    const { bucket, key } = parseS3Location(prefix);
+    const query = {
+      'list-type': '2',
+      delimiter: '/',
+      'max-keys': String(PAGE_KEYS),
+      prefix: key,
+    };
+    const request = { method: 'GET', bucket, key: '', query } as const;
+    const answer = await this.#sendTo(prefix, request, isSuccess, signal);
+    const text = answer.body.toString('utf8');
+    const page = parseListPage(text);
+    if (typeof page === 'string') throw lies(prefix, page);
+    if (page.nextToken !== null) return null;
+    const level = levelOf(key, `s3://${bucket}/`, page.objects, parseCommonPrefixes(text));
+    if (typeof level === 'string') throw lies(prefix, level);
+    return level;
   }
 
   async #page(
