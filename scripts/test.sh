@@ -9,7 +9,7 @@ step "tools of fault tests" bash scripts/chaos-tools.sh
 step check bash scripts/check.sh
 step "etcd for the tests" bash scripts/etcd.sh
 step "Chromium and promtool for the tests" bash scripts/web-tools.sh
-step "S3 service for the tests" bash scripts/store-tools.sh
+step "services of object stores for the tests" bash scripts/store-tools.sh
 step "integration tests" \
   node --test --test-concurrency=1 --test-timeout=600000 "test/integration/**/*.test.ts"
 step "search of the log protocol" node test/search/main.ts
