@@ -137,7 +137,8 @@ describePlace({
   name: 'az',
   readOnly: true,
   lists: true,
-  manyObjects: 1_100,
+  // A page of Azure's has 5,000, which takes long to put; azure.test.ts goes from page to page.
+  manyObjects: 300,
   skip: AZURITE.missing,
   create: async (): Promise<PlaceUnderTest> => {
     azure ??= AzureService.start();
