@@ -16,6 +16,7 @@ import {
 import type { SampleBatch } from '../pipeline/index.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
+import type { OutputStore } from '../ports/output-store.ts';
 import type { WorkerSettings } from './worker-messages.ts';
 import type { OrderTask, WorkerTask } from './worker-task.ts';
 
@@ -26,6 +27,7 @@ export interface JobTaskOptions {
   readonly work: JobWork;
   readonly clock: Clock;
   readonly events: EventSink;
+  readonly out: OutputStore;
 }
 
 export async function loadJobTask(options: JobTaskOptions): Promise<WorkerTask> {
@@ -123,12 +125,12 @@ class JobOrder implements OrderTask {
 
   async #openPart(): Promise<StagedPart> {
     if (this.#part !== null) return this.#part;
-    const { settings, work, clock } = this.#options;
+    const { settings, out, clock } = this.#options;
     const { leaseId, workId } = this.#order;
     const { signal } = this.#setting;
     this.#parts += 1;
     const nonce = `${settings.nonce}-${workId}-${this.#parts}`;
-    const staging = { out: work.out, leaseId, nonce, signal };
+    const staging = { out, leaseId, nonce, signal };
     this.#part = await StagedPart.open(this.#loaded.job.output, staging, this.#stagedTo);
     this.#openedAtMs = clock.nowMs();
     return this.#part;

@@ -1,17 +1,18 @@
 /** Publishes committed pieces, a few at a time, in the order in which they were committed. */
 import type { PieceName } from '../job/index.ts';
 import { publishPiece } from '../job/index.ts';
+import type { OutputStore } from '../ports/output-store.ts';
 import { PUBLICATIONS_MAX } from './limits.ts';
 
 export class Publisher {
-  readonly #out: string;
+  readonly #out: OutputStore;
   readonly #onError: (error: unknown) => void;
   /** No longer than the committed pieces of a few leases: a worker stages slower than names change. */
   readonly #waiting: PieceName[] = [];
   #running = 0;
   #idleListeners: (() => void)[] = [];
 
-  constructor(out: string, onError: (error: unknown) => void) {
+  constructor(out: OutputStore, onError: (error: unknown) => void) {
     this.#out = out;
     this.#onError = onError;
   }

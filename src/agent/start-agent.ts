@@ -19,6 +19,11 @@ import {
 import { checkOutputOutside, claimOutput, finalizeOutput } from '../job/index.ts';
 import type { TimerHandle } from '../ports/clock.ts';
 import type { AgentFigures } from '../ports/agent-figures.ts';
+import { processVariables } from '../platform/variables.ts';
+import type { OutputStore } from '../ports/output-store.ts';
+import type { Places } from '../ports/place.ts';
+import { openOutput } from '../storage/output-stores.ts';
+import { OpenPlaces } from '../storage/places.ts';
 import type { NodeIdentity, Push } from '../ports/coordinator-client.ts';
 import { asFailure, makeCall } from './calls.ts';
 import { ProcessCrew, type WithoutTime } from './crew-of-processes.ts';
@@ -60,6 +65,9 @@ class Agent implements AgentHandle {
   readonly #node: NodeIdentity;
   readonly #state: NodeState;
   readonly #crew: ProcessCrew;
+  readonly #places: Places;
+  /** Null where nothing is written. */
+  readonly #out: OutputStore | null;
   readonly #publisher: Publisher | null;
   readonly #meters: AgentMeters = new AgentMeters();
   readonly #tuner: Tuner;
@@ -84,7 +92,10 @@ class Agent implements AgentHandle {
     this.#node = { jobId, nodeId, instanceId };
     this.#state = newNode(machineOptions(options), clock.nowMs());
     const onError = (error: unknown): void => this.#fail(error);
-    this.#publisher = work.type === 'job' ? new Publisher(work.out, onError) : null;
+    const surroundings = { clock, random, events: options.events, variables: processVariables() };
+    this.#places = new OpenPlaces(options.stores, surroundings);
+    this.#out = work.type === 'job' ? openOutput(work.out, this.#places) : null;
+    this.#publisher = this.#out === null ? null : new Publisher(this.#out, onError);
     const { signal } = this.#over;
     this.#manifest = new ManifestRecords({ ...options, nodeId: this.#node.nodeId, signal });
     this.#crew = new ProcessCrew({
@@ -271,13 +282,16 @@ class Agent implements AgentHandle {
   /** Makes the output folder this job's, once, before the first sample is worked on. */
   #claimOutput(sinkKind: string, input: string | null): Promise<void> {
     const { work, jobId } = this.#options;
-    const spec = this.#spec;
-    if (work.type !== 'job' || spec === null) return Promise.resolve();
+    const [spec, out] = [this.#spec, this.#out];
+    if (work.type !== 'job' || out === null || spec === null) return Promise.resolve();
     const inputManifestHash = spec.manifestHash;
-    const claim = { jobId, inputManifestHash, sink: sinkKind, jobName: null, input: null };
+    const claim = {
+      ...{ jobId, inputManifestHash, sink: sinkKind },
+      ...{ jobName: null, input: null, state: null },
+    };
     const claimed = async (): Promise<void> => {
       if (input !== null) await checkOutputOutside(input, work.out);
-      await claimOutput(work.out, claim);
+      await claimOutput(out, claim);
     };
     this.#claim ??= claimed().catch((error: unknown) => {
       // The fault of this agent's --out, not of the job: others go on.
@@ -306,15 +320,15 @@ class Agent implements AgentHandle {
   }
 
   async #finalize(finalizeToken: string): Promise<void> {
-    const { work, client, jobId, events } = this.#options;
-    const spec = this.#spec;
-    if (work.type !== 'job' || spec === null) throw new Mx8Error('internal', 'nothing to finalize');
+    const { client, jobId, events } = this.#options;
+    const [spec, out] = [this.#spec, this.#out];
+    if (out === null || spec === null) throw new Mx8Error('internal', 'nothing to finalize');
     await this.#publisher?.idle();
     const { signal } = this.#over;
     const { outputManifestHash, wasDone } = await this.#patiently(() => {
       this.#finalizations += 1;
       return finalizeOutput({
-        out: work.out,
+        out,
         pieces: client.committedPieces(jobId),
         sampleCount: spec.sampleCount,
         nonce: `${this.#node.instanceId}-${this.#finalizations}`,
@@ -347,6 +361,7 @@ class Agent implements AgentHandle {
     await this.#crew.dismiss(this.#isGivingUp);
     await this.#publisher?.idle();
     await this.#manifest.close();
+    await this.#places.close();
     const { type } = outcome;
     this.#options.events.emit('info', 'agent_ended', { node_id: this.#node.nodeId, outcome: type });
     this.#resolve(outcome);

@@ -11,6 +11,7 @@ import { otelTracer } from '../platform/tracing.ts';
 import { processVariables } from '../platform/variables.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Places } from '../ports/place.ts';
+import { openOutput } from '../storage/output-stores.ts';
 import { OpenPlaces } from '../storage/places.ts';
 import { deliverTask } from './deliver-task.ts';
 import { loadJobTask } from './job-task.ts';
@@ -98,7 +99,10 @@ class WorkerMain {
   #task(settings: WorkerSettings): Promise<WorkerTask> {
     const { work } = settings;
     const [clock, events] = [this.#clock, this.#channel];
-    if (work.type === 'job') return loadJobTask({ settings, work, clock, events });
+    if (work.type === 'job') {
+      const out = openOutput(work.out, this.#openPlaces(settings));
+      return loadJobTask({ settings, work, clock, events, out });
+    }
     return Promise.resolve(deliverTask(work.delivery, clock));
   }
 

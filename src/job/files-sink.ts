@@ -1,4 +1,5 @@
 /** `files()`: one file for each row. */
+import { forEachBounded } from '../storage/local-output.ts';
 import { checkFileRows, type FileRow } from './file-rows.ts';
 import type { Sink } from './sink.ts';
 
@@ -9,9 +10,10 @@ export function files(dir: string | null = null): Sink<FileRow> {
     dir,
     openPart: (part) => ({
       async write(rows, batch) {
-        for (const { name, data, sampleId } of checkFileRows(rows, batch)) {
-          await part.wholeFile(name, data, sampleId);
-        }
+        // A few at a time, as each may be a question to a store; they begin in the order of the rows.
+        await forEachBounded(checkFileRows(rows, batch), ({ name, data, sampleId }) =>
+          part.wholeFile(name, data, sampleId),
+        );
       },
       finish: () => {},
     }),

@@ -5,29 +5,19 @@
  * truth. Before that, the staging folder is.
  */
 import { createHash } from 'node:crypto';
-import { realpath, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { assert } from '../core/base/assert.ts';
 import { manifestHash, type ManifestHash } from '../core/base/units.ts';
 import type { CommittedPiece } from '../core/job/protocol.ts';
 import { encodeRecord, MANIFEST_HEADER } from '../core/manifest/encode.ts';
-import {
-  isThere,
-  makeFolder,
-  removeTree,
-  syncFolder,
-  unlinkIfThere,
-} from '../storage/local-output.ts';
-import { writing } from '../storage/output-error.ts';
-import { OutputFile } from '../storage/output-file.ts';
+import type { OutputStore, WholeFileWriter } from '../ports/output-store.ts';
+import { forEachBounded, OUTPUT_CONCURRENCY } from '../storage/local-output.ts';
 import { hashFile } from './hash-file.ts';
-import { manifestPath, quarantinePath, stagingFolder } from './output-paths.ts';
+import { MANIFEST_FILE, QUARANTINE_FILE, STAGING_FOLDER } from './output-paths.ts';
 import type { PieceIndex } from './piece-index.ts';
 import { publishPiece } from './publish.ts';
 
 export interface FinalizeOptions {
-  /** The output folder, absolute. */
-  readonly out: string;
+  readonly out: OutputStore;
   /** Every committed piece of the job, in order of `start`. */
   readonly pieces: AsyncIterable<readonly CommittedPiece[]>;
   readonly sampleCount: number;
@@ -44,72 +34,59 @@ export interface Finalized {
 
 export async function finalizeOutput(options: FinalizeOptions): Promise<Finalized> {
   const { out } = options;
-  const before = await hashFile(manifestPath(out));
-  if (before === null) {
-    const hash = await writeManifest(options);
-    if (hash !== null) {
-      await removeTree(stagingFolder(out));
-      return { outputManifestHash: hash, wasDone: false };
-    }
-  }
+  const before = await hashFile(out, MANIFEST_FILE);
+  const written = before === null ? await writeManifest(options) : null;
   // Finished by another: what it may not have come to is clearing the staging folder.
-  const hash = before ?? (await hashFile(manifestPath(out)));
+  const hash = written ?? before ?? (await hashFile(out, MANIFEST_FILE));
   assert(hash !== null, 'staged pieces are cleared only after the manifest is there');
-  await removeTree(stagingFolder(out));
-  return { outputManifestHash: hash, wasDone: true };
+  await out.clear(STAGING_FOLDER);
+  await out.abandonUnfinished();
+  return { outputManifestHash: hash, wasDone: written === null };
 }
 
 /** Null when another finalizer finished the output meanwhile. */
 async function writeManifest(options: FinalizeOptions): Promise<ManifestHash | null> {
   const { out, nonce } = options;
-  // In the staging folder, so that what a crash leaves behind goes with it.
-  const temporary = (name: string): string => join(stagingFolder(out), `${name}.${nonce}.tmp`);
-  await makeFolder(stagingFolder(out));
-  const manifest = await OutputFile.create(temporary('manifest'));
-  const quarantine = await OutputFile.create(temporary('quarantine'));
-  const writer = new ManifestWriter(await realpath(out), manifest, quarantine);
+  const manifest = await out.whole(MANIFEST_FILE, nonce);
+  const quarantine = await out.whole(QUARANTINE_FILE, nonce);
   try {
-    const whole = await writePieces(options, writer);
-    await manifest.finish();
-    await quarantine.finish();
-    if (!whole) return null;
+    const writer = new ManifestWriter(await out.root(), manifest, quarantine);
+    if (!(await writePieces(options, writer))) return null;
     // The manifest last: it says that everything before it is there.
-    if (quarantine.sizeBytes > 0) await moveInto(quarantine.path, quarantinePath(out));
-    await moveInto(manifest.path, manifestPath(out));
+    if (quarantine.sizeBytes > 0) await quarantine.keep();
+    await manifest.keep();
     return writer.hash();
   } catch (error) {
     // Another finalizer may have cleared the folder under our feet: then it is done.
-    if (await isThere(manifestPath(out))) return null;
+    if (await out.has(MANIFEST_FILE)) return null;
     throw error;
   } finally {
-    await manifest.close();
-    await quarantine.close();
-    await unlinkIfThere(manifest.path);
-    await unlinkIfThere(quarantine.path);
+    await manifest.discard();
+    await quarantine.discard();
   }
 }
 
 async function writePieces(options: FinalizeOptions, writer: ManifestWriter): Promise<boolean> {
   let expected = 0;
   for await (const chunk of options.pieces) {
-    for (const piece of chunk) {
+    for (let at = 0; at < chunk.length; at += OUTPUT_CONCURRENCY) {
       options.signal?.throwIfAborted();
-      assert(piece.start === expected, `the committed pieces go on at sample ${expected}`);
-      expected = piece.end;
-      const index = await publishPiece(options.out, piece);
-      if (index === null) return false;
-      await writer.add(index);
+      const pieces = chunk.slice(at, at + OUTPUT_CONCURRENCY);
+      const indexes: (PieceIndex | null)[] = [];
+      await forEachBounded([...pieces.entries()], async ([place, piece]) => {
+        indexes[place] = await publishPiece(options.out, piece);
+      });
+      for (const [place, { start, end }] of pieces.entries()) {
+        assert(start === expected, `the committed pieces go on at sample ${expected}`);
+        expected = end;
+        const index = indexes[place] ?? null;
+        if (index === null) return false;
+        await writer.add(index);
+      }
     }
   }
   assert(expected === options.sampleCount, 'every sample is in a committed piece');
   return true;
-}
-
-async function moveInto(from: string, to: string): Promise<void> {
-  await writing('publish', to, async () => {
-    await rename(from, to);
-    await syncFolder(dirname(to));
-  });
 }
 
 const encoder = new TextEncoder();
@@ -117,14 +94,14 @@ const encoder = new TextEncoder();
 /** Turns the indexes of published pieces, in order, into a canonical manifest and a quarantine list. */
 class ManifestWriter {
   readonly #root: string;
-  readonly #manifest: OutputFile;
-  readonly #quarantine: OutputFile;
+  readonly #manifest: WholeFileWriter;
+  readonly #quarantine: WholeFileWriter;
   readonly #hash = createHash('sha256');
   #nextId = 0;
   #begun = false;
 
-  /** `root`: the output folder as the canonical absolute path that locations begin with. */
-  constructor(root: string, manifest: OutputFile, quarantine: OutputFile) {
+  /** `root`: what locations begin with. */
+  constructor(root: string, manifest: WholeFileWriter, quarantine: WholeFileWriter) {
     this.#root = root;
     this.#manifest = manifest;
     this.#quarantine = quarantine;

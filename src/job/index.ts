@@ -15,7 +15,6 @@ export { jsonl, type JsonRow } from './jsonl-sink.ts';
 export { checkJobFile, loadJobModule, type LoadedJob } from './load-job-module.ts';
 export { claimOutput, inspectOutput, type OutputClaim, type OutputState } from './output-folder.ts';
 export { checkOutputOutside } from './output-outside.ts';
-export { manifestPath, quarantinePath } from './output-paths.ts';
 export type { QuarantinedSample } from './piece-index.ts';
 export { processBatch, type OnError, type ProcessSetting } from './process-batch.ts';
 export type { ParquetRow } from './parquet-columns.ts';

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { type LeaseId, leaseId } from '../core/base/units.ts';
 import type { StagedPiece } from '../core/node/holder-protocol.ts';
+import { LocalOutputStore } from '../storage/local-output-store.ts';
 import { temporaryFolder } from '../../test/support/temporary-folder.ts';
 import { JobBatch } from './batch.ts';
 import type { FileRow } from './file-rows.ts';
@@ -15,6 +16,10 @@ import { StagedPart } from './staged-part.ts';
 
 const LEASES = [1, 2, 3].map((index) => leaseId({ epoch: 1, seq: 1, index }));
 
+function at(out: string): LocalOutputStore {
+  return new LocalOutputStore(out);
+}
+
 /** The output of sample `id`, staged under a lease of its own, or the one given. */
 async function stage(
   out: string,
@@ -24,7 +29,7 @@ async function stage(
 ): Promise<StagedPiece> {
   assert.ok(lease !== undefined);
   const { signal } = new AbortController();
-  const staging = { out, leaseId: lease, nonce: `n${id}`, signal };
+  const staging = { out: at(out), leaseId: lease, nonce: `n${id}`, signal };
   const part = await StagedPart.open(files(), staging, id);
   const record = { sampleId: id, location: `/in/f${id}.txt`, byteOffset: null, byteLength: null };
   const batch = new JobBatch({
@@ -73,14 +78,17 @@ test('a name that two committed pieces have is an error once, and then the later
     { data: 'of 1', name: 'a/same.txt' },
     { data: 'more of 1', name: 'free.txt' },
   ]);
-  await publishPiece(out, first);
-  await assert.rejects(publishPiece(out, second), {
+  await publishPiece(at(out), first);
+  await assert.rejects(publishPiece(at(out), second), {
     code: 'row_invalid',
     message:
       /sample 1 and sample 0 both name their output "a\/same\.txt".*--resume gives the second a name/,
   });
   // As two nodes do after a resume.
-  const [one, other] = await Promise.all([publishPiece(out, second), publishPiece(out, second)]);
+  const [one, other] = await Promise.all([
+    publishPiece(at(out), second),
+    publishPiece(at(out), second),
+  ]);
   assert.deepEqual(one, other);
   assert.deepEqual(await visible(out), {
     'a/same.txt': 'of 0',
@@ -88,7 +96,7 @@ test('a name that two committed pieces have is an error once, and then the later
     'free.txt': 'more of 1',
   });
   const pieces = chunksOf([first, second]);
-  await finalizeOutput({ out, pieces, sampleCount: 2, nonce: 'f' });
+  await finalizeOutput({ out: at(out), pieces, sampleCount: 2, nonce: 'f' });
   assert.deepEqual(await locations(out), ['a/same.txt', 'a-same.sample-1.txt', 'free.txt']);
 });
 
@@ -101,9 +109,9 @@ test('a folder that another output is in the way of is settled the same way', as
   ];
   const [first, second] = pieces;
   assert.ok(first !== undefined && second !== undefined);
-  await publishPiece(out, first);
-  await assert.rejects(publishPiece(out, second), { code: 'row_invalid', message: /--resume/ });
-  await finalizeOutput({ out, pieces: chunksOf(pieces), sampleCount: 2, nonce: 'f' });
+  await publishPiece(at(out), first);
+  await assert.rejects(publishPiece(at(out), second), { code: 'row_invalid', message: /--resume/ });
+  await finalizeOutput({ out: at(out), pieces: chunksOf(pieces), sampleCount: 2, nonce: 'f' });
   assert.deepEqual(await visible(out), { x: 'of 0', 'x-y.sample-1.txt': 'of 1' });
 });
 
@@ -114,12 +122,12 @@ test('settling a name goes on from wherever it was cut short', async () => {
     const out = folder.path;
     const first = await stage(out, 0, [{ data: 'of 0', name: 'same' }]);
     const second = await stage(out, 1, [{ data: 'of 1', name: 'same' }]);
-    await publishPiece(out, first);
-    await assert.rejects(publishPiece(out, second), { code: 'row_invalid' });
+    await publishPiece(at(out), first);
+    await assert.rejects(publishPiece(at(out), second), { code: 'row_invalid' });
     const staged = join(out, '_mx8/staging', second.leaseId, '000000000001.n1', '1');
     if (cut !== 'before anything') await link(staged, join(out, 'same.sample-1'));
     if (cut === 'after the staged file went') await unlink(staged);
-    const index = await publishPiece(out, second);
+    const index = await publishPiece(at(out), second);
     assert.deepEqual(
       index?.files.map(({ final }) => final),
       ['same.sample-1'],
@@ -132,7 +140,7 @@ test('settling a name goes on from wherever it was cut short', async () => {
 test('a node that works on a sample whose output another has published fails nothing', async () => {
   await using folder = await temporaryFolder();
   const out = folder.path;
-  await publishPiece(out, await stage(out, 0, [{ data: 'of the first', name: 'x' }]));
+  await publishPiece(at(out), await stage(out, 0, [{ data: 'of the first', name: 'x' }]));
   const late = await stage(out, 0, [{ data: 'of the second', name: 'x' }], LEASES[2]);
   assert.equal(late.rows, 1);
   assert.deepEqual(await visible(out), { x: 'of the first' });

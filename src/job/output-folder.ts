@@ -1,12 +1,11 @@
 /** Whose an output folder is: the claim in `_mx8/job.json`, checked before anything is written. */
-import { mkdtemp, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import { Mx8Error } from '../core/base/errors.ts';
 import { isId, isManifestHash, jobId, type JobId, type ManifestHash } from '../core/base/units.ts';
-import { makeFolder, readIfThere, removeTree, writeWholeOnce } from '../storage/local-output.ts';
-import { errnoOf, outputError, writing } from '../storage/output-error.ts';
+import type { OutputStore } from '../ports/output-store.ts';
+import { LocalOutputStore } from '../storage/local-output-store.ts';
 import { hashFile } from './hash-file.ts';
-import { claimPath, manifestPath, metaFolder } from './output-paths.ts';
+import { CLAIM_FILE, MANIFEST_FILE } from './output-paths.ts';
 
 /** What makes two runs the same job as far as the output folder is concerned. */
 export interface OutputClaim {
@@ -17,10 +16,9 @@ export interface OutputClaim {
   /** Name of the job, and its input as it was typed; null where the one who claimed did not know. */
   readonly jobName: string | null;
   readonly input: string | null;
+  /** Where the job's state is, for people; null: in the output itself, or nobody said. */
+  readonly state: string | null;
 }
-
-/** Begins the names of folders that a claim works in. */
-const SCRATCH_PREFIX = 'claim-';
 
 export type OutputState =
   /** Not there, or empty. */
@@ -34,55 +32,47 @@ export type OutputState =
   /** It holds something that no MX8 job put there; `example` names one entry. */
   | { readonly type: 'foreign'; readonly example: string };
 
-export async function inspectOutput(out: string): Promise<OutputState> {
-  checkLocal(out);
-  const claimed = await readClaim(out);
+/** A text is the path of a folder of this machine. */
+export async function inspectOutput(out: OutputStore | string): Promise<OutputState> {
+  const store = typeof out === 'string' ? new LocalOutputStore(resolve(out)) : out;
+  const claimed = await readClaim(store);
   if (claimed !== null) return claimed;
-  const example = await firstEntry(out);
+  const example = await store.example();
   if (example === null) return { type: 'free' };
   // A claim is the first thing that is written. What is there now may have come with one since we looked.
-  return (await readClaim(out)) ?? { type: 'foreign', example };
+  return (await readClaim(store)) ?? { type: 'foreign', example };
 }
 
-async function readClaim(out: string): Promise<OutputState | null> {
-  const bytes = await writing('read', claimPath(out), () => readIfThere(claimPath(out)));
+async function readClaim(store: OutputStore): Promise<OutputState | null> {
+  const bytes = await store.read(CLAIM_FILE);
   if (bytes === null) return null;
-  const claim = decodeClaim(bytes.toString(), claimPath(out));
-  return { type: 'job', claim, outputManifestHash: await hashFile(manifestPath(out)) };
+  const claim = decodeClaim(bytes, claimName(store));
+  return { type: 'job', claim, outputManifestHash: await hashFile(store, MANIFEST_FILE) };
 }
 
 /**
  * Makes the folder this job's, or finds that it is already; `output_occupied` when it is another's.
  * Safe to call from any number of processes at once. True when the job was there before.
  */
-export async function claimOutput(out: string, claim: OutputClaim): Promise<boolean> {
-  const state = await inspectOutput(out);
-  if (state.type === 'foreign') throw foreign(out, state.example);
+export async function claimOutput(store: OutputStore, claim: OutputClaim): Promise<boolean> {
+  const state = await inspectOutput(store);
+  if (state.type === 'foreign') throw foreign(store.location, state.example);
   if (state.type === 'job') {
-    checkSame(out, state.claim, claim);
+    checkSame(store.location, state.claim, claim);
     return true;
   }
-  await makeFolder(metaFolder(out));
-  const path = claimPath(out);
-  if (await writeClaim(out, path, encodeClaim(claim))) return false;
-  const other = await writing('read', path, () => readIfThere(path));
-  if (other !== null) checkSame(out, decodeClaim(other.toString(), path), claim);
+  if (await store.create(CLAIM_FILE, encodeClaim(claim))) return false;
+  const other = await store.read(CLAIM_FILE);
+  if (other !== null) checkSame(store.location, decodeClaim(other, claimName(store)), claim);
   return true;
 }
 
-/** In a scratch folder of its own, as several processes may claim the folder at once. */
-async function writeClaim(out: string, path: string, text: string): Promise<boolean> {
-  const prefix = join(metaFolder(out), SCRATCH_PREFIX);
-  const scratch = await writing('write', path, () => mkdtemp(prefix));
-  try {
-    return await writeWholeOnce(path, join(scratch, 'job.json'), text);
-  } finally {
-    await removeTree(scratch);
-  }
+function claimName(store: OutputStore): string {
+  return `${store.location}/${CLAIM_FILE}`;
 }
 
 function encodeClaim(claim: OutputClaim): string {
-  const { jobId: id, inputManifestHash, sink, jobName, input } = claim;
+  const { jobId: id, inputManifestHash, sink, jobName, input, state } = claim;
   const fields = {
     schema_version: 1,
     job_id: id,
@@ -90,14 +80,15 @@ function encodeClaim(claim: OutputClaim): string {
     sink,
     job_name: jobName,
     input,
+    ...(state === null ? {} : { state }),
   };
   return `${JSON.stringify(fields, null, 2)}\n`;
 }
 
-function decodeClaim(text: string, path: string): OutputClaim {
+function decodeClaim(bytes: Uint8Array, path: string): OutputClaim {
   let value: unknown = null;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(Buffer.from(bytes).toString());
   } catch {
     // Said below, like anything else that is not a claim.
   }
@@ -106,13 +97,14 @@ function decodeClaim(text: string, path: string): OutputClaim {
     const { schema_version: version, job_id: id, input_manifest_hash: hash, sink } = fields;
     const known = version === 1 && typeof id === 'string' && isId(id) && typeof sink === 'string';
     if (known && typeof hash === 'string' && isManifestHash(hash)) {
-      const { job_name: name, input } = fields;
+      const { job_name: name, input, state } = fields;
       return {
         jobId: jobId(id),
         inputManifestHash: hash,
         sink,
         jobName: typeof name === 'string' ? name : null,
         input: typeof input === 'string' ? input : null,
+        state: typeof state === 'string' ? state : null,
       };
     }
   }
@@ -136,29 +128,4 @@ function checkSame(out: string, theirs: OutputClaim, ours: OutputClaim): void {
 function foreign(out: string, example: string): Mx8Error {
   const message = `output folder ${out} holds files that no MX8 job wrote, such as ${example}; choose another --out or an empty folder`;
   return new Mx8Error('output_occupied', message, { path: out });
-}
-
-function checkLocal(out: string): void {
-  if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(out)) return;
-  const message = `outputs are written to a local folder, not to ${out}`;
-  throw new Mx8Error('scheme_unsupported', message, { path: out });
-}
-
-async function firstEntry(out: string): Promise<string | null> {
-  try {
-    const names = await readdir(out);
-    names.sort();
-    return names.find((name) => name !== '_mx8') ?? (await firstOfMeta(out, names));
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null;
-    throw outputError(error, 'read', out);
-  }
-}
-
-/** An `_mx8` with nothing in it is what a claim that was cut short leaves behind. */
-async function firstOfMeta(out: string, names: readonly string[]): Promise<string | null> {
-  if (names.length === 0) return null;
-  const inside = await readdir(metaFolder(out));
-  const whole = inside.filter((name) => !name.startsWith(SCRATCH_PREFIX));
-  return whole[0] === undefined ? null : `_mx8/${whole[0]}`;
 }

@@ -87,6 +87,11 @@ function bad(name: string, sampleId: number, reason: string): Mx8Error {
   return new Mx8Error('row_invalid', message, { sample_id: sampleId, name });
 }
 
+/** A name that the place of the output does not take. */
+export function nameUnfit(name: string, sampleId: number, reason: string): Mx8Error {
+  return bad(name, sampleId, reason);
+}
+
 /** Two samples want one name. */
 export function nameTaken(name: string, sampleId: number, other: number | string): Mx8Error {
   const owner = typeof other === 'number' ? `sample ${other}` : other;

@@ -9,22 +9,34 @@ import { Mx8Error } from '../core/base/errors.ts';
 import { parseLink } from '../core/manifest/dataset-link.ts';
 import { schemeOf } from '../core/manifest/location.ts';
 import { outputError } from '../storage/output-error.ts';
+import { isRemote } from '../storage/places.ts';
 import { contains, realPathOf } from '../storage/real-path.ts';
 
 /** `link` is the input, `out` the output folder. Inputs that are no folder of this machine pass. */
 export async function checkOutputOutside(link: string, out: string): Promise<void> {
-  const input = await inputFolder(parseLink(link).base);
+  const { base } = parseLink(link);
+  const prefix = base.replace(/\/+$/, '');
+  if (isRemote(out) || isRemote(base)) {
+    if (isRemote(out) && `${out.replace(/\/+$/, '')}/`.startsWith(`${prefix}/`)) {
+      throw inside(out, out === prefix, prefix);
+    }
+    return;
+  }
+  const input = await inputFolder(base);
   if (input === null) return;
   const target = await realPathOf(resolve(out)).catch((error: unknown) => {
     throw outputError(error, 'look at', out);
   });
   if (!contains(input, target)) return;
-  const where =
-    target === input ? 'is the input folder itself' : `lies in the input folder ${input}`;
-  throw new Mx8Error(
+  throw inside(target, target === input, input);
+}
+
+function inside(out: string, isInput: boolean, input: string): Mx8Error {
+  const where = isInput ? 'is the input folder itself' : `lies in the input folder ${input}`;
+  return new Mx8Error(
     'flag_invalid',
-    `output folder ${target} ${where}: the next snapshot of the input would take the output for samples; choose a folder beside it with --out`,
-    { flag: '--out', path: target },
+    `output folder ${out} ${where}: the next snapshot of the input would take the output for samples; choose a folder beside it with --out`,
+    { flag: '--out', path: out },
   );
 }
 

@@ -10,6 +10,8 @@ import type { CommittedPiece } from '../core/job/protocol.ts';
 import type { StagedPiece } from '../core/node/holder-protocol.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { decodeUstarHeader } from '../core/base/ustar.ts';
+import { LocalOutputStore } from '../storage/local-output-store.ts';
+import { outputLocation } from '../storage/output-stores.ts';
 import { temporaryFolder } from '../../test/support/temporary-folder.ts';
 import { JobBatch } from './batch.ts';
 import type { FileRow } from './file-rows.ts';
@@ -43,6 +45,10 @@ function batchOf(...ids: readonly number[]): JobBatch {
   });
 }
 
+function at(out: string): LocalOutputStore {
+  return new LocalOutputStore(out);
+}
+
 function row(id: number): FileRow {
   return { data: `data of ${id}` };
 }
@@ -52,7 +58,11 @@ let nonces = 0;
 function open(out: string, sink: Sink<never>, lease: LeaseId, start: number): Promise<StagedPart> {
   nonces += 1;
   const { signal } = new AbortController();
-  return StagedPart.open(sink, { out, leaseId: lease, nonce: `n${nonces}`, signal }, start);
+  return StagedPart.open(
+    sink,
+    { out: at(out), leaseId: lease, nonce: `n${nonces}`, signal },
+    start,
+  );
 }
 
 async function stage(
@@ -77,7 +87,12 @@ async function* chunksOf(
 function finalize(out: string, pieces: readonly StagedPiece[]): Promise<Finalized> {
   nonces += 1;
   const sampleCount = pieces.at(-1)?.end ?? 0;
-  return finalizeOutput({ out, pieces: chunksOf(pieces), sampleCount, nonce: `f${nonces}` });
+  return finalizeOutput({
+    out: at(out),
+    pieces: chunksOf(pieces),
+    sampleCount,
+    nonce: `f${nonces}`,
+  });
 }
 
 /** The records of the output as its manifest lists them. */
@@ -143,7 +158,7 @@ test('rows of every sink become a data set in input order', async () => {
 test('a tar part is an archive whose entries carry the rows’ names', async () => {
   await using folder = await temporaryFolder();
   const piece = await stage(folder.path, tar(), [0, 1], [{ data: 'a', name: 'x/a.txt' }, row(1)]);
-  await publishPiece(folder.path, piece);
+  await publishPiece(at(folder.path), piece);
   const bytes = await readFile(folder.join('part-000000000000-000000000002.tar'));
   assert.deepEqual(decodeUstarHeader(bytes.subarray(0, 512)), { name: 'x/a.txt', size: 1 });
   assert.equal(decodeUstarHeader(bytes.subarray(1024, 1536))?.name, 'f1-000000000001.txt');
@@ -159,11 +174,12 @@ const CRASHES: Readonly<Record<string, (out: string, pieces: StagedPiece[]) => P
     'between the two names of a file': (out) =>
       link(stagedFile(out, LEASE), join(out, 'f0-000000000000.txt')),
     'after all files, before the index is marked': async (out, pieces) => {
-      await publishPiece(out, pieces[0] ?? assert.fail());
+      await publishPiece(at(out), pieces[0] ?? assert.fail());
       const base = join(out, '_mx8/staging', LEASE, '000000000000-000000000002');
       await rename(`${base}.published`, `${base}.staged`);
     },
-    'after one piece is published': (out, pieces) => publishPiece(out, pieces[0] ?? assert.fail()),
+    'after one piece is published': (out, pieces) =>
+      publishPiece(at(out), pieces[0] ?? assert.fail()),
     'while the manifest is written': (out) =>
       writeFile(join(out, '_mx8/staging/manifest.crashed.tmp'), 'schema_vers'),
     'before the staging folder is cleared': async (out, pieces) => {
@@ -206,7 +222,7 @@ test('finalizers and publishers at the same time give one output', async () => {
   }
   const results = await Promise.all([
     finalize(folder.path, pieces),
-    ...pieces.map((piece) => publishPiece(folder.path, piece)),
+    ...pieces.map((piece) => publishPiece(at(folder.path), piece)),
     finalize(folder.path, pieces),
     finalize(folder.path, pieces),
   ]);
@@ -270,10 +286,10 @@ test('two samples with one output name are both named, wherever they meet', asyn
   }
   const first = await stage(folder.path, files(), [0], [same]);
   const racing = await stage(folder.path, files(), [1], [same]);
-  await publishPiece(folder.path, first);
+  await publishPiece(at(folder.path), first);
   const staged = await refusal(() => stage(folder.path, files(), [2], [same]));
   assert.match(staged.message, /sample 2 and sample 0 both name/);
-  const published = await refusal(() => publishPiece(folder.path, racing));
+  const published = await refusal(() => publishPiece(at(folder.path), racing));
   assert.match(published.message, /sample 1 and sample 0 both name/);
   assert.equal(await readFile(folder.join('same.txt'), 'utf8'), 'x');
 });
@@ -282,7 +298,7 @@ test('staged files that are gone are an error that names the samples and the fol
   await using folder = await temporaryFolder();
   const piece = await stage(folder.path, jsonl(), [0], [1]);
   await unlink(folder.join('_mx8/staging', LEASE, '000000000000-000000000001.staged'));
-  const error = await refusal(() => publishPiece(folder.path, piece));
+  const error = await refusal(() => publishPiece(at(folder.path), piece));
   assert.equal(error.code, 'output_write_failed');
   assert.match(error.message, /output of samples \[0, 1\).* is not in .*staging/);
 });
@@ -338,6 +354,7 @@ test('claims that begin one after the other, each while another is being written
     sink: 'jsonl',
     jobName: null,
     input: null,
+    state: null,
   };
   await using folder = await temporaryFolder();
   for (let round = 0; round < 20; round += 1) {
@@ -345,7 +362,7 @@ test('claims that begin one after the other, each while another is being written
     const claims = Array.from({ length: 12 }, async (_, turns) => {
       // Staggered by turns of the event loop, so that some look while the claim appears.
       for (let turn = 0; turn < turns * 2; turn += 1) await nextTurn();
-      return claimOutput(out, claim);
+      return claimOutput(at(out), claim);
     });
     const before = await Promise.all(claims);
     assert.equal(before.filter((wasThere) => !wasThere).length, 1);
@@ -359,23 +376,26 @@ test('an output folder belongs to one job, and its claims may race', async () =>
     sink: 'jsonl',
     jobName: null,
     input: null,
+    state: null,
   };
   await using folder = await temporaryFolder();
   const out = folder.join('out');
-  assert.deepEqual(await inspectOutput(out), { type: 'free' });
-  const before = await Promise.all(Array.from({ length: 8 }, () => claimOutput(out, claim)));
+  assert.deepEqual(await inspectOutput(at(out)), { type: 'free' });
+  const before = await Promise.all(Array.from({ length: 8 }, () => claimOutput(at(out), claim)));
   assert.equal(before.filter((wasThere) => !wasThere).length, 1);
   const state = { type: 'job', claim, outputManifestHash: null } as const;
-  assert.deepEqual(await inspectOutput(out), state);
-  const other = await refusal(() => claimOutput(out, { ...claim, jobId: jobId('two') }));
+  assert.deepEqual(await inspectOutput(at(out)), state);
+  const other = await refusal(() => claimOutput(at(out), { ...claim, jobId: jobId('two') }));
   assert.equal(other.code, 'output_occupied');
   assert.match(other.message, /holds the output of job one, not of two/);
-  const sink = await refusal(() => claimOutput(out, { ...claim, sink: 'tar' }));
+  const sink = await refusal(() => claimOutput(at(out), { ...claim, sink: 'tar' }));
   assert.match(sink.message, /sink jsonl, not of tar/);
   await folder.write({ 'full/letter.txt': 'dear' });
-  const foreign = await refusal(() => claimOutput(folder.join('full'), claim));
+  const foreign = await refusal(() => claimOutput(at(folder.join('full')), claim));
   assert.match(foreign.message, /files that no MX8 job wrote, such as letter\.txt/);
-  assert.equal((await refusal(() => inspectOutput('s3://b/x'))).code, 'scheme_unsupported');
+  assert.throws(() => outputLocation('gs://b/x'), { code: 'scheme_unsupported' });
+  assert.throws(() => outputLocation('s3://'), { code: 'link_invalid' });
+  assert.equal(outputLocation('s3://bucket/x//'), 's3://bucket/x');
 });
 
 test('the index of a piece says how many bytes were read for it, and an older one that it does not know', async () => {

@@ -3,7 +3,7 @@
  * and which samples were quarantined with what error. One line of tab-separated fields each:
  *
  *   mx8-piece  1  <lease id>  <start>  <end>  <bytes of the samples read; absent in older ones>
- *   f  <name below the lease's staging folder>  <final name below the output folder>
+ *   f  <name below the lease's staging folder>  <final name below the output folder>  [<offset>  <length>]
  *   r  <number of its f line>  <offset> <length>, or two empty fields for the whole file  <bytes>  <sample id or empty>  [<decode hint>]
  *   q  <JSON of the quarantined sample>
  *   end  <number of the lines above>
@@ -14,9 +14,9 @@ import { Mx8Error } from '../core/base/errors.ts';
 import type { SampleRange } from '../core/base/range.ts';
 import { isLeaseId, type LeaseId } from '../core/base/units.ts';
 import type { StagedPiece } from '../core/node/holder-protocol.ts';
+import type { StagedFile } from '../ports/output-store.ts';
 
-export interface PieceFile {
-  readonly staged: string;
+export interface PieceFile extends StagedFile {
   readonly final: string;
 }
 
@@ -59,7 +59,10 @@ export function asStagedPiece(index: PieceIndex): StagedPiece {
 export function encodePieceIndex(index: PieceIndex): string {
   const { leaseId, start, end, inputBytes } = index;
   const lines = [`mx8-piece\t1\t${leaseId}\t${start}\t${end}\t${inputBytes}`];
-  for (const { staged, final } of index.files) lines.push(`f\t${staged}\t${final}`);
+  for (const { staged, span, final } of index.files) {
+    const where = span === null ? '' : `\t${span.offset}\t${span.length}`;
+    lines.push(`f\t${staged}\t${final}${where}`);
+  }
   for (const { file, span, bytes, sampleId, hint } of index.records) {
     const where = span === null ? '\t' : `${span.offset}\t${span.length}`;
     const how = hint === '' ? '' : `\t${hint}`;
@@ -87,8 +90,8 @@ export function decodePieceIndex(text: string, path: string): PieceIndex {
   for (let number = 1; number < lines.length; number += 1) {
     const line = lines[number] ?? '';
     const fields = line.split('\t');
-    if (fields[0] === 'f' && fields.length === 3) {
-      files.push({ staged: fields[1] ?? '', final: fields[2] ?? '' });
+    if (fields[0] === 'f' && (fields.length === 3 || fields.length === 5)) {
+      files.push(asFile(fields, path, number + 1));
     } else if (fields[0] === 'r' && (fields.length === 6 || fields.length === 7)) {
       records.push(asRecord(fields, files.length, path, number + 1));
     } else if (fields[0] === 'q') {
@@ -104,6 +107,16 @@ export function decodePieceIndex(text: string, path: string): PieceIndex {
     records,
     quarantined,
   };
+}
+
+function asFile(
+  [, staged = '', final = '', offset, length]: readonly string[],
+  path: string,
+  line: number,
+): PieceFile {
+  if (offset === undefined) return { staged, span: null, final };
+  const span = { offset: whole(offset, path, line), length: whole(length, path, line) };
+  return { staged, span, final };
 }
 
 function asRecord(

@@ -4,18 +4,15 @@
  * it is an error that names both; from then on the piece counts as told, and the file that came too late
  * gets a name with its sample in it, so that the job can be finished.
  */
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, dirname, extname } from 'node:path';
 import { Mx8Error } from '../core/base/errors.ts';
-import { isThere, makeFolder, moveOnce } from '../storage/local-output.ts';
-import { writing } from '../storage/output-error.ts';
+import type { OutputStore, PlaceResult, StagedFile } from '../ports/output-store.ts';
 import { nameTaken } from './output-name.ts';
 
 export interface FileToPlace {
-  /** The output folder. */
-  readonly out: string;
-  /** Absolute. */
-  readonly staged: string;
-  /** Below the output folder. */
+  readonly store: OutputStore;
+  readonly leaseFolder: string;
+  readonly file: StagedFile;
   readonly final: string;
   /** The sample it was made of, or where its piece begins when it is of several. */
   readonly maker: { readonly sampleId: number } | { readonly pieceStart: number };
@@ -25,23 +22,20 @@ export interface FileToPlace {
 
 /** Under its own name, or `row_invalid` when another output has it. */
 export async function placeFile(file: FileToPlace): Promise<void> {
-  const { out, final } = file;
-  await makeParent(out, final);
-  if ((await move(file, final)) === 'taken') throw await taken(file, final);
+  const result = await move(file, file.final);
+  if (result !== 'in_place') throw await refused(file, file.final, result);
 }
 
 /** Under its own name, or else under one that nobody else chooses: which one is the answer. */
 export async function placeFileSomewhere(file: FileToPlace): Promise<string> {
-  const { out, final } = file;
+  const { store, final } = file;
   const other = otherName(file);
   // Whoever began this before may have come to its end.
-  const hasBegun = await isThere(join(out, other));
-  if (!hasBegun && (await canHaveParent(out, final))) {
-    const result = await move(file, final);
-    if (result === 'in_place') return (await isThere(join(out, other))) ? other : final;
+  if (!(await store.has(other)) && (await move(file, final)) === 'in_place') {
+    return (await store.has(other)) ? other : final;
   }
-  await makeParent(out, other);
-  if ((await move(file, other)) === 'taken') throw await taken(file, other);
+  const result = await move(file, other);
+  if (result !== 'in_place') throw await refused(file, other, result);
   return other;
 }
 
@@ -54,39 +48,27 @@ function otherName({ final, maker }: FileToPlace): string {
   return `${folder}${stem}.${mark}${extension}`;
 }
 
-async function move(file: FileToPlace, name: string): Promise<'in_place' | 'taken'> {
-  const path = join(file.out, name);
-  const result = await writing('publish', path, () => moveOnce(file.staged, path));
+async function move(
+  { store, leaseFolder, file }: FileToPlace,
+  name: string,
+): Promise<Exclude<PlaceResult, 'missing'>> {
+  const result = await store.place(leaseFolder, file, name);
   if (result !== 'missing') return result;
-  const message = `the staged file ${file.staged} is gone, and ${path} is not there`;
-  throw new Mx8Error('output_write_failed', message, { path: file.staged });
+  const staged = `${store.location}/${leaseFolder}/${file.staged}`;
+  const message = `the staged file ${staged} is gone, and ${store.location}/${name} is not there`;
+  throw new Mx8Error('output_write_failed', message, { path: staged });
 }
 
-async function canHaveParent(out: string, final: string): Promise<boolean> {
-  try {
-    await makeParent(out, final);
-    return true;
-  } catch (error) {
-    if (error instanceof Mx8Error && error.code === 'row_invalid') return false;
-    throw error;
+async function refused(
+  { store, maker, findOwner }: FileToPlace,
+  name: string,
+  result: 'taken' | 'blocked',
+): Promise<Mx8Error> {
+  if (result === 'taken') {
+    const id = 'sampleId' in maker ? maker.sampleId : maker.pieceStart;
+    return nameTaken(name, id, await findOwner(name));
   }
-}
-
-async function makeParent(out: string, final: string): Promise<void> {
-  const parent = dirname(final);
-  if (parent === '.') return;
-  const path = join(out, parent);
-  try {
-    await makeFolder(path);
-  } catch (error) {
-    const errno = error instanceof Mx8Error ? error.details['errno'] : '';
-    if (errno !== 'EEXIST' && errno !== 'ENOTDIR') throw error;
-    const message = `the output folder ${parent} cannot be made: another sample's output is a file of that name`;
-    throw new Mx8Error('row_invalid', message, { path }, error);
-  }
-}
-
-async function taken({ maker, findOwner }: FileToPlace, name: string): Promise<Mx8Error> {
-  const id = 'sampleId' in maker ? maker.sampleId : maker.pieceStart;
-  return nameTaken(name, id, await findOwner(name));
+  const parent = dirname(name);
+  const message = `the output folder ${parent} cannot be made: another sample's output is a file of that name`;
+  return new Mx8Error('row_invalid', message, { path: `${store.location}/${parent}` });
 }

@@ -6,6 +6,7 @@ import { leaseId, nodeId } from '../core/base/units.ts';
 import { RecordingEvents } from '../testing/index.ts';
 import { EagerClock } from '../../test/support/eager-clock.ts';
 import { temporaryFolder } from '../../test/support/temporary-folder.ts';
+import { LocalOutputStore } from '../storage/local-output-store.ts';
 import { JobBatch } from './batch.ts';
 import { defineJob } from './define-job.ts';
 import { jsonl } from './jsonl-sink.ts';
@@ -46,7 +47,7 @@ async function play(
   const clock = new EagerClock();
   const part = await StagedPart.open(
     job.output,
-    { out: folder.path, leaseId: LEASE, nonce: 'n', signal },
+    { out: new LocalOutputStore(folder.path), leaseId: LEASE, nonce: 'n', signal },
     0,
   );
   const setting = {

@@ -73,6 +73,11 @@ async function tryAlone(
   convict(setting, batch, part, error);
 }
 
+const NOT_THE_SAMPLES: ReadonlySet<string> = new Set([
+  'output_write_failed',
+  'object_store_unavailable',
+]);
+
 /** What the user's code, or the sink with its rows, threw. */
 interface Failure {
   readonly thrown: unknown;
@@ -91,9 +96,9 @@ async function tryOnce(
     await part.write(asRows(rows), batch);
     return null;
   } catch (error) {
-    // A stop is no failure of the sample, and neither is a full disk.
+    // A stop is no failure of the sample, and neither is a full disk or a store that does not answer.
     if (setting.signal.aborted) throw error;
-    if (error instanceof Mx8Error && error.code === 'output_write_failed') throw error;
+    if (error instanceof Mx8Error && NOT_THE_SAMPLES.has(error.code)) throw error;
     return { thrown: error };
   }
 }

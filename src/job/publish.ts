@@ -2,29 +2,18 @@
  * Giving the files of a committed piece their final names. Anyone who knows that a piece is committed
  * may do it, at any time, again and at the same time as others: each step has one outcome.
  */
-import { mkdtemp, readdir, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { Mx8Error } from '../core/base/errors.ts';
 import { rangeText, type SampleRange } from '../core/base/range.ts';
 import { isLeaseId, type LeaseId } from '../core/base/units.ts';
+import type { OutputStore } from '../ports/output-store.ts';
+import { forEachBounded } from '../storage/local-output.ts';
 import {
-  forEachBounded,
-  isThere,
-  readIfThere,
-  removeTree,
-  sameFile,
-  syncFolder,
-  unlinkIfThere,
-  writeWholeOnce,
-} from '../storage/local-output.ts';
-import { errnoOf, outputError, writing } from '../storage/output-error.ts';
-import {
-  collisionPath,
+  collisionName,
   leaseFolder,
-  manifestPath,
-  publishedIndexPath,
-  stagedIndexPath,
-  stagingFolder,
+  MANIFEST_FILE,
+  publishedIndexName,
+  stagedIndexName,
+  STAGING_FOLDER,
 } from './output-paths.ts';
 import { decodePieceIndex, encodePieceIndex, type PieceIndex } from './piece-index.ts';
 import { type FileToPlace, placeFile, placeFileSomewhere } from './place-file.ts';
@@ -37,50 +26,66 @@ export interface PieceName extends SampleRange {
  * Publishes the piece and returns its index; null when the whole output has been published meanwhile
  * and its staging folder cleared.
  */
-export async function publishPiece(out: string, piece: PieceName): Promise<PieceIndex | null> {
+export async function publishPiece(
+  store: OutputStore,
+  piece: PieceName,
+): Promise<PieceIndex | null> {
   const { leaseId } = piece;
-  const published = publishedIndexPath(out, leaseId, piece);
-  const done = await readIndex(published);
+  const published = publishedIndexName(leaseId, piece);
+  const done = await readIndex(store, published);
   if (done !== null) return done;
-  const staged = stagedIndexPath(out, leaseId, piece);
-  const index = await readIndex(staged);
-  if (index === null) return (await readIndex(published)) ?? (await nothingStaged(out, piece));
-  const isTold = await isThere(collisionPath(out, leaseId, piece));
-  const placed = await placeFiles(out, index, isTold).catch(async (error: unknown) => {
-    throw isTold ? error : await told(out, index, error);
+  const staged = stagedIndexName(leaseId, piece);
+  const index = await readIndex(store, staged);
+  if (index === null) {
+    return (await readIndex(store, published)) ?? (await nothingStaged(store, piece));
+  }
+  const isTold = await store.has(collisionName(leaseId, piece));
+  const placed = await placeFiles(store, index, isTold).catch(async (error: unknown) => {
+    throw isTold ? error : await told(store, index, error);
   });
-  const folders = new Set(placed.files.map(({ final }) => dirname(join(out, final))));
-  await forEachBounded([...folders], (folder) => writing('sync', folder, () => syncFolder(folder)));
-  if (isTold) {
-    // What is marked published is what was staged, but for the names.
-    await writeOnce(published, encodePieceIndex(placed));
-    await unlinkIfThere(staged);
-  } else await markPublished(staged, published);
+  await store.settle(placed.files.map(({ final }) => final));
+  await store.markPublished({
+    leaseFolder: leaseFolder(leaseId),
+    from: staged,
+    to: published,
+    text: encodePieceIndex(placed),
+    // What is marked published is what was staged, but for names that were told of.
+    renames: !isTold,
+    files: index.files,
+  });
   return placed;
 }
 
-async function readIndex(path: string): Promise<PieceIndex | null> {
-  const bytes = await writing('read', path, () => readIfThere(path));
-  return bytes === null ? null : decodePieceIndex(bytes.toString(), path);
+async function readIndex(store: OutputStore, name: string): Promise<PieceIndex | null> {
+  const bytes = await store.read(name);
+  if (bytes === null) return null;
+  return decodePieceIndex(Buffer.from(bytes).toString(), `${store.location}/${name}`);
 }
 
-async function nothingStaged(out: string, piece: PieceName): Promise<null> {
-  if (await isThere(manifestPath(out))) return null;
-  const message = `the staged output of samples ${rangeText(piece)}, committed under lease ${piece.leaseId}, is not in ${stagingFolder(out)}; all nodes of a job must write to one folder, and nobody else may clear it`;
-  throw new Mx8Error('output_write_failed', message, { path: stagingFolder(out) });
+async function nothingStaged(store: OutputStore, piece: PieceName): Promise<null> {
+  if (await store.has(MANIFEST_FILE)) return null;
+  const staging = `${store.location}/${STAGING_FOLDER}`;
+  const message = `the staged output of samples ${rangeText(piece)}, committed under lease ${piece.leaseId}, is not in ${staging}; all nodes of a job must write to one folder, and nobody else may clear it`;
+  throw new Mx8Error('output_write_failed', message, { path: staging });
 }
 
 /** Every file of the piece under its final name; the index with the names that they have. */
-async function placeFiles(out: string, index: PieceIndex, isTold: boolean): Promise<PieceIndex> {
+async function placeFiles(
+  store: OutputStore,
+  index: PieceIndex,
+  isTold: boolean,
+): Promise<PieceIndex> {
   const files = [...index.files];
+  const makers = new Map(index.records.map(({ file, sampleId }) => [file, sampleId]));
   await forEachBounded([...index.files.entries()], async ([at, file]) => {
-    const sampleId = index.records.find((record) => record.file === at)?.sampleId ?? null;
+    const sampleId = makers.get(at) ?? null;
     const toPlace: FileToPlace = {
-      out,
-      staged: join(leaseFolder(out, index.leaseId), file.staged),
+      store,
+      leaseFolder: leaseFolder(index.leaseId),
+      file,
       final: file.final,
       maker: sampleId === null ? { pieceStart: index.start } : { sampleId },
-      findOwner: (final) => findOwner(out, final),
+      findOwner: (final) => findOwner(store, final),
     };
     if (isTold) files[at] = { ...file, final: await placeFileSomewhere(toPlace) };
     else await placeFile(toPlace);
@@ -89,33 +94,11 @@ async function placeFiles(out: string, index: PieceIndex, isTold: boolean): Prom
 }
 
 /** A name that was taken: said once, and noted, so that the next to publish the piece finds a way. */
-async function told(out: string, index: PieceIndex, error: unknown): Promise<unknown> {
+async function told(store: OutputStore, index: PieceIndex, error: unknown): Promise<unknown> {
   if (!(error instanceof Mx8Error) || error.code !== 'row_invalid') return error;
-  const path = collisionPath(out, index.leaseId, index);
-  await writeOnce(path, `${error.message}\n`);
+  await store.create(collisionName(index.leaseId, index), `${error.message}\n`);
   const message = `${error.message}; both are committed and nothing is lost: --resume gives the second a name with its sample id`;
   return new Mx8Error(error.code, message, error.details, error);
-}
-
-/** By way of a folder of its own, as several processes may come to the same end at once. */
-async function writeOnce(path: string, text: string): Promise<void> {
-  const scratch = await writing('write', path, () => mkdtemp(`${path}.`));
-  try {
-    await writeWholeOnce(path, join(scratch, 'whole'), text);
-  } finally {
-    await removeTree(scratch);
-  }
-}
-
-async function markPublished(staged: string, published: string): Promise<void> {
-  await writing('publish', published, async () => {
-    try {
-      await rename(staged, published);
-    } catch (error) {
-      // Another publisher was first, or the whole output has been finished and cleared.
-      if (errnoOf(error) !== 'ENOENT') throw error;
-    }
-  });
 }
 
 /**
@@ -123,34 +106,32 @@ async function markPublished(staged: string, published: string): Promise<void> {
  * every index of what was published, or is just being, as it is needed only once in the life of a job
  * that fails.
  */
-export async function findOwner(out: string, final: string): Promise<number | string> {
-  const staging = stagingFolder(out);
-  for (const lease of await namesIn(staging)) {
-    if (!isLeaseId(lease)) continue;
-    for (const name of await namesIn(join(staging, lease))) {
-      if (!/\.(published|staged)$/.test(name)) continue;
-      const path = join(staging, lease, name);
-      // It may have been marked published between the listing and now.
-      const index =
-        (await readIndex(path)) ?? (await readIndex(path.replace(/staged$/, 'published')));
-      const at = index?.files.findIndex((file) => file.final === final) ?? -1;
-      const record = index?.records.find(({ file }) => file === at);
-      const file = index?.files[at];
-      if (file === undefined || record === undefined) continue;
-      const staged = join(staging, lease, file.staged);
-      // What is staged only wants the name; what has left its place has it.
-      const hasLeft = !(await isThere(staged)) || (await sameFile(staged, join(out, final)));
-      if (hasLeft) return record.sampleId ?? `a row of ${lease}`;
-    }
+export async function findOwner(store: OutputStore, final: string): Promise<number | string> {
+  for await (const name of store.namesBelow(STAGING_FOLDER)) {
+    const [lease = '', file = '', ...rest] = name.split('/');
+    if (rest.length > 0 || !isLeaseId(lease) || !/\.(published|staged)$/.test(file)) continue;
+    const owner = await ownerIn(store, lease, file, final);
+    if (owner !== null) return owner;
   }
   return 'a file that is already there';
 }
 
-async function namesIn(folder: string): Promise<readonly string[]> {
-  try {
-    return await readdir(folder);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw outputError(error, 'read', folder);
-  }
+async function ownerIn(
+  store: OutputStore,
+  lease: LeaseId,
+  name: string,
+  final: string,
+): Promise<number | string | null> {
+  const path = `${leaseFolder(lease)}/${name}`;
+  // It may have been marked published between the listing and now.
+  const index =
+    (await readIndex(store, path)) ??
+    (await readIndex(store, path.replace(/staged$/, 'published')));
+  const at = index?.files.findIndex((file) => file.final === final) ?? -1;
+  const record = index?.records.find(({ file }) => file === at);
+  const file = index?.files[at];
+  if (file === undefined || record === undefined) return null;
+  // What is staged only wants the name; what has left its place has it.
+  if (!(await store.hasLeft(leaseFolder(lease), file, final))) return null;
+  return record.sampleId ?? `a row of ${lease}`;
 }

@@ -7,30 +7,16 @@
  * between staging and commit, the next one takes over what its predecessor staged and drops its own, so
  * that a commit on its way always means these bytes.
  */
-import { join } from 'node:path';
-import { writeFile } from 'node:fs/promises';
-import { assert } from '../core/base/assert.ts';
+import { assert, must } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import type { SampleRange } from '../core/base/range.ts';
 import type { LeaseId } from '../core/base/units.ts';
 import { codedPartOf } from '../core/format/coded-part.ts';
 import type { StagedPiece } from '../core/node/holder-protocol.ts';
-import {
-  forEachBounded,
-  isThere,
-  makeFolder,
-  readIfThere,
-  removeTree,
-  syncFile,
-  syncFolder,
-  unlinkIfThere,
-  writeWholeOnce,
-} from '../storage/local-output.ts';
-import { OutputFile } from '../storage/output-file.ts';
-import { writing } from '../storage/output-error.ts';
+import type { DraftFiles, GrowingFile, OutputDraft, OutputStore } from '../ports/output-store.ts';
 import type { JobBatch } from './batch.ts';
-import { idDigits, checkName, nameTaken } from './output-name.ts';
-import { leaseFolder, stagedIndexPath } from './output-paths.ts';
+import { idDigits, checkName, nameTaken, nameUnfit } from './output-name.ts';
+import { leaseFolder, stagedIndexName } from './output-paths.ts';
 import {
   asStagedPiece,
   decodePieceIndex,
@@ -43,8 +29,7 @@ import { findOwner } from './publish.ts';
 import type { AppendFile, OutputRecord, PartWriter, Sink, SinkPart } from './sink.ts';
 
 export interface StagingOptions {
-  /** The output folder, absolute. */
-  readonly out: string;
+  readonly out: OutputStore;
   readonly leaseId: LeaseId;
   /** Tells the files of this go from those of any other process or go at the same lease. */
   readonly nonce: string;
@@ -52,14 +37,12 @@ export interface StagingOptions {
 }
 
 interface OpenAppend {
-  readonly staged: string;
-  readonly file: OutputFile;
+  readonly file: GrowingFile;
   readonly name: (range: SampleRange) => string;
   readonly records: OutputRecord[];
 }
 
 interface WholeFile {
-  readonly staged: string;
   readonly final: string;
   readonly sampleId: number;
   readonly bytes: number;
@@ -69,21 +52,21 @@ export class StagedPart implements PartWriter {
   readonly start: number;
   readonly signal: AbortSignal;
   readonly #options: StagingOptions;
-  /** Name of the folder of this part's files, below the lease's folder. */
-  readonly #folder: string;
+  readonly #draft: OutputDraft;
   #part: SinkPart<unknown> | null = null;
+  /** In the order of the draft's growing files. */
   readonly #appends: OpenAppend[] = [];
+  /** In the order of the draft's whole files. */
   readonly #wholes: WholeFile[] = [];
   readonly #owners: Map<string, number> = new Map<string, number>();
   readonly #quarantined: QuarantinedSample[] = [];
-  #fileCount = 0;
   #inputBytes = 0;
 
-  private constructor(options: StagingOptions, start: number) {
+  private constructor(options: StagingOptions, start: number, draft: OutputDraft) {
     this.#options = options;
     this.start = start;
     this.signal = options.signal;
-    this.#folder = `${idDigits(start)}.${options.nonce}`;
+    this.#draft = draft;
   }
 
   static async open(
@@ -91,17 +74,17 @@ export class StagedPart implements PartWriter {
     options: StagingOptions,
     start: number,
   ): Promise<StagedPart> {
-    const part = new StagedPart(options, start);
-    await makeFolder(part.#path(''));
+    const folder = `${idDigits(start)}.${options.nonce}`;
+    const draft = await options.out.draft(leaseFolder(options.leaseId), folder);
+    const part = new StagedPart(options, start, draft);
     part.#part = await sink.openPart(part);
     return part;
   }
 
   async appendFile(name: (range: SampleRange) => string): Promise<AppendFile> {
-    const staged = this.#nextFile();
-    const file = await OutputFile.create(this.#path(staged));
+    const file = await this.#draft.grow();
     const records: OutputRecord[] = [];
-    this.#appends.push({ staged, file, name, records });
+    this.#appends.push({ file, name, records });
     return {
       get sizeBytes() {
         return file.sizeBytes;
@@ -115,33 +98,45 @@ export class StagedPart implements PartWriter {
   }
 
   async wholeFile(name: string, data: Uint8Array, sampleId: number): Promise<void> {
-    const final = checkName(name, sampleId);
+    const final = this.#checkedName(name, sampleId);
     const owner = this.#owners.get(final);
     if (owner !== undefined) throw nameTaken(final, sampleId, owner);
-    if (await isThere(join(this.#options.out, final))) {
-      const other = await findOwner(this.#options.out, final);
-      // Another node that worked on it too was first: what this one makes of it will not be committed.
-      if (other !== sampleId) throw nameTaken(final, sampleId, other);
-    }
-    const staged = this.#nextFile();
-    const path = this.#path(staged);
     this.#owners.set(final, sampleId);
-    this.#wholes.push({ staged, final, sampleId, bytes: data.length });
-    await writing('write', path, () => writeFile(path, data, { flag: 'wx' }));
+    this.#wholes.push({ final, sampleId, bytes: data.length });
+    const steps = [this.#draft.add(data), this.#checkFree(final, sampleId)];
+    for (const step of await Promise.allSettled(steps)) {
+      if (step.status === 'rejected') throw step.reason;
+    }
+  }
+
+  async #checkFree(final: string, sampleId: number): Promise<void> {
+    const { out } = this.#options;
+    if (!(await out.has(final))) return;
+    const other = await findOwner(out, final);
+    // Another node that worked on it too was first: what this one makes of it will not be committed.
+    if (other !== sampleId) throw nameTaken(final, sampleId, other);
+  }
+
+  #checkedName(name: string, sampleId: number): string {
+    const final = checkName(name, sampleId);
+    const fault = this.#options.out.nameFault(final);
+    if (fault !== null) throw nameUnfit(final, sampleId, fault);
+    return final;
   }
 
   /** Writes the rows of a batch, or nothing of them. */
   async write(rows: readonly unknown[], batch: JobBatch): Promise<void> {
-    const sizes = this.#appends.map(({ file, records }) => ({
-      bytes: file.sizeBytes,
-      records: records.length,
-    }));
-    const wholeCount = this.#wholes.length;
+    const mark = this.#draft.mark();
+    const recordCounts = this.#appends.map(({ records }) => records.length);
     try {
       assert(this.#part !== null, 'the part is open');
       await this.#part.write(rows, batch);
     } catch (error) {
-      await this.#undo(sizes, wholeCount);
+      for (const [index, { records }] of this.#appends.entries()) {
+        records.length = recordCounts[index] ?? 0;
+      }
+      for (const { final } of this.#wholes.splice(mark.wholes)) this.#owners.delete(final);
+      await this.#draft.undo(mark);
       throw error;
     }
   }
@@ -161,21 +156,19 @@ export class StagedPart implements PartWriter {
     const { out, leaseId } = this.#options;
     const range = { start: this.start, end };
     await this.#part?.finish();
-    const { files, records } = await this.#close(range);
+    const { files, records } = this.#filesOf(range, await this.#draft.finish());
     this.#quarantined.sort((a, b) => a.sampleId - b.sampleId);
     const quarantined = this.#quarantined;
     const inputBytes = this.#inputBytes;
     const index = { leaseId, ...range, inputBytes, files, records, quarantined };
-    const lease = leaseFolder(out, leaseId);
-    await writing('sync', this.#path(''), () => syncFolder(this.#path('')));
-    await writing('sync', lease, () => syncFolder(lease));
-    const path = stagedIndexPath(out, leaseId, range);
-    const temporary = `${path}.${this.#options.nonce}.tmp`;
-    if (await writeWholeOnce(path, temporary, encodePieceIndex(index))) return asStagedPiece(index);
-    const standing = await writing('read', path, () => readIfThere(path));
-    await removeTree(this.#path(''));
+    await out.settleDrafts(leaseFolder(leaseId));
+    const name = stagedIndexName(leaseId, range);
+    if (await out.create(name, encodePieceIndex(index))) return asStagedPiece(index);
+    const standing = await out.read(name);
+    await this.#draft.remove();
+    const path = `${out.location}/${name}`;
     if (standing === null) throw staleStaging(path);
-    return asStagedPiece(decodePieceIndex(standing.toString(), path));
+    return asStagedPiece(decodePieceIndex(Buffer.from(standing).toString(), path));
   }
 
   /** Throws away everything of the part. */
@@ -183,23 +176,20 @@ export class StagedPart implements PartWriter {
     try {
       await this.#part?.abort?.();
     } finally {
-      for (const { file } of this.#appends) await file.close();
-      await removeTree(this.#path(''));
+      await this.#draft.remove();
     }
   }
 
-  async #close(
+  #filesOf(
     range: SampleRange,
-  ): Promise<{ readonly files: PieceFile[]; readonly records: PieceRecord[] }> {
+    { grown, wholes }: DraftFiles,
+  ): { readonly files: PieceFile[]; readonly records: PieceRecord[] } {
     const files: PieceFile[] = [];
     const records: PieceRecord[] = [];
-    for (const { staged, file, name, records: spans } of this.#appends) {
-      await file.finish();
-      if (file.sizeBytes === 0) {
-        await unlinkIfThere(file.path);
-        continue;
-      }
-      const final = checkName(name(range), range.start);
+    for (const [at, { name, records: spans }] of this.#appends.entries()) {
+      const file = grown[at] ?? null;
+      if (file === null) continue;
+      const final = this.#checkedName(name(range), range.start);
       if (files.some((other) => other.final === final)) {
         throw nameTaken(final, range.start, 'another file of its part');
       }
@@ -208,41 +198,15 @@ export class StagedPart implements PartWriter {
         const bytes = codedPartOf(hint)?.bytes ?? length;
         records.push({ file: files.length, span, bytes, sampleId, hint });
       }
-      files.push({ staged: `${this.#folder}/${staged}`, final });
+      files.push({ ...file, final });
     }
-    await forEachBounded(this.#wholes, ({ staged }) =>
-      writing('sync', this.#path(staged), () => syncFile(this.#path(staged))),
-    );
-    for (const { staged, final, sampleId, bytes } of this.#wholes) {
+    assert(wholes.length === this.#wholes.length, 'every whole file was staged');
+    for (const [at, file] of wholes.entries()) {
+      const { final, sampleId, bytes } = must(this.#wholes[at], 'a staged file has a name');
       records.push({ file: files.length, span: null, bytes, sampleId, hint: '' });
-      files.push({ staged: `${this.#folder}/${staged}`, final });
+      files.push({ ...file, final });
     }
     return { files, records };
-  }
-
-  async #undo(
-    sizes: readonly { readonly bytes: number; readonly records: number }[],
-    wholeCount: number,
-  ): Promise<void> {
-    // Files that the failed write opened come to nothing: empty files are not published.
-    for (const [index, { file, records }] of this.#appends.entries()) {
-      records.length = sizes[index]?.records ?? 0;
-      await file.cutBack(sizes[index]?.bytes ?? 0);
-    }
-    for (const { staged, final } of this.#wholes.splice(wholeCount)) {
-      this.#owners.delete(final);
-      await unlinkIfThere(this.#path(staged));
-    }
-  }
-
-  #nextFile(): string {
-    this.#fileCount += 1;
-    return String(this.#fileCount);
-  }
-
-  #path(name: string): string {
-    const { out, leaseId } = this.#options;
-    return join(leaseFolder(out, leaseId), this.#folder, name);
   }
 }
 

@@ -72,6 +72,38 @@ export interface Place {
   close(): Promise<void>;
 }
 
+/** An upload whose parts go in any order and several at a time, also from objects that are there. */
+export interface PartUpload extends ObjectUpload {
+  /** Counted from 0. Another part of that number before it is replaced. */
+  put(index: number, bytes: Uint8Array): Promise<void>;
+  /** Bytes [start, end) of another object of this place, which do not pass through here. */
+  copy(index: number, from: string, start: number, end: number): Promise<void>;
+  /** Parts from this number on do not count. */
+  forget(from: number): void;
+}
+
+/**
+ * A place without folders and renames, where outputs are made by conditions alone. A mark is a short text that
+ * stays with an object: it tells who made it.
+ */
+export interface ObjectPlace extends Place {
+  write(
+    location: string,
+    bytes: Uint8Array,
+    condition: WriteCondition,
+    mark?: string,
+  ): Promise<ObjectStat>;
+  upload(location: string, mark?: string): Promise<PartUpload>;
+  /** '' where it has none; null where there is no object. */
+  markOf(location: string): Promise<string | null>;
+  /** Aborts every upload below a prefix that was begun and not ended; answers how many. */
+  abandonUploads(prefix: string): Promise<number>;
+}
+
+export function isObjectPlace(place: Place): place is ObjectPlace {
+  return 'abandonUploads' in place;
+}
+
 /** The place of each location. */
 export interface Places extends AsyncDisposable {
   /** Rejects nothing: `scheme_unsupported` is thrown for a scheme that nobody serves. */

@@ -37,3 +37,27 @@ export async function writing<T>(doing: string, path: string, body: () => Promis
     throw outputError(error, doing, path);
   }
 }
+
+/**
+ * The same for objects: what a store refuses becomes `output_write_failed`, with what it said. A store that
+ * does not answer stays what it is: nothing is wrong with the output, and trying again may help.
+ */
+export async function outputTo<T>(location: string, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    const isRefusal = error instanceof Mx8Error && REFUSALS.has(error.code);
+    if (!isRefusal) throw error;
+    const message = `could not write the output ${location}: ${error.message}`;
+    throw new Mx8Error('output_write_failed', message, { ...error.details, location }, error);
+  }
+}
+
+const REFUSALS: ReadonlySet<string> = new Set([
+  'object_missing',
+  'object_changed',
+  'object_denied',
+  'object_answer_invalid',
+  'object_credentials_missing',
+  'address_refused',
+]);

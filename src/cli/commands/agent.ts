@@ -17,6 +17,7 @@ import { type HttpServer, startAgentWeb } from '../../web/index.ts';
 import { planAgentMemory } from '../agent/agent-memory.ts';
 import { findJob } from '../agent/find-job.ts';
 import { openReplicas } from '../agent/manifest-replicas.ts';
+import { outputLocation } from '../../storage/output-stores.ts';
 import { parseBind } from '../bind.ts';
 import { CLIENT_FLAGS, openClient } from '../client.ts';
 import type { CommandIo } from '../command-io.ts';
@@ -163,11 +164,11 @@ async function workOf(
   }
   if (options.out !== null) {
     await checkJobFile(jobFile);
-    return { type: 'job', jobFile: resolve(jobFile), out: resolve(options.out) };
+    return { type: 'job', jobFile: resolve(jobFile), out: outputLocation(options.out) };
   }
   const loaded = await loadJobModule(jobFile, io);
   const { dir } = loaded.job.output;
-  if (dir !== null) return { type: 'job', jobFile: loaded.path, out: resolve(dir) };
+  if (dir !== null) return { type: 'job', jobFile: loaded.path, out: outputLocation(dir) };
   throw new Mx8Error(
     'flag_invalid',
     `job module ${loaded.path} names no output folder; say where the output goes with --out DIR`,

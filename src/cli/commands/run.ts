@@ -27,6 +27,7 @@ import { agentArguments } from '../run/agent-arguments.ts';
 import { prepareRun, type PreparedRun } from '../run/prepare.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { jsonEvents, quietEvents } from '../run/run-events.ts';
+import { abandonUnfinished } from '../run/run-state.ts';
 import { StatusScreen } from '../run/status-screen.ts';
 import { type RunSummary, summaryFields, summaryText } from '../run/summary.ts';
 import { type RunResult, supervise } from '../run/supervise.ts';
@@ -39,6 +40,7 @@ const RUN_FLAGS = {
   data: data.dataLink,
   ...FORMAT_FLAGS,
   out: job.outDir,
+  runState: job.runState,
   nodes: job.nodes,
   ramBytes: memory.ramBytes,
   resume: job.resume,
@@ -146,8 +148,9 @@ async function runPrepared(
   events: EventSink,
   onSnapshot: (snapshot: JobSnapshot) => void,
 ): Promise<Finished> {
-  const stateFolder = await makeStateFolder(prepared.out);
+  const stateFolder = await makeFolder(prepared.stateFolder);
   using _lock = StateLock.take(join(stateFolder, 'run.lock'), `the output ${prepared.outText}`);
+  if (options.resume) await abandonUnfinished(prepared.out, options, { ...io, events });
   const log = new SqliteLog(join(stateFolder, 'coordinator.sqlite'));
   const fatal = Promise.withResolvers<never>();
   fatal.promise.catch(() => undefined);
@@ -232,10 +235,9 @@ async function servePage(
   return web;
 }
 
-async function makeStateFolder(out: string): Promise<string> {
-  const stateFolder = join(out, '_mx8', 'state');
-  await mkdir(stateFolder, { recursive: true });
-  return stateFolder;
+async function makeFolder(path: string): Promise<string> {
+  await mkdir(path, { recursive: true });
+  return path;
 }
 
 function say(

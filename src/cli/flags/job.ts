@@ -5,8 +5,22 @@ import { choice, count, onOff, path } from '../kinds.ts';
 
 export const outDir: Flag<string | null> = optionalFlag(
   path('DIR', 'a folder'),
-  { name: 'out', variable: 'MX8_OUT', doc: 'The folder that the output goes to.' },
+  {
+    name: 'out',
+    variable: 'MX8_OUT',
+    doc: 'The folder that the output goes to, or s3://BUCKET/PREFIX.',
+  },
   'the output that the job names',
+);
+
+export const runState: Flag<string | null> = optionalFlag(
+  path('DIR', 'a folder'),
+  {
+    name: 'run-state',
+    variable: 'MX8_RUN_STATE',
+    doc: 'The folder in which a run whose output goes to a store keeps what --resume needs; one of its own below it for each job.',
+  },
+  '~/.mx8/runs',
 );
 
 export const nodes: Flag<number> = flag(

@@ -1,6 +1,5 @@
 /** Everything a run settles before it starts a process: module, output folder, input, memory. */
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
 import { Mx8Error } from '../../core/base/errors.ts';
 import { type JobId, jobId } from '../../core/base/units.ts';
 import { effectiveRssCap, rssCapFields } from '../../core/memory/rss-cap.ts';
@@ -16,7 +15,9 @@ import {
 import { readMemoryLimits } from '../../platform/cgroup.ts';
 import type { EventSink } from '../../ports/event-sink.ts';
 import type { ManifestStore } from '../../ports/manifest-store.ts';
+import type { Places } from '../../ports/place.ts';
 import { type ResolvedLink, resolveLink } from '../../snapshots/index.ts';
+import { openOutput, outputLocation } from '../../storage/output-stores.ts';
 import { countText } from '../../view/format.ts';
 import type { CommandIo } from '../command-io.ts';
 import type { RunOptions } from './run-options.ts';
@@ -28,14 +29,17 @@ import { snapshotAgeText } from '../snapshot-age.ts';
 import { openStores, storeArguments } from '../stores.ts';
 import { runBlockSize } from './block-size.ts';
 import { defaultWorkers, type MemoryPlan, planMemory } from './memory-plan.ts';
+import { beginRunState, checkRunState, runStateFolder } from './run-state.ts';
 import type { StatusScreen } from './status-screen.ts';
 
 export interface PreparedRun {
   readonly name: string;
   /** Absolute. */
   readonly jobFile: string;
-  /** Absolute. */
+  /** An absolute path, or where it is in a store. */
   readonly out: string;
+  /** Absolute. */
+  readonly stateFolder: string;
   readonly spec: JobSpec;
   readonly manifests: ManifestStore;
   readonly memory: MemoryPlan;
@@ -63,23 +67,29 @@ export async function prepareRun(
   const loaded = await loadJobModule(jobFile, io);
   const { memory, workersPerNode } = memoryOf(options, events);
   const out = outputFolder(loaded, options);
-  const state = await inspectOutput(out);
+  await using places = openStores(options, { ...io, events });
+  const output = openOutput(out, places);
+  const state = await inspectOutput(output);
   checkOccupancy(out, state, options);
   if (state.type === 'job') checkSameJob(out, state, loaded, options);
+  const statePlace = { out, runState: options.runState };
+  if (state.type === 'job') checkRunState(statePlace, state.claim);
   const manifests = openManifestStore(options.manifestStoreRoot, { ...io, events });
-  const input = await pinInput(loaded, options, state, manifests, surroundings);
+  const input = await pinInput(loaded, options, state, manifests, places, surroundings);
   const id = state.type === 'job' ? state.claim.jobId : newJobId(loaded.name, io);
-  await claimOutput(out, {
+  await claimOutput(output, {
     jobId: id,
     inputManifestHash: input.hash,
     sink: loaded.job.output.kind,
     jobName: loaded.name,
     input: options.data ?? loaded.job.input,
+    state: state.type === 'job' ? state.claim.state : await beginRunState(statePlace, id),
   });
   return {
     name: loaded.name,
     jobFile: loaded.path,
     out,
+    stateFolder: runStateFolder(statePlace, id),
     spec: specOf(id, input, loaded, workersPerNode, options),
     manifests,
     memory,
@@ -99,6 +109,7 @@ function resumeCommand(jobFile: string, out: string | null, options: RunOptions)
   if (options.workers !== null) words.push('--workers', String(options.workers));
   if (options.onError !== 'fail') words.push('--on-error', options.onError);
   if (options.manifestStoreRoot !== null) words.push('--manifest-store', options.manifestStoreRoot);
+  if (options.runState !== null) words.push('--run-state', options.runState);
   words.push(...storeArguments(options));
   return [...words, '--resume'].map(shellWord).join(' ');
 }
@@ -146,7 +157,7 @@ function memoryOf(
 
 function outputFolder(loaded: LoadedJob, options: RunOptions): string {
   const folder = options.out ?? loaded.job.output.dir;
-  if (folder !== null) return resolve(folder);
+  if (folder !== null) return outputLocation(folder);
   throw new Mx8Error(
     'flag_invalid',
     `job module ${loaded.path} names no output folder; say where the output goes with --out DIR`,
@@ -203,6 +214,7 @@ async function pinInput(
   options: RunOptions,
   state: OutputState,
   manifests: ManifestStore,
+  places: Places,
   surroundings: RunSurroundings,
 ): Promise<PinnedInput> {
   if (state.type === 'job') {
@@ -221,7 +233,6 @@ async function pinInput(
   }
   await checkOutputOutside(link, outputFolder(loaded, options));
   const { io, screen, events } = surroundings;
-  await using places = openStores(options, { ...io, events });
   const resolved = await resolveLink(link, {
     store: manifests,
     places,

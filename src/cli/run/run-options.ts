@@ -16,6 +16,8 @@ export interface RunOptions extends ViewLimits, StoreFlagOptions, ServerTlsFiles
   readonly unpackBytesMax: number;
   /** Null: the output that the job names. */
   readonly out: string | null;
+  /** Folder of the states of runs whose outputs are in stores; null: below the home folder. */
+  readonly runState: string | null;
   readonly nodes: number;
   /** For all processes of the run; null to derive it. */
   readonly ramBytes: number | null;

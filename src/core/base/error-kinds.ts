@@ -215,7 +215,7 @@ const USER_ERROR_KINDS = {
   output_write_failed: {
     status: 'INTERNAL',
     retryable: false,
-    remedy: 'Free space or mend the permissions of the named path, then --resume.',
+    remedy: 'Free space, or mend the permissions of the named path or object, then --resume.',
   },
   job_failed: {
     status: 'FAILED_PRECONDITION',

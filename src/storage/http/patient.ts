@@ -85,6 +85,7 @@ async function attempt(
     type: verdict.type,
     why: verdict.why,
     header: answer.head.headers.get('retry-after'),
-    mayHaveLanded: answer.head.status >= 500,
+    // A conflict is with another request, which may be the one that we took for lost.
+    mayHaveLanded: answer.head.status >= 500 || answer.head.status === 409,
   };
 }

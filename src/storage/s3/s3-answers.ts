@@ -32,7 +32,7 @@ export interface ListPage {
 export function parseListPage(body: string): ListPage | string {
   if (!body.includes('<ListBucketResult')) return 'it is no listing of objects';
   const objects: (Omit<ListedObject, 'location'> & { readonly key: string })[] = [];
-  for (const entry of entriesOf(body)) {
+  for (const entry of entriesOf(body, 'Contents')) {
     const key = element(entry, 'Key');
     const size = element(entry, 'Size');
     if (key === null || size === null || !/^\d{1,15}$/.test(size)) {
@@ -57,14 +57,31 @@ export function parseCommonPrefixes(body: string): readonly string[] {
 }
 
 /** A listing of ten million objects is ten thousand pages: no expressions are run over them. */
-function* entriesOf(body: string): Generator<string> {
+function* entriesOf(body: string, tag: string): Generator<string> {
+  const [opening, closing] = [`<${tag}>`, `</${tag}>`];
   for (let at = 0; ;) {
-    const start = body.indexOf('<Contents>', at);
-    const end = start === -1 ? -1 : body.indexOf('</Contents>', start);
+    const start = body.indexOf(opening, at);
+    const end = start === -1 ? -1 : body.indexOf(closing, start);
     if (end === -1) return;
-    yield body.slice(start + '<Contents>'.length, end);
+    yield body.slice(start + opening.length, end);
     at = end;
   }
+}
+
+export interface UnfinishedUpload {
+  readonly key: string;
+  readonly uploadId: string;
+}
+
+/** Of a page of `?uploads`. Entries that cannot be read are left out: nothing depends on them. */
+export function parseUploads(body: string): readonly UnfinishedUpload[] {
+  const uploads: UnfinishedUpload[] = [];
+  for (const entry of entriesOf(body, 'Upload')) {
+    const key = element(entry, 'Key');
+    const uploadId = element(entry, 'UploadId');
+    if (key !== null && uploadId !== null) uploads.push({ key, uploadId });
+  }
+  return uploads;
 }
 
 /** The text of the first element of that name that holds only text. */

@@ -1,4 +1,5 @@
 /** Objects of S3 and services that speak like it. */
+import { Mx8Error } from '../../core/base/errors.ts';
 import { compareUtf8 } from '../../core/manifest/byte-order.ts';
 import { normalEtag } from '../../core/transfer/response-head.ts';
 import type {
@@ -6,8 +7,8 @@ import type {
   ListOptions,
   ObjectRange,
   ObjectStat,
-  ObjectUpload,
-  Place,
+  ObjectPlace,
+  PartUpload,
   WriteCondition,
 } from '../../ports/place.ts';
 import { levelOf, listTogether } from '../http/list-together.ts';
@@ -17,7 +18,7 @@ import type { PatientAnswer } from '../http/patient.ts';
 import { PlainClient } from '../http/plain-request.ts';
 import type { PlainAnswer } from '../http/plain-request.ts';
 import type { RangeClient } from '../http/range-client.ts';
-import { element, parseCommonPrefixes, parseListPage } from './s3-answers.ts';
+import { element, parseCommonPrefixes, parseListPage, parseUploads } from './s3-answers.ts';
 import { conditionError, conditionHeaders, isConflict, isSuccess, lies } from './s3-conditions.ts';
 import type { ListPage } from './s3-answers.ts';
 import { parseS3Location } from './s3-location.ts';
@@ -27,8 +28,9 @@ import { S3Upload } from './s3-upload.ts';
 
 /** What S3 gives at most. */
 const PAGE_KEYS = 1000;
+const MARK_HEADER = 'x-amz-meta-mx8-mark';
 
-export class S3Place implements Place {
+export class S3Place implements ObjectPlace {
   readonly #ranges: RangeClient;
   readonly #session: S3Session;
   readonly #plain: PlainClient = new PlainClient();
@@ -84,8 +86,13 @@ export class S3Place implements Place {
     return this.#ranges.read(location, range, this.#session, signal);
   }
 
-  async write(location: string, bytes: Uint8Array, condition: WriteCondition): Promise<ObjectStat> {
-    const headers = conditionHeaders(condition);
+  async write(
+    location: string,
+    bytes: Uint8Array,
+    condition: WriteCondition,
+    mark: string = '',
+  ): Promise<ObjectStat> {
+    const headers = { ...conditionHeaders(condition), ...markHeaders(mark) };
     const answer = await this.#send(
       location,
       { method: 'PUT', headers, body: bytes },
@@ -101,10 +108,10 @@ export class S3Place implements Place {
     return { bytes: bytes.length, etag: normalEtag(answer.head.headers.get('etag')) };
   }
 
-  async upload(location: string): Promise<ObjectUpload> {
+  async upload(location: string, mark: string = ''): Promise<PartUpload> {
     const answer = await this.#send(
       location,
-      { method: 'POST', query: { uploads: '' } },
+      { method: 'POST', query: { uploads: '' }, headers: markHeaders(mark) },
       isSuccess,
     );
     const uploadId = element(answer.body.toString('utf8'), 'UploadId');
@@ -122,6 +129,39 @@ export class S3Place implements Place {
       { method: 'DELETE' },
       (answer) => isSuccess(answer) || (answer.head.status === 404 && !noBucket(answer)),
     );
+  }
+
+  async markOf(location: string): Promise<string | null> {
+    try {
+      const { head } = await this.#send(location, { method: 'HEAD' }, isSuccess);
+      return head.headers.get(MARK_HEADER) ?? '';
+    } catch (error) {
+      if (error instanceof Mx8Error && error.code === 'object_missing') return null;
+      throw error;
+    }
+  }
+
+  async abandonUploads(prefix: string): Promise<number> {
+    const { bucket, key } = parseS3Location(prefix);
+    const seen = new Set<string>();
+    for (;;) {
+      const query = { uploads: '', prefix: key, 'max-uploads': String(PAGE_KEYS) };
+      const request = { method: 'GET', bucket, key: '', query } as const;
+      const answer = await this.#sendTo(prefix, request, isSuccess);
+      const uploads = parseUploads(answer.body.toString('utf8')).filter(
+        (upload) => upload.key.startsWith(key) && !seen.has(upload.uploadId),
+      );
+      // What was aborted is not listed again; what still is, is another's to end.
+      if (uploads.length === 0) return seen.size;
+      for (const upload of uploads) {
+        seen.add(upload.uploadId);
+        await this.#sendTo(
+          `s3://${bucket}/${upload.key}`,
+          { method: 'DELETE', bucket, key: upload.key, query: { uploadId: upload.uploadId } },
+          (got) => isSuccess(got) || got.head.status === 404,
+        );
+      }
+    }
   }
 
   async close(): Promise<void> {
@@ -218,6 +258,10 @@ export class S3Place implements Place {
       signal,
     });
   }
+}
+
+function markHeaders(mark: string): Record<string, string> {
+  return mark === '' ? {} : { [MARK_HEADER]: mark };
 }
 
 function noBucket({ body }: PlainAnswer): boolean {

@@ -54,6 +54,7 @@ const WAIT_CODES = new Set([
   'ThrottlingException',
   'RequestLimitExceeded',
   'OperationAborted',
+  'ConditionalRequestConflict',
 ]);
 const REGION = /^[a-z0-9-]{2,40}$/;
 

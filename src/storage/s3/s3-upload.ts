@@ -1,11 +1,12 @@
 /** An object of S3 in parts. */
 import { must } from '../../core/base/assert.ts';
 import { normalEtag } from '../../core/transfer/response-head.ts';
-import type { ObjectStat, ObjectUpload, WriteCondition } from '../../ports/place.ts';
+import type { ObjectStat, PartUpload, WriteCondition } from '../../ports/place.ts';
 import type { PatientAnswer } from '../http/patient.ts';
 import type { PlainAnswer } from '../http/plain-request.ts';
 import { element, escapedXml } from './s3-answers.ts';
 import { conditionError, conditionHeaders, isConflict, isSuccess, lies } from './s3-conditions.ts';
+import { encodeKey, parseS3Location } from './s3-location.ts';
 import type { S3Request } from './s3-session.ts';
 
 /** S3 takes no smaller parts but for the last one. */
@@ -19,12 +20,17 @@ export interface UploadPorts {
   readonly stat: () => Promise<ObjectStat>;
 }
 
-export class S3Upload implements ObjectUpload {
+interface Part {
+  readonly etag: string;
+  readonly bytes: number;
+}
+
+export class S3Upload implements PartUpload {
   readonly #location: string;
   readonly #uploadId: string;
   readonly #ports: UploadPorts;
-  readonly #etags: string[] = [];
-  #bytes: number = 0;
+  /** By index; parts may be sent in any order. */
+  readonly #parts: (Part | undefined)[] = [];
 
   constructor(location: string, uploadId: string, ports: UploadPorts) {
     this.#location = location;
@@ -32,19 +38,34 @@ export class S3Upload implements ObjectUpload {
     this.#ports = ports;
   }
 
-  async add(bytes: Uint8Array): Promise<void> {
-    const partNumber = String(this.#etags.length + 1);
-    const query = { partNumber, uploadId: this.#uploadId };
+  add(bytes: Uint8Array): Promise<void> {
+    return this.put(this.#parts.length, bytes);
+  }
+
+  async put(index: number, bytes: Uint8Array): Promise<void> {
+    const query = this.#query(index);
     const answer = await this.#ports.send({ method: 'PUT', query, body: bytes }, isSuccess);
-    const etag = answer.head.headers.get('etag');
-    if (etag === undefined) throw lies(this.#location, 'it took a part without an ETag');
-    this.#etags.push(etag);
-    this.#bytes += bytes.length;
+    this.#took(index, answer.head.headers.get('etag') ?? null, bytes.length);
+  }
+
+  async copy(index: number, from: string, start: number, end: number): Promise<void> {
+    const { bucket, key } = parseS3Location(from);
+    const headers = {
+      'x-amz-copy-source': `/${bucket}/${encodeKey(key)}`,
+      'x-amz-copy-source-range': `bytes=${start}-${end - 1}`,
+    };
+    const query = this.#query(index);
+    const answer = await this.#ports.send({ method: 'PUT', query, headers }, isSuccess);
+    this.#took(index, element(answer.body.toString('utf8'), 'ETag'), end - start);
+  }
+
+  forget(from: number): void {
+    this.#parts.length = Math.min(this.#parts.length, from);
   }
 
   async complete(condition: WriteCondition): Promise<ObjectStat> {
-    const parts = this.#etags.map(
-      (etag, index) =>
+    const parts = this.#known().map(
+      ({ etag }, index) =>
         `<Part><PartNumber>${index + 1}</PartNumber><ETag>${escapedXml(etag)}</ETag></Part>`,
     );
     const body = Buffer.from(
@@ -61,7 +82,7 @@ export class S3Upload implements ObjectUpload {
     );
     if (isSuccess(answer)) {
       const etag = normalEtag(element(answer.body.toString('utf8'), 'ETag') ?? '');
-      return { bytes: this.#bytes, etag };
+      return { bytes: this.#bytes(), etag };
     }
     if (!answer.mayHaveLanded) {
       await this.abort();
@@ -84,8 +105,25 @@ export class S3Upload implements ObjectUpload {
   async #landed(condition: WriteCondition): Promise<ObjectStat> {
     const stat = await this.#ports.stat();
     const last = must(/-(\d+)$/.exec(stat.etag) ?? ['', '0'], 'a match or its stand-in')[1];
-    if (stat.bytes === this.#bytes && Number(last) === this.#etags.length) return stat;
+    if (stat.bytes === this.#bytes() && Number(last) === this.#parts.length) return stat;
     throw conditionError(this.#location, condition);
+  }
+
+  #query(index: number): Record<string, string> {
+    return { partNumber: String(index + 1), uploadId: this.#uploadId };
+  }
+
+  #took(index: number, etag: string | null, bytes: number): void {
+    if (etag === null || etag === '') throw lies(this.#location, 'it took a part without an ETag');
+    this.#parts[index] = { etag, bytes };
+  }
+
+  #known(): readonly Part[] {
+    return Array.from(this.#parts, (part) => must(part, 'every part was sent before the end'));
+  }
+
+  #bytes(): number {
+    return this.#known().reduce((sum, { bytes }) => sum + bytes, 0);
   }
 }
 

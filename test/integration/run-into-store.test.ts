@@ -1,0 +1,194 @@
+/** Jobs whose outputs go to a real S3 service, as a person runs them: killed, resumed, refused. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { Coordinators } from '../support/coordinators.ts';
+import { until, Workbench, type Ended } from '../support/mx8-process.ts';
+import { ObjectOutputs } from '../support/object-outputs.ts';
+import { S3_ENVIRONMENT, S3_KEY, S3_SECRET, VERSITYGW } from '../support/s3-service.ts';
+
+const JOB = fileURLToPath(new URL('../support/jobs/checksum.job.ts', import.meta.url));
+const SMALL = ['--ram-gb', '1', '--workers', '1'];
+const skip = VERSITYGW.missing;
+const COUNT = 240;
+
+let started: ObjectOutputs | null = null;
+
+before(async () => {
+  if (skip === false) started = await ObjectOutputs.start();
+});
+
+after(async () => {
+  await started?.[Symbol.asyncDispose]();
+});
+
+function world(): ObjectOutputs {
+  if (started === null) throw new Error('the service runs');
+  started.troubled.decide = () => 'none';
+  return started;
+}
+
+function environment(
+  bench: Workbench,
+  more: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  return {
+    ...S3_ENVIRONMENT,
+    MX8_S3_ENDPOINT_URL: started?.troubled.url ?? '',
+    MX8_RUN_STATE: bench.path('runs'),
+    ...more,
+  };
+}
+
+function saysNoSecret({ stdout, stderr }: Ended): void {
+  assert.ok(!stdout.includes(S3_SECRET) && !stderr.includes(S3_SECRET) && !stderr.includes(S3_KEY));
+}
+
+/** Each sample of the input once, and nothing but what the output is made of. */
+async function assertWhole(location: string, count: number): Promise<void> {
+  const s3 = world();
+  const out = s3.open(location);
+  const records = await s3.records(out);
+  const ids = records.map((text) => (JSON.parse(text) as { sample_id: number }).sample_id);
+  assert.deepEqual(
+    ids,
+    Array.from({ length: count }, (_, id) => id),
+  );
+  const kept = (await s3.all(out)).filter((name) => name.startsWith('_mx8/'));
+  assert.deepEqual(kept, ['_mx8/job.json', '_mx8/manifest.tsv']);
+  assert.equal(await out.abandonUnfinished(), 0);
+}
+
+test(
+  'kill -9 of the whole run into a store, among faults, and --resume loses and doubles nothing',
+  { skip },
+  async () => {
+    await using bench = await Workbench.create();
+    const s3 = world();
+    const data = await bench.files('in', COUNT);
+    const out = 's3://bucket/killed';
+    let asked = 0;
+    s3.troubled.decide = ({ method }) => {
+      asked += 1;
+      if (method === 'GET' || asked % 11 !== 0) return 'none';
+      return (['refused', 'reset', 'unheard'] as const)[asked % 3] ?? 'none';
+    };
+    const words = ['run', JOB, '--out', out, '--nodes', '2', ...SMALL];
+    for (let kill = 0; kill < 2; kill += 1) {
+      const more = kill === 0 ? ['--data', data] : ['--resume'];
+      const mx8 = bench.start([...words, ...more], environment(bench, { TEST_PAUSE_MS: '60' }));
+      const before = (await s3.visible(s3.open(out))).length;
+      const isOver = (): boolean => mx8.child.exitCode !== null;
+      await until('some of it shows', async () => {
+        return isOver() || (await s3.visible(s3.open(out))).length >= before + 3;
+      });
+      assert.equal(mx8.child.exitCode, null, mx8.stderr());
+      mx8.child.kill('SIGKILL');
+      await mx8.ended;
+    }
+    const elsewhere = environment(bench, { MX8_RUN_STATE: bench.path('elsewhere') });
+    const stranger = await bench.run([...words, '--resume'], elsewhere);
+    assert.match(
+      stranger.stderr,
+      /s3:\/\/bucket\/killed is of job checksum-\S+, whose state was begun in \S+:\S+runs/,
+    );
+    assert.equal(stranger.code, 2, stranger.stderr);
+    const resumed = await bench.run([...words, '--resume'], environment(bench));
+    assert.equal(resumed.code, 0, resumed.stderr);
+    saysNoSecret(resumed);
+    s3.troubled.decide = () => 'none';
+    await assertWhole(out, COUNT);
+  },
+);
+
+test(
+  'agents of a coordinator commit into a store, and a job never writes into its input',
+  { skip },
+  async () => {
+    await using bench = await Workbench.create();
+    const data = await bench.files('in', 80);
+    const out = 's3://bucket/cluster';
+    const job = ['--data', data, '--job-id', 'stored', '--block-size', '16'];
+    const args = [
+      JOB,
+      ...job,
+      '--world-size',
+      '2',
+      '--min-world-size',
+      '1',
+      '--state',
+      bench.path('s'),
+    ];
+    await using cluster = await Coordinators.create(bench, 1, args, {});
+    cluster.start(0);
+    await cluster.leader();
+    const agents = ['a', 'b'].map((name) =>
+      bench.start(
+        [
+          'agent',
+          JOB,
+          '--coord-url',
+          cluster.url,
+          '--job-id',
+          'stored',
+          '--node-id',
+          name,
+          '--out',
+          `${out}/`,
+        ],
+        environment(bench),
+      ),
+    );
+    for (const agent of agents) {
+      const { code, stderr } = await agent.ended;
+      assert.equal(code, 0, stderr);
+    }
+    await assertWhole(out, 80);
+    const inside = await bench.run(
+      ['run', JOB, '--data', out, '--out', `${out}/next`, ...SMALL],
+      environment(bench),
+    );
+    assert.match(
+      inside.stderr,
+      /s3:\/\/bucket\/cluster\/next lies in the input folder s3:\/\/bucket\/cluster/,
+    );
+  },
+);
+
+test(
+  'a bucket that is not there, one that may not be written to, and another scheme are told of',
+  { skip },
+  async () => {
+    await using bench = await Workbench.create();
+    const data = await bench.files('in', 4);
+    const cases = [
+      ['s3://no-such-bucket/out', /no bucket no-such-bucket/],
+      ['gs://bucket/out', /outputs are written to folders of this machine and below s3:/],
+    ] as const;
+    for (const [out, says] of cases) {
+      const ended = await bench.run(
+        ['run', JOB, '--data', data, '--out', out, ...SMALL],
+        environment(bench),
+      );
+      assert.notEqual(ended.code, 0);
+      assert.match(ended.stderr, says);
+    }
+    const words = ['run', JOB, '--out', 's3://bucket/denied', ...SMALL];
+    world().troubled.decide = ({ method, url }) =>
+      method === 'PUT' && url.includes('staging') ? 'denied' : 'none';
+    const denied = await bench.run([...words, '--data', data], environment(bench));
+    assert.match(
+      denied.stderr,
+      /could not write the output s3:\/\/bucket\/denied\/_mx8\/staging\/\S+: .*403/,
+    );
+    assert.match(
+      denied.stderr,
+      /0 of 4 samples are committed; go on with: .*--out s3:\/\/bucket\/denied .*--resume/,
+    );
+    world().troubled.decide = () => 'none';
+    const resumed = await bench.run([...words, '--resume'], environment(bench));
+    assert.equal(resumed.code, 0, resumed.stderr);
+    await assertWhole('s3://bucket/denied', 4);
+  },
+);
