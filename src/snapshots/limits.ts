@@ -9,6 +9,9 @@ export const RECORD_CHUNK_BYTES: number = 256 * 1024;
 /** A waiting resolver looks at the lock this often; nobody notices a fifth of a second. */
 export const LOCK_POLL_MS = 100;
 
+/** The same where looking is a request to a store. */
+export const LOCK_OBJECT_POLL_MS = 500;
+
 /** The holder of a lock touches it this often, which shows those who cannot see its process that it lives. */
 export const LOCK_TOUCH_MS = 5_000;
 
@@ -35,6 +38,15 @@ export const PROGRESS_SAMPLES = 1024;
 
 /** Packing gathers writes to this size; one such buffer is all the payload it holds. */
 export const PACK_BUFFER_BYTES: number = 4 * 1024 * 1024;
+
+/** Parts of a shard on their way to a store at a time, 8 MiB each. */
+export const PACK_PARTS_IN_FLIGHT = 4;
+
+/** Ranges that `verify` reads from a store at a time. */
+export const VERIFY_READS_AT_ONCE = 16;
+
+/** Samples of an object that follow each other are verified in ranges of at most so many bytes. */
+export const VERIFY_RANGE_BYTES: number = 8 * 1024 * 1024;
 
 /** Differences that `verify` keeps for its answer; it counts and tells of all of them. */
 export const DIFFERENCES_MAX = 10_000;

@@ -8,7 +8,8 @@ export interface LockHolder extends ProcessIdentity {
 
 const NONCE = /^[0-9a-f]{32}$/;
 
-export function encodeHolder(holder: LockHolder): string {
+/** With a number of touches the text is another one each time. */
+export function encodeHolder(holder: LockHolder, touches: number | null = null): string {
   return `${JSON.stringify({
     pid: holder.pid,
     start_time: holder.startTime,
@@ -17,6 +18,7 @@ export function encodeHolder(holder: LockHolder): string {
     host: holder.host,
     pid_namespace: holder.pidNamespace,
     nonce: holder.nonce,
+    ...(touches === null ? {} : { touches }),
   })}\n`;
 }
 

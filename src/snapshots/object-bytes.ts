@@ -1,4 +1,5 @@
 /** All bytes of an object, in ranges that are of one and the same object. */
+import { Mx8Error } from '../core/base/errors.ts';
 import { etagTag } from '../core/transfer/etag-tag.ts';
 import type { ObjectStat, Place } from '../ports/place.ts';
 import { OBJECT_CHUNK_BYTES } from './limits.ts';
@@ -34,4 +35,27 @@ export async function readInto(
     pinnedBytes: object.bytes,
   };
   await place.readRange(location, range, signal);
+}
+
+/** A small object, whole. Null: it is not there. `moving`: somebody wrote to it meanwhile. */
+export async function readWhole(
+  place: Place,
+  location: string,
+): Promise<{ readonly bytes: Uint8Array; readonly stat: ObjectStat } | 'moving' | null> {
+  let stat: ObjectStat;
+  try {
+    stat = await place.stat(location);
+  } catch (error) {
+    if (error instanceof Mx8Error && error.code === 'object_missing') return null;
+    throw error;
+  }
+  const bytes = new Uint8Array(stat.bytes);
+  try {
+    if (bytes.length > 0) await readInto(place, location, stat, 0, bytes, undefined);
+  } catch (error) {
+    const { code = null } = error instanceof Mx8Error ? error : {};
+    if (code === 'object_changed' || code === 'object_missing') return 'moving';
+    throw error;
+  }
+  return { bytes, stat };
 }

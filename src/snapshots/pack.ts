@@ -1,8 +1,5 @@
-/** Packs the files of a folder into tar shards with a manifest over them. */
+/** Packs the files of a folder, or objects below a prefix, into tar shards with a manifest over them. */
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
-import { resolve } from 'node:path';
 
 import { Mx8Error } from '../core/base/errors.ts';
 import { manifestHash } from '../core/base/units.ts';
@@ -14,6 +11,9 @@ import type { SampleRecord } from '../core/manifest/record.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Places } from '../ports/place.ts';
 import type { Random } from '../ports/random.ts';
+import { schemeOf } from '../core/manifest/location.ts';
+import { isObjectPlace } from '../ports/place.ts';
+import { outputLocation } from '../storage/output-stores.ts';
 import { contains, realPathOf } from '../storage/real-path.ts';
 import { PROGRESS_SAMPLES } from './limits.ts';
 import { canonicalBase, locateBase } from './locate-base.ts';
@@ -21,7 +21,9 @@ import { FolderInput, PrefixInput } from './pack-input.ts';
 import type { OpenedEntry, PackInput } from './pack-input.ts';
 import { classOf, entryName, planPack } from './pack-plan.ts';
 import type { LabelMode, PackPlan } from './pack-plan.ts';
-import { PackOutput } from './pack-output.ts';
+import type { PackFile, PackTarget } from './pack-target.ts';
+import { FolderPackTarget } from './folder-pack-target.ts';
+import { ObjectPackTarget } from './object-pack-target.ts';
 import { ShardWriter } from './shard-writer.ts';
 import type { PackedPart } from './shard-writer.ts';
 import { systemCode, systemReason } from './system-error.ts';
@@ -42,14 +44,14 @@ export interface PackOptions {
   readonly shardBytes: number;
   readonly clock: Clock;
   readonly random: Random;
-  /** Where objects are; absent: only folders are packed. */
+  /** Where objects are; absent: only folders are packed, and into folders. */
   readonly places?: Places | undefined;
   readonly onProgress?: (progress: PackProgress) => void;
   readonly signal?: AbortSignal;
 }
 
 export interface PackResult {
-  /** Canonical absolute path of the data set: a link to it. */
+  /** Canonical absolute path or location of the data set: a link to it. */
   readonly output: string;
   readonly hash: ManifestHash;
   readonly sampleCount: number;
@@ -74,10 +76,10 @@ export async function pack(
     (samples) => onProgress?.({ phase: 'listing', samples, samplesTotal: null, bytes: 0 }),
     signal,
   );
-  const target = await PackOutput.claim(resolve(output), options);
+  const target = await claimTarget(outputLocation(output), options);
   try {
     const packed = await new PackRun(from, target, plan, options).run();
-    await target.publish(packed.metaNames);
+    await target.publish();
     const { hash, sampleCount, shardCount, bytes } = packed;
     return { output: target.root, hash, sampleCount, shardCount, bytes, labels: plan.labels };
   } catch (error) {
@@ -85,6 +87,17 @@ export async function pack(
     await target.abandon().catch(() => undefined);
     throw writeError(target.root, error);
   }
+}
+
+async function claimTarget(output: string, options: PackOptions): Promise<PackTarget> {
+  if (schemeOf(output) === null) return FolderPackTarget.claim(output, options);
+  const place = options.places?.of(output);
+  if (place !== undefined && isObjectPlace(place)) {
+    return ObjectPackTarget.claim(output, place, options);
+  }
+  throw new Mx8Error('scheme_unsupported', `Nothing can be packed into ${output} here.`, {
+    path: output,
+  });
 }
 
 async function openInput(
@@ -100,20 +113,27 @@ async function openInput(
       location: path,
     });
   }
-  if (base.type === 'prefix') return new PrefixInput(base.prefix, base.places);
-  const [source, target] = await Promise.all([path, resolve(output)].map(realPathOf)).catch(
-    (error: unknown) => {
-      throw writeError(output, error);
-    },
-  );
+  const to = outputLocation(output);
+  if (base.type === 'prefix') {
+    if (`${to}/`.startsWith(base.prefix)) throw packsItself(to, path);
+    return new PrefixInput(base.prefix, base.places);
+  }
+  if (schemeOf(to) !== null) return new FolderInput(path);
+  const [source, target] = await Promise.all([path, to].map(realPathOf)).catch((error: unknown) => {
+    throw writeError(output, error);
+  });
   if (source !== undefined && target !== undefined && contains(source, target)) {
-    throw new Mx8Error(
-      'flag_invalid',
-      `The output ${target} lies in the input ${path}, so the data set would pack itself. Choose a folder beside it.`,
-      { flag: '--out' },
-    );
+    throw packsItself(target, path);
   }
   return new FolderInput(path);
+}
+
+function packsItself(target: string, input: string): Mx8Error {
+  return new Mx8Error(
+    'flag_invalid',
+    `The output ${target} lies in the input ${input}, so the data set would pack itself. Choose a folder beside it.`,
+    { flag: '--out' },
+  );
 }
 
 /** Lines of the manifest that are written at once. */
@@ -124,13 +144,11 @@ interface Packed {
   readonly sampleCount: number;
   readonly shardCount: number;
   readonly bytes: number;
-  /** Files to be moved into `_mx8/`, the manifest last. */
-  readonly metaNames: readonly string[];
 }
 
 class PackRun {
   readonly #input: PackInput;
-  readonly #target: PackOutput;
+  readonly #target: PackTarget;
   readonly #plan: PackPlan;
   readonly #options: PackOptions;
   readonly #labelIds: ReadonlyMap<string, number>;
@@ -141,17 +159,17 @@ class PackRun {
   #samples = 0;
   #bytes = 0;
 
-  constructor(input: PackInput, target: PackOutput, plan: PackPlan, options: PackOptions) {
+  constructor(input: PackInput, target: PackTarget, plan: PackPlan, options: PackOptions) {
     this.#input = input;
     this.#target = target;
     this.#plan = plan;
     this.#options = options;
     this.#labelIds = new Map((plan.labels ?? []).map((label, id) => [label, id]));
-    this.#shards = new ShardWriter(target.shardsFolder, options.shardBytes);
+    this.#shards = new ShardWriter(target, options.shardBytes);
   }
 
   async run(): Promise<Packed> {
-    const manifest = await open(this.#target.metaPath('manifest.tsv'), 'wx');
+    const manifest = await this.#target.openMeta('manifest.tsv');
     try {
       await this.#write(manifest, encodeHeader());
       for await (const entries of this.#input.open(this.#options.signal)) {
@@ -159,23 +177,22 @@ class PackRun {
       }
       await this.#writeRecords(manifest);
       await this.#shards.finish();
-      await manifest.sync();
+      this.#checkCount();
+      await this.#writeLabels();
+      await manifest.finish();
     } finally {
       await this.#shards.abandon();
-      await manifest.close();
+      await manifest.abandon();
     }
-    this.#checkCount();
-    await this.#writeLabels();
     return {
       hash: manifestHash(this.#hash.digest('hex')),
       sampleCount: this.#samples,
       shardCount: this.#shards.shardCount,
       bytes: this.#bytes,
-      metaNames: this.#plan.labels === null ? ['manifest.tsv'] : ['labels.tsv', 'manifest.tsv'],
     };
   }
 
-  async #packEntries(manifest: FileHandle, entries: readonly OpenedEntry[]): Promise<void> {
+  async #packEntries(manifest: PackFile, entries: readonly OpenedEntry[]): Promise<void> {
     for (const entry of entries) {
       this.#records.push(await this.#packEntry(entry));
       if (this.#samples % PROGRESS_SAMPLES === 0) this.#tell();
@@ -183,7 +200,7 @@ class PackRun {
     }
   }
 
-  async #writeRecords(manifest: FileHandle): Promise<void> {
+  async #writeRecords(manifest: PackFile): Promise<void> {
     await this.#write(manifest, encodeRecords(this.#records.splice(0)));
     this.#tell();
   }
@@ -224,18 +241,18 @@ class PackRun {
 
   async #writeLabels(): Promise<void> {
     if (this.#plan.labels === null) return;
-    const file = await open(this.#target.metaPath('labels.tsv'), 'wx');
+    const file = await this.#target.openMeta('labels.tsv');
     try {
-      await file.writeFile(encodeLabels(this.#plan.labels));
-      await file.sync();
+      await file.write(Buffer.from(encodeLabels(this.#plan.labels)));
+      await file.finish();
     } finally {
-      await file.close();
+      await file.abandon();
     }
   }
 
-  async #write(manifest: FileHandle, bytes: Uint8Array): Promise<void> {
+  async #write(manifest: PackFile, bytes: Uint8Array): Promise<void> {
     this.#hash.update(bytes);
-    await manifest.writeFile(bytes);
+    await manifest.write(bytes);
   }
 
   #tell(): void {

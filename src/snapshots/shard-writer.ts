@@ -1,8 +1,4 @@
 /** Writes samples one after the other into USTAR shards, through one buffer that is used again. */
-import { open } from 'node:fs/promises';
-import type { FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
-
 import { must } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import {
@@ -14,7 +10,7 @@ import {
 } from '../core/base/ustar.ts';
 import { PACK_BUFFER_BYTES } from './limits.ts';
 import type { PackSource } from './pack-input.ts';
-import { systemCode, systemReason } from './system-error.ts';
+import type { PackFile, PackTarget } from './pack-target.ts';
 
 export interface PackedPart {
   /** Name of the shard. */
@@ -24,17 +20,17 @@ export interface PackedPart {
 }
 
 export class ShardWriter {
-  readonly #folder: string;
+  readonly #target: Pick<PackTarget, 'openShard'>;
   readonly #shardBytes: number;
   readonly #buffer: Buffer = Buffer.allocUnsafeSlow(PACK_BUFFER_BYTES);
   #filled = 0;
-  #shard: FileHandle | null = null;
+  #shard: PackFile | null = null;
   #shardCount = 0;
   /** Bytes of the open shard, written or in the buffer. */
   #position = 0;
 
-  constructor(folder: string, shardBytes: number) {
-    this.#folder = folder;
+  constructor(target: Pick<PackTarget, 'openShard'>, shardBytes: number) {
+    this.#target = target;
     this.#shardBytes = shardBytes;
   }
 
@@ -64,13 +60,12 @@ export class ShardWriter {
 
   /** Gives up the open shard. */
   async abandon(): Promise<void> {
-    await this.#shard?.close();
+    await this.#shard?.abandon();
     this.#shard = null;
   }
 
   async #startShard(): Promise<void> {
-    const path = join(this.#folder, shardName(this.#shardCount));
-    this.#shard = await this.#writing(() => open(path, 'wx'));
+    this.#shard = await this.#target.openShard(shardName(this.#shardCount));
     this.#shardCount += 1;
     this.#position = 0;
   }
@@ -79,8 +74,7 @@ export class ShardWriter {
     await this.#appendZeros(USTAR_END_BYTES);
     await this.#flush();
     const shard = must(this.#shard, 'a shard is open when it ends');
-    await this.#writing(() => shard.sync());
-    await shard.close();
+    await shard.finish();
     this.#shard = null;
   }
 
@@ -115,21 +109,8 @@ export class ShardWriter {
   async #flush(): Promise<void> {
     const shard = must(this.#shard, 'a shard is open while bytes are written');
     const bytes = this.#buffer.subarray(0, this.#filled);
-    await this.#writing(() => shard.writeFile(bytes));
+    await shard.write(bytes);
     this.#filled = 0;
-  }
-
-  async #writing<T>(write: () => Promise<T>): Promise<T> {
-    try {
-      return await write();
-    } catch (error) {
-      throw new Mx8Error(
-        'output_write_failed',
-        `Cannot write shards to ${this.#folder}: ${systemReason(error)}.`,
-        { path: this.#folder, system_code: systemCode(error) },
-        error,
-      );
-    }
   }
 }
 

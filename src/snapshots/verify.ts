@@ -14,11 +14,13 @@ import type { SampleRecord } from '../core/manifest/record.ts';
 import { PartReader } from '../decode/part-reader.ts';
 import type { FileStamp, ManifestReader } from '../ports/manifest-store.ts';
 import { LocalBytes } from '../storage/local-bytes.ts';
+import { isRemote } from '../storage/places.ts';
 import { DIFFERENCES_MAX, IO_CHUNK_BYTES, PROGRESS_SAMPLES, TURN_READS } from './limits.ts';
 import { headerDifference, isPackedShard } from './packed-entry.ts';
 import { resolveLink } from './resolve-link.ts';
 import type { ResolvedLink, ResolveOptions, ResolveProgress } from './resolve-link.ts';
 import { SampleFile } from './sample-file.ts';
+import { ObjectVerifier } from './verify-objects.ts';
 
 export interface Difference {
   readonly sampleId: number;
@@ -59,12 +61,13 @@ export interface VerifyResult {
 }
 
 export async function verify(link: string, options: VerifyOptions): Promise<VerifyResult> {
-  const { store, clock, events, signal, onProgress } = options;
+  const { store, clock, events, places, signal, onProgress } = options;
   const { format = null, columns = null, unpack } = options;
   const resolved = await resolveLink(link, {
     store,
     clock,
     events,
+    places,
     format,
     columns,
     ...(unpack === undefined ? {} : { unpack }),
@@ -86,7 +89,8 @@ export async function verify(link: string, options: VerifyOptions): Promise<Veri
 class VerifyRun {
   readonly differences: Difference[] = [];
   differenceCount = 0;
-  bytes = 0;
+  #localBytes = 0;
+  readonly #objects: ObjectVerifier | null;
   readonly #reader: ManifestReader;
   readonly #options: VerifyOptions;
   readonly #buffer = Buffer.allocUnsafeSlow(IO_CHUNK_BYTES);
@@ -99,6 +103,12 @@ class VerifyRun {
   constructor(reader: ManifestReader, options: VerifyOptions) {
     this.#reader = reader;
     this.#options = options;
+    const { places, signal } = options;
+    this.#objects = places === undefined ? null : new ObjectVerifier(places, signal);
+  }
+
+  get bytes(): number {
+    return this.#localBytes + (this.#objects?.bytes ?? 0);
   }
 
   async run(): Promise<void> {
@@ -106,16 +116,33 @@ class VerifyRun {
     try {
       for await (const records of this.#reader.records(0, this.#reader.sampleCount, signal)) {
         const stampOf = await this.#stampsOf(records);
-        for (const record of records) {
-          await this.#verify(record, stampOf(record.sampleId));
-          if (record.sampleId % PROGRESS_SAMPLES === 0) this.#tell(record.sampleId);
-        }
+        for (const group of groupsOf(records)) await this.#verifyGroup(group, stampOf);
       }
       this.#tell(this.#reader.sampleCount);
     } finally {
       this.#file?.close();
       await this.#parts.close();
       await this.#bytes.close();
+    }
+  }
+
+  /** Of samples that follow each other and are all in stores, or all on this machine. */
+  async #verifyGroup(
+    { areRemote, records }: Group,
+    stampOf: (sampleId: number) => FileStamp | null,
+  ): Promise<void> {
+    if (areRemote && this.#objects !== null) {
+      const found = await this.#objects.verify(records, stampOf);
+      for (const record of records) {
+        const difference = found.get(record.sampleId);
+        if (difference !== undefined) this.#report(record, difference.kind, difference.what);
+      }
+      this.#tell(records.at(-1)?.sampleId ?? 0);
+      return;
+    }
+    for (const record of records) {
+      await this.#verify(record, stampOf(record.sampleId));
+      if (record.sampleId % PROGRESS_SAMPLES === 0) this.#tell(record.sampleId);
     }
   }
 
@@ -130,7 +157,8 @@ class VerifyRun {
         stamps?.bytes[sampleId - start] ?? -1,
         stamps?.mtimesMs[sampleId - start] ?? -1,
       ];
-      return bytes === -1 ? null : { bytes, mtimeMs };
+      // Of samples in objects only the ETag is known.
+      return bytes === -1 && mtimeMs === -1 ? null : { bytes, mtimeMs };
     };
   }
 
@@ -187,7 +215,7 @@ class VerifyRun {
       const where = `at decompressed byte ${part.start} of ${location}`;
       return ['content', `Sample ${sampleId} ${where}: ${error.message}.`];
     }
-    this.bytes += part.bytes;
+    this.#localBytes += part.bytes;
     return null;
   }
 
@@ -211,7 +239,7 @@ class VerifyRun {
       }
       if (bytes === 0) return false;
       at += bytes;
-      this.bytes += bytes;
+      this.#localBytes += bytes;
     }
     return true;
   }
@@ -240,16 +268,32 @@ function refuseRemote(path: string): void {
   if (scheme === null) return;
   throw new Mx8Error(
     'scheme_unsupported',
-    `${path} cannot be verified: mx8 verify reads files of this machine, not ${scheme}://. Reading checks sizes and ETags of objects.`,
+    `${path} cannot be verified: samples that are decompressed are verified on this machine only, not in ${scheme}://.`,
     { location: path, scheme },
   );
+}
+
+interface Group {
+  readonly areRemote: boolean;
+  readonly records: readonly SampleRecord[];
+}
+
+function groupsOf(records: readonly SampleRecord[]): readonly Group[] {
+  const groups: { areRemote: boolean; records: SampleRecord[] }[] = [];
+  for (const record of records) {
+    const areRemote = isRemote(record.location) && codedPartOf(record.decodeHint) === null;
+    const last = groups.at(-1);
+    if (last?.areRemote === areRemote) last.records.push(record);
+    else groups.push({ areRemote, records: [record] });
+  }
+  return groups;
 }
 
 function stampDifference(
   { path, size, mtimeMs }: SampleFile,
   stamp: FileStamp | null,
 ): readonly [Difference['kind'], string] | null {
-  if (stamp === null) return null;
+  if (stamp === null || stamp.bytes === -1) return null;
   if (size !== stamp.bytes) {
     return [
       'resized',

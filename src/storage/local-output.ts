@@ -170,6 +170,7 @@ export async function removeTree(path: string): Promise<void> {
 export async function forEachBounded<T>(
   items: readonly T[],
   work: (item: T) => Promise<void>,
+  concurrency: number = OUTPUT_CONCURRENCY,
 ): Promise<void> {
   let next = 0;
   let failed = false;
@@ -184,7 +185,7 @@ export async function forEachBounded<T>(
       }
     }
   };
-  const lanes = Array.from({ length: Math.min(OUTPUT_CONCURRENCY, items.length) }, lane);
+  const lanes = Array.from({ length: Math.min(concurrency, items.length) }, lane);
   for (const result of await Promise.allSettled(lanes)) {
     if (result.status === 'rejected') throw result.reason;
   }

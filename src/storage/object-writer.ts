@@ -12,8 +12,7 @@ export const PART_BYTES: number = 8 * 1024 ** 2;
 /** S3 takes 10,000 parts: they double in size every so often, which makes 1.2 TB. */
 const PARTS_PER_SIZE = 2_500;
 const PARTS_MAX = 10_000;
-/** Parts on their way at a time. Each holds its memory until it has arrived. */
-const IN_FLIGHT_MAX = 2;
+const IN_FLIGHT_DEFAULT = 2;
 const FIRST_BUFFER_BYTES: number = 256 * 1024;
 
 /** Bytes of a part by its number from 0. */
@@ -31,6 +30,7 @@ interface Point {
 export class ObjectWriter {
   readonly location: string;
   readonly #place: ObjectPlace;
+  readonly #inFlight: number;
   #upload: Promise<PartUpload> | null = null;
   /** Number of the part that is being filled. */
   #index = 0;
@@ -43,9 +43,11 @@ export class ObjectWriter {
   readonly #free: Buffer[] = [];
   #failure: { readonly error: unknown } | null = null;
 
-  constructor(place: ObjectPlace, location: string) {
+  /** `inFlight`: parts on their way at a time. Each holds its memory until it has arrived. */
+  constructor(place: ObjectPlace, location: string, inFlight: number = IN_FLIGHT_DEFAULT) {
     this.#place = place;
     this.location = location;
+    this.#inFlight = inFlight;
   }
 
   get sizeBytes(): number {
@@ -151,7 +153,7 @@ export class ObjectWriter {
         if (buffer !== this.#mark?.buffer) this.#recycle(buffer);
       });
     this.#sending.set(buffer, sent);
-    await this.#arrived(IN_FLIGHT_MAX - 1);
+    await this.#arrived(this.#inFlight - 1);
   }
 
   /** Until at most `left` parts are on their way. */
@@ -162,7 +164,7 @@ export class ObjectWriter {
   }
 
   #recycle(buffer: Buffer): void {
-    if (buffer.length >= PART_BYTES && this.#free.length < IN_FLIGHT_MAX) this.#free.push(buffer);
+    if (buffer.length >= PART_BYTES && this.#free.length < this.#inFlight) this.#free.push(buffer);
   }
 
   #throwFailure(): void {

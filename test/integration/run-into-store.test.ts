@@ -145,6 +145,8 @@ test(
       assert.equal(code, 0, stderr);
     }
     await assertWhole(out, 80);
+    const verified = await bench.run(['verify', out], environment(bench));
+    assert.match(verified.stdout, /verified 80 samples, .*: no differences/, verified.stderr);
     const inside = await bench.run(
       ['run', JOB, '--data', out, '--out', `${out}/next`, ...SMALL],
       environment(bench),

@@ -19,7 +19,7 @@ export class ObjectOutputs implements AsyncDisposable {
   /** Everything goes through it. */
   readonly troubled: TroubledStore;
   readonly setting: StoreSetting = storeSetting();
-  readonly #places: OpenPlaces;
+  readonly places: OpenPlaces;
   #outputs = 0;
   #nonces = 0;
 
@@ -27,7 +27,7 @@ export class ObjectOutputs implements AsyncDisposable {
     this.service = service;
     this.troubled = troubled;
     const s3 = { ...STORE_DEFAULTS.s3, endpointUrl: troubled.url };
-    this.#places = new OpenPlaces({ ...STORE_DEFAULTS, s3 }, this.setting);
+    this.places = new OpenPlaces({ ...STORE_DEFAULTS, s3 }, this.setting);
   }
 
   static async start(): Promise<ObjectOutputs> {
@@ -37,7 +37,7 @@ export class ObjectOutputs implements AsyncDisposable {
   }
 
   get place(): ObjectPlace {
-    const place = this.#places.of('s3://bucket/x');
+    const place = this.places.of('s3://bucket/x');
     if (isObjectPlace(place)) return place;
     throw new Error('S3 is a place of objects');
   }
@@ -49,7 +49,7 @@ export class ObjectOutputs implements AsyncDisposable {
   }
 
   open(location: string): OutputStore {
-    return openOutput(location, this.#places);
+    return openOutput(location, this.places);
   }
 
   part(
@@ -118,7 +118,7 @@ export class ObjectOutputs implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#places.close();
+    await this.places.close();
     await this.troubled[Symbol.asyncDispose]();
     await this.service[Symbol.asyncDispose]();
   }

@@ -25,7 +25,7 @@ export const command: Command = defineCommand({
   name: 'pack',
   summary: 'pack a folder of files into tar shards with a manifest',
   about:
-    'Copies every file below a folder, or every object below a prefix, into tar shards, in the byte order of their paths, with a manifest that says where each one is. The output is a data set: give its folder as a link. It is finished when its manifest is there; an interrupted pack is replaced by running it again.',
+    'Copies every file below a folder, or every object below a prefix, into tar shards, in the byte order of their paths, with a manifest that says where each one is. The output is a data set: give its folder or prefix as a link. It is finished when its manifest is there; an interrupted pack is replaced by running it again.',
   argument: {
     name: 'IN',
     doc: 'The folder that holds the files, or a prefix of a store, such as s3://BUCKET/PREFIX.',
@@ -34,7 +34,7 @@ export const command: Command = defineCommand({
   flags: PACK_FLAGS,
   examples: [
     { command: 'mx8 pack ./photos --out ./photos-packed', doc: '' },
-    { command: 'mx8 pack s3://bucket/photos --out ./photos-packed', doc: '' },
+    { command: 'mx8 pack s3://bucket/photos --out s3://bucket/photos-packed', doc: '' },
     {
       command: 'mx8 pack ./imagenet/train --out ./packed --labels imagefolder',
       doc: 'the first folder below the input is the class',

@@ -10,12 +10,14 @@ import * as data from '../flags/data.ts';
 import { FORMAT_FLAGS } from '../flags/format.ts';
 import * as screen from '../flags/screen.ts';
 import { openManifestStore } from '../manifest-store.ts';
+import { STORE_FLAGS, openStores } from '../stores.ts';
 import { DataProgress } from './data-progress.ts';
 
 const VERIFY_FLAGS = {
   manifestStoreRoot: data.manifestStoreRoot,
   ...FORMAT_FLAGS,
   json: screen.json,
+  ...STORE_FLAGS,
 } as const;
 
 type VerifyCommandOptions = OptionsOf<typeof VERIFY_FLAGS>;
@@ -24,15 +26,16 @@ export const command: Command = defineCommand({
   name: 'verify',
   summary: 'read a pinned data set again and say what differs',
   about:
-    'Reads every sample of the snapshot that a link means: files that are missing, empty, cut off, unreadable, or not of the size and time of modification that they had when they were pinned, in packed data sets tar headers that do not belong to their sample, and in compressed files samples of other bytes. Prints one line per difference and ends with status 3 when there is any.',
+    'Reads every sample of the snapshot that a link means: files that are missing, empty, cut off, unreadable, or not of the size and time of modification (of objects in stores: ETag) that they had when they were pinned, in packed data sets tar headers that do not belong to their sample, and in compressed files samples of other bytes. Prints one line per difference and ends with status 3 when there is any.',
   argument: {
     name: 'LINK',
-    doc: 'BASE or BASE@sha256:<64 hex digits>; BASE is a folder, a .tsv manifest or a file of samples; --format as it was pinned with.',
+    doc: 'BASE or BASE@sha256:<64 hex digits>; BASE is a folder, a .tsv manifest, a file of samples or s3://BUCKET/PREFIX; --format as it was pinned with.',
     isRequired: true,
   },
   flags: VERIFY_FLAGS,
   examples: [
     { command: 'mx8 verify ./photos-packed', doc: '' },
+    { command: 'mx8 verify s3://bucket/vectors', doc: 'the output of a job, too' },
     { command: 'mx8 verify ./photos --json', doc: 'one JSON object per difference' },
   ],
   run: ({ argument, options }, io) => runVerify(argument, options, io),
@@ -44,9 +47,11 @@ async function runVerify(
   io: CommandIo,
 ): Promise<number> {
   using progress = new DataProgress(io);
+  await using places = openStores(options, io);
   const tell = options.json ? differenceJson : differenceText;
   const result = await verify(link, {
     store: openManifestStore(options.manifestStoreRoot, io),
+    places,
     clock: io.clock,
     events: io.events,
     signal: io.signal,

@@ -19,7 +19,7 @@ export const OBJECT_ERROR_KINDS = {
     status: 'PERMISSION_DENIED',
     retryable: false,
     remedy:
-      'Allow the credentials to read (and list) there, or give others; the message says which were used.',
+      'Allow the credentials to read, list or write there, as the message says, or give others.',
   },
   object_credentials_missing: {
     status: 'PERMISSION_DENIED',

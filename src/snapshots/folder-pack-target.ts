@@ -4,27 +4,20 @@
  * `_mx8/manifest.tsv` is there, and everything else is left over from an interrupted run, which the next
  * one replaces.
  */
-import { mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises';
+import { mkdir, open, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { Mx8Error } from '../core/base/errors.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Random } from '../ports/random.ts';
 import { syncFolder } from './durable-file.ts';
 import { acquireLock } from './lock-file.ts';
 import type { HeldLock } from './lock-file.ts';
+import { PACKING_LOCK } from './pack-target.ts';
+import type { MetaName, PackFile, PackTarget, PackTargetPorts } from './pack-target.ts';
 import { systemCode, systemReason } from './system-error.ts';
 
-const LOCK_NAME = 'packing.lock';
-
-export interface PackOutputPorts {
-  readonly clock: Clock;
-  readonly random: Random;
-}
-
-export class PackOutput {
-  /** Canonical absolute path of the data set. */
+export class FolderPackTarget implements PackTarget {
   readonly root: string;
+  readonly #metaNames: MetaName[] = [];
   readonly #lock: HeldLock;
 
   private constructor(root: string, lock: HeldLock) {
@@ -33,19 +26,19 @@ export class PackOutput {
   }
 
   /** Claims the folder; `output_occupied` when it holds anything but the rest of an interrupted pack. */
-  static async claim(folder: string, ports: PackOutputPorts): Promise<PackOutput> {
+  static async claim(folder: string, ports: PackTargetPorts): Promise<FolderPackTarget> {
     try {
       await checkVacant(folder);
       await mkdir(join(folder, '_mx8'), { recursive: true });
       const root = await realpath(folder);
-      const path = join(root, '_mx8', LOCK_NAME);
+      const path = join(root, '_mx8', PACKING_LOCK);
       const lock = await acquireLock({ path, waitMsMax: 0, ...ports });
-      const output = new PackOutput(root, lock);
+      const output = new FolderPackTarget(root, lock);
       try {
         // Again: another run may have finished before the lock was free.
         await checkVacant(root);
         await output.#clear();
-        await mkdir(output.shardsFolder, { recursive: true });
+        await mkdir(output.#shards, { recursive: true });
       } catch (error) {
         await lock.release();
         throw error;
@@ -56,29 +49,28 @@ export class PackOutput {
     }
   }
 
-  /** Where shards are written for now. */
-  get shardsFolder(): string {
-    return join(this.#packing, 'shards');
-  }
-
-  /** Where a shard will be when all is done; this is what the manifest says. */
   shardLocation(shard: string): string {
     return join(this.root, 'shards', shard);
   }
 
-  /** Where `manifest.tsv` and `labels.tsv` are written for now. */
-  metaPath(name: string): string {
-    return join(this.#packing, name);
+  openShard(shard: string): Promise<PackFile> {
+    return openFile(join(this.#shards, shard), this.#shards);
+  }
+
+  openMeta(name: MetaName): Promise<PackFile> {
+    this.#metaNames.push(name);
+    return openFile(join(this.#packing, name), this.#packing);
   }
 
   /** Moves everything to its place; each step is durable before the next. */
-  async publish(metaNames: readonly string[]): Promise<void> {
+  async publish(): Promise<void> {
     const meta = join(this.root, '_mx8');
-    await syncFolder(this.shardsFolder);
-    await rename(this.shardsFolder, join(this.root, 'shards'));
+    await syncFolder(this.#shards);
+    await rename(this.#shards, join(this.root, 'shards'));
     await syncFolder(this.root);
-    for (const name of metaNames) {
-      await rename(this.metaPath(name), join(meta, name));
+    // The name of the manifest sorts last, as it is to be the last.
+    for (const name of this.#metaNames.sort()) {
+      await rename(join(this.#packing, name), join(meta, name));
       await syncFolder(meta);
     }
     await rmdir(this.#packing);
@@ -86,7 +78,6 @@ export class PackOutput {
     await this.#lock.release();
   }
 
-  /** Removes what was written. What cannot be removed does not look finished. */
   async abandon(): Promise<void> {
     await this.#clear();
     await this.#lock.release();
@@ -103,8 +94,45 @@ export class PackOutput {
     await rm(this.#packing, { recursive: true, force: true });
   }
 
+  /** Where shards are written for now. */
+  get #shards(): string {
+    return join(this.#packing, 'shards');
+  }
+
   get #packing(): string {
     return join(this.root, '_mx8', 'packing');
+  }
+}
+
+/** `folder` is how errors name it. */
+async function openFile(path: string, folder: string): Promise<PackFile> {
+  const file = await writing(folder, () => open(path, 'wx'));
+  let isClosed = false;
+  const close = async (): Promise<void> => {
+    if (isClosed) return;
+    isClosed = true;
+    await file.close();
+  };
+  return {
+    write: (bytes) => writing(folder, () => file.writeFile(bytes)),
+    finish: async () => {
+      await writing(folder, () => file.sync());
+      await close();
+    },
+    abandon: close,
+  };
+}
+
+async function writing<T>(folder: string, write: () => Promise<T>): Promise<T> {
+  try {
+    return await write();
+  } catch (error) {
+    throw new Mx8Error(
+      'output_write_failed',
+      `Cannot write to ${folder}: ${systemReason(error)}.`,
+      { path: folder, system_code: systemCode(error) },
+      error,
+    );
   }
 }
 
@@ -118,7 +146,7 @@ async function checkVacant(folder: string): Promise<void> {
   const foreign = names.find((name) => name !== '_mx8' && name !== 'shards');
   if (foreign !== undefined) throw occupied(folder, `it holds ${JSON.stringify(foreign)}`);
   const isOurs = (name: string): boolean =>
-    name === 'packing' || name === 'labels.tsv' || name.startsWith(LOCK_NAME);
+    name === 'packing' || name === 'labels.tsv' || name.startsWith(PACKING_LOCK);
   const foreignMeta = meta.find((name) => !isOurs(name));
   if (foreignMeta !== undefined) {
     throw occupied(folder, `it holds ${JSON.stringify(`_mx8/${foreignMeta}`)}`);
