@@ -1,11 +1,12 @@
 /** The manifest store that the flags name. */
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { processVariables } from '../platform/variables.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { ManifestStore } from '../ports/manifest-store.ts';
 import type { Random } from '../ports/random.ts';
-import { FsManifestStore } from '../snapshots/index.ts';
+import { openManifestStore as openStore } from '../snapshots/index.ts';
+import { OpenPlaces, STORE_DEFAULTS } from '../storage/places.ts';
+import type { StoreOptions } from '../storage/places.ts';
 
 export interface StoreSurroundings {
   readonly clock: Clock;
@@ -14,12 +15,13 @@ export interface StoreSurroundings {
 }
 
 /** The store below `root`; null stands for the one in the home folder, shared by all jobs of a person. */
-export function openManifestStore(root: string | null, ports: StoreSurroundings): ManifestStore {
+export function openManifestStore(
+  root: string | null,
+  ports: StoreSurroundings,
+  stores: StoreOptions = STORE_DEFAULTS,
+): ManifestStore {
   const { clock, random, events } = ports;
-  return new FsManifestStore({
-    root: root ?? join(homedir(), '.mx8', 'manifests'),
-    clock,
-    random,
-    events,
-  });
+  const variables = processVariables();
+  const openPlaces = (): OpenPlaces => new OpenPlaces(stores, { clock, random, events, variables });
+  return openStore(root, { clock, random, events, openPlaces });
 }

@@ -1,6 +1,5 @@
 /** `load()`: puts a loader together from its options and this process's clock, chance and memory. */
-import { homedir, hostname } from 'node:os';
-import { join } from 'node:path';
+import { hostname } from 'node:os';
 
 import { nodeId } from '../core/base/units.ts';
 import type { NodeStats } from '../core/job/protocol.ts';
@@ -13,7 +12,7 @@ import type { CoordinatorClient } from '../ports/coordinator-client.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { Places } from '../ports/place.ts';
 import type { Random } from '../ports/random.ts';
-import { FsManifestStore } from '../snapshots/index.ts';
+import { openManifestStore } from '../snapshots/index.ts';
 import { claimCacheFolder } from '../storage/cache/cache-folder.ts';
 import { OpenPlaces } from '../storage/places.ts';
 import { GrpcCoordinatorClient } from '../wire/grpc-coordinator-client.ts';
@@ -88,8 +87,8 @@ function localSource(
   { clock, random }: LoadSurroundings,
   openPlaces: () => Places,
 ): RecordSource {
-  const root = compiled.manifestStoreRoot ?? join(homedir(), '.mx8', 'manifests');
-  const store = new FsManifestStore({ root, clock, random, events });
+  const { manifestStoreRoot } = compiled;
+  const store = openManifestStore(manifestStoreRoot, { clock, random, events, openPlaces });
   const { order, resume, format, columns, unpack } = compiled;
   const how = { order, resume, format, columns, unpack };
   return new LocalSource({ link, ...how, store, clock, events, openPlaces });

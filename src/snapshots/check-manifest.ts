@@ -57,7 +57,7 @@ export async function checkManifestFile(
   return check.finish(path, expected);
 }
 
-function corruptManifest(path: string, expected: ManifestHash, actual: ManifestHash): Mx8Error {
+export function corruptManifest(path: string, expected: ManifestHash, actual: string): Mx8Error {
   return new Mx8Error(
     'manifest_corrupt',
     `The manifest ${path} must hash to ${expected}, but its bytes hash to ${actual}. It was damaged or changed.`,

@@ -1,6 +1,7 @@
 /** The door of this room: pinned data sets. */
 export { FsManifestStore } from './fs-manifest-store.ts';
 export type { FsManifestStoreOptions } from './fs-manifest-store.ts';
+export { openManifestStore } from './open-manifest-store.ts';
 export { pack } from './pack.ts';
 export type { PackOptions, PackProgress, PackResult } from './pack.ts';
 export type { LabelMode } from './pack-plan.ts';

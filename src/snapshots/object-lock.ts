@@ -11,7 +11,7 @@ import type { MonoMs } from '../core/base/units.ts';
 import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { ObjectStat, Place, WriteCondition } from '../ports/place.ts';
 import type { Random } from '../ports/random.ts';
-import { LOCK_OBJECT_POLL_MS, LOCK_SILENT_MS_MAX, LOCK_TOUCH_MS } from './limits.ts';
+import { LOCK_OBJECT_POLL_MS, LOCK_POLL_MS, LOCK_SILENT_MS_MAX, LOCK_TOUCH_MS } from './limits.ts';
 import type { HeldLock } from './lock-file.ts';
 import { decodeHolder, encodeHolder, holderText } from './lock-holder.ts';
 import type { LockHolder } from './lock-holder.ts';
@@ -34,7 +34,7 @@ export async function acquireObjectLock(request: ObjectLockRequest): Promise<Hel
   const { clock, location, signal, waitMsMax } = request;
   const attempt = new Attempt(request);
   const startedAt = clock.nowMs();
-  for (;;) {
+  for (let looks = 0; ; looks += 1) {
     signal?.throwIfAborted();
     const held = await attempt.tryOnce();
     if (held !== null) return held;
@@ -47,7 +47,7 @@ export async function acquireObjectLock(request: ObjectLockRequest): Promise<Hel
         { path: location, holder: who },
       );
     }
-    await clock.sleep(LOCK_OBJECT_POLL_MS, signal);
+    await clock.sleep(Math.min(LOCK_OBJECT_POLL_MS, LOCK_POLL_MS * 2 ** looks), signal);
   }
 }
 

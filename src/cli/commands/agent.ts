@@ -99,7 +99,7 @@ async function run(
   let agent: AgentHandle | null = null;
   const web = await serveAgentWeb(options, () => agent?.figures() ?? null, io);
   await using replicas = openReplicas(options, io);
-  const store = openManifestStore(options.manifestStoreRoot, io);
+  const store = openManifestStore(options.manifestStoreRoot, io, storeOptions(options));
   try {
     agent = await startAgent({
       client,

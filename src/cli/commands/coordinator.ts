@@ -20,7 +20,7 @@ import * as state from '../flags/state.ts';
 import * as tlsFlags from '../flags/tls.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { JOB_SPEC_FLAGS, openJob } from '../open-job.ts';
-import { STORE_FLAGS } from '../stores.ts';
+import { STORE_FLAGS, storeOptions } from '../stores.ts';
 import type { OpenedJob } from '../open-job.ts';
 import { serverTls } from '../tls.ts';
 import { packageVersion } from '../version.ts';
@@ -85,7 +85,7 @@ async function run(
   { options, argument, given }: CommandLine<typeof FLAGS>,
   io: CommandIo,
 ): Promise<number> {
-  const manifests = openManifestStore(options.manifestStoreRoot, io);
+  const manifests = openManifestStore(options.manifestStoreRoot, io, storeOptions(options));
   const job = await openJob(argument, options, manifests, options, io);
   const fatal = Promise.withResolvers<never>();
   const stopped = whenAborted(io.signal);

@@ -11,7 +11,7 @@ import { FORMAT_FLAGS } from '../flags/format.ts';
 import * as screen from '../flags/screen.ts';
 import { snapshotAgeText } from '../snapshot-age.ts';
 import { openManifestStore } from '../manifest-store.ts';
-import { STORE_FLAGS, openStores } from '../stores.ts';
+import { STORE_FLAGS, openStores, storeOptions } from '../stores.ts';
 import { DataProgress } from './data-progress.ts';
 
 const RESOLVE_FLAGS = {
@@ -51,7 +51,7 @@ async function runResolve(
   using progress = new DataProgress(io);
   await using places = openStores(options, io);
   const resolved = await resolveLink(link, {
-    store: openManifestStore(options.manifestStoreRoot, io),
+    store: openManifestStore(options.manifestStoreRoot, io, storeOptions(options)),
     clock: io.clock,
     events: io.events,
     places,

@@ -13,7 +13,7 @@ import * as screen from '../flags/screen.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { JOB_SPEC_FLAGS, openJob } from '../open-job.ts';
 import { randomId } from '../random-id.ts';
-import { STORE_FLAGS } from '../stores.ts';
+import { STORE_FLAGS, storeOptions } from '../stores.ts';
 
 const FLAGS = {
   ...JOB_SPEC_FLAGS,
@@ -52,7 +52,7 @@ async function run(
   const { random } = io;
   // A job that takes its id from the first node would take it from nodes of other jobs here.
   const fallbackId = argument === '' ? `job-${randomId(random)}` : null;
-  const manifests = openManifestStore(options.manifestStoreRoot, io);
+  const manifests = openManifestStore(options.manifestStoreRoot, io, storeOptions(options));
   const job = await openJob(
     argument,
     { ...options, jobId: options.jobId ?? fallbackId },

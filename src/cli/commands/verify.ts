@@ -10,7 +10,7 @@ import * as data from '../flags/data.ts';
 import { FORMAT_FLAGS } from '../flags/format.ts';
 import * as screen from '../flags/screen.ts';
 import { openManifestStore } from '../manifest-store.ts';
-import { STORE_FLAGS, openStores } from '../stores.ts';
+import { STORE_FLAGS, openStores, storeOptions } from '../stores.ts';
 import { DataProgress } from './data-progress.ts';
 
 const VERIFY_FLAGS = {
@@ -50,7 +50,7 @@ async function runVerify(
   await using places = openStores(options, io);
   const tell = options.json ? differenceJson : differenceText;
   const result = await verify(link, {
-    store: openManifestStore(options.manifestStoreRoot, io),
+    store: openManifestStore(options.manifestStoreRoot, io, storeOptions(options)),
     places,
     clock: io.clock,
     events: io.events,

@@ -9,6 +9,7 @@ import { jobId } from '../../core/base/units.ts';
 import type { JobSnapshot } from '../../core/job/protocol.ts';
 import { readMemoryLimits } from '../../platform/cgroup.ts';
 import { networkFileSystem } from '../../platform/network-file-system.ts';
+import { isRemote } from '../../storage/places.ts';
 import type { CoordinatorEvidence } from '../../view/diagnose-coordinators.ts';
 import type { JobEvidence } from '../../view/diagnose-job.ts';
 import type { FolderEvidence, MachineEvidence } from '../../view/diagnose-machine.ts';
@@ -145,11 +146,15 @@ export function collectMachine({ manifestStoreRoot }: Surroundings): MachineEvid
     nodeVersion: process.version,
     memoryBytes: Math.min(cgroupV2Bytes ?? Infinity, cgroupV1Bytes ?? Infinity, machineBytes),
     folders: [
-      folderOf(
-        'manifest store',
-        manifestStoreRoot ?? join(home, 'manifests'),
-        '--manifest-store-root',
-      ),
+      ...(manifestStoreRoot !== null && isRemote(manifestStoreRoot)
+        ? [folderOf('copies of manifests', join(home, 'manifest-cache'), '--manifest-store')]
+        : [
+            folderOf(
+              'manifest store',
+              manifestStoreRoot ?? join(home, 'manifests'),
+              '--manifest-store',
+            ),
+          ]),
       folderOf('coordinator state', join(home, 'coordinator'), '--state'),
     ],
   };

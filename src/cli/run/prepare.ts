@@ -26,7 +26,7 @@ import { jobSpecOf } from '../job-spec.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { randomId } from '../random-id.ts';
 import { snapshotAgeText } from '../snapshot-age.ts';
-import { openStores, storeArguments } from '../stores.ts';
+import { openStores, storeArguments, storeOptions } from '../stores.ts';
 import { runBlockSize } from './block-size.ts';
 import { defaultWorkers, type MemoryPlan, planMemory } from './memory-plan.ts';
 import { beginRunState, checkRunState, runStateFolder } from './run-state.ts';
@@ -74,7 +74,11 @@ export async function prepareRun(
   if (state.type === 'job') checkSameJob(out, state, loaded, options);
   const statePlace = { out, runState: options.runState };
   if (state.type === 'job') checkRunState(statePlace, state.claim);
-  const manifests = openManifestStore(options.manifestStoreRoot, { ...io, events });
+  const manifests = openManifestStore(
+    options.manifestStoreRoot,
+    { ...io, events },
+    storeOptions(options),
+  );
   const input = await pinInput(loaded, options, state, manifests, places, surroundings);
   const id = state.type === 'job' ? state.claim.jobId : newJobId(loaded.name, io);
   await claimOutput(output, {

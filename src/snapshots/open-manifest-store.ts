@@ -1,0 +1,41 @@
+/** The manifest store that a text names: a folder, or a prefix of a store of objects. */
+import { createHash } from 'node:crypto';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+import { Mx8Error } from '../core/base/errors.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { EventSink } from '../ports/event-sink.ts';
+import type { ManifestStore } from '../ports/manifest-store.ts';
+import { isObjectPlace, type Places } from '../ports/place.ts';
+import type { Random } from '../ports/random.ts';
+import { outputLocation } from '../storage/output-stores.ts';
+import { isRemote } from '../storage/places.ts';
+import { FsManifestStore } from './fs-manifest-store.ts';
+import { ObjectManifestStore } from './object-manifest-store.ts';
+
+export interface ManifestStorePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly events: EventSink;
+  /** Called only where the store is not on this machine. What it opens keeps no process alive. */
+  readonly openPlaces: () => Places;
+}
+
+/** Null stands for the one in the home folder, shared by all jobs of a person. */
+export function openManifestStore(root: string | null, ports: ManifestStorePorts): ManifestStore {
+  const { clock, random, events, openPlaces } = ports;
+  const home = join(homedir(), '.mx8');
+  if (root === null || !isRemote(root)) {
+    return new FsManifestStore({ root: root ?? join(home, 'manifests'), clock, random, events });
+  }
+  const location = outputLocation(root);
+  const place = openPlaces().of(location);
+  if (!isObjectPlace(place)) {
+    const message = `Manifests cannot be kept in ${root}: a store is a folder or s3://BUCKET/PREFIX.`;
+    throw new Mx8Error('scheme_unsupported', message, { path: root });
+  }
+  const name = createHash('sha256').update(location).digest('hex').slice(0, 16);
+  const cache = join(home, 'manifest-cache', name);
+  return new ObjectManifestStore({ location, place, cache, clock, random, events });
+}
