@@ -45,3 +45,22 @@ test('an output folder in the input is refused, by whatever way it is named', as
   ];
   for (const [link, out] of passed) await checkOutputOutside(link, out);
 });
+
+test('an output in a store is refused below the prefix of the input, and beside it not', async () => {
+  const input = 's3://bucket/photos';
+  const refused: readonly (readonly [string, string])[] = [
+    [input, 's3://bucket/photos'],
+    [`${input}/@refresh`, 's3://bucket/photos/out'],
+    ['s3://bucket', 's3://bucket/out'],
+  ];
+  for (const [link, out] of refused) {
+    await assert.rejects(checkOutputOutside(link, out), {
+      code: 'flag_invalid',
+      message: new RegExp(`output folder ${out} (lies in|is) the input folder`),
+    });
+  }
+  await checkOutputOutside(input, 's3://bucket/photos-out');
+  await checkOutputOutside(input, 's3://bucket/out');
+  await checkOutputOutside(input, '/photos/out');
+  await checkOutputOutside('/photos', 's3://bucket/photos');
+});
