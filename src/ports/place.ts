@@ -100,10 +100,6 @@ export interface ObjectPlace extends Place {
   abandonUploads(prefix: string): Promise<number>;
 }
 
-export function isObjectPlace(place: Place): place is ObjectPlace {
-  return 'abandonUploads' in place;
-}
-
 /** The place of each location. */
 export interface Places extends AsyncDisposable {
   /** Rejects nothing: `scheme_unsupported` is thrown for a scheme that nobody serves. */
@@ -113,5 +109,7 @@ export interface Places extends AsyncDisposable {
    * null where none was, or where the scheme has a place.
    */
   manifestOf?(link: string, signal?: AbortSignal): AsyncIterable<Uint8Array> | null;
+  /** For who writes: nothing is answered from a copy. Null: nothing is written there by conditions. */
+  writable(location: string): ObjectPlace | null;
   close(): Promise<void>;
 }

@@ -7,7 +7,7 @@ import { Mx8Error } from '../core/base/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { ManifestStore } from '../ports/manifest-store.ts';
-import { isObjectPlace, type Places } from '../ports/place.ts';
+import type { Places } from '../ports/place.ts';
 import type { Random } from '../ports/random.ts';
 import { outputLocation } from '../storage/output-stores.ts';
 import { isRemote } from '../storage/places.ts';
@@ -30,8 +30,8 @@ export function openManifestStore(root: string | null, ports: ManifestStorePorts
     return new FsManifestStore({ root: root ?? join(home, 'manifests'), clock, random, events });
   }
   const location = outputLocation(root);
-  const place = openPlaces().of(location);
-  if (!isObjectPlace(place)) {
+  const place = openPlaces().writable(location);
+  if (place === null) {
     const message = `Manifests cannot be kept in ${root}: a store is a folder or s3://BUCKET/PREFIX.`;
     throw new Mx8Error('scheme_unsupported', message, { path: root });
   }

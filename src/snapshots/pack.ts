@@ -12,7 +12,6 @@ import type { Clock } from '../ports/clock.ts';
 import type { Places } from '../ports/place.ts';
 import type { Random } from '../ports/random.ts';
 import { schemeOf } from '../core/manifest/location.ts';
-import { isObjectPlace } from '../ports/place.ts';
 import { outputLocation } from '../storage/output-stores.ts';
 import { contains, realPathOf } from '../storage/real-path.ts';
 import { PROGRESS_SAMPLES } from './limits.ts';
@@ -91,10 +90,8 @@ export async function pack(
 
 async function claimTarget(output: string, options: PackOptions): Promise<PackTarget> {
   if (schemeOf(output) === null) return FolderPackTarget.claim(output, options);
-  const place = options.places?.of(output);
-  if (place !== undefined && isObjectPlace(place)) {
-    return ObjectPackTarget.claim(output, place, options);
-  }
+  const place = options.places?.writable(output) ?? null;
+  if (place !== null) return ObjectPackTarget.claim(output, place, options);
   throw new Mx8Error('scheme_unsupported', `Nothing can be packed into ${output} here.`, {
     path: output,
   });

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { Mx8Error } from '../core/base/errors.ts';
 import { schemeOf } from '../core/manifest/location.ts';
 import type { OutputStore } from '../ports/output-store.ts';
-import { isObjectPlace, type Places } from '../ports/place.ts';
+import type { Places } from '../ports/place.ts';
 import { LocalOutputStore } from './local-output-store.ts';
 import { ObjectOutputStore } from './object-output-store.ts';
 import { parseS3Location } from './s3/s3-location.ts';
@@ -26,8 +26,8 @@ export function outputLocation(out: string): string {
 /** The places stay their owner's. `location` is as `outputLocation` makes it. */
 export function openOutput(location: string, places: Places): OutputStore {
   if (schemeOf(location) === null) return new LocalOutputStore(location);
-  const place = places.of(outputLocation(location));
-  if (isObjectPlace(place)) return new ObjectOutputStore(place, location);
+  const place = places.writable(outputLocation(location));
+  if (place !== null) return new ObjectOutputStore(place, location);
   throw new Mx8Error('scheme_unsupported', `nothing can be written to ${location}`, {
     path: location,
   });

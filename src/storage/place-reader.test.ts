@@ -12,6 +12,10 @@ class MemoryPlaces implements Places {
   readonly ranges: ObjectRange[] = [];
   isDown = false;
 
+  writable(): null {
+    return null;
+  }
+
   of(): Place {
     return {
       stat: async (location) => this.#stat(location),

@@ -1,7 +1,7 @@
 /** The table of schemes: which place a location is in. A new kind of place is a new file and a row here. */
 import { Mx8Error } from '../core/base/errors.ts';
 import { schemeOf } from '../core/manifest/location.ts';
-import type { Place, Places } from '../ports/place.ts';
+import type { ObjectPlace, Place, Places } from '../ports/place.ts';
 import type { Variables } from '../ports/variables.ts';
 import { CachedPlace } from './cache/cached-place.ts';
 import { DiskCache } from './cache/disk-cache.ts';
@@ -52,7 +52,11 @@ export interface PlaceSurroundings extends HttpSurroundings {
   readonly variables: Variables;
 }
 
-type MakePlace = (ranges: RangeClient, options: StoreOptions, variables: Variables) => Place;
+type MakePlace = (
+  ranges: RangeClient,
+  options: StoreOptions,
+  variables: Variables,
+) => Place | ObjectPlace;
 
 const SCHEMES: Readonly<Record<string, MakePlace>> = {
   s3: (ranges, { s3 }) => new S3Place(ranges, new S3Session(s3, ranges.surroundings)),
@@ -78,6 +82,8 @@ export class OpenPlaces implements Places {
   readonly #options: StoreOptions;
   readonly #surroundings: PlaceSurroundings;
   readonly #open: Map<string, Place> = new Map();
+  /** The same without a cache before them. */
+  readonly #bare: Map<string, Place | ObjectPlace> = new Map();
   #ranges: RangeClient | null = null;
   #cache: Promise<DiskCache> | null = null;
   #resolver: SourceResolver | null = null;
@@ -91,8 +97,7 @@ export class OpenPlaces implements Places {
     const scheme = schemeOf(location);
     if (scheme === null)
       return this.#place('file', () => new LocalPlace(this.#surroundings.random));
-    const name = SAME_AS[scheme] ?? scheme;
-    const make = SCHEMES[name];
+    const [name, make] = this.#makeOf(scheme);
     if (make === undefined) {
       throw new Mx8Error(
         'scheme_unsupported',
@@ -100,10 +105,13 @@ export class OpenPlaces implements Places {
         { location, scheme },
       );
     }
-    this.#ranges ??= new RangeClient(this.#surroundings);
-    const ranges = this.#ranges;
-    const { variables } = this.#surroundings;
-    return this.#place(name, () => this.#cached(make(ranges, this.#options, variables)));
+    return this.#place(name, () => this.#cached(this.#bareOf(name, make)));
+  }
+
+  writable(location: string): ObjectPlace | null {
+    const [name, make] = this.#makeOf(schemeOf(location) ?? '');
+    const place = make === undefined ? null : this.#bareOf(name, make);
+    return place !== null && 'abandonUploads' in place ? place : null;
   }
 
   manifestOf(link: string, signal?: AbortSignal): AsyncIterable<Uint8Array> | null {
@@ -116,8 +124,9 @@ export class OpenPlaces implements Places {
   async close(): Promise<void> {
     this.#resolver?.close();
     this.#resolver = null;
-    for (const place of this.#open.values()) await place.close();
+    for (const place of [...this.#open.values(), ...this.#bare.values()]) await place.close();
     this.#open.clear();
+    this.#bare.clear();
     this.#ranges?.close();
     this.#ranges = null;
     const cache = this.#cache;
@@ -128,6 +137,20 @@ export class OpenPlaces implements Places {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #makeOf(scheme: string): readonly [string, MakePlace | undefined] {
+    const name = SAME_AS[scheme] ?? scheme;
+    return [name, SCHEMES[name]];
+  }
+
+  #bareOf(name: string, make: MakePlace): Place | ObjectPlace {
+    const known = this.#bare.get(name);
+    if (known !== undefined) return known;
+    this.#ranges ??= new RangeClient(this.#surroundings);
+    const place = make(this.#ranges, this.#options, this.#surroundings.variables);
+    this.#bare.set(name, place);
+    return place;
   }
 
   #cached(place: Place): Place {

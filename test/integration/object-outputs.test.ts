@@ -16,14 +16,18 @@ import {
   type Sink,
 } from '../../src/job/index.ts';
 import type { OutputStore } from '../../src/ports/output-store.ts';
+import { claimCacheFolder } from '../../src/storage/cache/cache-folder.ts';
 import { RangeClient } from '../../src/storage/http/range-client.ts';
 import { ObjectWriter, PART_BYTES } from '../../src/storage/object-writer.ts';
+import { openOutput } from '../../src/storage/output-stores.ts';
+import { OpenPlaces, STORE_DEFAULTS } from '../../src/storage/places.ts';
 import type { CredentialSource } from '../../src/storage/s3/credentials.ts';
 import { S3_DEFAULTS } from '../../src/storage/s3/s3-options.ts';
 import { S3Place } from '../../src/storage/s3/s3-place.ts';
 import { S3Session } from '../../src/storage/s3/s3-session.ts';
 import { batchOf, LEASE, ObjectOutputs, OTHER_LEASE } from '../support/object-outputs.ts';
 import { S3_KEY, S3_SECRET, VERSITYGW } from '../support/s3-service.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const skip = VERSITYGW.missing;
 let started: ObjectOutputs | null = null;
@@ -319,6 +323,24 @@ test(
     assert.ok(s3.troubled.troubles.length > 0);
     await place.close();
     ranges.close();
+  },
+);
+
+test(
+  'a disk cache before the store is for readers alone: who writes goes past it',
+  { skip },
+  async () => {
+    const s3 = world();
+    await using folder = await temporaryFolder();
+    const cache = { folder: folder.join('cache'), capBytes: 64 * 1024 ** 2 };
+    claimCacheFolder(cache.folder);
+    const options = { ...STORE_DEFAULTS.s3, endpointUrl: s3.troubled.url };
+    await using places = new OpenPlaces({ ...STORE_DEFAULTS, s3: options, cache }, s3.setting);
+    const out = openOutput(s3.output().location, places);
+    const piece = await s3.stage(out, files(), [0, 1], [row(0), row(1)]);
+    await s3.finalize(out, [piece]);
+    assert.deepEqual(await s3.records(out), ['data of 0', 'data of 1']);
+    assert.notEqual(places.of(out.location), places.writable(out.location));
   },
 );
 

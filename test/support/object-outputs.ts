@@ -4,7 +4,7 @@ import { finalizeOutput, JobBatch, StagedPart } from '../../src/job/index.ts';
 import { type LeaseId, leaseId } from '../../src/core/base/units.ts';
 import type { StagedPiece } from '../../src/core/node/holder-protocol.ts';
 import type { OutputStore } from '../../src/ports/output-store.ts';
-import { isObjectPlace, type ObjectPlace } from '../../src/ports/place.ts';
+import type { ObjectPlace } from '../../src/ports/place.ts';
 import { openOutput } from '../../src/storage/output-stores.ts';
 import { OpenPlaces, STORE_DEFAULTS } from '../../src/storage/places.ts';
 import { S3_ENVIRONMENT, S3Service } from './s3-service.ts';
@@ -37,8 +37,8 @@ export class ObjectOutputs implements AsyncDisposable {
   }
 
   get place(): ObjectPlace {
-    const place = this.places.of('s3://bucket/x');
-    if (isObjectPlace(place)) return place;
+    const place = this.places.writable('s3://bucket/x');
+    if (place !== null) return place;
     throw new Error('S3 is a place of objects');
   }
 

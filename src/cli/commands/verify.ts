@@ -47,7 +47,8 @@ async function runVerify(
   io: CommandIo,
 ): Promise<number> {
   using progress = new DataProgress(io);
-  await using places = openStores(options, io);
+  // What lies in a cache says nothing of what is in the store.
+  await using places = openStores({ ...options, diskCache: null }, io);
   const tell = options.json ? differenceJson : differenceText;
   const result = await verify(link, {
     store: openManifestStore(options.manifestStoreRoot, io, storeOptions(options)),
