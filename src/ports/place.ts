@@ -96,7 +96,7 @@ export interface ObjectPlace extends Place {
   upload(location: string, mark?: string): Promise<PartUpload>;
   /** '' where it has none; null where there is no object. */
   markOf(location: string): Promise<string | null>;
-  /** Aborts every upload below a prefix that was begun and not ended; answers how many. */
+  /** Aborts every upload below a prefix that was begun and not ended, as far as they can be listed; how many. */
   abandonUploads(prefix: string): Promise<number>;
 }
 

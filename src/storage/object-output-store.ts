@@ -61,7 +61,13 @@ export class ObjectOutputStore implements OutputStore {
     const parts: Uint8Array[] = [];
     const chunks = await this.chunks(name);
     if (chunks === null) return null;
-    for await (const chunk of chunks) parts.push(chunk);
+    try {
+      for await (const chunk of chunks) parts.push(chunk);
+    } catch (error) {
+      // Another publisher may have removed it since it was looked at.
+      if (isMissing(error)) return null;
+      throw error;
+    }
     return Buffer.concat(parts);
   }
 

@@ -327,6 +327,23 @@ test(
 );
 
 test(
+  'who may not list uploads finishes the output without having them aborted',
+  { skip },
+  async () => {
+    const s3 = world();
+    const out = s3.output();
+    const piece = await s3.stage(out, jsonl(), [0], ['x']);
+    await (await s3.place.upload(`${out.location}/_mx8/staging/x`)).put(0, Buffer.from('half'));
+    s3.troubled.decide = ({ url }) => (url.includes('?max-uploads') ? 'denied' : 'none');
+    await s3.finalize(out, [piece]);
+    assert.ok(s3.troubled.troubles.includes('denied'));
+    s3.troubled.decide = () => 'none';
+    assert.deepEqual(await s3.records(out), ['"x"']);
+    assert.equal(await out.abandonUnfinished(), 1);
+  },
+);
+
+test(
   'a disk cache before the store is for readers alone: who writes goes past it',
   { skip },
   async () => {

@@ -1,4 +1,5 @@
 /** What is said when a run is complete. Pure. */
+import { isUrl } from '../../core/manifest/location.ts';
 import type { JobSnapshot } from '../../core/job/protocol.ts';
 import { bytesText, countedText, countText, durationText, rateText } from '../../view/format.ts';
 
@@ -55,7 +56,9 @@ function nextSteps(summary: RunSummary): string[] {
     `  next: npx mx8 verify ${summary.out}        re-reads the output against its manifest`,
   ];
   if (summary.snapshot.samples.quarantined > 0) {
-    next.push(`        cat ${summary.out}/_mx8/quarantine.jsonl   what failed, and why`);
+    const path = `${summary.out}/_mx8/quarantine.jsonl`;
+    const show = isUrl(path) ? `aws s3 cp ${path} -` : `cat ${path}`;
+    next.push(`        ${show}   what failed, and why`);
   }
   next.push(
     `        npx mx8 run NEXT.job.ts --data ${summary.out}   the output is the next job's input`,

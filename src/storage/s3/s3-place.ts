@@ -20,7 +20,7 @@ import type { PlainAnswer } from '../http/plain-request.ts';
 import type { RangeClient } from '../http/range-client.ts';
 import { element, parseCommonPrefixes, parseListPage, parseUploads } from './s3-answers.ts';
 import { conditionError, conditionHeaders, isConflict, isSuccess, lies } from './s3-conditions.ts';
-import type { ListPage } from './s3-answers.ts';
+import type { ListPage, UnfinishedUpload } from './s3-answers.ts';
 import { parseS3Location } from './s3-location.ts';
 import type { S3Location } from './s3-location.ts';
 import type { S3Request, S3Session } from './s3-session.ts';
@@ -145,10 +145,7 @@ export class S3Place implements ObjectPlace {
     const { bucket, key } = parseS3Location(prefix);
     const seen = new Set<string>();
     for (;;) {
-      const query = { uploads: '', prefix: key, 'max-uploads': String(PAGE_KEYS) };
-      const request = { method: 'GET', bucket, key: '', query } as const;
-      const answer = await this.#sendTo(prefix, request, isSuccess);
-      const uploads = parseUploads(answer.body.toString('utf8')).filter(
+      const uploads = (await this.#uploads(prefix)).filter(
         (upload) => upload.key.startsWith(key) && !seen.has(upload.uploadId),
       );
       // What was aborted is not listed again; what still is, is another's to end.
@@ -161,6 +158,21 @@ export class S3Place implements ObjectPlace {
           (got) => isSuccess(got) || got.head.status === 404,
         );
       }
+    }
+  }
+
+  async #uploads(prefix: string): Promise<readonly UnfinishedUpload[]> {
+    const { bucket, key } = parseS3Location(prefix);
+    const query = { uploads: '', prefix: key, 'max-uploads': String(PAGE_KEYS) };
+    const request = { method: 'GET', bucket, key: '', query } as const;
+    try {
+      const answer = await this.#sendTo(prefix, request, isSuccess);
+      return parseUploads(answer.body.toString('utf8'));
+    } catch (error) {
+      // Who may not list them, and a store that cannot, leave them to the bucket's own rules.
+      const { code = null } = error instanceof Mx8Error ? error : {};
+      if (code === 'object_denied' || code === 'object_answer_invalid') return [];
+      throw error;
     }
   }
 
