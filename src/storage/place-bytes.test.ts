@@ -24,6 +24,10 @@ class MemoryPlaces implements Places {
     for (let at = 0; at < bytes; at += 16_384) this.object[at] = at >> 14;
   }
 
+  writable(): null {
+    return null;
+  }
+
   of(): Place {
     const unused = (): never => assert.fail('not asked for');
     return {
