@@ -178,7 +178,7 @@ export class ObjectVerifier {
 }
 
 /** What is wrong with one object is an answer; a store that cannot be reached is an error. */
-function foundOf(error: unknown): Found {
+export function foundOf(error: unknown): Found {
   if (!(error instanceof Mx8Error)) throw error;
   switch (error.code) {
     case 'object_missing':

@@ -14,13 +14,14 @@ import type { SampleRecord } from '../core/manifest/record.ts';
 import { PartReader } from '../decode/part-reader.ts';
 import type { FileStamp, ManifestReader } from '../ports/manifest-store.ts';
 import { LocalBytes } from '../storage/local-bytes.ts';
+import { PlaceBytes } from '../storage/place-bytes.ts';
 import { isRemote } from '../storage/places.ts';
 import { DIFFERENCES_MAX, IO_CHUNK_BYTES, PROGRESS_SAMPLES, TURN_READS } from './limits.ts';
 import { headerDifference, isPackedShard } from './packed-entry.ts';
 import { resolveLink } from './resolve-link.ts';
 import type { ResolvedLink, ResolveOptions, ResolveProgress } from './resolve-link.ts';
 import { SampleFile } from './sample-file.ts';
-import { ObjectVerifier } from './verify-objects.ts';
+import { foundOf, ObjectVerifier } from './verify-objects.ts';
 
 export interface Difference {
   readonly sampleId: number;
@@ -99,12 +100,17 @@ class VerifyRun {
   #reads = 0;
   readonly #bytes: LocalBytes = new LocalBytes();
   readonly #parts: PartReader = new PartReader(this.#bytes);
+  /** Of shards in stores; null: where nobody reads from stores. */
+  readonly #remote: PlaceBytes | null;
+  readonly #remoteParts: PartReader;
 
   constructor(reader: ManifestReader, options: VerifyOptions) {
     this.#reader = reader;
     this.#options = options;
     const { places, signal } = options;
     this.#objects = places === undefined ? null : new ObjectVerifier(places, signal);
+    this.#remote = places === undefined ? null : new PlaceBytes(() => places);
+    this.#remoteParts = new PartReader(this.#remote ?? this.#bytes);
   }
 
   get bytes(): number {
@@ -122,6 +128,8 @@ class VerifyRun {
     } finally {
       this.#file?.close();
       await this.#parts.close();
+      await this.#remoteParts.close();
+      await this.#remote?.close();
       await this.#bytes.close();
     }
   }
@@ -180,8 +188,8 @@ class VerifyRun {
     stamp: FileStamp | null,
   ): Promise<readonly [Difference['kind'], string] | null> {
     const part = codedPartOf(record.decodeHint);
-    refuseRemote(record.location);
-    if (part !== null) return await this.#codedDifference(record, part);
+    if (this.#remote === null || part === null) refuseRemote(record.location);
+    if (part !== null) return await this.#codedDifference(record, part, stamp);
     const file = this.#open(record.location);
     const { byteOffset, byteLength } = record;
     if (byteOffset === null || byteLength === null) {
@@ -206,11 +214,19 @@ class VerifyRun {
   async #codedDifference(
     { location, byteOffset, sampleId }: SampleRecord,
     part: CodedPart,
-  ): Promise<readonly ['content', string] | null> {
+    stamp: FileStamp | null,
+  ): Promise<readonly [Difference['kind'], string] | null> {
     this.#options.signal?.throwIfAborted();
+    const areRemote = isRemote(location);
+    const parts = areRemote ? this.#remoteParts : this.#parts;
+    if (areRemote) this.#remote?.expect(location, Math.max(0, stamp?.mtimeMs ?? 0));
     try {
-      await this.#parts.read(location, part, byteOffset ?? 0, null);
+      await parts.read(location, part, byteOffset ?? 0, null);
     } catch (error) {
+      if (areRemote && !(error instanceof FormatError)) {
+        const { kind, what } = foundOf(error);
+        return [kind, what];
+      }
       if (!(error instanceof FormatError)) throw error;
       const where = `at decompressed byte ${part.start} of ${location}`;
       return ['content', `Sample ${sampleId} ${where}: ${error.message}.`];
@@ -268,7 +284,7 @@ function refuseRemote(path: string): void {
   if (scheme === null) return;
   throw new Mx8Error(
     'scheme_unsupported',
-    `${path} cannot be verified: samples that are decompressed are verified on this machine only, not in ${scheme}://.`,
+    `${path} cannot be verified: it is in no place that mx8 verify was given.`,
     { location: path, scheme },
   );
 }

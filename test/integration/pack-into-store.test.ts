@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 
 import { Mx8Error } from '../../src/core/base/errors.ts';
+import { parquet } from '../../src/job/index.ts';
 import { nodeClock } from '../../src/platform/clock.ts';
 import { nodeRandom } from '../../src/platform/random.ts';
 import { FsManifestStore, pack, verify, type PackResult } from '../../src/snapshots/index.ts';
@@ -85,11 +87,15 @@ async function namesBelow(location: string): Promise<readonly string[]> {
   return running().all(running().open(location));
 }
 
-function verified(link: string, folder: TemporaryFolder): ReturnType<typeof verify> {
+function verified(
+  link: string,
+  folder: TemporaryFolder,
+  how: { readonly format?: 'jsonl' } = {},
+): ReturnType<typeof verify> {
   const events = new RecordingEvents();
   const [clock, random] = [nodeClock(), nodeRandom()];
   const store = new FsManifestStore({ root: folder.join('manifests'), clock, random, events });
-  return verify(link, { store, clock, events, places: running().places });
+  return verify(link, { store, clock, events, places: running().places, ...how });
 }
 
 test(
@@ -177,6 +183,40 @@ test(
     );
   },
 );
+
+test(
+  'samples that are decompressed are verified in a store, by their sums and by their object',
+  { skip },
+  async () => {
+    const s3 = world();
+    await using folder = await temporaryFolder();
+    const lines = Array.from({ length: 50 }, (_, id) => `{"id":${id}}\n`).join('');
+    const location = 's3://bucket/coded/lines.jsonl.gz';
+    await s3.place.write(location, gzipSync(lines), { type: 'any' });
+    const coded = { format: 'jsonl' } as const;
+    const whole = await verified('s3://bucket/coded', folder, coded);
+    assert.deepEqual([whole.link.sampleCount, whole.differenceCount], [50, 0]);
+    await s3.place.write(location, gzipSync(lines.replaceAll('4', '5')), { type: 'any' });
+    const changed = await verified('s3://bucket/coded', folder, coded);
+    assert.deepEqual([changed.differenceCount, changed.differences[0]?.kind], [50, 'modified']);
+    await s3.place.remove(location);
+    const gone = await verified('s3://bucket/coded', folder, coded);
+    assert.deepEqual([gone.differenceCount, gone.differences[0]?.kind], [50, 'missing']);
+  },
+);
+
+test('rows written into a store as Parquet are found whole by verify', { skip }, async () => {
+  const s3 = world();
+  await using folder = await temporaryFolder();
+  const out = s3.open('s3://bucket/parquet-out');
+  const rows = [
+    { id: 0, text: 'a' },
+    { id: 1, text: 'b' },
+  ];
+  await s3.finalize(out, [await s3.stage(out, parquet(), [0, 1], rows)]);
+  const { link, differenceCount } = await verified(out.location, folder);
+  assert.deepEqual([link.sampleCount, link.format, differenceCount], [2, 'parquet', 0]);
+});
 
 test(
   'a pack goes through resets, refusals and lost answers, and leaves nothing when it is denied',
