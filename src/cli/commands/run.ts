@@ -151,21 +151,10 @@ async function runPrepared(
   const stateFolder = await makeFolder(prepared.stateFolder);
   using _lock = StateLock.take(join(stateFolder, 'run.lock'), `the output ${prepared.outText}`);
   if (options.resume) await abandonUnfinished(prepared.out, options, { ...io, events });
-  const log = new SqliteLog(join(stateFolder, 'coordinator.sqlite'));
   const fatal = Promise.withResolvers<never>();
   fatal.promise.catch(() => undefined);
-  const coordinator = await startCoordinator({
-    log,
-    manifests: prepared.manifests,
-    clock: io.clock,
-    random: io.random,
-    events,
-    bind: { host: '127.0.0.1', port: 0 },
-    tickIntervalMs: TICK_INTERVAL_MS,
-    relief: options.relief,
-    tracer: otelTracer(),
-    onFatal: fatal.reject,
-  });
+  const log = new SqliteLog(join(stateFolder, 'coordinator.sqlite'));
+  const coordinator = await ownCoordinator(log, prepared, options, { ...io, events }, fatal.reject);
   const { jobId } = prepared.spec;
   let committed = 0;
   const fleet = new AgentFleet({
@@ -210,6 +199,28 @@ async function runPrepared(
     await coordinator.stop();
     await web?.close();
   }
+}
+
+/** The coordinator of this run alone: on the loopback interface, with its log in the run's folder. */
+function ownCoordinator(
+  log: SqliteLog,
+  prepared: PreparedRun,
+  options: RunOptions,
+  { clock, random, events }: Pick<CommandIo, 'clock' | 'random'> & { readonly events: EventSink },
+  onFatal: (error: unknown) => void,
+): Promise<CoordinatorServer> {
+  return startCoordinator({
+    log,
+    manifests: prepared.manifests,
+    clock,
+    random,
+    events,
+    bind: { host: '127.0.0.1', port: 0 },
+    tickIntervalMs: TICK_INTERVAL_MS,
+    relief: options.relief,
+    tracer: otelTracer(),
+    onFatal,
+  });
 }
 
 /** What is wrong with its address or certificates is said before anything is begun. */
