@@ -68,6 +68,7 @@ function timeless(snapshot: JobSnapshot): unknown {
     ...snapshot,
     nodes: snapshot.nodes.map((one) => ({ ...one, heartbeatAgeMs: 0 })),
     liveLeases: snapshot.liveLeases.map((one) => ({ ...one, expiresInMs: 0, stillMs: 0 })),
+    leases: snapshot.leases === null ? null : { ...snapshot.leases, leastStillMs: 0 },
   };
 }
 
@@ -170,8 +171,17 @@ test('the client in the process and the one over gRPC see the same', async () =>
     const granted = await local.requestLeases(n1, 2, []);
     const again = await client.requestLeases(n1, 2, []);
     assert.deepEqual(again, granted);
-    const [ours, theirs] = [await local.snapshot(JOB), await client.snapshot(JOB)];
+    const choice = {
+      wholeUpTo: 500,
+      part: { type: 'node', nodeId: n1.nodeId },
+      stallMs: 60_000,
+    } as const;
+    const [ours, theirs] = [await local.snapshot(JOB, choice), await client.snapshot(JOB, choice)];
     assert.deepEqual(timeless(theirs), timeless(ours));
+    // Without a choice nobody can tell from an answer whether an older coordinator gave it, which does not count.
+    const whole = await local.snapshot(JOB);
+    const nodes = whole.nodes.map((one) => ({ ...one, deliveredSamples: null }));
+    assert.deepEqual(timeless(await client.snapshot(JOB)), timeless({ ...whole, nodes }));
     const { manifestHash: hash } = coordinator.spec;
     assert.deepEqual(
       await client.manifestRecords(JOB, hash, 15, 35),
