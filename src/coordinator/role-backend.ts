@@ -1,9 +1,10 @@
 /** What the services ask, answered by the writer while this process leads, else as a standby may. */
 import { assert } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
-import { committedPieces, jobIds, step } from '../core/job/coordinator.ts';
+import { committedPieces, type CoordinatorState, jobIds, step } from '../core/job/coordinator.ts';
+import type { JobState } from '../core/job/job-state.ts';
 import type { Command, CommittedPiece, JobSpec, Reply } from '../core/job/protocol.ts';
-import type { JobId, ManifestHash, NodeId } from '../core/base/units.ts';
+import type { JobId, ManifestHash, MonoMs, NodeId } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorView, Push } from '../ports/coordinator-client.ts';
 import type { LeaderInfo } from '../ports/election.ts';
@@ -114,6 +115,19 @@ export class RoleBackend implements CoordinatorBackend {
     const { reply, records } = step(leadership.state, command, context);
     assert(records.length === 0, 'a read changes nothing');
     return reply;
+  }
+
+  async look<T>(jobId: JobId, see: (job: JobState, nowMs: MonoMs) => T): Promise<T> {
+    const { leadership, clock } = this.#options;
+    const seen = (state: CoordinatorState, nowMs: MonoMs): { readonly value: T } | null => {
+      const job = state.jobs.get(jobId);
+      return job === undefined ? null : { value: see(job, nowMs) };
+    };
+    const { writer } = leadership;
+    const found = await (writer?.read(seen) ?? seen(leadership.state, clock.nowMs()));
+    if (found !== null) return found.value;
+    if (writer === null) throw this.#notLeader();
+    throw new Mx8Error('job_unknown', `this coordinator runs no job "${jobId}"`);
   }
 
   subscribe(jobId: JobId, nodeId: NodeId, listener: (push: Push) => void): () => void {

@@ -174,9 +174,9 @@ export class Writer {
   }
 
   /** What `body` sees of the state between two commands, once what it sees is durable. */
-  read<T>(body: (state: CoordinatorState) => T): Promise<T> {
-    return this.#enqueue<T>((state, _context, resolve) => {
-      const value = body(state);
+  read<T>(body: (state: CoordinatorState, nowMs: MonoMs) => T): Promise<T> {
+    return this.#enqueue<T>((state, context, resolve) => {
+      const value = body(state, context.nowMs);
       return { records: [], facts: [], answer: () => resolve(value) };
     });
   }

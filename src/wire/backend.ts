@@ -1,6 +1,7 @@
 /** What the gRPC services need of the coordinator behind them, in our own types. */
 import type { Mx8Error } from '../core/base/errors.ts';
-import type { JobId, ManifestHash, NodeId } from '../core/base/units.ts';
+import type { JobId, ManifestHash, MonoMs, NodeId } from '../core/base/units.ts';
+import type { JobState } from '../core/job/job-state.ts';
 import type { Command, CommittedPiece, JobSpec, Reply } from '../core/job/protocol.ts';
 import type { CoordinatorView, Push } from '../ports/coordinator-client.ts';
 import type { ManifestReader } from '../ports/manifest-store.ts';
@@ -19,6 +20,8 @@ export interface CoordinatorBackend {
   submit(command: Command): Promise<Reply>;
   /** The same for a command that only reads; a standby answers from what it has read of the log. */
   read(command: ReadCommand): Promise<Reply>;
+  /** What `see` makes of the job, when and where `read` would answer. It changes nothing and keeps nothing of it. */
+  look<T>(jobId: JobId, see: (job: JobState, nowMs: MonoMs) => T): Promise<T>;
   /** Tells `listener` what the node is told unasked, until the returned function is called. */
   subscribe(jobId: JobId, nodeId: NodeId, listener: (push: Push) => void): () => void;
   /** Of the coordinator that leads; rejects like `submit`. */

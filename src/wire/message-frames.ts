@@ -14,10 +14,21 @@ export class CompressedMessage extends Error {}
 /** The message with its prefix. */
 export function messageFrame(message: Uint8Array): Buffer {
   const frame = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
-  frame[0] = 0;
-  frame.writeUInt32BE(message.length, 1);
+  putPrefix(frame, message);
   frame.set(message, PREFIX_BYTES);
   return frame;
+}
+
+/** The prefix alone: for messages so large that a copy of them costs more than a write more. */
+export function messagePrefix(message: Uint8Array): Buffer {
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  putPrefix(prefix, message);
+  return prefix;
+}
+
+function putPrefix(to: Buffer, message: Uint8Array): void {
+  to[0] = 0;
+  to.writeUInt32BE(message.length, 1);
 }
 
 /**

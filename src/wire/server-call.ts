@@ -10,7 +10,7 @@ import { status } from '@grpc/grpc-js';
 import { Mx8Error } from '../core/base/errors.ts';
 import type { Clock, TimerHandle } from '../ports/clock.ts';
 import { STATUS_MESSAGE_CHARS_MAX } from './limits.ts';
-import { CompressedMessage, messageFrame, MessageReader } from './message-frames.ts';
+import { CompressedMessage, messageFrame, messagePrefix, MessageReader } from './message-frames.ts';
 import { type CallStatus, statusOf } from './status.ts';
 
 export interface CallReceiver {
@@ -27,6 +27,8 @@ export interface CallLimits {
   readonly clock: Clock;
 }
 
+/** From here on copying a message costs more than writing its prefix by itself. */
+const LARGE_BYTES: number = 64 * 1024;
 const CONTENT_TYPE = 'application/grpc+proto';
 /** As a list, which node:http2 takes as it is; an object it would copy and check for every call. */
 const RESPONSE_HEADERS: readonly string[] = [':status', '200', 'content-type', CONTENT_TYPE];
@@ -132,7 +134,12 @@ export class ServerCall {
     this.#end();
     if (!this.#canSend()) return;
     this.#respond();
-    this.#stream.end(messageFrame(message));
+    if (message.length < LARGE_BYTES) {
+      this.#stream.end(messageFrame(message));
+      return;
+    }
+    this.#stream.write(messagePrefix(message));
+    this.#stream.end(message);
   }
 
   /** Ends the call; the first end counts. */

@@ -2,17 +2,18 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 
-import { jobSnapshot } from '../../test/support/tui-models.ts';
-import { leaseId, nodeId } from '../core/base/units.ts';
-import type { LiveLease } from '../core/job/protocol.ts';
+import { leaseId, monoMs, nodeId } from '../core/base/units.ts';
 import { longOf } from './fields.ts';
 import { wireType } from './schema.ts';
 import { encodeLiveLeases } from './v0-live-leases.ts';
+import type { ListedLease } from './v0-live-leases.ts';
 
 const NOW_UNIX_MS = 1_795_000_000_000;
 const whole = fc.oneof(fc.nat(300), fc.maxSafeNat());
 
-const leases: fc.Arbitrary<LiveLease> = fc
+const MOMENT = { nowMs: monoMs(5000), nowUnixMs: NOW_UNIX_MS };
+
+const leases: fc.Arbitrary<ListedLease> = fc
   .record({
     position: fc.record({ epoch: fc.nat(), seq: whole, index: fc.nat() }),
     node: fc.stringMatching(/^[\x21-\x7e]{1,128}$/),
@@ -21,27 +22,26 @@ const leases: fc.Arbitrary<LiveLease> = fc
     cursor: whole,
     expiresInMs: fc.nat(1e9),
   })
-  .map(({ position, node, start, end, cursor, expiresInMs }) => ({
-    ...{ leaseId: leaseId(position), nodeId: nodeId(node), range: { start, end }, cursor },
-    ...{ expiresInMs, deliveredCursor: cursor, stillMs: 0 },
+  .map(({ position, node, expiresInMs, ...range }) => ({
+    ...{ leaseId: leaseId(position), nodeId: nodeId(node), ...range },
+    deadlineMs: monoMs(MOMENT.nowMs + expiresInMs),
   }));
 
 test('the leases of a v0 snapshot are the bytes that the schema makes of them', () => {
   const response = wireType('mx8.v0.GetJobSnapshotResponse');
-  const { spec: any } = jobSnapshot(1);
   fc.assert(
     fc.property(fc.array(leases), fc.bigInt(0n, 2n ** 64n - 1n), fc.nat(), (some, seed, epoch) => {
-      const spec = { ...any, seed, epoch };
-      const liveLeases = some.map(({ leaseId: id, nodeId: node, range, cursor, expiresInMs }) => ({
-        ...{ leaseId: id, nodeId: node, cursor },
-        range: { startId: range.start, endId: range.end, epoch, seed: longOf(seed) },
-        expiresUnixTimeMs: NOW_UNIX_MS + expiresInMs,
+      const liveLeases = some.map((one) => ({
+        ...{ leaseId: one.leaseId, nodeId: one.nodeId, cursor: one.cursor },
+        range: { startId: one.start, endId: one.end, epoch, seed: longOf(seed) },
+        expiresUnixTimeMs: NOW_UNIX_MS + one.deadlineMs - MOMENT.nowMs,
       }));
       const around = [
         response.encode({ worldSize: 3 }),
         response.encode({ counters: {} }),
       ] as const;
-      const bytes = encodeLiveLeases({ liveLeases: some, spec }, NOW_UNIX_MS, around);
+      const list = { size: some.length, values: () => some };
+      const bytes = encodeLiveLeases(list, { epoch, seed }, MOMENT, around);
       assert.equal(
         bytes.toString('hex'),
         response.encode({ worldSize: 3, liveLeases, counters: {} }).toString('hex'),

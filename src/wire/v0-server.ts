@@ -3,6 +3,7 @@ import { Mx8Error } from '../core/base/errors.ts';
 import type { Command } from '../core/job/protocol.ts';
 import { MANIFEST_SCHEMA_VERSION } from '../core/manifest/encode.ts';
 import type { ManifestReader } from '../ports/manifest-store.ts';
+import { jobIdOf } from './fields.ts';
 import type { CoordinatorBackend } from './backend.ts';
 import { expectReply } from './command-client.ts';
 import { type GrpcService, grpcService, type UnaryMethod } from './grpc-service.ts';
@@ -19,7 +20,6 @@ import {
   progressCommand,
   registerCommand,
   registeredMessage,
-  snapshotCommand,
 } from './v0.ts';
 
 const EMPTY: WireMessage = {};
@@ -44,8 +44,10 @@ export function v0Service(backend: CoordinatorBackend, messageBytesMax: number):
       return wholeManifest(await backend.manifest(jobId, hash), messageBytesMax);
     },
     GetJobSnapshot: async (message) => {
-      const snapshot = expectReply(await backend.read(snapshotCommand(message)), 'snapshot');
-      return encodedSnapshot(snapshot, backend.nowUnixMs());
+      const nowUnixMs = backend.nowUnixMs();
+      return backend.look(jobIdOf(message), (job, nowMs) =>
+        encodedSnapshot(job, { nowMs, nowUnixMs }),
+      );
     },
     GetResumeCheckpoint: async (message) => {
       const { bytes } = expectReply(await backend.read(checkpointCommand(message)), 'checkpoint');

@@ -1,15 +1,10 @@
 /** Messages of `mx8.v0` ↔ commands and replies. v0 has no instance ids and no held leases. */
 import type { ReadCommand } from './backend.ts';
 import { Mx8Error } from '../core/base/errors.ts';
+import type { JobState } from '../core/job/job-state.ts';
+import { type JobOverview, jobOverview } from '../core/job/snapshot-view.ts';
 import { isManifestHash, type JobId, type ManifestHash } from '../core/base/units.ts';
-import type {
-  Command,
-  JobSnapshot,
-  JobSpec,
-  Lease,
-  LeasesGranted,
-  Registered,
-} from '../core/job/protocol.ts';
+import type { Command, JobSpec, Lease, LeasesGranted, Registered } from '../core/job/protocol.ts';
 import {
   bytes,
   child,
@@ -24,6 +19,7 @@ import {
 import { EncodedMessage, type WireMessage, wireType } from './schema.ts';
 import { asMessage, capsFrom, statsFrom } from './shared-messages.ts';
 import { encodeLiveLeases } from './v0-live-leases.ts';
+import type { Moment } from './v0-live-leases.ts';
 
 function fromNode(message: WireMessage): {
   jobId: JobId;
@@ -64,10 +60,6 @@ export function progressCommand(message: WireMessage): Command {
     deliveredSamples: uint64(message, 'deliveredSamples'),
     deliveredBytes: uint64(message, 'deliveredBytes'),
   };
-}
-
-export function snapshotCommand(message: WireMessage): ReadCommand {
-  return { type: 'get_snapshot', jobId: jobIdOf(message) };
 }
 
 export function checkpointCommand(message: WireMessage): ReadCommand {
@@ -111,25 +103,30 @@ export function leasesMessage(reply: LeasesGranted, spec: JobSpec, nowUnixMs: nu
 }
 
 /** Encoded, since it lists every live lease and there may be a hundred thousand. */
-export function encodedSnapshot(snapshot: JobSnapshot, nowUnixMs: number): EncodedMessage {
+export function encodedSnapshot(job: JobState, moment: Moment): EncodedMessage {
   const { encode } = wireType('mx8.v0.GetJobSnapshotResponse');
-  const before = encode(figuresMessage(snapshot, nowUnixMs));
-  const after = encode({ counters: asMessage(snapshot.counters) });
-  return new EncodedMessage(encodeLiveLeases(snapshot, nowUnixMs, [before, after]));
+  const overview = jobOverview(job, moment.nowMs);
+  const before = encode(overviewMessage(overview, job.leases.size, moment.nowUnixMs));
+  const after = encode({ counters: asMessage(overview.counters) });
+  return new EncodedMessage(encodeLiveLeases(job.leases, job.spec, moment, [before, after]));
 }
 
-function figuresMessage(snapshot: JobSnapshot, nowUnixMs: number): WireMessage {
-  const { spec } = snapshot;
+function overviewMessage(
+  overview: JobOverview,
+  activeLeases: number,
+  nowUnixMs: number,
+): WireMessage {
+  const { spec } = overview;
   return {
     serverUnixTimeMs: nowUnixMs,
     manifestHash: spec.manifestHash,
     worldSize: spec.worldSize,
-    registeredNodes: snapshot.registeredNodes,
-    jobReady: snapshot.jobReady,
-    jobDrained: snapshot.jobDrained,
-    activeLeases: snapshot.liveLeases.length,
-    availableRanges: snapshot.availableRanges,
-    nodes: snapshot.nodes.map((node) => ({
+    registeredNodes: overview.registeredNodes,
+    jobReady: overview.jobReady,
+    jobDrained: overview.jobDrained,
+    activeLeases,
+    availableRanges: overview.availableRanges,
+    nodes: overview.nodes.map((node) => ({
       nodeId: node.nodeId,
       assignedRank: node.assignedRank,
       lastHeartbeatUnixTimeMs: Math.max(0, Math.round(nowUnixMs - node.heartbeatAgeMs)),

@@ -112,6 +112,16 @@ export function jobFigures(job: JobState): JobFigures {
   };
 }
 
+export interface JobOverview extends JobFigures {
+  readonly nodes: readonly NodeView[];
+}
+
+/** Without its leases. */
+export function jobOverview(job: JobState, nowMs: MonoMs): JobOverview {
+  const nodes = nodesByRank(job).map((node) => nodeView(node, nowMs));
+  return { ...jobFigures(job), nodes };
+}
+
 /** With all live leases, or those that are chosen and a summary of all. */
 export function jobSnapshot(
   job: JobState,
@@ -124,8 +134,7 @@ export function jobSnapshot(
   }
   return {
     type: 'snapshot',
-    ...jobFigures(job),
-    nodes: nodesByRank(job).map((node) => nodeView(node, nowMs)),
+    ...jobOverview(job, nowMs),
     liveLeases,
     leases: choice === null ? null : leaseSummary(job, nowMs, choice.stallMs),
   };
