@@ -49,3 +49,21 @@ test('the leases of a v0 snapshot are the bytes that the schema makes of them', 
     }),
   );
 });
+
+test('what was encoded stays as it is when the next snapshot is', () => {
+  const lease = (id: string): ListedLease => ({
+    ...{ leaseId: leaseId({ epoch: 1, seq: 2, index: 3 }), nodeId: nodeId(id) },
+    ...{ start: 0, end: 10, cursor: 5, deadlineMs: MOMENT.nowMs },
+  });
+  const bytesOf = (id: string): Buffer => {
+    const list = { size: 1, values: () => [lease(id)] };
+    return encodeLiveLeases(list, { epoch: 0, seed: 0n }, MOMENT, [
+      Buffer.alloc(0),
+      Buffer.alloc(0),
+    ]);
+  };
+  const first = bytesOf('aaaa');
+  const asItWas = first.toString('hex');
+  assert.notEqual(bytesOf('bbbb').toString('hex'), asItWas);
+  assert.equal(first.toString('hex'), asItWas);
+});

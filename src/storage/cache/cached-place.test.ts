@@ -12,7 +12,7 @@ import type { ObjectRange, ObjectStat, Place } from '../../ports/place.ts';
 import { FakeClock } from '../../testing/fake-clock.ts';
 import { RecordingEvents } from '../../testing/recording-events.ts';
 import { CachedPlace } from './cached-place.ts';
-import { DiskCache } from './disk-cache.ts';
+import { cacheName, DiskCache } from './disk-cache.ts';
 import { DISK_CACHE_BYTES_MIN } from './limits.ts';
 
 const TAG = 77;
@@ -191,6 +191,24 @@ test('the folder never takes more than its cap, and what was used longest ago ma
   assert.deepEqual(store.asked, []);
   await readAndCheck(place, locations[1] ?? '', 0, objectBytes);
   assert.equal(store.asked.length, 1);
+});
+
+test('many that keep and evict at a time leave no file for which nobody has taken room', async () => {
+  await using bed = await makeBed();
+  const caches = await Promise.all([bed.openCache(), bed.openCache(), bed.openCache()]);
+  const object = { bytes: 1024 * KIB, etag: 'one' };
+  const views = [NOISE.subarray(0, object.bytes)];
+  const blocks = { start: 0, end: object.bytes / CACHE_BLOCK_BYTES };
+  const names = Array.from({ length: 60 }, (_, index) => cacheName(`s3://bucket/${index}`, TAG));
+  for (let round = 0; round < 2; round += 1) {
+    await Promise.all(
+      names.flatMap((name) => caches.map((cache) => cache.keep(name, object, blocks, views))),
+    );
+    const taken = caches[0]?.bytes ?? 0;
+    assert.ok(taken <= DISK_CACHE_BYTES_MIN);
+    assert.ok((await diskBytes(bed.folder)) <= taken);
+  }
+  assert.deepEqual(bed.events.names(), []);
 });
 
 test('what is larger than the cap is read without being kept', async () => {

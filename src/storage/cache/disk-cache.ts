@@ -17,9 +17,11 @@ import type { Clock } from '../../ports/clock.ts';
 import type { EventSink } from '../../ports/event-sink.ts';
 import type { ObjectStat } from '../../ports/place.ts';
 import { cacheUnusable, claimCacheFolder } from './cache-folder.ts';
+import type { ObjectFile } from './object-file.ts';
 import { createObjectFile, openObjectFile, overheadBytes } from './object-file.ts';
 import type { DiskCacheOptions } from './limits.ts';
 import { Room } from './room.ts';
+import type { MissingBytes } from './room.ts';
 
 const ROOM_NAME = 'room.sqlite';
 /** After a failure to write, reading goes on without keeping anything for so long. */
@@ -80,7 +82,7 @@ export class DiskCache {
     viewsOf: (object: ObjectStat) => readonly Uint8Array[],
   ): Promise<ObjectStat | null> {
     try {
-      const file = await openObjectFile(this.#pathOf(name));
+      const file = await this.#open(name);
       if (file === null) return null;
       try {
         const { object } = file;
@@ -99,7 +101,7 @@ export class DiskCache {
   /** Bytes of the object as they were when it was kept; -1 when none of it is. */
   async sizeOf(name: string): Promise<number> {
     try {
-      const file = await openObjectFile(this.#pathOf(name));
+      const file = await this.#open(name);
       if (file === null) return -1;
       await file.close();
       return file.object.bytes;
@@ -118,17 +120,13 @@ export class DiskCache {
   ): Promise<void> {
     if (blocks.start === blocks.end || this.#isPaused) return;
     try {
-      const bytes = await this.#missingBytes(name, object, blocks);
-      // Without anything missing, what is there is damaged.
-      if (bytes > 0 && !(await this.#makeRoom(name, bytes))) return;
-      const path = this.#pathOf(name);
-      await mkdir(join(path, '..'), { recursive: true });
-      const file = await createObjectFile(path, object);
-      try {
-        await file.write(blocks, views);
-      } finally {
-        await file.close();
-      }
+      const missing = await this.#missingBytes(name, object, blocks);
+      const taken = this.#room.take(name, missing, this.#surroundings.clock.unixMs());
+      if (taken === null) return;
+      await this.#delete(taken.victims);
+      await this.#write(taken.file, object, blocks, views);
+      // Others may have taken the room meanwhile, and have deleted the file before it was there.
+      if (this.#room.fileOf(name) !== taken.file) await this.#delete([taken.file]);
     } catch (error) {
       this.#failed('write', error);
     }
@@ -145,26 +143,41 @@ export class DiskCache {
     return false;
   }
 
-  async #makeRoom(name: string, bytes: number): Promise<boolean> {
-    const victims = this.#room.take(name, bytes, this.#surroundings.clock.unixMs());
-    if (victims === null) return false;
-    await this.#delete(victims);
-    return true;
+  async #write(
+    fileName: string,
+    object: ObjectStat,
+    blocks: ByteRange,
+    views: readonly Uint8Array[],
+  ): Promise<void> {
+    const path = this.#pathOf(fileName);
+    await mkdir(join(path, '..'), { recursive: true });
+    const file = await createObjectFile(path, object);
+    try {
+      await file.write(blocks, views);
+    } finally {
+      await file.close();
+    }
   }
 
-  /** What keeping the blocks takes of the disk, as far as they are not there. */
-  async #missingBytes(name: string, object: ObjectStat, blocks: ByteRange): Promise<number> {
-    const file = await openObjectFile(this.#pathOf(name));
-    if (file === null || file.object.bytes !== object.bytes) {
-      await file?.close();
-      return overheadBytes(object.bytes) + diskBytesOf(blocks, object.bytes);
-    }
+  /** The file of an object that has room and is there. */
+  #open(name: string): Promise<ObjectFile | null> {
+    const fileName = this.#room.fileOf(name);
+    return fileName === null ? Promise.resolve(null) : openObjectFile(this.#pathOf(fileName));
+  }
+
+  /** What keeping the blocks takes of the disk. */
+  async #missingBytes(name: string, object: ObjectStat, blocks: ByteRange): Promise<MissingBytes> {
+    const wholeBytes = overheadBytes(object.bytes) + diskBytesOf(blocks, object.bytes);
+    const fileName = this.#room.fileOf(name);
+    const file = fileName === null ? null : await openObjectFile(this.#pathOf(fileName));
+    if (file === null) return { file: fileName, bytes: wholeBytes, wholeBytes };
     try {
       const missing = await file.missing(blocks);
-      return missing.reduce(
+      const bytes = missing.reduce(
         (sum, index) => sum + diskBytesOf({ start: index, end: index + 1 }, object.bytes),
         0,
       );
+      return { file: fileName, bytes, wholeBytes };
     } finally {
       await file.close();
     }
@@ -188,13 +201,13 @@ export class DiskCache {
     this.#surroundings.events.emit('warn', 'disk_cache_paused', fields);
   }
 
-  #pathOf(name: string): string {
-    return join(this.#options.folder, 'objects', name.slice(0, 2), name);
+  #pathOf(fileName: string): string {
+    return join(this.#options.folder, 'objects', fileName.slice(0, 2), fileName);
   }
 
-  async #delete(names: readonly string[]): Promise<void> {
-    for (const name of names) await rm(this.#pathOf(name), { force: true });
-    this.#room.deleted(names);
+  async #delete(files: readonly string[]): Promise<void> {
+    for (const file of files) await rm(this.#pathOf(file), { force: true });
+    this.#room.deleted(files);
   }
 }
 

@@ -12,18 +12,38 @@ const BUSY_TIMEOUT_MS = 250;
 const TABLES = `
   CREATE TABLE IF NOT EXISTS total (
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    bytes INTEGER NOT NULL
+    bytes INTEGER NOT NULL,
+    generation INTEGER NOT NULL
   ) STRICT;
-  INSERT OR IGNORE INTO total VALUES (1, 0);
+  INSERT OR IGNORE INTO total VALUES (1, 0, 0);
   CREATE TABLE IF NOT EXISTS object (
     name TEXT PRIMARY KEY,
+    generation INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
     used_ms INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS object_by_use ON object (used_ms);
-  CREATE TABLE IF NOT EXISTS doomed (name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS doomed (file TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 `;
 
+/** Room that was taken, and the files that are to be deleted for it first. */
+export interface Taken {
+  readonly file: string;
+  readonly victims: readonly string[];
+}
+
+/** What is missing of an object: of the file that was looked at, and where there is none. */
+export interface MissingBytes {
+  /** null: there was no file. */
+  readonly file: string | null;
+  readonly bytes: number;
+  readonly wholeBytes: number;
+}
+
+/**
+ * An object that lost its room and gets some again has another file: whoever still writes to the old one
+ * finds that nobody has room for it.
+ */
 export class Room {
   readonly #db: DatabaseSync;
   readonly #capBytes: number;
@@ -35,6 +55,7 @@ export class Room {
   readonly #remove: StatementSync;
   readonly #doom: StatementSync;
   readonly #gone: StatementSync;
+  readonly #find: StatementSync;
 
   constructor(path: string, capBytes: number) {
     this.#capBytes = capBytes;
@@ -42,17 +63,18 @@ export class Room {
     this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;');
     this.#db.exec(TABLES);
     this.#oldest = this.#db.prepare(
-      'SELECT name, bytes FROM object WHERE name <> ? ORDER BY used_ms LIMIT 1',
+      'SELECT name, generation, bytes FROM object WHERE name <> ? ORDER BY used_ms LIMIT 1',
     );
     this.#grow = this.#db.prepare(
-      'INSERT INTO object VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE SET bytes = bytes + ?2, used_ms = ?3',
+      'INSERT INTO object VALUES (?1, ?4, ?2, ?3) ON CONFLICT (name) DO UPDATE SET bytes = bytes + ?2, used_ms = ?3',
     );
     this.#touch = this.#db.prepare('UPDATE object SET used_ms = ? WHERE name = ?');
-    this.#total = this.#db.prepare('SELECT bytes FROM total');
-    this.#setTotal = this.#db.prepare('UPDATE total SET bytes = ?');
+    this.#total = this.#db.prepare('SELECT bytes, generation FROM total');
+    this.#setTotal = this.#db.prepare('UPDATE total SET bytes = ?, generation = ?');
+    this.#find = this.#db.prepare('SELECT generation FROM object WHERE name = ?');
     this.#remove = this.#db.prepare('DELETE FROM object WHERE name = ?');
     this.#doom = this.#db.prepare('INSERT OR IGNORE INTO doomed VALUES (?)');
-    this.#gone = this.#db.prepare('DELETE FROM doomed WHERE name = ?');
+    this.#gone = this.#db.prepare('DELETE FROM doomed WHERE file = ?');
   }
 
   /** Bytes that are taken. */
@@ -60,26 +82,33 @@ export class Room {
     return Number(this.#total.get()?.['bytes'] ?? 0);
   }
 
-  /**
-   * Takes room for `bytes` more of the object. Answers whose files are to be deleted first, or null when
-   * there is no room although everything else would go.
-   */
-  take(name: string, bytes: number, nowMs: number): readonly string[] | null {
+  /** The file of an object that has room; null for others. */
+  fileOf(name: string): string | null {
+    const found = this.#find.get(name);
+    return found === undefined ? null : fileName(name, Number(found['generation']));
+  }
+
+  /** Takes room for what is missing. null when there is none although everything else would go. */
+  take(name: string, missing: MissingBytes, nowMs: number): Taken | null {
     return this.#within(() => {
+      const file = this.fileOf(name);
+      const bytes = file === missing.file ? missing.bytes : missing.wholeBytes;
+      const generation = Number(this.#total.get()?.['generation'] ?? 0) + 1;
       let total = this.bytes;
       const victims: string[] = [];
       while (total + bytes > this.#capBytes) {
         const oldest = this.#oldest.get(name);
         if (oldest === undefined) return null;
         const victim = String(oldest['name']);
+        const doomed = fileName(victim, Number(oldest['generation']));
         total -= Number(oldest['bytes']);
         this.#remove.run(victim);
-        this.#doom.run(victim);
-        victims.push(victim);
+        this.#doom.run(doomed);
+        victims.push(doomed);
       }
-      this.#grow.run(name, bytes, nowMs);
-      this.#setTotal.run(total + bytes);
-      return victims;
+      this.#grow.run(name, bytes, nowMs, generation);
+      this.#setTotal.run(total + bytes, generation);
+      return { file: file ?? fileName(name, generation), victims };
     });
   }
 
@@ -87,17 +116,17 @@ export class Room {
     this.#touch.run(nowMs, name);
   }
 
-  /** Their files are deleted. */
-  deleted(names: readonly string[]): void {
-    for (const name of names) this.#gone.run(name);
+  /** The files are deleted. */
+  deleted(files: readonly string[]): void {
+    for (const file of files) this.#gone.run(file);
   }
 
-  /** Objects that lost their room and whose files somebody was about to delete. */
+  /** Files of objects that lost their room, which somebody was about to delete. */
   doomed(): readonly string[] {
     return this.#db
-      .prepare('SELECT name FROM doomed')
+      .prepare('SELECT file FROM doomed')
       .all()
-      .map((row) => String(row['name']));
+      .map((row) => String(row['file']));
   }
 
   close(): void {
@@ -116,4 +145,8 @@ export class Room {
       throw error;
     }
   }
+}
+
+function fileName(name: string, generation: number): string {
+  return `${name}-${generation}`;
 }
