@@ -1,6 +1,6 @@
 /** What S3 says: errors and pages of listings, in the few elements of XML that matter here. */
 import { normalEtag } from '../../core/transfer/response-head.ts';
-import type { ListedObject } from '../../ports/place.ts';
+import type { KeyPage, ListedKey } from '../http/listing.ts';
 
 export interface S3Error {
   readonly code: string;
@@ -18,20 +18,13 @@ export function parseS3Error(body: string): S3Error {
   };
 }
 
-export interface ListPage {
-  /** Keys as they are. */
-  readonly objects: readonly (Omit<ListedObject, 'location'> & { readonly key: string })[];
-  /** null: this was the last page. */
-  readonly nextToken: string | null;
-}
-
 /**
  * A sentence when it is none. Keys come as they are: services do not agree on how `encoding-type=url` writes a
  * plus and a space.
  */
-export function parseListPage(body: string): ListPage | string {
+export function parseListPage(body: string): KeyPage | string {
   if (!body.includes('<ListBucketResult')) return 'it is no listing of objects';
-  const objects: (Omit<ListedObject, 'location'> & { readonly key: string })[] = [];
+  const objects: ListedKey[] = [];
   for (const entry of entriesOf(body, 'Contents')) {
     const key = element(entry, 'Key');
     const size = element(entry, 'Size');
@@ -40,10 +33,10 @@ export function parseListPage(body: string): ListPage | string {
     }
     objects.push({ key, bytes: Number(size), etag: normalEtag(element(entry, 'ETag') ?? '') });
   }
-  if (element(body, 'IsTruncated') !== 'true') return { objects, nextToken: null };
+  if (element(body, 'IsTruncated') !== 'true') return { objects, next: null };
   const nextToken = element(body, 'NextContinuationToken');
   if (nextToken === null || nextToken === '') return 'it goes on but does not say where';
-  return { objects, nextToken };
+  return { objects, next: nextToken };
 }
 
 /** Of a page that stops at slashes. */

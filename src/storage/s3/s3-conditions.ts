@@ -37,11 +37,3 @@ export function conditionError(location: string, condition: WriteCondition): Mx8
     { location },
   );
 }
-
-export function lies(location: string, what: string): Mx8Error {
-  return new Mx8Error(
-    'object_answer_invalid',
-    `The answer of the store about ${location} cannot be used: ${what}.`,
-    { location },
-  );
-}

@@ -1,6 +1,5 @@
 /** Objects of S3 and services that speak like it. */
 import { Mx8Error } from '../../core/base/errors.ts';
-import { compareUtf8 } from '../../core/manifest/byte-order.ts';
 import { normalEtag } from '../../core/transfer/response-head.ts';
 import type {
   ListedObject,
@@ -11,18 +10,19 @@ import type {
   PartUpload,
   WriteCondition,
 } from '../../ports/place.ts';
+import { lengthOf, unusable } from '../http/http-errors.ts';
 import { levelOf, listTogether } from '../http/list-together.ts';
 import type { Level } from '../http/list-together.ts';
+import { listPages } from '../http/listing.ts';
 import { sendPatiently } from '../http/patient.ts';
 import type { PatientAnswer } from '../http/patient.ts';
 import { PlainClient } from '../http/plain-request.ts';
 import type { PlainAnswer } from '../http/plain-request.ts';
 import type { RangeClient } from '../http/range-client.ts';
 import { element, parseCommonPrefixes, parseListPage, parseUploads } from './s3-answers.ts';
-import { conditionError, conditionHeaders, isConflict, isSuccess, lies } from './s3-conditions.ts';
-import type { ListPage, UnfinishedUpload } from './s3-answers.ts';
+import { conditionError, conditionHeaders, isConflict, isSuccess } from './s3-conditions.ts';
+import type { UnfinishedUpload } from './s3-answers.ts';
 import { parseS3Location } from './s3-location.ts';
-import type { S3Location } from './s3-location.ts';
 import type { S3Request, S3Session } from './s3-session.ts';
 import { S3Upload } from './s3-upload.ts';
 
@@ -50,36 +50,33 @@ export class S3Place implements ObjectPlace {
     });
   }
 
-  async *#pages(
+  #pages(
     prefix: string,
     { after, signal }: ListOptions,
   ): AsyncGenerator<readonly ListedObject[], void> {
-    const at = parseS3Location(prefix);
-    let token: string | null = null;
-    let last = after === undefined ? null : parseS3Location(after).key;
-    for (;;) {
-      const page = await this.#page(prefix, at, token, after, signal);
-      for (const { key } of page.objects) {
-        this.#checkOrder(prefix, at, last, key);
-        last = key;
-      }
-      if (page.objects.length > 0) {
-        yield page.objects.map(({ key, bytes, etag }) => ({
-          location: `s3://${at.bucket}/${key}`,
-          bytes,
-          etag,
-        }));
-      }
-      if (page.nextToken === null) return;
-      if (page.nextToken === token)
-        throw lies(prefix, 'it names the same next page again and again');
-      token = page.nextToken;
-    }
+    const { bucket, key } = parseS3Location(prefix);
+    const last = after === undefined ? null : parseS3Location(after).key;
+    const start: Record<string, string> = last === null ? {} : { 'start-after': last };
+    return listPages({
+      prefix,
+      keyPrefix: key,
+      root: `s3://${bucket}/`,
+      after: last,
+      page: async (next) => {
+        const query = {
+          ...{ 'list-type': '2', 'max-keys': String(PAGE_KEYS), prefix: key },
+          ...(next === null ? start : { 'continuation-token': next }),
+        };
+        const request = { method: 'GET', bucket, key: '', query } as const;
+        const { body } = await this.#sendTo(prefix, request, isSuccess, signal);
+        return parseListPage(body.toString('utf8'));
+      },
+    });
   }
 
   async stat(location: string, signal?: AbortSignal): Promise<ObjectStat> {
     const { head } = await this.#send(location, { method: 'HEAD' }, isSuccess, signal);
-    return statOf(location, head.headers);
+    return { bytes: lengthOf(location, head), etag: normalEtag(head.headers.get('etag')) };
   }
 
   readRange(location: string, range: ObjectRange, signal?: AbortSignal): Promise<ObjectStat> {
@@ -115,7 +112,7 @@ export class S3Place implements ObjectPlace {
       isSuccess,
     );
     const uploadId = element(answer.body.toString('utf8'), 'UploadId');
-    if (uploadId === null) throw lies(location, 'it began an upload without naming it');
+    if (uploadId === null) throw unusable(location, 'it began an upload without naming it');
     const send = (
       request: Omit<S3Request, 'bucket' | 'key'>,
       accepts: (answer: PlainAnswer) => boolean,
@@ -192,42 +189,11 @@ export class S3Place implements ObjectPlace {
     const answer = await this.#sendTo(prefix, request, isSuccess, signal);
     const text = answer.body.toString('utf8');
     const page = parseListPage(text);
-    if (typeof page === 'string') throw lies(prefix, page);
-    if (page.nextToken !== null) return null;
+    if (typeof page === 'string') throw unusable(prefix, page);
+    if (page.next !== null) return null;
     const level = levelOf(key, `s3://${bucket}/`, page.objects, parseCommonPrefixes(text));
-    if (typeof level === 'string') throw lies(prefix, level);
+    if (typeof level === 'string') throw unusable(prefix, level);
     return level;
-  }
-
-  async #page(
-    prefix: string,
-    { bucket, key }: S3Location,
-    token: string | null,
-    after: string | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<ListPage> {
-    const query: Record<string, string> = {
-      'list-type': '2',
-      'max-keys': String(PAGE_KEYS),
-      prefix: key,
-    };
-    if (token !== null) query['continuation-token'] = token;
-    else if (after !== undefined) query['start-after'] = parseS3Location(after).key;
-    const request = { method: 'GET', bucket, key: '', query } as const;
-    const answer = await this.#sendTo(prefix, request, isSuccess, signal);
-    const page = parseListPage(answer.body.toString('utf8'));
-    if (typeof page === 'string') throw lies(prefix, page);
-    return page;
-  }
-
-  /** A pinned list must be the same whoever makes it, so what cannot be in order is refused. */
-  #checkOrder(prefix: string, at: S3Location, last: string | null, key: string): void {
-    if (!key.startsWith(at.key)) throw lies(prefix, `it lists ${JSON.stringify(key)}`);
-    if (last === null || compareUtf8(last, key) < 0) return;
-    throw lies(
-      prefix,
-      `it lists ${JSON.stringify(key)} after ${JSON.stringify(last)}, which is not the byte order of keys`,
-    );
   }
 
   /** Whether the object is exactly these bytes. */
@@ -278,11 +244,4 @@ function markHeaders(mark: string): Record<string, string> {
 
 function noBucket({ body }: PlainAnswer): boolean {
   return body.includes('NoSuchBucket');
-}
-
-function statOf(location: string, headers: ReadonlyMap<string, string>): ObjectStat {
-  const length = headers.get('content-length');
-  if (length === undefined || !/^\d{1,15}$/.test(length))
-    throw lies(location, 'it does not say how long the object is');
-  return { bytes: Number(length), etag: normalEtag(headers.get('etag')) };
 }

@@ -2,10 +2,11 @@
 import { must } from '../../core/base/assert.ts';
 import { normalEtag } from '../../core/transfer/response-head.ts';
 import type { ObjectStat, PartUpload, WriteCondition } from '../../ports/place.ts';
+import { unusable } from '../http/http-errors.ts';
 import type { PatientAnswer } from '../http/patient.ts';
 import type { PlainAnswer } from '../http/plain-request.ts';
 import { element, escapedXml } from './s3-answers.ts';
-import { conditionError, conditionHeaders, isConflict, isSuccess, lies } from './s3-conditions.ts';
+import { conditionError, conditionHeaders, isConflict, isSuccess } from './s3-conditions.ts';
 import { encodeKey, parseS3Location } from './s3-location.ts';
 import type { S3Request } from './s3-session.ts';
 
@@ -88,7 +89,7 @@ export class S3Upload implements PartUpload {
       await this.abort();
       throw isConflict(answer, condition)
         ? conditionError(this.#location, condition)
-        : lies(this.#location, 'it knows nothing of the upload that it was to complete');
+        : unusable(this.#location, 'it knows nothing of the upload that it was to complete');
     }
     return this.#landed(condition);
   }
@@ -114,7 +115,8 @@ export class S3Upload implements PartUpload {
   }
 
   #took(index: number, etag: string | null, bytes: number): void {
-    if (etag === null || etag === '') throw lies(this.#location, 'it took a part without an ETag');
+    if (etag === null || etag === '')
+      throw unusable(this.#location, 'it took a part without an ETag');
     this.#parts[index] = { etag, bytes };
   }
 
