@@ -72,14 +72,19 @@ export interface Place {
   close(): Promise<void>;
 }
 
-/** An upload whose parts go in any order and several at a time, also from objects that are there. */
+/** An upload whose parts go in any order and several at a time. */
 export interface PartUpload extends ObjectUpload {
   /** Counted from 0. Another part of that number before it is replaced. */
   put(index: number, bytes: Uint8Array): Promise<void>;
-  /** Bytes [start, end) of another object of this place, which do not pass through here. */
-  copy(index: number, from: string, start: number, end: number): Promise<void>;
   /** Parts from this number on do not count. */
   forget(from: number): void;
+}
+
+/** Bytes [start, end) of an object. */
+export interface ObjectSpan {
+  readonly location: string;
+  readonly start: number;
+  readonly end: number;
 }
 
 /**
@@ -94,9 +99,18 @@ export interface ObjectPlace extends Place {
     mark?: string,
   ): Promise<ObjectStat>;
   upload(location: string, mark?: string): Promise<PartUpload>;
+  /**
+   * Creates an object of the bytes of another one of this place, which do not pass through here where the store can
+   * help it. Refused with `object_exists` when there is one.
+   */
+  copy(from: ObjectSpan, to: string, mark: string): Promise<ObjectStat>;
   /** '' where it has none; null where there is no object. */
   markOf(location: string): Promise<string | null>;
-  /** Aborts every upload below a prefix that was begun and not ended, as far as they can be listed; how many. */
+  /** What the store has against the name of an object; null: nothing. */
+  nameFault(location: string): string | null;
+  /**
+   * Gives up every upload below a prefix that was begun and not ended, as far as the store tells of them; how many.
+   */
   abandonUploads(prefix: string): Promise<number>;
 }
 

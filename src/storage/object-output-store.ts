@@ -19,10 +19,6 @@ import { ObjectDraft } from './object-draft.ts';
 import { ObjectWriter, PART_BYTES } from './object-writer.ts';
 import { outputTo } from './output-error.ts';
 
-/** What S3 takes as a key. */
-const KEY_BYTES_MAX = 1024;
-/** A part that the store copies by itself: it takes up to 5 GiB, and several are copied at a time. */
-const COPY_BYTES: number = 256 * 1024 ** 2;
 const READ_BYTES: number = 8 * 1024 ** 2;
 /** An output is copied anew so often where the store lost the copy half-way. */
 const COPY_TRIES = 3;
@@ -42,9 +38,7 @@ export class ObjectOutputStore implements OutputStore {
   }
 
   nameFault(name: string): string | null {
-    const key = this.#at(name).replace(/^[a-z0-9]+:\/\/[^/]*\//, '');
-    if (Buffer.byteLength(key) <= KEY_BYTES_MAX) return null;
-    return `with the prefix of the output it is longer than the ${KEY_BYTES_MAX} bytes of a key`;
+    return this.#place.nameFault(this.#at(name));
   }
 
   async example(): Promise<string | null> {
@@ -191,20 +185,7 @@ export class ObjectOutputStore implements OutputStore {
         const bytes = Buffer.concat(parts);
         return created(() => this.#place.write(to, bytes, { type: 'create' }, mark));
       }
-      const upload = await this.#place.upload(to, mark);
-      try {
-        const starts = Array.from(
-          { length: Math.ceil((end - start) / COPY_BYTES) },
-          (_, index) => start + index * COPY_BYTES,
-        );
-        await forEachBounded([...starts.entries()], ([index, at]) =>
-          upload.copy(index, from, at, Math.min(end, at + COPY_BYTES)),
-        );
-      } catch (error) {
-        await upload.abort();
-        throw error;
-      }
-      return created(() => upload.complete({ type: 'create' }));
+      return created(() => this.#place.copy({ location: from, start, end }, to, mark));
     });
   }
 

@@ -135,7 +135,7 @@ describePlace({
 
 describePlace({
   name: 'az',
-  readOnly: true,
+  readOnly: false,
   lists: true,
   // A page of Azure's has 5,000, which takes long to put; azure.test.ts goes from page to page.
   manyObjects: 300,
@@ -163,7 +163,7 @@ describePlace({
 
 describePlace({
   name: 'gs',
-  readOnly: true,
+  readOnly: false,
   lists: true,
   manyObjects: 1_100,
   skip: FAKE_GCS.missing,

@@ -13,8 +13,10 @@ const SAS_TTL_MS = 3_600_000;
 /** A new one is made so long before the old one ends: requests under way, and clocks that differ. */
 const RENEW_BEFORE_MS = 900_000;
 
-/** Reading and listing. */
-const PERMISSIONS = 'rl';
+export type Access = 'read' | 'write';
+
+/** Reading and listing; creating, writing and deleting only where that is what is done. In the service's order. */
+const PERMISSIONS: Readonly<Record<Access, string>> = { read: 'rl', write: 'rcwdl' };
 
 export class SasSigner {
   readonly #account: string;
@@ -27,28 +29,30 @@ export class SasSigner {
   }
 
   /** A query without `?`. */
-  sign(container: string, secure: boolean, unixMs: number): string {
-    const known = this.#signed.get(container);
+  sign(container: string, secure: boolean, unixMs: number, access: Access = 'read'): string {
+    const name = `${access} ${container}`;
+    const known = this.#signed.get(name);
     if (known !== undefined && unixMs < known.renewUnixMs) return known.sas;
+    const permissions = PERMISSIONS[access];
     const expiry = isoTime(unixMs + SAS_TTL_MS);
     const protocol = secure ? 'https' : 'https,http';
     const resource = `/blob/${this.#account}/${container}`;
     // In the order that the service sums them: start, identifier, address, snapshot and headers are not used.
     const signed = [
-      ...[PERMISSIONS, '', expiry, resource, '', '', protocol, AZURE_VERSION, 'c'],
+      ...[permissions, '', expiry, resource, '', '', protocol, AZURE_VERSION, 'c'],
       ...['', '', '', '', '', '', ''],
     ];
     const signature = createHmac('sha256', this.#key).update(signed.join('\n')).digest('base64');
     const query = new URLSearchParams({
       sv: AZURE_VERSION,
       sr: 'c',
-      sp: PERMISSIONS,
+      sp: permissions,
       se: expiry,
       spr: protocol,
       sig: signature,
     });
     const sas = query.toString();
-    this.#signed.set(container, { sas, renewUnixMs: unixMs + SAS_TTL_MS - RENEW_BEFORE_MS });
+    this.#signed.set(name, { sas, renewUnixMs: unixMs + SAS_TTL_MS - RENEW_BEFORE_MS });
     return sas;
   }
 }

@@ -11,6 +11,7 @@ import { encodeKey } from '../s3/s3-location.ts';
 import { parseAzureError } from './azure-answers.ts';
 import { parseAzureLocation } from './azure-location.ts';
 import { AZURE_VERSION, SasSigner } from './azure-sas.ts';
+import type { Access } from './azure-sas.ts';
 import { azureSettings } from './azure-settings.ts';
 import type { AzureOptions, AzureSettings } from './azure-settings.ts';
 
@@ -21,6 +22,14 @@ const CODES: Readonly<Record<string, readonly [kind: ErrorCode, why: string]>> =
   PublicAccessNotPermitted: ['object_denied', 'the account lets nobody in without credentials'],
   ContainerBeingDeleted: ['object_missing', 'its container is being deleted'],
 };
+
+export interface AzureQuestion {
+  readonly query: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
+  /** What the credentials must be good for. */
+  readonly access: Access;
+  readonly isOfContainer: boolean;
+}
 
 export class AzureSession implements Authority {
   readonly #options: AzureOptions;
@@ -38,24 +47,37 @@ export class AzureSession implements Authority {
     return this.request(location, {});
   }
 
-  /** About a blob, or with a query about its container. */
-  request(location: string, query: Readonly<Record<string, string>>): RangeRequest {
+  /** About a blob, or about its container. */
+  request(
+    location: string,
+    {
+      query = {},
+      headers = {},
+      access = 'read',
+      isOfContainer = false,
+    }: Partial<AzureQuestion>,
+  ): RangeRequest {
     const { container, blob } = parseAzureLocation(location);
     const { settings } = this.#account();
     const { endpoint } = settings;
-    const isListing = Object.keys(query).length > 0;
-    const name = isListing || blob === '' ? '' : `/${encodeKey(blob)}`;
+    const name = isOfContainer || blob === '' ? '' : `/${encodeKey(blob)}`;
     const asked = Object.entries(query).map(
       ([key, value]) => `${key}=${encodeURIComponent(value)}`,
     );
-    const sas = this.#sas(container);
+    const sas = this.#sas(container, access);
     const parts = sas === '' ? asked : [...asked, sas];
     const queryText = parts.length === 0 ? '' : `?${parts.join('&')}`;
     return {
       origin: originOf(endpoint),
       target: `${endpoint.pathname.replace(/\/$/, '')}/${container}${name}${queryText}`,
-      headers: [['x-ms-version', AZURE_VERSION]],
+      headers: [['x-ms-version', AZURE_VERSION], ...Object.entries(headers)],
     };
+  }
+
+  /** With what it takes to read it: for the store, and for no log. */
+  sourceUrl(location: string): string {
+    const { origin, target } = this.request(location, {});
+    return `${origin.text}${target}`;
   }
 
   judge(location: string, head: ResponseHead, body: string): Verdict {
@@ -69,7 +91,7 @@ export class AzureSession implements Authority {
     }
     const known = CODES[code];
     if (known !== undefined) {
-      const text = `${location} cannot be read: ${known[1]} (${code}).`;
+      const text = `${location} cannot be used: ${known[1]} (${code}).`;
       return { type: 'error', error: new Mx8Error(known[0], text, details) };
     }
     const isRefusal = [401, 403, 404].includes(head.status) && code !== 'BlobNotFound';
@@ -80,16 +102,16 @@ export class AzureSession implements Authority {
     return judgeStatus(location, head, said.filter((part) => part !== '').join(': '));
   }
 
-  #sas(container: string): string {
+  #sas(container: string, access: Access): string {
     const { settings, signer } = this.#account();
-    const { credential, endpoint } = settings;
+    const { credential } = settings;
     switch (credential.type) {
       case 'anonymous':
         return '';
       case 'sas':
         return credential.sas;
       case 'key':
-        return signer?.sign(container, endpoint.protocol === 'https:', this.#clock.unixMs()) ?? '';
+        return signer?.sign(container, isSecure(settings), this.#clock.unixMs(), access) ?? '';
       default:
         return credential satisfies never;
     }
@@ -104,4 +126,8 @@ export class AzureSession implements Authority {
     }
     return this.#known;
   }
+}
+
+function isSecure({ endpoint }: AzureSettings): boolean {
+  return endpoint.protocol === 'https:';
 }

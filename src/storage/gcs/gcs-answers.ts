@@ -36,6 +36,25 @@ export function parseObject(body: string): ObjectStat | null {
   return statOf(parsed(body));
 }
 
+/** What was noted at an object, by its name; '' where there is no such note. */
+export function parseNote(body: string, name: string): string {
+  const note = field(field(parsed(body), 'metadata'), name);
+  return typeof note === 'string' ? note : '';
+}
+
+/** How far a copy has come: the object, or what to go on with. Null when it says neither. */
+export function parseRewrite(
+  body: string,
+): { readonly done: ObjectStat } | { readonly token: string } | null {
+  const answer = parsed(body);
+  if (field(answer, 'done') === true) {
+    const done = statOf(field(answer, 'resource'));
+    return done === null ? null : { done };
+  }
+  const token = field(answer, 'rewriteToken');
+  return typeof token === 'string' && token !== '' ? { token } : null;
+}
+
 export interface GcsError {
   readonly reason: string;
   readonly message: string;

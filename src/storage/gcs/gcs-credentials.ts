@@ -19,7 +19,13 @@ export interface TokenRequest {
   readonly form: Readonly<Record<string, string>>;
 }
 
-const SCOPE = 'https://www.googleapis.com/auth/devstorage.read_only';
+/** What a token is good for. */
+export type Access = 'read' | 'write';
+
+const SCOPES: Readonly<Record<Access, string>> = {
+  read: 'https://www.googleapis.com/auth/devstorage.read_only',
+  write: 'https://www.googleapis.com/auth/devstorage.read_write',
+};
 const TOKEN_URL = 'https://oauth2.googleapis.com/token';
 const JWT_GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const JWT_TTL_S = 3600;
@@ -28,6 +34,7 @@ const JWT_TTL_S = 3600;
 export async function tokenRequest(
   variables: Variables,
   unixMs: number,
+  access: Access,
 ): Promise<TokenRequest | null> {
   const given = variables['GOOGLE_APPLICATION_CREDENTIALS'] ?? '';
   const home = variables['HOME'] ?? homedir();
@@ -38,7 +45,7 @@ export async function tokenRequest(
     const reason = error instanceof Error ? error.message : String(error);
     throw unusable(path, `cannot be read: ${reason}`);
   });
-  return text === null ? null : requestOf(path, fieldsOf(path, text), unixMs);
+  return text === null ? null : requestOf(path, fieldsOf(path, text), { unixMs, access });
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -53,7 +60,12 @@ function fieldsOf(path: string, text: string): Fields {
   throw unusable(path, 'is no JSON of credentials');
 }
 
-function requestOf(path: string, fields: Fields, unixMs: number): TokenRequest {
+interface Asked {
+  readonly unixMs: number;
+  readonly access: Access;
+}
+
+function requestOf(path: string, fields: Fields, asked: Asked): TokenRequest {
   const { type } = fields;
   const url = urlOf(path, fields['token_uri'] ?? TOKEN_URL);
   if (type === 'service_account') {
@@ -61,7 +73,7 @@ function requestOf(path: string, fields: Fields, unixMs: number): TokenRequest {
     return {
       who: `${email} of ${path}`,
       url,
-      form: { grant_type: JWT_GRANT, assertion: assertion(path, fields, email, url, unixMs) },
+      form: { grant_type: JWT_GRANT, assertion: assertion(path, fields, email, url, asked) },
     };
   }
   if (type === 'authorized_user') {
@@ -88,12 +100,12 @@ function assertion(
   fields: Fields,
   email: string,
   { href }: URL,
-  unixMs: number,
+  { unixMs, access }: Asked,
 ): string {
   const issuedAt = Math.floor(unixMs / 1000);
   const keyId = fields['private_key_id'];
   const head = { alg: 'RS256', typ: 'JWT', ...(typeof keyId === 'string' ? { kid: keyId } : {}) };
-  const claims = { iss: email, scope: SCOPE, aud: href, iat: issuedAt, exp: issuedAt + JWT_TTL_S };
+  const claims = { iss: email, scope: SCOPES[access], aud: href, iat: issuedAt, exp: issuedAt + JWT_TTL_S };
   const signed = `${base64url(head)}.${base64url(claims)}`;
   const key = keyOf(path, textOf(path, fields, 'private_key'));
   return `${signed}.${sign('sha256', Buffer.from(signed), key).toString('base64url')}`;

@@ -8,55 +8,85 @@ import { judgeStatus } from '../http/http-errors.ts';
 import { originOf } from '../http/origin.ts';
 import type { HttpSurroundings } from '../http/range-client.ts';
 import { parseGcsError } from './gcs-answers.ts';
+import type { Access } from './gcs-credentials.ts';
 import { parseGcsLocation } from './gcs-location.ts';
 import { gcsSettings } from './gcs-settings.ts';
 import type { GcsOptions, GcsSettings } from './gcs-settings.ts';
 import { GcsTokens } from './gcs-tokens.ts';
+import type { AccessToken } from './gcs-tokens.ts';
 
 /** Said with 403 although it is only for a while. */
 const WAIT_REASONS = new Set(['rateLimitExceeded', 'userRateLimitExceeded', 'backendError']);
+
+/** What a request is about. */
+export type GcsTarget =
+  | 'object'
+  /** All objects of the bucket. */
+  | 'bucket'
+  /** Bytes that become an object of the bucket; its name goes with the query or with the bytes. */
+  | 'upload'
+  /** The object, made of others. */
+  | 'compose'
+  /** Another object, which it is copied to. */
+  | { readonly copyTo: string };
+
+export interface GcsQuestion {
+  readonly at: GcsTarget;
+  readonly query: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
+  /** What the token must be good for. */
+  readonly access: Access;
+}
+
+/** What a request was made with. */
+interface GcsTicket {
+  readonly token: AccessToken;
+  readonly access: Access;
+}
 
 export class GcsSession implements Authority {
   readonly #options: GcsOptions;
   readonly #events: HttpSurroundings['events'];
   readonly #variables: Variables;
-  readonly #tokens: GcsTokens;
+  /** A token for writing is asked for by who writes. */
+  readonly #tokens: Readonly<Record<Access, GcsTokens>>;
   #settings: GcsSettings | null = null;
 
   constructor(options: GcsOptions, surroundings: HttpSurroundings, variables: Variables) {
     this.#options = options;
     this.#events = surroundings.events;
     this.#variables = variables;
-    this.#tokens = new GcsTokens(options.machineCredentials, surroundings, variables);
+    const tokens = (access: Access): GcsTokens =>
+      new GcsTokens(options.machineCredentials, surroundings, variables, access);
+    this.#tokens = { read: tokens('read'), write: tokens('write') };
   }
 
   rangeRequest(location: string): Promise<RangeRequest> {
-    return this.request(location, { alt: 'media' });
+    // Bytes as they are kept: those of a compressed object would be unpacked on the way, and be no range of it.
+    return this.request(location, {
+      query: { alt: 'media' },
+      headers: { 'accept-encoding': 'gzip' },
+    });
   }
 
-  /** About an object; about its bucket's objects when `isListing`. */
   async request(
     location: string,
-    query: Readonly<Record<string, string>>,
-    isListing: boolean = false,
+    { at = 'object', query = {}, headers = {}, access = 'read' }: Partial<GcsQuestion>,
   ): Promise<RangeRequest> {
     const { bucket, object } = parseGcsLocation(location);
     const { endpoint, flag, anonymous } = this.#known();
     const origin = originOf(endpoint);
-    const path = `${endpoint.pathname.replace(/\/$/, '')}/storage/v1/b/${bucket}/o`;
-    const name = isListing ? '' : `/${encodeURIComponent(object)}`;
     const asked = Object.entries(query).map(
       ([key, value]) => `${key}=${encodeURIComponent(value)}`,
     );
-    const target = `${path}${name}?${asked.join('&')}`;
-    const headers: [string, string][] = [];
-    // Bytes as they are kept: those of a compressed object would be unpacked on the way, and be no range of it.
-    if (query['alt'] === 'media') headers.push(['accept-encoding', 'gzip']);
-    if (anonymous) return { origin, target, headers };
+    const path = `${endpoint.pathname.replace(/\/$/, '')}${pathOf(bucket, object, at)}`;
+    const target = asked.length === 0 ? path : `${path}?${asked.join('&')}`;
+    const sent = Object.entries(headers);
+    if (anonymous) return { origin, target, headers: sent };
     checkMayCarrySecrets(origin, flag);
-    const token = await this.#tokens.get();
-    headers.push(['authorization', `Bearer ${token.text}`]);
-    return { origin, target, headers, ticket: token };
+    const token = await this.#tokens[access].get();
+    sent.push(['authorization', `Bearer ${token.text}`]);
+    return { origin, target, headers: sent, ticket: { token, access } satisfies GcsTicket };
   }
 
   etagOf(_location: string, { headers }: ResponseHead): string {
@@ -72,7 +102,7 @@ export class GcsSession implements Authority {
     const { reason, message } = parseGcsError(body);
     const details = { location, status: head.status };
     if (head.status === 401 && ticket !== undefined) {
-      return this.#judgeToken(location, message, ticket);
+      return this.#judgeToken(location, message, ticket as GcsTicket);
     }
     if (head.status === 403 && WAIT_REASONS.has(reason)) {
       return { type: 'wait', why: `the store answered ${reason}` };
@@ -87,12 +117,16 @@ export class GcsSession implements Authority {
   }
 
   close(): void {
-    this.#tokens.close();
+    for (const tokens of Object.values(this.#tokens)) tokens.close();
   }
 
-  async #judgeToken(location: string, message: string, ticket: Ticket): Promise<Verdict> {
+  async #judgeToken(
+    location: string,
+    message: string,
+    { token, access }: GcsTicket,
+  ): Promise<Verdict> {
     const why = 'the store refused the token';
-    const found = await this.#tokens.replace(ticket);
+    const found = await this.#tokens[access].replace(token);
     switch (found) {
       case 'other':
         this.#events.emit('debug', 'object_credentials_renewed', { location, why });
@@ -111,5 +145,26 @@ export class GcsSession implements Authority {
   #known(): GcsSettings {
     this.#settings ??= gcsSettings(this.#options, this.#variables);
     return this.#settings;
+  }
+}
+
+function pathOf(bucket: string, object: string, at: GcsTarget): string {
+  const objects = `/storage/v1/b/${bucket}/o`;
+  const name = `${objects}/${encodeURIComponent(object)}`;
+  if (typeof at === 'object') {
+    const to = parseGcsLocation(at.copyTo);
+    return `${name}/rewriteTo/b/${to.bucket}/o/${encodeURIComponent(to.object)}`;
+  }
+  switch (at) {
+    case 'object':
+      return name;
+    case 'bucket':
+      return objects;
+    case 'upload':
+      return `/upload${objects}`;
+    case 'compose':
+      return `${name}/compose`;
+    default:
+      return at satisfies never;
   }
 }

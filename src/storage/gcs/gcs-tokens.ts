@@ -12,6 +12,7 @@ import type { PlainAnswer, PlainRequest } from '../http/plain-request.ts';
 import type { HttpSurroundings } from '../http/range-client.ts';
 import { judgeStatus } from '../http/http-errors.ts';
 import { tokenRequest } from './gcs-credentials.ts';
+import type { Access } from './gcs-credentials.ts';
 
 /** What a request was made with; given back with the answer to it. */
 export interface AccessToken {
@@ -31,12 +32,19 @@ export class GcsTokens {
   readonly #machineCredentials: boolean;
   readonly #surroundings: HttpSurroundings;
   readonly #variables: Variables;
+  readonly #access: Access;
   readonly #plain: PlainClient = new PlainClient();
   #current: AccessToken | null = null;
   #fetching: Promise<AccessToken> | null = null;
   #fetchedAtMs: number = -Infinity;
 
-  constructor(machineCredentials: boolean, surroundings: HttpSurroundings, variables: Variables) {
+  constructor(
+    machineCredentials: boolean,
+    surroundings: HttpSurroundings,
+    variables: Variables,
+    access: Access,
+  ) {
+    this.#access = access;
     this.#machineCredentials = machineCredentials;
     this.#surroundings = surroundings;
     this.#variables = variables;
@@ -69,7 +77,11 @@ export class GcsTokens {
   }
 
   async #ask(): Promise<AccessToken> {
-    const asked = await tokenRequest(this.#variables, this.#surroundings.clock.unixMs());
+    const asked = await tokenRequest(
+      this.#variables,
+      this.#surroundings.clock.unixMs(),
+      this.#access,
+    );
     if (asked !== null) {
       const { url, form, who } = asked;
       const origin = originOf(url);

@@ -1,5 +1,4 @@
 /** Which answers of S3 are successes, and which say that a condition did not hold. */
-import { Mx8Error } from '../../core/base/errors.ts';
 import type { WriteCondition } from '../../ports/place.ts';
 import type { PlainAnswer } from '../http/plain-request.ts';
 
@@ -25,15 +24,4 @@ export function conditionHeaders(condition: WriteCondition): Record<string, stri
     default:
       return condition satisfies never;
   }
-}
-
-export function conditionError(location: string, condition: WriteCondition): Mx8Error {
-  if (condition.type === 'create') {
-    return new Mx8Error('object_exists', `${location} is there already.`, { location });
-  }
-  return new Mx8Error(
-    'object_changed',
-    `${location} was to be replaced, but it is not the object any more that it was when it was looked at.`,
-    { location },
-  );
 }

@@ -2,25 +2,21 @@
 import { Mx8Error } from '../../core/base/errors.ts';
 import { normalEtag } from '../../core/transfer/response-head.ts';
 import type {
-  ListedObject,
-  ListOptions,
-  ObjectRange,
-  ObjectStat,
   ObjectPlace,
+  ObjectSpan,
+  ObjectStat,
   PartUpload,
   WriteCondition,
 } from '../../ports/place.ts';
 import { lengthOf, unusable } from '../http/http-errors.ts';
-import { levelOf, listTogether } from '../http/list-together.ts';
-import type { Level } from '../http/list-together.ts';
-import { listPages } from '../http/listing.ts';
-import { sendPatiently } from '../http/patient.ts';
 import type { PatientAnswer } from '../http/patient.ts';
-import { PlainClient } from '../http/plain-request.ts';
 import type { PlainAnswer } from '../http/plain-request.ts';
 import type { RangeClient } from '../http/range-client.ts';
+import { StorePlace } from '../http/store-place.ts';
+import type { PageQuestion, StorePage } from '../http/store-place.ts';
+import { keyFault } from '../http/write-condition.ts';
 import { element, parseCommonPrefixes, parseListPage, parseUploads } from './s3-answers.ts';
-import { conditionError, conditionHeaders, isConflict, isSuccess } from './s3-conditions.ts';
+import { conditionHeaders, isConflict, isSuccess } from './s3-conditions.ts';
 import type { UnfinishedUpload } from './s3-answers.ts';
 import { parseS3Location } from './s3-location.ts';
 import type { S3Request, S3Session } from './s3-session.ts';
@@ -30,57 +26,17 @@ import { S3Upload } from './s3-upload.ts';
 const PAGE_KEYS = 1000;
 const MARK_HEADER = 'x-amz-meta-mx8-mark';
 
-export class S3Place implements ObjectPlace {
-  readonly #ranges: RangeClient;
+export class S3Place extends StorePlace implements ObjectPlace {
   readonly #session: S3Session;
-  readonly #plain: PlainClient = new PlainClient();
 
-  /** The range client stays its owner's. */
   constructor(ranges: RangeClient, session: S3Session) {
-    this.#ranges = ranges;
+    super(ranges, session);
     this.#session = session;
-  }
-
-  list(prefix: string, options: ListOptions = {}): AsyncGenerator<readonly ListedObject[], void> {
-    return listTogether({
-      prefix,
-      options,
-      list: (at, chosen) => this.#pages(at, chosen),
-      level: (at, signal) => this.#level(at, signal),
-    });
-  }
-
-  #pages(
-    prefix: string,
-    { after, signal }: ListOptions,
-  ): AsyncGenerator<readonly ListedObject[], void> {
-    const { bucket, key } = parseS3Location(prefix);
-    const last = after === undefined ? null : parseS3Location(after).key;
-    const start: Record<string, string> = last === null ? {} : { 'start-after': last };
-    return listPages({
-      prefix,
-      keyPrefix: key,
-      root: `s3://${bucket}/`,
-      after: last,
-      page: async (next) => {
-        const query = {
-          ...{ 'list-type': '2', 'max-keys': String(PAGE_KEYS), prefix: key },
-          ...(next === null ? start : { 'continuation-token': next }),
-        };
-        const request = { method: 'GET', bucket, key: '', query } as const;
-        const { body } = await this.#sendTo(prefix, request, isSuccess, signal);
-        return parseListPage(body.toString('utf8'));
-      },
-    });
   }
 
   async stat(location: string, signal?: AbortSignal): Promise<ObjectStat> {
     const { head } = await this.#send(location, { method: 'HEAD' }, isSuccess, signal);
     return { bytes: lengthOf(location, head), etag: normalEtag(head.headers.get('etag')) };
-  }
-
-  readRange(location: string, range: ObjectRange, signal?: AbortSignal): Promise<ObjectStat> {
-    return this.#ranges.read(location, range, this.#session, signal);
   }
 
   async write(
@@ -95,17 +51,26 @@ export class S3Place implements ObjectPlace {
       { method: 'PUT', headers, body: bytes },
       (got) => isSuccess(got) || isConflict(got, condition),
     );
-    if (isConflict(answer, condition)) {
-      // The first try may be what the second one found.
-      if (!answer.mayHaveLanded || !(await this.#holds(location, bytes))) {
-        throw conditionError(location, condition);
-      }
-      return this.stat(location);
-    }
+    if (isConflict(answer, condition)) return this.foundOwn(location, bytes, condition, answer);
     return { bytes: bytes.length, etag: normalEtag(answer.head.headers.get('etag')) };
   }
 
-  async upload(location: string, mark: string = ''): Promise<PartUpload> {
+  upload(location: string, mark: string = ''): Promise<PartUpload> {
+    return this.#begin(location, mark);
+  }
+
+  async copy({ location, start, end }: ObjectSpan, to: string, mark: string): Promise<ObjectStat> {
+    const upload = await this.#begin(to, mark);
+    try {
+      await upload.copy(location, start, end);
+    } catch (error) {
+      await upload.abort();
+      throw error;
+    }
+    return upload.complete({ type: 'create' });
+  }
+
+  async #begin(location: string, mark: string): Promise<S3Upload> {
     const answer = await this.#send(
       location,
       { method: 'POST', query: { uploads: '' }, headers: markHeaders(mark) },
@@ -136,6 +101,10 @@ export class S3Place implements ObjectPlace {
       if (error instanceof Mx8Error && error.code === 'object_missing') return null;
       throw error;
     }
+  }
+
+  nameFault(location: string): string | null {
+    return keyFault(parseS3Location(location).key);
   }
 
   async abandonUploads(prefix: string): Promise<number> {
@@ -173,43 +142,29 @@ export class S3Place implements ObjectPlace {
     }
   }
 
-  async close(): Promise<void> {
-    this.#plain.close();
+  protected split(location: string): { readonly root: string; readonly key: string } {
+    const { bucket, key } = parseS3Location(location);
+    return { root: `s3://${bucket}/`, key };
   }
 
-  async #level(prefix: string, signal: AbortSignal | undefined): Promise<Level | null> {
-    const { bucket, key } = parseS3Location(prefix);
+  protected async page(
+    prefix: string,
+    { keyPrefix, after, next, stopsAtSlashes }: PageQuestion,
+    signal: AbortSignal | undefined,
+  ): Promise<StorePage | string> {
+    const { bucket } = parseS3Location(prefix);
+    const start: Record<string, string> = after === null ? {} : { 'start-after': after };
     const query = {
-      'list-type': '2',
-      delimiter: '/',
-      'max-keys': String(PAGE_KEYS),
-      prefix: key,
+      ...{ 'list-type': '2', 'max-keys': String(PAGE_KEYS), prefix: keyPrefix },
+      ...(stopsAtSlashes ? { delimiter: '/' } : {}),
+      ...(next === null ? start : { 'continuation-token': next }),
     };
     const request = { method: 'GET', bucket, key: '', query } as const;
-    const answer = await this.#sendTo(prefix, request, isSuccess, signal);
-    const text = answer.body.toString('utf8');
+    const { body } = await this.#sendTo(prefix, request, isSuccess, signal);
+    const text = body.toString('utf8');
     const page = parseListPage(text);
-    if (typeof page === 'string') throw unusable(prefix, page);
-    if (page.next !== null) return null;
-    const level = levelOf(key, `s3://${bucket}/`, page.objects, parseCommonPrefixes(text));
-    if (typeof level === 'string') throw unusable(prefix, level);
-    return level;
-  }
-
-  /** Whether the object is exactly these bytes. */
-  async #holds(location: string, bytes: Uint8Array): Promise<boolean> {
-    const stat = await this.stat(location);
-    if (stat.bytes !== bytes.length) return false;
-    if (bytes.length === 0) return true;
-    const there = new Uint8Array(bytes.length);
-    await this.readRange(location, {
-      start: 0,
-      end: bytes.length,
-      targets: [{ bytes: bytes.length, into: there }],
-      pinnedTag: 0,
-      pinnedBytes: bytes.length,
-    });
-    return Buffer.compare(there, bytes) === 0;
+    if (typeof page === 'string') return page;
+    return { ...page, prefixes: stopsAtSlashes ? parseCommonPrefixes(text) : [] };
   }
 
   #send(
@@ -227,14 +182,8 @@ export class S3Place implements ObjectPlace {
     accepts: (answer: PlainAnswer) => boolean,
     signal?: AbortSignal,
   ): Promise<PatientAnswer> {
-    return sendPatiently(this.#plain, this.#ranges.surroundings, {
-      location,
-      make: () => this.#session.request(request),
-      accepts,
-      judge: ({ head, body }, ticket) =>
-        this.#session.judge(location, head, body.toString('utf8', 0, 16_384), ticket),
-      signal,
-    });
+    const make = (): ReturnType<S3Session['request']> => this.#session.request(request);
+    return this.send({ location, make, accepts, signal });
   }
 }
 

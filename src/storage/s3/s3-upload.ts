@@ -5,13 +5,18 @@ import type { ObjectStat, PartUpload, WriteCondition } from '../../ports/place.t
 import { unusable } from '../http/http-errors.ts';
 import type { PatientAnswer } from '../http/patient.ts';
 import type { PlainAnswer } from '../http/plain-request.ts';
+import { conditionError } from '../http/write-condition.ts';
+import { forEachBounded } from '../local-output.ts';
 import { element, escapedXml } from './s3-answers.ts';
-import { conditionError, conditionHeaders, isConflict, isSuccess } from './s3-conditions.ts';
+import { conditionHeaders, isConflict, isSuccess } from './s3-conditions.ts';
 import { encodeKey, parseS3Location } from './s3-location.ts';
 import type { S3Request } from './s3-session.ts';
 
 /** S3 takes no smaller parts but for the last one. */
 export const UPLOAD_PART_BYTES_MIN: number = 5 * 1024 ** 2;
+
+/** A part that the store copies by itself: it takes up to 5 GiB, and several are copied at a time. */
+const COPY_BYTES: number = 256 * 1024 ** 2;
 
 export interface UploadPorts {
   readonly send: (
@@ -49,7 +54,18 @@ export class S3Upload implements PartUpload {
     this.#took(index, answer.head.headers.get('etag') ?? null, bytes.length);
   }
 
-  async copy(index: number, from: string, start: number, end: number): Promise<void> {
+  /** All parts: bytes [start, end) of another object, which do not pass through here. */
+  async copy(from: string, start: number, end: number): Promise<void> {
+    const starts = Array.from(
+      { length: Math.ceil((end - start) / COPY_BYTES) },
+      (_, index) => start + index * COPY_BYTES,
+    );
+    await forEachBounded([...starts.entries()], ([index, at]) =>
+      this.#copyPart(index, from, at, Math.min(end, at + COPY_BYTES)),
+    );
+  }
+
+  async #copyPart(index: number, from: string, start: number, end: number): Promise<void> {
     const { bucket, key } = parseS3Location(from);
     const headers = {
       'x-amz-copy-source': `/${bucket}/${encodeKey(key)}`,
