@@ -1,4 +1,4 @@
-/** Outputs in a real S3 service, made piece by piece in one process. */
+/** Outputs in a store, made piece by piece in one process. */
 import type { JobBatch as Batch, Finalized, Sink } from '../../src/job/index.ts';
 import { finalizeOutput, JobBatch, StagedPart } from '../../src/job/index.ts';
 import { type LeaseId, leaseId } from '../../src/core/base/units.ts';
@@ -7,45 +7,64 @@ import type { OutputStore } from '../../src/ports/output-store.ts';
 import type { ObjectPlace } from '../../src/ports/place.ts';
 import { openOutput } from '../../src/storage/output-stores.ts';
 import { OpenPlaces, STORE_DEFAULTS } from '../../src/storage/places.ts';
-import { S3_ENVIRONMENT, S3Service } from './s3-service.ts';
+import type { StoreOptions } from '../../src/storage/places.ts';
 import { storeSetting, type StoreSetting } from './store-setting.ts';
+import type { StoreKind } from './store-kinds.ts';
 import { TroubledStore } from './troubled-store.ts';
 
 export const LEASE: LeaseId = leaseId({ epoch: 1, seq: 1, index: 0 });
 export const OTHER_LEASE: LeaseId = leaseId({ epoch: 1, seq: 2, index: 0 });
 
 export class ObjectOutputs implements AsyncDisposable {
-  readonly service: S3Service;
+  readonly kind: StoreKind;
   /** Everything goes through it. */
   readonly troubled: TroubledStore;
-  readonly setting: StoreSetting = storeSetting();
+  readonly setting: StoreSetting;
   readonly places: OpenPlaces;
+  readonly #service: AsyncDisposable;
   #outputs = 0;
   #nonces = 0;
 
-  private constructor(service: S3Service, troubled: TroubledStore) {
-    this.service = service;
+  private constructor(kind: StoreKind, service: AsyncDisposable, troubled: TroubledStore) {
+    this.kind = kind;
+    this.#service = service;
     this.troubled = troubled;
-    const s3 = { ...STORE_DEFAULTS.s3, endpointUrl: troubled.url };
-    this.places = new OpenPlaces({ ...STORE_DEFAULTS, s3 }, this.setting);
+    this.setting = storeSetting({ variables: kind.environment(troubled.url) });
+    this.places = new OpenPlaces({ ...STORE_DEFAULTS, ...this.options }, this.setting);
   }
 
-  static async start(): Promise<ObjectOutputs> {
-    Object.assign(process.env, S3_ENVIRONMENT);
-    const service = await S3Service.start();
-    return new ObjectOutputs(service, await TroubledStore.start(service.url));
+  static async start(kind: StoreKind): Promise<ObjectOutputs> {
+    const service = await kind.start();
+    const troubled = await TroubledStore.start(service.url, kind);
+    Object.assign(process.env, kind.environment(troubled.url));
+    return new ObjectOutputs(kind, service, troubled);
+  }
+
+  /** How the service is reached. */
+  get options(): Partial<StoreOptions> {
+    return this.kind.options(this.troubled.url);
+  }
+
+  /** What `mx8` is started with. */
+  get environment(): Readonly<Record<string, string>> {
+    return this.kind.environment(this.troubled.url);
   }
 
   get place(): ObjectPlace {
-    const place = this.places.writable('s3://bucket/x');
+    const place = this.places.writable(`${this.kind.root}/x`);
     if (place !== null) return place;
-    throw new Error('S3 is a place of objects');
+    throw new Error(`${this.kind.root} is in a place of objects`);
+  }
+
+  /** Below the bucket of the test. */
+  at(path: string): string {
+    return `${this.kind.root}/${path}`;
   }
 
   /** An empty prefix. */
   output(): OutputStore {
     this.#outputs += 1;
-    return this.open(`s3://bucket/out-${this.#outputs}`);
+    return this.open(this.at(`out-${this.#outputs}`));
   }
 
   open(location: string): OutputStore {
@@ -120,7 +139,7 @@ export class ObjectOutputs implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.places.close();
     await this.troubled[Symbol.asyncDispose]();
-    await this.service[Symbol.asyncDispose]();
+    await this.#service[Symbol.asyncDispose]();
   }
 }
 

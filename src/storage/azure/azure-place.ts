@@ -59,7 +59,11 @@ export class AzurePlace extends StorePlace implements ObjectPlace {
       { method: 'PUT', headers, body: bytes, access: 'write' },
       (got) => isSuccess(got) || isConflict(got, condition),
     );
-    if (!isSuccess(answer)) return this.foundOwn(location, bytes, condition, answer);
+    if (!isSuccess(answer)) {
+      const isBlocked = condition.type === 'create' && (await this.#headOf(location)) === null;
+      if (isBlocked) return this.#createFromBlock(location, bytes, mark);
+      return this.foundOwn(location, bytes, condition, answer);
+    }
     return { bytes: bytes.length, etag: normalEtag(answer.head.headers.get('etag')) };
   }
 
@@ -123,6 +127,16 @@ export class AzurePlace extends StorePlace implements ObjectPlace {
     const page = parseBlobPage(text);
     if (typeof page === 'string') return page;
     return { ...page, prefixes: stopsAtSlashes ? parseBlobPrefixes(text) : [] };
+  }
+
+  /**
+   * Where a killed upload left blocks, and where another blob is on its way, there is no blob yet, but creating one in
+   * a single request is refused. By a list of blocks it is not.
+   */
+  async #createFromBlock(location: string, bytes: Uint8Array, mark: string): Promise<ObjectStat> {
+    const upload = this.#begin(location, mark);
+    if (bytes.length > 0) await upload.add(bytes);
+    return upload.complete({ type: 'create' });
   }
 
   #begin(location: string, mark: string): AzureUpload {

@@ -50,12 +50,7 @@ export class AzureSession implements Authority {
   /** About a blob, or about its container. */
   request(
     location: string,
-    {
-      query = {},
-      headers = {},
-      access = 'read',
-      isOfContainer = false,
-    }: Partial<AzureQuestion>,
+    { query = {}, headers = {}, access = 'read', isOfContainer = false }: Partial<AzureQuestion>,
   ): RangeRequest {
     const { container, blob } = parseAzureLocation(location);
     const { settings } = this.#account();

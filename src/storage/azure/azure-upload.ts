@@ -102,9 +102,7 @@ export class AzureUpload implements PartUpload {
           ...markHeaders(this.#mark),
           ...conditionHeaders(condition),
         },
-        body: Buffer.from(
-          `<?xml version="1.0" encoding="utf-8"?><BlockList>${list}</BlockList>`,
-        ),
+        body: Buffer.from(`<?xml version="1.0" encoding="utf-8"?><BlockList>${list}</BlockList>`),
       },
       (got) => isSuccess(got) || isConflict(got, condition) || isMissingBlock(got),
     );
@@ -125,7 +123,8 @@ export class AzureUpload implements PartUpload {
     if (head?.headers.get(UPLOAD_HEADER) === this.#name) {
       return { bytes: lengthOf(this.#location, head), etag: normalEtag(head.headers.get('etag')) };
     }
-    const isRefused = condition.type === 'replace' || (condition.type === 'create' && head !== null);
+    const isRefused =
+      condition.type === 'replace' || (condition.type === 'create' && head !== null);
     if (isRefused) throw conditionError(this.#location, condition);
     throw unusable(this.#location, 'it knows nothing of the blocks that it was to put together');
   }

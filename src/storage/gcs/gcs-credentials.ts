@@ -105,7 +105,13 @@ function assertion(
   const issuedAt = Math.floor(unixMs / 1000);
   const keyId = fields['private_key_id'];
   const head = { alg: 'RS256', typ: 'JWT', ...(typeof keyId === 'string' ? { kid: keyId } : {}) };
-  const claims = { iss: email, scope: SCOPES[access], aud: href, iat: issuedAt, exp: issuedAt + JWT_TTL_S };
+  const claims = {
+    iss: email,
+    scope: SCOPES[access],
+    aud: href,
+    iat: issuedAt,
+    exp: issuedAt + JWT_TTL_S,
+  };
   const signed = `${base64url(head)}.${base64url(claims)}`;
   const key = keyOf(path, textOf(path, fields, 'private_key'));
   return `${signed}.${sign('sha256', Buffer.from(signed), key).toString('base64url')}`;

@@ -34,11 +34,14 @@ import { conditionQuery, isConflict, isSuccess, objectBody } from './gcs-writes.
 /** What Google gives at most. */
 const PAGE_OBJECTS = 1000;
 const MARK = 'mx8-mark';
+const ANY = { type: 'any' } as const;
 const CREATE = { type: 'create' } as const;
 
 interface Sent extends Partial<GcsQuestion> {
   readonly method?: PlainRequest['method'];
   readonly body?: Uint8Array;
+  /** What errors name. */
+  readonly about?: string;
 }
 
 export class GcsPlace extends StorePlace implements ObjectPlace {
@@ -72,22 +75,7 @@ export class GcsPlace extends StorePlace implements ObjectPlace {
     condition: WriteCondition,
     mark: string = '',
   ): Promise<ObjectStat> {
-    const { random } = this.ranges.surroundings;
-    const { object } = parseGcsLocation(location);
-    const metadata = mark === '' ? {} : { [MARK]: mark };
-    const { query, headers, body } = objectBody(object, metadata, bytes, random);
-    const answer = await this.#send(
-      location,
-      {
-        method: 'POST',
-        at: 'upload',
-        access: 'write',
-        query: { ...query, ...conditionQuery(condition), fields: OBJECT_FIELDS },
-        headers,
-        body,
-      },
-      (got) => isSuccess(got) || isConflict(got, condition),
-    );
+    const answer = await this.#insert(location, bytes, condition, mark);
     if (!isSuccess(answer)) return this.foundOwn(location, bytes, condition, answer);
     return statOf(location, answer.body);
   }
@@ -95,8 +83,8 @@ export class GcsPlace extends StorePlace implements ObjectPlace {
   upload(location: string, mark: string = ''): Promise<PartUpload> {
     const upload = new GcsUpload(location, mark === '' ? {} : { [MARK]: mark }, {
       random: this.ranges.surroundings.random,
-      put: async (part, bytes) => void (await this.write(part, bytes, { type: 'any' })),
-      remove: (part) => this.remove(part),
+      put: async (part, bytes) => void (await this.#insert(part, bytes, ANY, '', location)),
+      remove: (part) => this.#remove(part, location),
       compose: (to, request, condition) => this.#compose(to, request, condition),
       noteOf: (name) => this.#noteOf(location, name),
       stat: () => this.stat(location),
@@ -138,12 +126,8 @@ export class GcsPlace extends StorePlace implements ObjectPlace {
     }
   }
 
-  async remove(location: string): Promise<void> {
-    await this.#send(
-      location,
-      { method: 'DELETE', access: 'write' },
-      (answer) => isSuccess(answer) || isMissingObject(answer),
-    );
+  remove(location: string): Promise<void> {
+    return this.#remove(location, location);
   }
 
   markOf(location: string): Promise<string | null> {
@@ -195,6 +179,41 @@ export class GcsPlace extends StorePlace implements ObjectPlace {
     return { ...page, prefixes: stopsAtSlashes ? parsePrefixes(text) : [] };
   }
 
+  async #remove(location: string, about: string): Promise<void> {
+    await this.#send(
+      location,
+      { method: 'DELETE', access: 'write', about },
+      (answer) => isSuccess(answer) || isMissingObject(answer),
+    );
+  }
+
+  /** `about` is what errors name: of a part the object that it is for. */
+  #insert(
+    location: string,
+    bytes: Uint8Array,
+    condition: WriteCondition,
+    mark: string,
+    about: string = location,
+  ): Promise<PatientAnswer> {
+    const { random } = this.ranges.surroundings;
+    const { object } = parseGcsLocation(location);
+    const metadata = mark === '' ? {} : { [MARK]: mark };
+    const { query, headers, body } = objectBody(object, metadata, bytes, random);
+    return this.#send(
+      location,
+      {
+        method: 'POST',
+        at: 'upload',
+        access: 'write',
+        query: { ...query, ...conditionQuery(condition), fields: OBJECT_FIELDS },
+        headers,
+        body,
+        about,
+      },
+      (got) => isSuccess(got) || isConflict(got, condition),
+    );
+  }
+
   #compose(to: string, request: object, condition: WriteCondition): Promise<PatientAnswer> {
     return this.#send(
       to,
@@ -223,7 +242,7 @@ export class GcsPlace extends StorePlace implements ObjectPlace {
 
   #send(
     location: string,
-    { method = 'GET', body, ...question }: Sent,
+    { method = 'GET', body, about = location, ...question }: Sent,
     accepts: (answer: PlainAnswer) => boolean,
     signal?: AbortSignal,
   ): Promise<PatientAnswer> {
@@ -232,7 +251,7 @@ export class GcsPlace extends StorePlace implements ObjectPlace {
       ...(await this.#session.request(location, question)),
       ...(body === undefined ? {} : { body }),
     });
-    return this.send({ location, make, accepts, signal });
+    return this.send({ location: about, make, accepts, signal });
   }
 }
 

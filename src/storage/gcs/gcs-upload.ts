@@ -53,11 +53,7 @@ export class GcsUpload implements PartUpload {
   readonly #made: string[] = [];
   #count = 0;
 
-  constructor(
-    location: string,
-    metadata: Readonly<Record<string, string>>,
-    ports: GcsUploadPorts,
-  ) {
+  constructor(location: string, metadata: Readonly<Record<string, string>>, ports: GcsUploadPorts) {
     this.#location = location;
     this.#metadata = metadata;
     this.#ports = ports;
