@@ -1,51 +1,18 @@
 /** Data sets on Azure as a person uses them, over Azurite. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 
 import { load } from '../../src/index.ts';
-import { AzurePlace } from '../../src/storage/azure/azure-place.ts';
 import { SasSigner } from '../../src/storage/azure/azure-sas.ts';
-import { AzureSession } from '../../src/storage/azure/azure-session.ts';
-import { AZURE_DEFAULTS } from '../../src/storage/azure/azure-settings.ts';
-import { RangeClient } from '../../src/storage/http/range-client.ts';
 import { AZURE_ACCOUNT, AZURE_KEY, AZURITE, AzureService } from '../support/azure-service.ts';
 import { FaultStore, answer } from '../support/fault-store.ts';
 import { Workbench } from '../support/mx8-process.ts';
+import { openAzure } from '../support/open-place.ts';
 import { refused } from '../support/place-faults.ts';
-import { storeSetting } from '../support/store-setting.ts';
+import { runningService } from '../support/running-service.ts';
 
 const skip = AZURITE.missing;
-let service: AzureService | null = null;
-
-before(async () => {
-  if (skip === false) service = await AzureService.start();
-});
-
-after(async () => {
-  await service?.[Symbol.asyncDispose]();
-});
-
-function azure(): AzureService {
-  if (service === null) throw new Error('the service runs');
-  return service;
-}
-
-interface Opened extends AsyncDisposable {
-  readonly place: AzurePlace;
-}
-
-function open(variables: Record<string, string>): Opened {
-  const setting = storeSetting();
-  const ranges = new RangeClient(setting);
-  const place = new AzurePlace(ranges, new AzureSession(AZURE_DEFAULTS, setting, variables));
-  return {
-    place,
-    [Symbol.asyncDispose]: async () => {
-      await place.close();
-      ranges.close();
-    },
-  };
-}
+const azure = runningService(skip, () => AzureService.start());
 
 test(
   'load() and mx8 resolve read a prefix; what changed or went since is told',
@@ -95,7 +62,7 @@ test(
     await azure().put('private.bin', Buffer.from('private'));
     const location = `az://${azure().container}/private.bin`;
     const base = { AZURE_STORAGE_ACCOUNT: AZURE_ACCOUNT, AZURE_STORAGE_ENDPOINT: azure().url };
-    await using right = open({ ...base, AZURE_STORAGE_KEY: AZURE_KEY });
+    await using right = openAzure({ ...base, AZURE_STORAGE_KEY: AZURE_KEY });
     assert.equal((await right.place.stat(location)).bytes, 7);
     const nowhere = 'az://no-such-box/private.bin';
     const list = async (prefix: string): Promise<void> => {
@@ -103,18 +70,21 @@ test(
     };
     await refused(right.place.stat(nowhere), 'object_missing', 'no container no-such-box');
     await refused(list('az://no-such-box/'), 'object_missing', 'no container no-such-box');
-    await using wrong = open({ ...base, AZURE_STORAGE_KEY: Buffer.from('x').toString('base64') });
+    await using wrong = openAzure({
+      ...base,
+      AZURE_STORAGE_KEY: Buffer.from('x').toString('base64'),
+    });
     await refused(wrong.place.stat(location), 'object_denied', location, 'AuthorizationFailure');
-    await using nobody = open(base);
+    await using nobody = openAzure(base);
     await refused(nobody.place.stat(location), 'object_denied', location, 'AZURE_STORAGE_KEY');
     const signer = new SasSigner(AZURE_ACCOUNT, Buffer.from(AZURE_KEY, 'base64'));
     const hour = 3_600_000;
     const given = signer.sign(azure().container, false, Date.now());
-    await using shared = open({ ...base, AZURE_STORAGE_SAS_TOKEN: `?${given}` });
+    await using shared = openAzure({ ...base, AZURE_STORAGE_SAS_TOKEN: `?${given}` });
     assert.equal((await shared.place.stat(location)).bytes, 7);
     const past = new SasSigner(AZURE_ACCOUNT, Buffer.from(AZURE_KEY, 'base64'));
     const ended = past.sign(azure().container, false, Date.now() - 2 * hour);
-    await using late = open({ ...base, AZURE_STORAGE_SAS_TOKEN: ended });
+    await using late = openAzure({ ...base, AZURE_STORAGE_SAS_TOKEN: ended });
     await refused(late.place.stat(location), 'object_denied', location, 'AuthorizationFailure');
   },
 );
@@ -132,7 +102,7 @@ test('a listing goes from page to page by the marker that each gives', async () 
     const isSecond = asked.target.includes('marker=two%26more');
     socket.write(isSecond ? page('f/b', '') : page('f/a', 'two&amp;more'));
   });
-  await using opened = open({ AZURE_STORAGE_ENDPOINT: store.url });
+  await using opened = openAzure({ AZURE_STORAGE_ENDPOINT: store.url });
   const names: string[] = [];
   for await (const listed of opened.place.list('az://container/f/')) {
     names.push(...listed.map(({ location }) => location));
@@ -170,7 +140,7 @@ test('a few folders with many blobs each are listed beside each other', async ()
     const next = at + 1_000 < names.length ? String(at + 1_000) : '';
     socket.write(body(names.slice(at, at + 1_000), [], next));
   });
-  await using opened = open({ AZURE_STORAGE_ENDPOINT: store.url });
+  await using opened = openAzure({ AZURE_STORAGE_ENDPOINT: store.url });
   const names: string[] = [];
   for await (const listed of opened.place.list('az://container/f/')) {
     names.push(...listed.map(({ location }) => location));

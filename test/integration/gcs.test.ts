@@ -1,58 +1,20 @@
 /** Data sets on Google's storage as a person uses them, over fake-gcs-server; and tokens. */
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
 import { load } from '../../src/index.ts';
-import { GcsPlace } from '../../src/storage/gcs/gcs-place.ts';
-import { GcsSession } from '../../src/storage/gcs/gcs-session.ts';
-import { GCS_DEFAULTS } from '../../src/storage/gcs/gcs-settings.ts';
-import type { GcsOptions } from '../../src/storage/gcs/gcs-settings.ts';
-import { RangeClient } from '../../src/storage/http/range-client.ts';
 import { FaultStore, answer, served } from '../support/fault-store.ts';
 import { FAKE_GCS, GcsService, TokenServer } from '../support/gcs-service.ts';
 import { Workbench } from '../support/mx8-process.ts';
+import { openGcs } from '../support/open-place.ts';
 import { refused } from '../support/place-faults.ts';
-import { storeSetting } from '../support/store-setting.ts';
-import type { StoreSetting } from '../support/store-setting.ts';
+import { runningService } from '../support/running-service.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const skip = FAKE_GCS.missing;
-let service: GcsService | null = null;
-
-before(async () => {
-  if (skip === false) service = await GcsService.start();
-});
-
-after(async () => {
-  await service?.[Symbol.asyncDispose]();
-});
-
-function gcs(): GcsService {
-  if (service === null) throw new Error('the service runs');
-  return service;
-}
-
-interface Opened extends AsyncDisposable {
-  readonly place: GcsPlace;
-  readonly setting: StoreSetting;
-}
-
-function open(variables: Record<string, string>, options: Partial<GcsOptions> = {}): Opened {
-  const setting = storeSetting();
-  const ranges = new RangeClient(setting);
-  const session = new GcsSession({ ...GCS_DEFAULTS, ...options }, setting, variables);
-  const place = new GcsPlace(ranges, session);
-  return {
-    place,
-    setting,
-    [Symbol.asyncDispose]: async () => {
-      await place.close();
-      ranges.close();
-    },
-  };
-}
+const gcs = runningService(skip, () => GcsService.start());
 
 test(
   'load() and mx8 resolve read a prefix; what changed or went since is told',
@@ -97,7 +59,7 @@ test('an object that is kept compressed is read as it is kept', async () => {
     const plain = answer('200 OK', ['X-Goog-Generation: 1'], 'text '.repeat(10_000));
     socket.write(asIs ? served(asked, kept) : plain);
   });
-  await using opened = open({ STORAGE_EMULATOR_HOST: store.url });
+  await using opened = openGcs({ STORAGE_EMULATOR_HOST: store.url });
   const into = new Uint8Array(kept.length);
   await opened.place.readRange('gs://bucket/text.gz', {
     start: 0,
@@ -131,7 +93,7 @@ test('a service account signs for a token, which is fetched again before it ends
   const path = folder.join('account.json');
   await writeFile(path, JSON.stringify(tokens.serviceAccount));
   const variables = { GOOGLE_APPLICATION_CREDENTIALS: path };
-  await using opened = open(variables, { endpointUrl: store.url });
+  await using opened = openGcs(variables, { endpointUrl: store.url });
   const { place, setting } = opened;
   await Promise.all(Array.from({ length: 8 }, () => place.stat('gs://bucket/x')));
   assert.equal(tokens.given, 1);
@@ -142,7 +104,7 @@ test('a service account signs for a token, which is fetched again before it ends
   assert.ok(setting.told.some(({ event }) => event === 'object_credentials_renewed'));
   assert.ok(!JSON.stringify(setting.told).includes('no-log-may-hold'));
   tokens.secondsToLive = 200;
-  await using brief = open(variables, { endpointUrl: store.url });
+  await using brief = openGcs(variables, { endpointUrl: store.url });
   await brief.place.stat('gs://bucket/x');
   await new Promise((resolve) => setTimeout(resolve, 1_050));
   await brief.place.stat('gs://bucket/x');
@@ -161,16 +123,16 @@ test('a login with gcloud, and the machine where that was allowed, give tokens t
     token_uri: tokens.serviceAccount['token_uri'],
   };
   await writeFile(folder.join('application_default_credentials.json'), JSON.stringify(login));
-  await using person = open({ CLOUDSDK_CONFIG: folder.path }, { endpointUrl: store.url });
+  await using person = openGcs({ CLOUDSDK_CONFIG: folder.path }, { endpointUrl: store.url });
   assert.equal((await person.place.stat('gs://bucket/x')).bytes, 3);
   const nobody = { CLOUDSDK_CONFIG: folder.join('none'), GCE_METADATA_HOST: tokens.authority };
-  await using refusing = open(nobody, { endpointUrl: store.url });
+  await using refusing = openGcs(nobody, { endpointUrl: store.url });
   const words = ['--gs-machine-credentials', '--gs-anonymous'];
   await refused(refusing.place.stat('gs://bucket/x'), 'object_credentials_missing', ...words);
   assert.equal(tokens.given, 1);
-  await using machine = open(nobody, { endpointUrl: store.url, machineCredentials: true });
+  await using machine = openGcs(nobody, { endpointUrl: store.url, machineCredentials: true });
   assert.equal((await machine.place.stat('gs://bucket/x')).bytes, 3);
-  await using anonymous = open(nobody, { endpointUrl: store.url, anonymous: true });
+  await using anonymous = openGcs(nobody, { endpointUrl: store.url, anonymous: true });
   await refused(anonymous.place.stat('gs://bucket/x'), 'object_denied', 'Invalid Credentials');
 });
 
@@ -190,7 +152,10 @@ test('credentials that cannot be used are refused with what is wrong, without a 
   const path = folder.join('account.json');
   for (const [content, word] of wrong) {
     await writeFile(path, typeof content === 'string' ? content : JSON.stringify(content));
-    await using opened = open({ GOOGLE_APPLICATION_CREDENTIALS: path }, { endpointUrl: store.url });
+    await using opened = openGcs(
+      { GOOGLE_APPLICATION_CREDENTIALS: path },
+      { endpointUrl: store.url },
+    );
     const asking = opened.place.stat('gs://bucket/x');
     await refused(asking, 'object_credentials_missing', word);
     await assert.rejects(asking, (error: Error) => !error.message.includes('secret-text'));
@@ -198,10 +163,10 @@ test('credentials that cannot be used are refused with what is wrong, without a 
   const metadata = { ...right, token_uri: 'http://169.254.169.254/token' };
   await writeFile(path, JSON.stringify(metadata));
   const variables = { GOOGLE_APPLICATION_CREDENTIALS: path };
-  await using opened = open(variables, { endpointUrl: store.url });
+  await using opened = openGcs(variables, { endpointUrl: store.url });
   await refused(opened.place.stat('gs://bucket/x'), 'address_refused', 'link-local');
-  await using gone = open({ GOOGLE_APPLICATION_CREDENTIALS: folder.join('none') });
+  await using gone = openGcs({ GOOGLE_APPLICATION_CREDENTIALS: folder.join('none') });
   await refused(gone.place.stat('gs://bucket/x'), 'object_credentials_missing', 'ENOENT');
-  await using clear = open(variables, { endpointUrl: 'http://storage.example' });
+  await using clear = openGcs(variables, { endpointUrl: 'http://storage.example' });
   await refused(clear.place.stat('gs://bucket/x'), 'flag_invalid', '--gs-endpoint-url', 'clear');
 });

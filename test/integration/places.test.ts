@@ -2,12 +2,6 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { after } from 'node:test';
 
-import { AZURE_DEFAULTS } from '../../src/storage/azure/azure-settings.ts';
-import { AzurePlace } from '../../src/storage/azure/azure-place.ts';
-import { AzureSession } from '../../src/storage/azure/azure-session.ts';
-import { GcsPlace } from '../../src/storage/gcs/gcs-place.ts';
-import { GcsSession } from '../../src/storage/gcs/gcs-session.ts';
-import { GCS_DEFAULTS } from '../../src/storage/gcs/gcs-settings.ts';
 import { HfPlace } from '../../src/storage/hf/hf-place.ts';
 import { HttpPlace } from '../../src/storage/http/http-place.ts';
 import { RangeClient } from '../../src/storage/http/range-client.ts';
@@ -18,6 +12,7 @@ import { S3_DEFAULTS } from '../../src/storage/s3/s3-options.ts';
 import { S3Place } from '../../src/storage/s3/s3-place.ts';
 import { S3Session } from '../../src/storage/s3/s3-session.ts';
 import { AZURITE, AzureService } from '../support/azure-service.ts';
+import { openAzure, openGcs } from '../support/open-place.ts';
 import { serveFiles } from '../support/file-server.ts';
 import { FAKE_GCS, GcsService } from '../support/gcs-service.ts';
 import { HfHub } from '../support/hf-hub.ts';
@@ -143,20 +138,14 @@ describePlace({
   create: async (): Promise<PlaceUnderTest> => {
     azure ??= AzureService.start();
     const running = await azure;
-    const setting = storeSetting();
-    const ranges = new RangeClient(setting);
-    const session = new AzureSession(AZURE_DEFAULTS, setting, running.variables);
-    const place = new AzurePlace(ranges, session);
+    const opened = openAzure(running.variables);
     folders += 1;
     const folder = `test-${folders}/`;
     return {
-      place,
+      place: opened.place,
       root: `az://${running.container}/${folder}`,
       put: (name, bytes) => running.put(`${folder}${name}`, bytes),
-      [Symbol.asyncDispose]: async () => {
-        await place.close();
-        ranges.close();
-      },
+      [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
     };
   },
 });
@@ -170,19 +159,14 @@ describePlace({
   create: async (): Promise<PlaceUnderTest> => {
     gcs ??= GcsService.start();
     const running = await gcs;
-    const setting = storeSetting();
-    const ranges = new RangeClient(setting);
-    const place = new GcsPlace(ranges, new GcsSession(GCS_DEFAULTS, setting, running.variables));
+    const opened = openGcs(running.variables);
     folders += 1;
     const folder = `test-${folders}/`;
     return {
-      place,
+      place: opened.place,
       root: `gs://${running.bucket}/${folder}`,
       put: (name, bytes) => running.put(`${folder}${name}`, bytes),
-      [Symbol.asyncDispose]: async () => {
-        await place.close();
-        ranges.close();
-      },
+      [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
     };
   },
 });

@@ -89,6 +89,8 @@ export class TokenServer implements AsyncDisposable {
   readonly #public: KeyObject;
   readonly privateKey: string;
   given = 0;
+  /** What was asked for, by who signed for it. */
+  readonly scopes: string[] = [];
   /** Of each token. */
   secondsToLive = 3600;
 
@@ -160,6 +162,7 @@ export class TokenServer implements AsyncDisposable {
     const nowS = Date.now() / 1000;
     if (said['iss'] !== GOOGLE_EMAIL) return 'Invalid grant: account not found';
     if (said['aud'] !== `http://${this.authority}/token`) return 'Invalid JWT: wrong audience';
+    this.scopes.push(String(said['scope']));
     const isNow = Math.abs(Number(said['iat']) - nowS) < 60 && Number(said['exp']) > nowS;
     return isNow ? null : 'Invalid JWT: Token must be a short-lived token';
   }
