@@ -393,7 +393,7 @@ test('an output folder belongs to one job, and its claims may race', async () =>
   await folder.write({ 'full/letter.txt': 'dear' });
   const foreign = await refusal(() => claimOutput(at(folder.join('full')), claim));
   assert.match(foreign.message, /files that no MX8 job wrote, such as letter\.txt/);
-  assert.throws(() => outputLocation('gs://b/x'), { code: 'scheme_unsupported' });
+  assert.throws(() => outputLocation('hf://datasets/b/x'), { code: 'scheme_unsupported' });
   assert.throws(() => outputLocation('s3://'), { code: 'link_invalid' });
   assert.equal(outputLocation('s3://bucket/x//'), 's3://bucket/x');
 });

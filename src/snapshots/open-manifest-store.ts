@@ -32,7 +32,7 @@ export function openManifestStore(root: string | null, ports: ManifestStorePorts
   const location = outputLocation(root);
   const place = openPlaces().writable(location);
   if (place === null) {
-    const message = `Manifests cannot be kept in ${root}: a store is a folder or s3://BUCKET/PREFIX.`;
+    const message = `Manifests cannot be kept in ${root}: a store is a folder, or s3://, gs:// or az://BUCKET/PREFIX.`;
     throw new Mx8Error('scheme_unsupported', message, { path: root });
   }
   const name = createHash('sha256').update(location).digest('hex').slice(0, 16);

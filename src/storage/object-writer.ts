@@ -9,7 +9,7 @@ import type { ObjectPlace, ObjectStat, PartUpload, WriteCondition } from '../por
 
 /** Large enough for the rate of a connection, small enough for a few in each process. */
 export const PART_BYTES: number = 8 * 1024 ** 2;
-/** S3 takes 10,000 parts: they double in size every so often, which makes 1.2 TB. */
+/** S3 takes 10,000 parts, Azure 50,000: they double in size every so often, which makes 1.2 TB. */
 const PARTS_PER_SIZE = 2_500;
 const PARTS_MAX = 10_000;
 const IN_FLIGHT_DEFAULT = 2;

@@ -24,7 +24,7 @@ import type { CredentialSource } from '../../src/storage/s3/credentials.ts';
 import { S3_DEFAULTS } from '../../src/storage/s3/s3-options.ts';
 import { S3Place } from '../../src/storage/s3/s3-place.ts';
 import { S3Session } from '../../src/storage/s3/s3-session.ts';
-import { batchOf, LEASE, ObjectOutputs, OTHER_LEASE } from '../support/object-outputs.ts';
+import { batchOf, LEASE, type ObjectOutputs, OTHER_LEASE } from '../support/object-outputs.ts';
 import { S3_KEY, S3_SECRET } from '../support/s3-service.ts';
 import { eachStore, isWrite, S3 } from '../support/store-kinds.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

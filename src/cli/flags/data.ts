@@ -18,7 +18,7 @@ export const manifestStoreRoot: Flag<string | null> = optionalFlag(
   {
     name: 'manifest-store',
     variable: 'MX8_MANIFEST_STORE_ROOT',
-    doc: 'The folder, or s3://BUCKET/PREFIX, that keeps pinned manifests and which one is current for a link.',
+    doc: 'The folder, or s3://, gs:// or az://BUCKET/PREFIX, that keeps pinned manifests and which one is current for a link.',
   },
   '~/.mx8/manifests',
 );

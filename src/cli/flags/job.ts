@@ -8,7 +8,7 @@ export const outDir: Flag<string | null> = optionalFlag(
   {
     name: 'out',
     variable: 'MX8_OUT',
-    doc: 'The folder that the output goes to, or s3://BUCKET/PREFIX.',
+    doc: 'The folder that the output goes to, or s3://, gs:// or az://BUCKET/PREFIX.',
   },
   'the output that the job names',
 );
