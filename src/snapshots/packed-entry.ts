@@ -1,12 +1,15 @@
-/** Samples in shards that `pack` wrote: what stands in the tar header before each. */
+/** Samples in tars that `pack` or a job wrote: what stands in the header before each. */
 import { Mx8Error } from '../core/base/errors.ts';
 import { decodeUstarHeader } from '../core/base/ustar.ts';
 import type { UstarEntry } from '../core/base/ustar.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 
-/** Other tars name their entries as they like. */
-export function isPackedShard(location: string): boolean {
-  return /\/shards\/shard-\d{5,}\.tar$/.test(location);
+const PACKED = /\/shards\/shard-\d{5,}\.tar$/;
+const PART_OF_JOB = /\/part-\d{12,}-\d{12,}\.tar$/;
+
+/** Of other tars nobody knows what is where. */
+export function hasHeader({ location, decodeHint }: SampleRecord): boolean {
+  return PACKED.test(location) || (PART_OF_JOB.test(location) && decodeHint === '');
 }
 
 /** What the header says against the record; null when they agree. */
@@ -21,7 +24,8 @@ export function headerDifference(header: Uint8Array, record: SampleRecord): stri
     return `There is no tar header ${where}: ${error.message}`;
   }
   if (entry === null) return `There is no tar header ${where}, but the end of the archive.`;
-  if (!entry.name.startsWith(`${id}.`)) {
+  // Entries of a job's output are named by the job.
+  if (PACKED.test(record.location) && !entry.name.startsWith(`${id}.`)) {
     return `The tar header ${where} names "${entry.name}", not ${id}.`;
   }
   if (entry.size !== record.byteLength) {

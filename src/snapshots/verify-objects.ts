@@ -5,13 +5,15 @@
  */
 import { Mx8Error } from '../core/base/errors.ts';
 import { USTAR_BLOCK_BYTES } from '../core/base/ustar.ts';
+import { SampleTests } from '../core/format/sample-fault.ts';
+import type { SampleTest } from '../core/format/sample-fault.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import { etagTag } from '../core/transfer/etag-tag.ts';
 import type { FileStamp } from '../ports/manifest-store.ts';
 import type { ObjectStat, Places, RangeTarget } from '../ports/place.ts';
 import { forEachBounded } from '../storage/local-output.ts';
 import { VERIFY_RANGE_BYTES, VERIFY_READS_AT_ONCE } from './limits.ts';
-import { headerDifference, isPackedShard } from './packed-entry.ts';
+import { hasHeader, headerDifference } from './packed-entry.ts';
 import type { Difference } from './verify.ts';
 
 export type Found = Pick<Difference, 'kind' | 'what'>;
@@ -22,6 +24,8 @@ interface Piece {
   readonly start: number;
   readonly end: number;
   readonly header: Uint8Array | null;
+  /** What the bytes are put to; null: nothing is known of them, or they are too many to hold. */
+  readonly test: SampleTest | null;
 }
 
 interface Range {
@@ -33,6 +37,7 @@ interface Range {
 export class ObjectVerifier {
   bytes = 0;
   readonly #places: Places;
+  readonly #tests: SampleTests = new SampleTests();
   readonly #signal: AbortSignal | undefined;
   /** Objects of the last records: null for one that differs by itself. */
   #known: Map<string, ObjectStat | Found> = new Map();
@@ -111,10 +116,11 @@ export class ObjectVerifier {
       const what = `The object ${location} has another ETag than when it was pinned: it was written or replaced since.`;
       return { kind: 'modified', what };
     }
-    const hasHeader = !isWhole && isPackedShard(location) && byteOffset >= USTAR_BLOCK_BYTES;
-    const start = isWhole ? 0 : byteOffset - (hasHeader ? USTAR_BLOCK_BYTES : 0);
-    const header = hasHeader ? new Uint8Array(USTAR_BLOCK_BYTES) : null;
-    return { record, start, end, header };
+    const isBehindHeader = !isWhole && hasHeader(record) && byteOffset >= USTAR_BLOCK_BYTES;
+    const start = isWhole ? 0 : byteOffset - (isBehindHeader ? USTAR_BLOCK_BYTES : 0);
+    const header = isBehindHeader ? new Uint8Array(USTAR_BLOCK_BYTES) : null;
+    const test = end - start > VERIFY_RANGE_BYTES ? null : this.#tests.of(record);
+    return { record, start, end, header, test };
   }
 
   /** Neighbours that follow each other without a gap of more than their padding go together. */
@@ -150,11 +156,15 @@ export class ObjectVerifier {
     if (first === undefined) return;
     const pins = { pinnedTag: etagTag(object.etag), pinnedBytes: object.bytes };
     const targets: RangeTarget[] = [];
+    const contents: (Uint8Array | null)[] = [];
     let at = first.start;
-    for (const { start, end, header } of pieces) {
+    for (const { start, end, header, test } of pieces) {
       if (start > at) targets.push({ bytes: start - at, into: null });
       if (header !== null) targets.push({ bytes: header.length, into: header });
-      targets.push({ bytes: end - start - (header?.length ?? 0), into: null });
+      const bytes = end - start - (header?.length ?? 0);
+      const content = test === null ? null : new Uint8Array(bytes);
+      contents.push(content);
+      targets.push({ bytes, into: content });
       at = end;
     }
     try {
@@ -169,12 +179,27 @@ export class ObjectVerifier {
       for (const { record } of pieces) found.set(record.sampleId, difference);
       return;
     }
-    for (const { record, start, end, header } of pieces) {
-      this.bytes += end - start - (header?.length ?? 0);
-      const what = header === null ? null : headerDifference(header, record);
-      if (what !== null) found.set(record.sampleId, { kind: 'header', what });
+    for (const [index, piece] of pieces.entries()) {
+      this.bytes += piece.end - piece.start - (piece.header?.length ?? 0);
+      const difference = differenceOf(piece, contents[index] ?? null);
+      if (difference !== null) found.set(piece.record.sampleId, difference);
     }
   }
+}
+
+function differenceOf({ record, header, test }: Piece, content: Uint8Array | null): Found | null {
+  const said = header === null ? null : headerDifference(header, record);
+  if (said !== null) return { kind: 'header', what: said };
+  const fault = content === null || test === null ? null : test(content);
+  return fault === null ? null : { kind: 'content', what: contentDifference(record, fault) };
+}
+
+/** `fault` is a clause about the bytes. */
+export function contentDifference(
+  { sampleId, location, byteOffset, byteLength }: SampleRecord,
+  fault: string,
+): string {
+  return `The ${byteLength} bytes at byte ${byteOffset} of ${location} are not what sample ${sampleId} was: ${fault}.`;
 }
 
 /** What is wrong with one object is an answer; a store that cannot be reached is an error. */

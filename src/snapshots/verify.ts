@@ -9,6 +9,7 @@ import { USTAR_BLOCK_BYTES } from '../core/base/ustar.ts';
 import { codedPartOf } from '../core/format/coded-part.ts';
 import type { CodedPart } from '../core/format/coded-part.ts';
 import { FormatError } from '../core/format/format-error.ts';
+import { SampleTests } from '../core/format/sample-fault.ts';
 import { schemeOf } from '../core/manifest/location.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import { PartReader } from '../decode/part-reader.ts';
@@ -16,12 +17,18 @@ import type { FileStamp, ManifestReader } from '../ports/manifest-store.ts';
 import { LocalBytes } from '../storage/local-bytes.ts';
 import { PlaceBytes } from '../storage/place-bytes.ts';
 import { isRemote } from '../storage/places.ts';
-import { DIFFERENCES_MAX, IO_CHUNK_BYTES, PROGRESS_SAMPLES, TURN_READS } from './limits.ts';
-import { headerDifference, isPackedShard } from './packed-entry.ts';
+import {
+  DIFFERENCES_MAX,
+  IO_CHUNK_BYTES,
+  PROGRESS_SAMPLES,
+  TURN_READS,
+  VERIFY_RANGE_BYTES,
+} from './limits.ts';
+import { hasHeader, headerDifference } from './packed-entry.ts';
 import { resolveLink } from './resolve-link.ts';
 import type { ResolvedLink, ResolveOptions, ResolveProgress } from './resolve-link.ts';
 import { SampleFile } from './sample-file.ts';
-import { foundOf, ObjectVerifier } from './verify-objects.ts';
+import { contentDifference, foundOf, ObjectVerifier } from './verify-objects.ts';
 
 export interface Difference {
   readonly sampleId: number;
@@ -30,7 +37,8 @@ export interface Difference {
    * `missing`: no such file · `empty`: a file without bytes · `shorter`: it ends before the sample does ·
    * `resized`: a whole file has another size than when it was pinned · `modified`: it has that size, but
    * was written to since · `unreadable`: the system refuses · `header`: the tar header before the sample says something else ·
-   * `content`: what is decompressed is another sample than was pinned, or nothing.
+   * `content`: what is decompressed is another sample than was pinned, or nothing; or the bytes are no sample of their
+   * format any more.
    */
   readonly kind:
     'missing' | 'empty' | 'shorter' | 'resized' | 'modified' | 'unreadable' | 'header' | 'content';
@@ -98,6 +106,7 @@ class VerifyRun {
   /** The file of the last sample: the samples of a shard follow each other. */
   #file: SampleFile | null = null;
   #reads = 0;
+  readonly #tests: SampleTests = new SampleTests();
   readonly #bytes: LocalBytes = new LocalBytes();
   readonly #parts: PartReader = new PartReader(this.#bytes);
   /** Of shards in stores; null: where nobody reads from stores. */
@@ -200,15 +209,19 @@ class VerifyRun {
     }
     const end = byteOffset + byteLength;
     if (file.size < end) return shorter(record, file.size, `but the sample ends at ${end}`);
-    if (isPackedShard(record.location)) {
+    if (hasHeader(record)) {
       const header = new Uint8Array(USTAR_BLOCK_BYTES);
       file.readAt(header, Math.max(0, byteOffset - USTAR_BLOCK_BYTES));
       const what = headerDifference(header, record);
       if (what !== null) return ['header', what];
     }
-    return (await this.#read(file, byteOffset, end))
-      ? null
-      : shorter(record, file.size, 'while it was read');
+    const test = byteLength > VERIFY_RANGE_BYTES ? null : this.#tests.of(record);
+    const content = test === null ? null : new Uint8Array(byteLength);
+    if (!(await this.#read(file, byteOffset, end, content))) {
+      return shorter(record, file.size, 'while it was read');
+    }
+    const fault = content === null || test === null ? null : test(content);
+    return fault === null ? null : ['content', contentDifference(record, fault)];
   }
 
   async #codedDifference(
@@ -243,8 +256,13 @@ class VerifyRun {
     return this.#file;
   }
 
-  /** False when the file ends before `end`. */
-  async #read(file: SampleFile, start: number, end: number): Promise<boolean> {
+  /** False when the file ends before `end`. Into `content`, where somebody wants to look at it. */
+  async #read(
+    file: SampleFile,
+    start: number,
+    end: number,
+    content: Uint8Array | null = null,
+  ): Promise<boolean> {
     for (let at = start; at < end;) {
       const length = Math.min(this.#buffer.length, end - at);
       const bytes = file.readAt(this.#buffer.subarray(0, length), at);
@@ -254,6 +272,7 @@ class VerifyRun {
         this.#options.signal?.throwIfAborted();
       }
       if (bytes === 0) return false;
+      content?.set(this.#buffer.subarray(0, bytes), at - start);
       at += bytes;
       this.#localBytes += bytes;
     }

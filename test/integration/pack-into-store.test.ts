@@ -2,21 +2,19 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { gzipSync } from 'node:zlib';
 
 import { Mx8Error } from '../../src/core/base/errors.ts';
-import { parquet } from '../../src/job/index.ts';
 import { nodeClock } from '../../src/platform/clock.ts';
 import { nodeRandom } from '../../src/platform/random.ts';
-import { FsManifestStore, pack, verify, type PackResult } from '../../src/snapshots/index.ts';
+import { pack, type PackResult } from '../../src/snapshots/index.ts';
 import { encodeHolder } from '../../src/snapshots/lock-holder.ts';
 import type { HeldLock } from '../../src/snapshots/lock-file.ts';
 import { acquireObjectLock } from '../../src/snapshots/object-lock.ts';
 import { thisProcess } from '../../src/snapshots/process-identity.ts';
-import { RecordingEvents } from '../../src/testing/index.ts';
 import type { ObjectOutputs } from '../support/object-outputs.ts';
 import { eachStore, isWrite } from '../support/store-kinds.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
+import { verified } from '../support/verified.ts';
 
 const SHARD_BYTES = 12 * 1024 ** 2;
 const { onEach } = eachStore();
@@ -63,18 +61,6 @@ async function samples(folder: TemporaryFolder): Promise<string> {
 
 function namesBelow(world: ObjectOutputs, location: string): Promise<readonly string[]> {
   return world.all(world.open(location));
-}
-
-function verified(
-  { places }: ObjectOutputs,
-  link: string,
-  folder: TemporaryFolder,
-  how: { readonly format?: 'jsonl' } = {},
-): ReturnType<typeof verify> {
-  const events = new RecordingEvents();
-  const [clock, random] = [nodeClock(), nodeRandom()];
-  const store = new FsManifestStore({ root: folder.join('manifests'), clock, random, events });
-  return verify(link, { store, clock, events, places, ...how });
 }
 
 onEach(
@@ -160,37 +146,6 @@ onEach(
     );
   },
 );
-
-onEach(
-  'samples that are decompressed are verified in a store, by their sums and by their object',
-  async (world) => {
-    await using folder = await temporaryFolder();
-    const lines = Array.from({ length: 50 }, (_, id) => `{"id":${id}}\n`).join('');
-    const location = world.at('coded/lines.jsonl.gz');
-    await world.place.write(location, gzipSync(lines), { type: 'any' });
-    const coded = { format: 'jsonl' } as const;
-    const whole = await verified(world, world.at('coded'), folder, coded);
-    assert.deepEqual([whole.link.sampleCount, whole.differenceCount], [50, 0]);
-    await world.place.write(location, gzipSync(lines.replaceAll('4', '5')), { type: 'any' });
-    const changed = await verified(world, world.at('coded'), folder, coded);
-    assert.deepEqual([changed.differenceCount, changed.differences[0]?.kind], [50, 'modified']);
-    await world.place.remove(location);
-    const gone = await verified(world, world.at('coded'), folder, coded);
-    assert.deepEqual([gone.differenceCount, gone.differences[0]?.kind], [50, 'missing']);
-  },
-);
-
-onEach('rows written into a store as Parquet are found whole by verify', async (world) => {
-  await using folder = await temporaryFolder();
-  const out = world.open(world.at('parquet-out'));
-  const rows = [
-    { id: 0, text: 'a' },
-    { id: 1, text: 'b' },
-  ];
-  await world.finalize(out, [await world.stage(out, parquet(), [0, 1], rows)]);
-  const { link, differenceCount } = await verified(world, out.location, folder);
-  assert.deepEqual([link.sampleCount, link.format, differenceCount], [2, 'parquet', 0]);
-});
 
 onEach(
   'a pack goes through resets, refusals and lost answers, and leaves nothing when it is denied',
