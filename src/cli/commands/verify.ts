@@ -26,7 +26,7 @@ export const command: Command = defineCommand({
   name: 'verify',
   summary: 'read a pinned data set again and say what differs',
   about:
-    'Reads every sample of the snapshot that a link means: files that are missing, empty, cut off, unreadable, or not of the size and time of modification (of objects in stores: ETag) that they had when they were pinned, in packed data sets tar headers that do not belong to their sample, and in compressed files samples of other bytes. Prints one line per difference and ends with status 3 when there is any.',
+    'Reads every sample of the snapshot that a link means: files that are missing, empty, cut off, unreadable, or not of the size and time of modification (of objects in stores: ETag) that they had when they were pinned, in packed data sets and outputs of tar() headers that do not belong to their sample, in compressed files samples of other bytes, and in plain shards what is no sample of its format any more. Prints one line per difference and ends with status 3 when there is any.',
   argument: {
     name: 'LINK',
     doc: 'BASE or BASE@sha256:<64 hex digits>; BASE is a folder, a .tsv manifest, a file of samples, or s3://, gs:// or az://BUCKET/PREFIX; --format as it was pinned with.',

@@ -19,7 +19,7 @@ function record(
   return { sampleId: 0, location, byteOffset, byteLength: 1, decodeHint: hint };
 }
 
-function faultOf(hint: string, bytes: Uint8Array, location?: string): string | null | 'no test' {
+function faultOf(hint: string, bytes: Uint8Array, location?: string): string | null {
   const check = new SampleTests().of(record(hint, location));
   return check === null ? 'no test' : check(bytes);
 }
