@@ -6,7 +6,7 @@ import { Coordinators } from '../support/coordinators.ts';
 import { until, Workbench, type Ended, type Mx8 } from '../support/mx8-process.ts';
 import type { ObjectOutputs } from '../support/object-outputs.ts';
 import { signalAll } from '../support/trouble.ts';
-import { eachStore, isWrite } from '../support/store-kinds.ts';
+import { eachStore, isWrite, S3 } from '../support/store-kinds.ts';
 
 const JOB = fileURLToPath(new URL('../support/jobs/checksum.job.ts', import.meta.url));
 const SMALL = ['--ram-gb', '1', '--workers', '1'];
@@ -140,4 +140,5 @@ onEach(
       /0 of 4 samples are committed; go on with: .*--out \w+:\/\/\w+\/denied .*--resume/,
     );
   },
+  [S3],
 );

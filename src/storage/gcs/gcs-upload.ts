@@ -76,11 +76,16 @@ export class GcsUpload implements PartUpload {
 
   async complete(condition: WriteCondition): Promise<ObjectStat> {
     const parts = Array.from(this.#parts, (part) => must(part, 'every part was sent'));
+    let stat: ObjectStat;
     try {
-      return await this.#compose(await this.#fewer(parts), condition);
-    } finally {
-      await this.abort();
+      stat = await this.#compose(await this.#fewer(parts), condition);
+    } catch (error) {
+      // The first failure is the one to tell; parts that stay are given up with the upload.
+      await this.abort().catch(() => undefined);
+      throw error;
     }
+    await this.abort();
+    return stat;
   }
 
   async abort(): Promise<void> {
