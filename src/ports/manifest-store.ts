@@ -22,8 +22,17 @@ export interface FileStamps {
 export interface StampWriter extends AsyncDisposable {
   /** Of the next sample, in id order; null for what is no whole file of this machine. */
   add(stamp: FileStamp | null): void;
+  /** What was added for samples [start, end), until the writer is disposed of; null where nothing is known. */
+  read(start: number, end: number): FileStamps | null;
   /** Stores what was added with a manifest that is in the store, in place of what was there. */
   keep(hash: ManifestHash): Promise<void>;
+}
+
+/** The bytes of a manifest that is being stored. Closed by whoever was given it. */
+export interface ManifestSpool {
+  /** Bytes [start, end), fewer where it has not come so far yet. */
+  read(start: number, end: number): Promise<Uint8Array>;
+  close(): Promise<void>;
 }
 
 /** A pinned manifest, opened for reading. Slices are read without holding the rest. */
@@ -40,6 +49,8 @@ export interface ManifestReader {
   sliceBytes(start: number, end: number): Promise<Uint8Array>;
   /** What the files of samples [start, end) were like when pinned; null where nobody took it down. */
   stamps(start: number, end: number): Promise<FileStamps | null>;
+  /** The canonical bytes [start, end) as they are, header and all. */
+  range(start: number, end: number): Promise<Uint8Array>;
   /** All canonical bytes, in chunks of about `chunkBytes`. */
   bytes(chunkBytes: number): AsyncIterable<Uint8Array>;
   close(): Promise<void>;
@@ -57,8 +68,14 @@ export interface ManifestStore {
   /** Opens and checks the manifest; refuses bytes that do not hash to the name. */
   open(hash: ManifestHash): Promise<ManifestReader>;
   has(hash: ManifestHash): Promise<boolean>;
-  /** Stores canonical bytes atomically and durably; returns their hash and number of samples. */
-  put(canonical: AsyncIterable<Uint8Array>): Promise<{ hash: ManifestHash; sampleCount: number }>;
+  /**
+   * Stores canonical bytes atomically and durably; returns their hash and number of samples. `onSpool` is given
+   * what has come so far before any has, and may go on reading there when all is stored, or has failed.
+   */
+  put(
+    canonical: AsyncIterable<Uint8Array>,
+    onSpool?: (spool: ManifestSpool) => void,
+  ): Promise<{ hash: ManifestHash; sampleCount: number }>;
   stampWriter(): Promise<StampWriter>;
   current(base: string): Promise<CurrentSnapshot | null>;
   /** Makes `hash` current for `base`. Call it under `withLock`. */

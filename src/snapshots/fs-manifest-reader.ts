@@ -69,6 +69,10 @@ export class FsManifestReader implements ManifestReader {
     return (await this.#stamps?.read(start, end)) ?? null;
   }
 
+  range(start: number, end: number): Promise<Uint8Array> {
+    return this.#read(start, end);
+  }
+
   async *bytes(chunkBytes: number): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < this.manifestBytes; at += chunkBytes) {
       yield await this.#read(at, Math.min(at + chunkBytes, this.manifestBytes));

@@ -19,12 +19,14 @@ import type { EventSink } from '../ports/event-sink.ts';
 import type {
   CurrentSnapshot,
   ManifestReader,
+  ManifestSpool,
   ManifestStore,
   StampWriter,
 } from '../ports/manifest-store.ts';
 import type { Random } from '../ports/random.ts';
 import { ManifestCheck, checkManifestFile } from './check-manifest.ts';
 import { discard, syncFolder, writeDurably } from './durable-file.ts';
+import { readRange } from './file-bytes.ts';
 import { FsManifestReader } from './fs-manifest-reader.ts';
 import { LOCK_WAIT_MS_MAX } from './limits.ts';
 import { acquireLock } from './lock-file.ts';
@@ -79,13 +81,14 @@ export class FsManifestStore implements ManifestStore {
 
   async put(
     canonical: AsyncIterable<Uint8Array>,
+    onSpool?: (spool: ManifestSpool) => void,
   ): Promise<{ hash: ManifestHash; sampleCount: number }> {
     const folder = join(this.#options.root, 'tmp');
     const temporary = join(folder, temporaryName(this.#options.random));
     try {
       await mkdir(folder, { recursive: true });
       await sweepTemporaries(folder);
-      const index = await writeChecked(temporary, canonical);
+      const index = await writeChecked(temporary, canonical, onSpool);
       const path = this.#manifestPath(index.hash);
       await mkdir(dirname(path), { recursive: true });
       // Over a file of that name too: it has the same bytes, or it is damaged.
@@ -243,10 +246,12 @@ async function openManifest(path: string, hash: ManifestHash): Promise<FileHandl
 async function writeChecked(
   path: string,
   canonical: AsyncIterable<Uint8Array>,
+  onSpool?: (spool: ManifestSpool) => void,
 ): Promise<ManifestIndex> {
   const check = new ManifestCheck('the manifest to be stored');
   const file = await open(path, 'wx', 0o444);
   try {
+    if (onSpool !== undefined) onSpool(await openSpool(path));
     for await (const chunk of canonical) {
       check.push(chunk);
       if (check.invalid !== null) throw check.invalid;
@@ -258,6 +263,15 @@ async function writeChecked(
   } finally {
     await file.close();
   }
+}
+
+/** A descriptor of its own: it stays good when the file gets its name, or is removed. */
+async function openSpool(path: string): Promise<ManifestSpool> {
+  const file = await open(path, 'r');
+  return {
+    read: (start, end) => readRange(file, start, end),
+    close: () => file.close(),
+  };
 }
 
 async function stateOf(file: FileHandle | string): Promise<FileState> {

@@ -20,6 +20,7 @@ import type {
   CurrentSnapshot,
   FileStamp,
   ManifestReader,
+  ManifestSpool,
   ManifestStore,
   StampWriter,
 } from '../ports/manifest-store.ts';
@@ -82,9 +83,10 @@ export class ObjectManifestStore implements ManifestStore {
 
   async put(
     canonical: AsyncIterable<Uint8Array>,
+    onSpool?: (spool: ManifestSpool) => void,
   ): Promise<{ hash: ManifestHash; sampleCount: number }> {
     // Here first: what is no manifest, or is cut off, never gets into the store.
-    const stored = await this.#cache.put(canonical);
+    const stored = await this.#cache.put(canonical, onSpool);
     const file = join(this.#options.cache, 'by-hash', stored.hash);
     // Over an object of that name too: it has the same bytes, or it is damaged.
     await this.#upload(file, this.#at('by-hash', stored.hash));
@@ -99,6 +101,7 @@ export class ObjectManifestStore implements ManifestStore {
         if (stamp !== null) known += 1;
         local.add(stamp);
       },
+      read: (start, end) => local.read(start, end),
       keep: async (hash) => {
         await local.keep(hash);
         if (known === 0) return;

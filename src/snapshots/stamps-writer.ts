@@ -1,10 +1,11 @@
 /** Writes the stamps of a manifest's files while they are found, before the manifest's hash is known. */
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
+import { assert } from '../core/base/assert.ts';
 import type { ManifestHash } from '../core/base/units.ts';
-import type { FileStamp, StampWriter } from '../ports/manifest-store.ts';
+import type { FileStamp, FileStamps, StampWriter } from '../ports/manifest-store.ts';
 import { discard, syncFolder } from './durable-file.ts';
 import { BLOCK_BYTES, ENTRY_BYTES, UNKNOWN, blockSum, encodeFooter } from './stamps-format.ts';
 import { storeError } from './system-error.ts';
@@ -37,6 +38,29 @@ export class FsStampWriter implements StampWriter {
     if (this.#filled === BLOCK_BYTES) this.#flush();
   }
 
+  read(start: number, end: number): FileStamps | null {
+    if (this.#known === 0 || end > this.#samples) return null;
+    const flushed = this.#samples * ENTRY_BYTES - this.#filled;
+    const [from, to] = [start * ENTRY_BYTES, end * ENTRY_BYTES];
+    const bytes = Buffer.alloc(to - from);
+    for (let at = from; at < Math.min(to, flushed);) {
+      at += this.#readFile(bytes.subarray(at - from, Math.min(to, flushed) - from), at);
+    }
+    if (to > flushed) {
+      const held = Math.max(from, flushed);
+      this.#block.copy(bytes, held - from, held - flushed, to - flushed);
+    }
+    const stamps = {
+      bytes: new Float64Array(end - start),
+      mtimesMs: new Float64Array(end - start),
+    };
+    for (let at = 0; at < end - start; at += 1) {
+      stamps.bytes[at] = bytes.readDoubleLE(at * ENTRY_BYTES);
+      stamps.mtimesMs[at] = bytes.readDoubleLE(at * ENTRY_BYTES + 8);
+    }
+    return stamps;
+  }
+
   async keep(hash: ManifestHash): Promise<void> {
     if (this.#known === 0) return;
     const path = this.#pathOf(hash);
@@ -45,7 +69,6 @@ export class FsStampWriter implements StampWriter {
       const sums = Buffer.concat(this.#sums);
       this.#write(Buffer.concat([sums, encodeFooter(sums, hash, this.#samples)]));
       fsyncSync(this.#open());
-      this.#close();
       await mkdir(dirname(path), { recursive: true });
       // Over that of an earlier snapshot with the same names: the files are as they are now.
       await rename(this.#temporary, path);
@@ -75,8 +98,20 @@ export class FsStampWriter implements StampWriter {
     }
   }
 
+  /** How many bytes from `at` on were read, at least one. */
+  #readFile(into: Uint8Array, at: number): number {
+    let bytes: number;
+    try {
+      bytes = readSync(this.#open(), into, 0, into.length, at);
+    } catch (error) {
+      throw storeError('read', this.#temporary, error);
+    }
+    assert(bytes > 0, 'what was flushed is in the file');
+    return bytes;
+  }
+
   #open(): number {
-    this.#fd ??= openSync(this.#temporary, 'wx', 0o444);
+    this.#fd ??= openSync(this.#temporary, 'wx+', 0o444);
     return this.#fd;
   }
 

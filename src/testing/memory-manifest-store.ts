@@ -14,6 +14,7 @@ import type {
   FileStamp,
   FileStamps,
   ManifestReader,
+  ManifestSpool,
   ManifestStore,
   StampWriter,
 } from '../ports/manifest-store.ts';
@@ -62,8 +63,13 @@ export class MemoryManifestStore implements ManifestStore {
 
   async put(
     canonical: AsyncIterable<Uint8Array>,
+    onSpool?: (spool: ManifestSpool) => void,
   ): Promise<{ hash: ManifestHash; sampleCount: number }> {
     const parts: Uint8Array[] = [];
+    onSpool?.({
+      read: async (start, end) => Buffer.concat(parts).subarray(start, end),
+      close: async () => undefined,
+    });
     for await (const part of canonical) parts.push(part);
     const bytes = Buffer.concat(parts);
     const hash = manifestHash(createHash('sha256').update(bytes).digest('hex'));
@@ -75,6 +81,7 @@ export class MemoryManifestStore implements ManifestStore {
     const added: (FileStamp | null)[] = [];
     return {
       add: (stamp) => void added.push(stamp),
+      read: (start, end) => columnsOf(added.slice(start, end)),
       keep: async (hash) => {
         if (added.some((stamp) => stamp !== null)) this.#stamps.set(hash, added);
       },
@@ -178,11 +185,12 @@ class MemoryManifestReader implements ManifestReader {
 
   async stamps(start: number, end: number): Promise<FileStamps | null> {
     if (this.#stamps === null) return null;
-    const slice = this.#stamps.slice(start, end);
-    return {
-      bytes: Float64Array.from(slice, (stamp) => stamp?.bytes ?? -1),
-      mtimesMs: Float64Array.from(slice, (stamp) => stamp?.mtimeMs ?? -1),
-    };
+    return columnsOf(this.#stamps.slice(start, end));
+  }
+
+  async range(start: number, end: number): Promise<Uint8Array> {
+    assert(this.#isOpen, 'a closed reader is not read');
+    return this.#bytes.subarray(start, end);
   }
 
   async *bytes(chunkBytes: number): AsyncIterable<Uint8Array> {
@@ -195,6 +203,13 @@ class MemoryManifestReader implements ManifestReader {
     if (this.#isOpen) this.#onClose();
     this.#isOpen = false;
   }
+}
+
+function columnsOf(stamps: readonly (FileStamp | null)[]): FileStamps {
+  return {
+    bytes: Float64Array.from(stamps, (stamp) => stamp?.bytes ?? -1),
+    mtimesMs: Float64Array.from(stamps, (stamp) => stamp?.mtimeMs ?? -1),
+  };
 }
 
 async function* chunks(parts: readonly Uint8Array[]): AsyncIterable<Uint8Array> {

@@ -7,7 +7,11 @@ import { Mx8Error } from '../../src/core/base/errors.ts';
 import { manifestHash } from '../../src/core/base/units.ts';
 import { encodeHeader, encodeRecords } from '../../src/core/manifest/encode.ts';
 import type { SampleRecord } from '../../src/core/manifest/record.ts';
-import type { ManifestReader, ManifestStore } from '../../src/ports/manifest-store.ts';
+import type {
+  ManifestReader,
+  ManifestSpool,
+  ManifestStore,
+} from '../../src/ports/manifest-store.ts';
 
 export interface ManifestStoreSuite {
   readonly name: string;
@@ -24,6 +28,11 @@ export function manifestOf(count: number): { records: SampleRecord[]; bytes: Buf
     decodeHint: sampleId % 5 === 0 ? 'mx8:vision:imagefolder;label_id=1' : '',
   }));
   return { records, bytes: Buffer.concat([encodeHeader(), encodeRecords(records)]) };
+}
+
+/** What a stamp in the round says of the size of a sample of `manifestOf`. */
+function stampBytes({ sampleId, byteLength }: SampleRecord, round: number): number {
+  return byteLength === null ? sampleId * round : -1;
 }
 
 export async function* inChunks(bytes: Uint8Array, chunkBytes: number): AsyncGenerator<Uint8Array> {
@@ -110,7 +119,16 @@ export function runManifestStoreSuite(suite: ManifestStoreSuite): void {
           const stamp = { bytes: sampleId * round, mtimeMs: 1.7e12 + sampleId / 1024 };
           stamps.add(byteLength === null ? stamp : null);
         }
+        assert.deepEqual(
+          [...(stamps.read(1000, 2500)?.bytes ?? [])].slice(0, 60),
+          records.slice(1000, 1060).map((record) => stampBytes(record, round)),
+          'what was added can be read before it is kept',
+        );
         await stamps.keep(hash);
+        assert.deepEqual(
+          [...(stamps.read(2490, 2500)?.bytes ?? [])],
+          records.slice(2490).map((record) => stampBytes(record, round)),
+        );
       }
       {
         await using thrownAway = await store.stampWriter();
@@ -141,6 +159,42 @@ export function runManifestStoreSuite(suite: ManifestStoreSuite): void {
       await reader.close();
       assert.deepEqual([zero, one], records.slice(0, 2), 'no size of an empty or a packed sample');
       assert.deepEqual(three, { ...records[3], pinnedBytes: 6 });
+    }));
+
+  test(`${suite.name}: what is being stored can be read as far as it has come, and when it has a name`, () =>
+    suite.withStore(async (store) => {
+      const { bytes } = manifestOf(500);
+      const spools: ManifestSpool[] = [];
+      const read = async (start: number, end: number): Promise<Buffer> =>
+        Buffer.from((await spools[0]?.read(start, end)) ?? []);
+      const watched = async function* (): AsyncGenerator<Uint8Array> {
+        for (let at = 0; at < bytes.length; at += 1000) {
+          assert.ok(
+            (await read(0, bytes.length)).equals(bytes.subarray(0, at)),
+            `${at} bytes came`,
+          );
+          yield new Uint8Array(bytes.subarray(at, at + 1000));
+        }
+      };
+      await store.put(watched(), (spool) => void spools.push(spool));
+      assert.ok((await read(500, 3000)).equals(bytes.subarray(500, 3000)));
+      await spools[0]?.close();
+    }));
+
+  test(`${suite.name}: the bytes of a manifest can be read from anywhere to anywhere`, () =>
+    suite.withStore(async (store) => {
+      const { bytes } = manifestOf(500);
+      const reader = await store.open((await store.put(inChunks(bytes, 1000))).hash);
+      for (const [start, end] of [
+        [0, bytes.length],
+        [0, 17],
+        [333, 334],
+        [4000, 4000],
+      ] as const) {
+        const found = Buffer.from(await reader.range(start, end));
+        assert.ok(found.equals(bytes.subarray(start, end)), `[${start}, ${end})`);
+      }
+      await reader.close();
     }));
 
   test(`${suite.name}: stamps without a single known file are none`, () =>
