@@ -8,6 +8,8 @@ import { isManifestHash } from '../core/base/units.ts';
 import type { OrderOptions } from './options.ts';
 
 const PREFIX = 'mx8.checkpoint.1.';
+/** Of readings with `streaming`, whose order is another: see `stream-checkpoint.ts`. */
+export const STREAM_PREFIX = 'mx8.checkpoint.2.';
 
 export interface Checkpoint {
   /** '' when it was made before the data were looked at; then the position is 0. */
@@ -35,12 +37,33 @@ export function encodeCheckpoint(checkpoint: Checkpoint): string {
 }
 
 export function decodeCheckpoint(text: string): Checkpoint {
-  const value: unknown = text.startsWith(PREFIX) ? parsed(text.slice(PREFIX.length)) : null;
+  if (text.startsWith(STREAM_PREFIX)) {
+    throw new Mx8Error(
+      'checkpoint_mismatch',
+      'The checkpoint is of a reading with streaming, which has another order. Resume with streaming: true, or start anew without the checkpoint.',
+      { field: 'streaming' },
+    );
+  }
+  const value = decodedAs(PREFIX, text);
   if (isCheckpoint(value)) return value;
-  throw new Mx8Error(
+  throw notACheckpoint(text, PREFIX);
+}
+
+export function notACheckpoint(text: string, prefix: string): Mx8Error {
+  return new Mx8Error(
     'checkpoint_invalid',
-    `What was given as resume is no checkpoint of a loader: expected text that begins with ${PREFIX} as loader.checkpoint() gave it, not ${JSON.stringify(text.slice(0, 40))}.`,
+    `What was given as resume is no checkpoint of a loader: expected text that begins with ${prefix} as loader.checkpoint() gave it, not ${JSON.stringify(text.slice(0, 40))}.`,
   );
+}
+
+/** What is behind the prefix; null where it is another, or nothing that can be read. */
+export function decodedAs(prefix: string, text: string): unknown {
+  if (!text.startsWith(prefix)) return null;
+  try {
+    return JSON.parse(Buffer.from(text.slice(prefix.length), 'base64url').toString());
+  } catch {
+    return null;
+  }
 }
 
 /** `checkpoint_mismatch` naming both sides, unless the checkpoint is of this data in this order. */
@@ -68,14 +91,6 @@ const LABELS = {
   end: 'end',
 } as const;
 
-function parsed(encoded: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(encoded, 'base64url').toString());
-  } catch {
-    return null;
-  }
-}
-
 function isCheckpoint(value: unknown): value is Checkpoint {
   if (typeof value !== 'object' || value === null) return false;
   const fields = value as Record<keyof Checkpoint, unknown>;
@@ -92,6 +107,6 @@ function isCheckpoint(value: unknown): value is Checkpoint {
   );
 }
 
-function isCount(value: unknown): boolean {
+export function isCount(value: unknown): boolean {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

@@ -12,7 +12,7 @@ import { LeaseProgress } from './lease-progress.ts';
 import { LEASE_RECORDS_PER_FETCH, LEAVE_WAIT_MS } from './limits.ts';
 import { NodeSession } from './node-session.ts';
 import type { JobOptions } from './options.ts';
-import type { DataInfo, RecordSource, StreamPiece } from './source.ts';
+import type { OpenedData, RecordSource, StreamPiece } from './source.ts';
 
 export interface JobSourceOptions {
   readonly link: string;
@@ -73,7 +73,11 @@ export class JobSource implements RecordSource {
     return this.#session.disconnects;
   }
 
-  async open(signal: AbortSignal): Promise<DataInfo> {
+  get listedSamples(): number {
+    return this.#spec?.sampleCount ?? 0;
+  }
+
+  async open(signal: AbortSignal): Promise<OpenedData> {
     signal.throwIfAborted();
     const onAbort = (): void => this.#registered.reject(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
@@ -82,7 +86,8 @@ export class JobSource implements RecordSource {
     const spec = await this.#registered.promise;
     signal.removeEventListener('abort', onAbort);
     this.#checkSpec(spec);
-    return { manifestHash: spec.manifestHash, sampleCount: spec.sampleCount, classes: [] };
+    const { manifestHash, sampleCount } = spec;
+    return { pinned: Promise.resolve({ manifestHash, sampleCount, classes: [] }) };
   }
 
   async *records(): AsyncGenerator<readonly SampleRecord[], void, undefined> {

@@ -24,6 +24,7 @@ import { LocalSource } from './local-source.ts';
 import { compileLoadOptions } from './options.ts';
 import type { CompiledOptions, JobOptions, LoadOptions } from './options.ts';
 import type { RecordSource } from './source.ts';
+import { StreamSource } from './stream-source.ts';
 
 /** What a loader needs of its surroundings; tests give others. */
 export interface LoadSurroundings {
@@ -89,9 +90,11 @@ function localSource(
 ): RecordSource {
   const { manifestStoreRoot } = compiled;
   const store = openManifestStore(manifestStoreRoot, { clock, random, events, openPlaces });
-  const { order, resume, format, columns, unpack } = compiled;
-  const how = { order, resume, format, columns, unpack };
-  return new LocalSource({ link, ...how, store, clock, events, openPlaces });
+  const { order, streaming, resume, format, columns, unpack } = compiled;
+  const how = { link, resume, format, columns, unpack, store, clock, events, openPlaces };
+  return streaming === null
+    ? new LocalSource({ ...how, order })
+    : new StreamSource({ ...how, streaming });
 }
 
 function jobSource(

@@ -18,7 +18,7 @@ import { LoadedBatch } from './loaded-batch.ts';
 import type { Batch } from './loaded-batch.ts';
 import type { CompiledOptions, LoadOptions } from './options.ts';
 import { NO_PIPELINE_STATS } from './stats.ts';
-import type { DataInfo, RecordSource, StreamPiece } from './source.ts';
+import type { DataInfo, OpenedData, RecordSource, StreamPiece } from './source.ts';
 
 export interface LoaderStats extends PipelineStats {
   /** Highest resident memory of this process so far, its cap, and where the cap comes from. */
@@ -29,10 +29,16 @@ export interface LoaderStats extends PipelineStats {
   readonly throttled: boolean;
   /** How often the way to the coordinator broke; 0 without one. */
   readonly disconnects: number;
+  /** Samples that are known so far, and the hash of the manifest once all are: null until the data are pinned. */
+  readonly listedSamples: number;
+  readonly manifestHash: string | null;
 }
 
 export interface Loader extends AsyncIterable<Batch>, AsyncDisposable, Disposable {
-  /** Resolves the link and pins the data; the first batch does it otherwise. */
+  /**
+   * Resolves the link and pins the data; the first batch does it otherwise. With `streaming` batches do not wait
+   * for it: it tells when all is listed, as what.
+   */
   open(): Promise<DataInfo>;
   /** Names of the classes by label id; empty until the loader is open, and for data without. */
   readonly classes: readonly string[];
@@ -71,7 +77,7 @@ export class RunningLoader implements Loader {
   /** The batch that the consumer has and did not ask to go on from. */
   #current: LoadedBatch | null = null;
   #info: DataInfo | null = null;
-  #opening: Promise<DataInfo> | null = null;
+  #opening: Promise<OpenedData> | null = null;
   #closing: Promise<void> | null = null;
   #begun: boolean = false;
   #takenEnd: number = 0;
@@ -102,6 +108,8 @@ export class RunningLoader implements Loader {
       rssCapSource: rssCap.source,
       throttled: this.#guard.isThrottled,
       disconnects: this.#parts.source.disconnects,
+      listedSamples: this.#parts.source.listedSamples,
+      manifestHash: this.#info?.manifestHash ?? null,
     };
   }
 
@@ -109,10 +117,9 @@ export class RunningLoader implements Loader {
     return this.#parts.source.checkpoint(this.#takenEnd);
   }
 
-  open(): Promise<DataInfo> {
-    if (this.#closing !== null) return Promise.reject(closedError());
-    this.#opening ??= this.#open();
-    return this.#opening;
+  async open(): Promise<DataInfo> {
+    const { pinned } = await this.#ready();
+    return pinned;
   }
 
   close(): Promise<void> {
@@ -141,7 +148,13 @@ export class RunningLoader implements Loader {
     });
   }
 
-  async #open(): Promise<DataInfo> {
+  #ready(): Promise<OpenedData> {
+    if (this.#closing !== null) return Promise.reject(closedError());
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<OpenedData> {
     const { compiled, events, signal, source } = this.#parts;
     if (compiled.rssCap.derived)
       events.emit('info', 'rss_cap_defaulted', rssCapFields(compiled.rssCap));
@@ -149,16 +162,19 @@ export class RunningLoader implements Loader {
     else signal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#guard.start();
     this.#stop.signal.throwIfAborted();
-    this.#info = await source.open(this.#stop.signal);
+    const opened = await source.open(this.#stop.signal);
+    // What goes wrong is heard of by who asks for it, or for batches.
+    const noted = opened.pinned.then((info) => (this.#info = info));
+    noted.catch(() => undefined);
     this.#stop.signal.throwIfAborted();
-    return this.#info;
+    return { pinned: noted };
   }
 
   async #next(): Promise<Batch | null> {
     this.#current?.passOn();
     this.#current = null;
     if (this.#reading === null) {
-      await this.open();
+      await this.#ready();
       this.#reading = this.#startPipeline()[Symbol.asyncIterator]();
     }
     for (;;) {

@@ -16,7 +16,7 @@ import { readClasses, resolveLink } from '../snapshots/index.ts';
 import type { UnpackBudget } from '../snapshots/index.ts';
 import { checkAgreement, checkpointOf, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
 import type { OrderOptions } from './options.ts';
-import type { DataInfo, RecordSource } from './source.ts';
+import type { DataInfo, OpenedData, RecordSource } from './source.ts';
 
 export interface LocalSourceOptions {
   readonly link: string;
@@ -47,7 +47,11 @@ export class LocalSource implements RecordSource {
     this.#options = options;
   }
 
-  async open(signal: AbortSignal): Promise<DataInfo> {
+  get listedSamples(): number {
+    return this.#reader?.sampleCount ?? 0;
+  }
+
+  async open(signal: AbortSignal): Promise<OpenedData> {
     const { link, store, clock, events, format, columns, unpack } = this.#options;
     this.#signal = signal;
     const places = this.#options.openPlaces();
@@ -56,7 +60,8 @@ export class LocalSource implements RecordSource {
         ...{ store, clock, events, places, signal },
         ...{ format, columns, unpack },
       });
-      return await this.#opened(hash, await store.open(hash), places);
+      const info = await this.#opened(hash, await store.open(hash), places);
+      return { pinned: Promise.resolve(info) };
     } finally {
       await places.close();
     }

@@ -13,6 +13,7 @@ import {
   MAX_QUEUE_BATCHES_DEFAULT,
   PREFETCH_BATCHES_DEFAULT,
 } from '../core/memory/limits.ts';
+import { SHUFFLE_BUFFER_SAMPLES_MAX } from '../core/order/limits.ts';
 import { effectiveRssCap } from '../core/memory/rss-cap.ts';
 import type { MemoryReadings, RssCap } from '../core/memory/rss-cap.ts';
 import type { SampleErrorVerdict } from '../pipeline/index.ts';
@@ -28,7 +29,12 @@ import type { StoreOptions } from '../storage/places.ts';
 import type { S3Options } from '../storage/s3/s3-options.ts';
 import { UNPACK_DEFAULTS } from '../snapshots/index.ts';
 import type { UnpackBudget } from '../snapshots/index.ts';
-import { BLOCK_SIZE_DEFAULT, PROGRESS_INTERVAL_MS_DEFAULT, WANT_MAX } from './limits.ts';
+import {
+  BLOCK_SIZE_DEFAULT,
+  PROGRESS_INTERVAL_MS_DEFAULT,
+  SHUFFLE_BUFFER_SIZE_DEFAULT,
+  WANT_MAX,
+} from './limits.ts';
 
 export interface LoadOptions {
   /**
@@ -60,6 +66,13 @@ export interface LoadOptions {
   readonly seed?: bigint | number | undefined;
   readonly epoch?: number | undefined;
   readonly blockSize?: number | undefined;
+  /**
+   * Batches from the first files that are listed on, while the rest is still being listed; the data are pinned when
+   * the listing ends. Shuffled through a buffer, which gives an order of its own. false.
+   */
+  readonly streaming?: boolean | undefined;
+  /** Samples in the shuffle buffer of `streaming`; `blockSize` is 1 there, for samples of shards 256. 100,000. */
+  readonly shuffleBufferSize?: number | undefined;
   /** What `loader.checkpoint()` gave; with `job`, a resume token of its coordinator. */
   readonly resume?: string | Uint8Array | undefined;
   /** Ends the reading; the loop throws the signal's reason. */
@@ -104,6 +117,16 @@ export interface OrderOptions {
   readonly end: number | null;
 }
 
+/** How a streamed reading goes: what a checkpoint of it must agree with. */
+export interface StreamOptions {
+  readonly shuffle: boolean;
+  readonly seed: bigint;
+  readonly epoch: number;
+  readonly shuffleBufferSize: number;
+  /** null: as the data are. */
+  readonly blockSize: number | null;
+}
+
 export interface JobOptions {
   readonly jobId: JobId;
   readonly coordUrl: string;
@@ -122,6 +145,8 @@ export interface CompiledOptions {
   readonly maxQueueBatches: number;
   readonly rssCap: RssCap;
   readonly order: OrderOptions;
+  /** null: read when all is pinned, in `order`. */
+  readonly streaming: StreamOptions | null;
   /** null: start at the beginning of the order. */
   readonly resume: string | null;
   /** null: a local range. */
@@ -149,6 +174,7 @@ export function compileLoadOptions(options: LoadOptions, memory: MemoryReadings)
     maxQueueBatches: options.maxQueueBatches ?? MAX_QUEUE_BATCHES_DEFAULT,
     rssCap,
     order: compileOrder(options),
+    streaming: compileStreaming(options),
     job: compileJob(options),
     resume: compileResume(options),
     manifestStoreRoot: options.manifestStoreRoot ?? null,
@@ -217,6 +243,35 @@ function compileOrder(options: LoadOptions): OrderOptions {
   const wide = BigInt(seed);
   if (wide < 0n || wide > UINT64_MAX) throw invalid('seed', String(wide), 'is 0 to 2^64 - 1');
   return { shuffle, seed: wide, epoch, blockSize, start, end };
+}
+
+function compileStreaming(options: LoadOptions): StreamOptions | null {
+  const { streaming = false, shuffleBufferSize = SHUFFLE_BUFFER_SIZE_DEFAULT } = options;
+  checkWhole('shuffleBufferSize', shuffleBufferSize, 1, SHUFFLE_BUFFER_SAMPLES_MAX);
+  const refuse = (option: string, why: string): Mx8Error =>
+    new Mx8Error('load_options_invalid', `load(): ${why}`, { option });
+  if (!streaming && options.shuffleBufferSize === undefined) return null;
+  if (!streaming) {
+    throw refuse(
+      'shuffleBufferSize',
+      'shuffleBufferSize was given without streaming. Add streaming: true, or leave it away: blocks of blockSize are shuffled over all of the data then.',
+    );
+  }
+  if (options.job !== undefined || options.coord !== undefined) {
+    throw refuse(
+      'streaming',
+      'with streaming a process reads all of a listing that still goes on, and a coordinator deals out pieces of data that are pinned. Leave streaming away, or job and coord.',
+    );
+  }
+  for (const name of ['start', 'end'] as const) {
+    if (options[name] === undefined) continue;
+    throw refuse(
+      name,
+      `${name} is counted in data that are pinned, and with streaming nobody knows yet how many there are. Leave ${name} away, or streaming.`,
+    );
+  }
+  const { shuffle, seed, epoch } = compileOrder(options);
+  return { shuffle, seed, epoch, shuffleBufferSize, blockSize: options.blockSize ?? null };
 }
 
 function compileJob(options: LoadOptions): JobOptions | null {

@@ -18,8 +18,16 @@ export interface StreamPiece {
   readonly bytes: number;
 }
 
+export interface OpenedData {
+  /** When the data are pinned, which may be long after the first record. */
+  readonly pinned: Promise<DataInfo>;
+}
+
 export interface RecordSource {
-  open(signal: AbortSignal): Promise<DataInfo>;
+  /** Resolves when there is something to be read. */
+  open(signal: AbortSignal): Promise<OpenedData>;
+  /** Samples that are known so far: all of them once the data are pinned. */
+  readonly listedSamples: number;
   /** Called once, after `open`. */
   records(): AsyncIterable<RecordChunk>;
   /** Whether chunks of records must not share a batch. */

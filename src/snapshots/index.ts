@@ -1,6 +1,8 @@
 /** The door of this room: pinned data sets. */
 export { FsManifestStore } from './fs-manifest-store.ts';
 export type { FsManifestStoreOptions } from './fs-manifest-store.ts';
+export { LinkFollower } from './link-follower.ts';
+export type { FollowedLines } from './link-follower.ts';
 export { openManifestStore } from './open-manifest-store.ts';
 export { pack } from './pack.ts';
 export type { PackOptions, PackProgress, PackResult } from './pack.ts';

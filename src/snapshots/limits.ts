@@ -6,6 +6,12 @@ export const IO_CHUNK_BYTES: number = 1024 * 1024;
 /** Records of a slice are handed out in chunks of about so many bytes of manifest. */
 export const RECORD_CHUNK_BYTES: number = 256 * 1024;
 
+/** Lines that are picked out of a manifest are read together where no more than this lies between them … */
+export const FOLLOW_GAP_BYTES_MAX: number = 64 * 1024;
+
+/** … up to so many bytes at a time. */
+export const FOLLOW_READ_BYTES_MAX: number = 1024 * 1024;
+
 /** A waiting resolver looks at the lock this often; nobody notices a fifth of a second. */
 export const LOCK_POLL_MS = 100;
 

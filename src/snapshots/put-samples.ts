@@ -21,6 +21,7 @@ import { FormatCensus, planTree, shardFile, shardFilesIn } from './shard-files.t
 import type { ShardFile, ShardTally } from './shard-files.ts';
 import { FolderTree, PrefixTree } from './shard-tree.ts';
 import { stampOf } from './stamp-files.ts';
+import type { SnapshotFollower } from './snapshot-follower.ts';
 import type { FoundFile } from './walk-folder.ts';
 
 export interface PutOptions {
@@ -34,6 +35,8 @@ export interface PutOptions {
   readonly columns?: readonly string[] | null;
   readonly unpack?: UnpackBudget;
   readonly onSamples: (samples: number) => void;
+  /** Whoever reads the samples while they are put; they count as listed when `onSamples` says so. */
+  readonly follower?: Pick<SnapshotFollower, 'begun'>;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -71,6 +74,14 @@ export async function putSamples(
     : putFolder(input.path, options, reason);
 }
 
+function put(
+  canonical: AsyncIterable<Uint8Array>,
+  { store, stamps, follower }: PutOptions,
+): Promise<Stored> {
+  if (follower === undefined) return store.put(canonical);
+  return store.put(canonical, (spool) => follower.begun(spool, stamps));
+}
+
 async function putShard(
   { path, plan }: Extract<Input, { type: 'shard' }>,
   options: PutOptions,
@@ -81,7 +92,7 @@ async function putShard(
     return putShards({ format, reason }, () => [shardFile(location)], options);
   }
   if ((options.columns ?? null) !== null) throw columnsOf(options.base, 'files');
-  return { ...(await options.store.put(oneFile(location, options))), formatReason: reason };
+  return { ...(await put(oneFile(location, options), options)), formatReason: reason };
 }
 
 async function putPrefix(
@@ -90,11 +101,11 @@ async function putPrefix(
   reason: string | null,
 ): Promise<PutSamples> {
   const census = new FormatCensus();
-  const { store, tally, stamps, onSamples, signal } = options;
+  const { tally, stamps, onSamples, signal } = options;
   const onObjects = (objects: readonly ListedObject[]): void =>
     census.add(objects.map(({ location }) => ({ name: location })));
   const listed = indexPrefix({ prefix, places, tally, stamps, onSamples, onObjects, signal });
-  return { ...(await store.put(listed)), formatReason: reason ?? otherWay(census) };
+  return { ...(await put(listed, options)), formatReason: reason ?? otherWay(census) };
 }
 
 /** Every file whole. Where nobody said so, a person may wonder, and is told of the other way. */
@@ -104,10 +115,11 @@ async function putFolder(
   reason: string | null,
 ): Promise<PutSamples> {
   const census = new FormatCensus();
-  const { store, tally, stamps, onSamples, signal } = options;
+  const { tally, stamps, onSamples, signal } = options;
   const onFiles = (files: readonly FoundFile[]): void =>
     census.add(files.map(({ path }) => ({ name: path })));
-  const stored = await store.put(indexFolder({ root, tally, stamps, onSamples, signal, onFiles }));
+  const indexed = indexFolder({ root, tally, stamps, onSamples, signal, onFiles });
+  const stored = await put(indexed, options);
   return { ...stored, formatReason: reason ?? otherWay(census) };
 }
 
@@ -144,7 +156,7 @@ async function putShards(
   shards: () => AsyncIterable<ShardFile> | Iterable<ShardFile>,
   options: PutOptions,
 ): Promise<PutSamples> {
-  const { store, base, tally, onSamples, signal, places, stamps } = options;
+  const { base, tally, onSamples, signal, places, stamps } = options;
   const { format } = plan;
   const remote = places !== undefined && isUrl(base) ? new PlaceBytes(() => places) : null;
   const source = remote ?? new LocalBytes();
@@ -158,7 +170,7 @@ async function putShards(
       const stamp = await remote.stampOf(location, signal);
       for (let index = 0; index < samples; index += 1) stamps.add(stamp);
     };
-    const stored = await store.put(indexShards(shards(), { ...scan, onShardSamples }));
+    const stored = await put(indexShards(shards(), { ...scan, onShardSamples }), options);
     const { otherFiles: left } = tally;
     const files = left === 1 ? 'one other file is' : `${left} other files are`;
     const reason = left === 0 ? plan.reason : `${plan.reason}; ${files} left out`;

@@ -20,6 +20,7 @@ import { putSamples } from './put-samples.ts';
 import type { UnpackBudget } from './scan-shard.ts';
 import type { ShardTally } from './shard-files.ts';
 import { canonicalised, manifestFileBytes } from './read-manifest-file.ts';
+import type { SnapshotFollower } from './snapshot-follower.ts';
 import { LooseWatch, stampListed } from './stamp-files.ts';
 
 export interface ResolveProgress {
@@ -42,6 +43,7 @@ export interface ResolveOptions {
   readonly columns?: readonly string[] | null;
   /** What decompressing may come to. */
   readonly unpack?: UnpackBudget;
+  readonly follower?: SnapshotFollower;
 }
 
 export interface ResolvedLink {
@@ -68,6 +70,7 @@ export async function resolveLink(link: string, options: ResolveOptions): Promis
   const pinned = await pin({ ...parsed, base }, options);
   const { hash, isNew, takenUnixMs, formatReason } = pinned;
   const reader = await options.store.open(hash);
+  if (!isNew) options.follower?.stored(await options.store.open(hash));
   const { sampleCount, manifestBytes } = reader;
   const format = await formatOf(reader);
   await reader.close();
@@ -138,10 +141,13 @@ async function takeSnapshot(
   base: string,
   options: ResolveOptions,
 ): Promise<Pick<Pinned, 'hash' | 'formatReason'>> {
-  const { store, clock, events, signal } = options;
+  const { store, clock, events, signal, follower } = options;
   const startedAt = clock.nowMs();
   const tally: ShardTally = { skippedEntries: 0, specialFiles: 0, linkLoops: 0, otherFiles: 0 };
-  const onSamples = (samples: number): void => options.onProgress?.({ phase: 'indexing', samples });
+  const onSamples = (samples: number): void => {
+    options.onProgress?.({ phase: 'indexing', samples });
+    follower?.listed(samples);
+  };
   onSamples(0);
   const found = await locateInput(base, options.format ?? null, options.places, signal);
   await using stamps = await store.stampWriter();
@@ -152,6 +158,8 @@ async function takeSnapshot(
   const { hash, sampleCount, formatReason } = put;
   await stamps.keep(hash);
   if (sampleCount === 0) throw emptyManifest(base, hash);
+  // While the stamps can still be read where they were gathered: the follower is never without.
+  follower?.stored(await store.open(hash));
   onSamples(sampleCount);
   events.emit('info', 'snapshot_index_summary', {
     base,
