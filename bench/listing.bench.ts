@@ -1,11 +1,22 @@
-/** `mx8 resolve` of ten million objects of a store, as the process that it is: how fast, and in how much memory. */
+/**
+ * `mx8 resolve` of ten million objects of a store, as the process that it is: how fast, and in how much memory. And
+ * `load()` with streaming, of a million: when the first batch comes.
+ */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 
 import { Workbench } from '../test/support/mx8-process.ts';
-import { ANSWER_MS, FOLDERS, FOLDER_OBJECTS, OBJECTS, PAGE_KEYS } from './listing-server.ts';
+import {
+  ANSWER_MS,
+  FOLDERS,
+  FOLDER_OBJECTS,
+  OBJECTS,
+  PAGE_KEYS,
+  STREAMED_OBJECTS,
+} from './listing-server.ts';
 import { type BenchRow, type Benchmark, benchRow } from './report.ts';
+import type { StreamingFigures } from './streaming-reader.ts';
 
 const LOOK_MS = 200;
 const MIB = 1024 ** 2;
@@ -29,6 +40,7 @@ async function run(): Promise<readonly BenchRow[]> {
     const seconds = (performance.now() - startMs) / 1000;
     if (code !== 0 || !stdout.includes(OBJECTS.toLocaleString('en'))) throw new Error(stderr);
     return [
+      ...(await streamingRows(bench, endpoint)),
       await folderRow(bench, endpoint),
       benchRow({
         name: 'listing: resolve of 10 million objects',
@@ -50,6 +62,34 @@ async function run(): Promise<readonly BenchRow[]> {
   } finally {
     server.disconnect();
   }
+}
+
+async function streamingRows(bench: Workbench, endpoint: string): Promise<readonly BenchRow[]> {
+  const file = new URL('./streaming-reader.ts', import.meta.url);
+  const reader = fork(file, ['s3://bench/stream/', bench.path('streamed')], {
+    env: { ...process.env, ...environmentOf(endpoint) },
+  });
+  const [figures] = (await once(reader, 'message')) as unknown as readonly [StreamingFigures];
+  const { firstBatchMs, pinnedMs, samples, peakRssBytes } = figures;
+  if (samples !== STREAMED_OBJECTS) throw new Error(`${samples} samples were listed`);
+  return [
+    benchRow({
+      name: 'listing: streaming, from the start of the process to the first batch',
+      ours: firstBatchMs / 1000,
+      limit: null,
+      unit: 's',
+      target: { atMost: 3 },
+      note: `all of the ${STREAMED_OBJECTS.toLocaleString('en')} objects were listed and pinned after ${(pinnedMs / 1000).toFixed(1)} s`,
+    }),
+    benchRow({
+      name: 'listing: streaming, peak RSS with 64 MiB in flight',
+      ours: peakRssBytes / MIB,
+      limit: null,
+      unit: 'MiB',
+      target: { atMost: 512 },
+      note: 'the whole process, with a consumer that takes one batch while all is listed',
+    }),
+  ];
 }
 
 /** Folders beside each other, where each answer takes a while. */

@@ -3,11 +3,11 @@
 /** Samples that stay together when shuffling: long enough to be read in one go from a shard. */
 export const BLOCK_SIZE_DEFAULT = 256;
 
-/** Samples in a shuffle buffer: 3 MB of memory, a hundred pages of a store's listing. */
+/** Samples in a shuffle buffer: 5 MB of memory, a hundred pages of a store's listing. */
 export const SHUFFLE_BUFFER_SIZE_DEFAULT = 100_000;
 
-/** Records that are picked out of a manifest at a time: a megabyte of them. */
-export const STREAM_RECORDS_AT_ONCE = 4096;
+/** Records that are picked out of a manifest at a time, of a buffer that is full: two megabytes of them. */
+export const STREAM_RECORDS_AT_ONCE = 8192;
 
 /** How often a node says what it has finished with, as `MX8_PROGRESS_INTERVAL_MS`. */
 export const PROGRESS_INTERVAL_MS_DEFAULT = 500;

@@ -146,7 +146,9 @@ export class StreamSource implements RecordSource {
     const { shuffle, seed, epoch, shuffleBufferSize } = this.#options.streaming;
     if (this.#blockSize === 0) {
       const to = lines.at + (lines.ends[0] ?? 0);
-      const table = await follower.pick([{ first: lines.first, count: 1, from: lines.at, to }]);
+      const stamp = { bytes: -1, mtimeMs: -1 };
+      const line = { first: lines.first, count: 1, from: lines.at, to, ...stamp };
+      const table = await follower.pick([line]);
       this.#blockSize = table.record(0).byteOffset === null ? 1 : BLOCK_SIZE_DEFAULT;
     }
     if (this.#from !== null) checkBlockSize(this.#from, this.#blockSize);

@@ -6,8 +6,12 @@ export const IO_CHUNK_BYTES: number = 1024 * 1024;
 /** Records of a slice are handed out in chunks of about so many bytes of manifest. */
 export const RECORD_CHUNK_BYTES: number = 256 * 1024;
 
+/** Who follows a listing reads its lines in pieces of so many bytes, and at most so many lines. */
+export const FOLLOW_CHUNK_BYTES: number = 512 * 1024;
+export const FOLLOW_CHUNK_LINES = 8192;
+
 /** Lines that are picked out of a manifest are read together where no more than this lies between them … */
-export const FOLLOW_GAP_BYTES_MAX: number = 64 * 1024;
+export const FOLLOW_GAP_BYTES_MAX: number = 16 * 1024;
 
 /** … up to so many bytes at a time. */
 export const FOLLOW_READ_BYTES_MAX: number = 1024 * 1024;

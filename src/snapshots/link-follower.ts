@@ -20,7 +20,12 @@ import type {
   ManifestSpool,
   StampWriter,
 } from '../ports/manifest-store.ts';
-import { FOLLOW_GAP_BYTES_MAX, FOLLOW_READ_BYTES_MAX, RECORD_CHUNK_BYTES } from './limits.ts';
+import {
+  FOLLOW_CHUNK_BYTES,
+  FOLLOW_CHUNK_LINES,
+  FOLLOW_GAP_BYTES_MAX,
+  FOLLOW_READ_BYTES_MAX,
+} from './limits.ts';
 import { resolveLink } from './resolve-link.ts';
 import type { ResolvedLink, ResolveOptions } from './resolve-link.ts';
 import type { SnapshotFollower } from './snapshot-follower.ts';
@@ -110,15 +115,16 @@ export class LinkFollower implements SnapshotFollower {
     if (only !== undefined && others.length === 0) return this.#tableOf(only);
     const records: (readonly SampleRecord[])[] = Array.from({ length: blocks.length }, () => []);
     for (const stretch of stretchesOf(blocks)) {
-      const { from, to, first, end } = stretch;
-      const bytes = await this.#bytes(from, to);
-      const stamps = await this.#stampsOf(first, end);
+      const bytes = await this.#bytes(stretch.from, stretch.to);
       for (const place of stretch.places) {
         const block = must(blocks[place], 'a stretch is made of blocks');
-        const lines = bytes.subarray(block.from - from, block.to - from);
+        const lines = bytes.subarray(block.from - stretch.from, block.to - stretch.from);
         const found = decodeSlice(lines, block.first, SOURCE);
-        const pins = stamps === null ? null : partOf(stamps, block.first - first, block.count);
-        records[place] = pins === null ? found : withPins(found, pins.bytes, pins.mtimesMs);
+        // A block of one has its stamp with it: those of far more samples would have to be read for it.
+        const { first, count } = block;
+        const one = count === 1 ? { bytes: [block.bytes], mtimesMs: [block.mtimeMs] } : null;
+        const stamps = one ?? (await this.#stampsOf(first, first + count));
+        records[place] = stamps === null ? found : withPins(found, stamps.bytes, stamps.mtimesMs);
       }
     }
     return RecordTable.of(records.flat());
@@ -143,19 +149,22 @@ export class LinkFollower implements SnapshotFollower {
 
   async #read(end: number): Promise<FollowedLines> {
     const [first, at] = [this.#next, this.#at];
-    const bytes = await this.#bytes(at, at + RECORD_CHUNK_BYTES);
-    const ends: number[] = [];
-    while (first + ends.length < end) {
-      const newline = bytes.indexOf(NEWLINE, ends.at(-1) ?? 0);
+    const bytes = await this.#bytes(at, at + FOLLOW_CHUNK_BYTES);
+    const ends = new Uint32Array(Math.min(end - first, FOLLOW_CHUNK_LINES));
+    let [count, last] = [0, 0];
+    while (count < ends.length) {
+      const newline = bytes.indexOf(NEWLINE, last);
       if (newline === -1) break;
-      ends.push(newline + 1);
+      last = newline + 1;
+      ends[count] = last;
+      count += 1;
     }
-    const last = must(ends.at(-1), 'a line that was listed is there, and fits a chunk');
-    const stamps = await this.#stampsOf(first, first + ends.length);
-    this.#next += ends.length;
+    assert(count > 0, 'a line that was listed is there, and fits a chunk');
+    const stamps = await this.#stampsOf(first, first + count);
+    this.#next += count;
     this.#at += last;
     return {
-      ...{ first, count: ends.length, at, ends, stamps },
+      ...{ first, count, at, ends, stamps },
       bytes: bytes.subarray(0, last),
       isInStore: bytes[bytes.indexOf(TAB) + 1] !== SLASH,
     };
@@ -179,12 +188,10 @@ export class LinkFollower implements SnapshotFollower {
   }
 }
 
-/** Bytes that are read in one go, for the blocks at these places, and the samples that lie in them. */
+/** Bytes that are read in one go, for the blocks at these places. */
 interface Stretch {
   readonly from: number;
   to: number;
-  readonly first: number;
-  end: number;
   readonly places: number[];
 }
 
@@ -193,23 +200,15 @@ function stretchesOf(blocks: readonly Block[]): readonly Stretch[] {
   places.sort((one, other) => (blocks[one]?.from ?? 0) - (blocks[other]?.from ?? 0));
   const stretches: Stretch[] = [];
   for (const place of places) {
-    const { from, to, first, count } = must(blocks[place], 'a place is of a block');
+    const { from, to } = must(blocks[place], 'a place is of a block');
     const last = stretches.at(-1);
     const isNear = last !== undefined && from - last.to <= FOLLOW_GAP_BYTES_MAX;
     if (isNear && to - last.from <= FOLLOW_READ_BYTES_MAX) {
       last.to = to;
-      last.end = first + count;
       last.places.push(place);
     } else {
-      stretches.push({ from, to, first, end: first + count, places: [place] });
+      stretches.push({ from, to, places: [place] });
     }
   }
   return stretches;
-}
-
-function partOf(stamps: FileStamps, from: number, count: number): FileStamps {
-  return {
-    bytes: stamps.bytes.subarray(from, from + count),
-    mtimesMs: stamps.mtimesMs.subarray(from, from + count),
-  };
 }

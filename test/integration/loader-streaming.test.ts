@@ -83,7 +83,7 @@ function orderOf(samples: number, size: number, seed: bigint, epoch: number): nu
   const buffer = new ShuffleBuffer({ samples: size, blockSize: 1, seed, epoch });
   const order: number[] = [];
   for (let first = 0; first < samples; first += 1) {
-    const out = buffer.push({ first, count: 1, from: 0, to: 0 });
+    const out = buffer.push({ first, count: 1, from: 0, to: 0, bytes: -1, mtimeMs: -1 });
     if (out !== null) order.push(out.first);
   }
   for (let out = buffer.pop(); out !== null; out = buffer.pop()) order.push(out.first);

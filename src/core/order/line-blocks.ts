@@ -13,6 +13,11 @@ export interface Lines {
   readonly at: number;
   /** … and where each ends, counted from there. */
   readonly ends: ArrayLike<number>;
+  /** What the file of each was like; null where nobody took it down. */
+  readonly stamps: {
+    readonly bytes: ArrayLike<number>;
+    readonly mtimesMs: ArrayLike<number>;
+  } | null;
 }
 
 export class LineBlocks {
@@ -22,17 +27,23 @@ export class LineBlocks {
   #count = 0;
   #from = 0;
   #to = 0;
+  #bytes = -1;
+  #mtimeMs = -1;
 
   constructor(blockSize: number) {
     this.#blockSize = blockSize;
   }
 
   /** The blocks that are whole now. */
-  push({ first, count, at, ends }: Lines): readonly Block[] {
+  push({ first, count, at, ends, stamps }: Lines): readonly Block[] {
     assert(first === this.#next, 'lines come without gaps');
     const whole: Block[] = [];
     for (let line = 0; line < count; line += 1) {
-      if (this.#count === 0) this.#from = line === 0 ? at : this.#to;
+      if (this.#count === 0) {
+        this.#from = line === 0 ? at : this.#to;
+        this.#bytes = stamps?.bytes[line] ?? -1;
+        this.#mtimeMs = stamps?.mtimesMs[line] ?? -1;
+      }
       this.#to = at + (ends[line] ?? 0);
       this.#count += 1;
       this.#next += 1;
@@ -50,6 +61,7 @@ export class LineBlocks {
   #take(): Block {
     const count = this.#count;
     this.#count = 0;
-    return { first: this.#next - count, count, from: this.#from, to: this.#to };
+    const stamp = { bytes: this.#bytes, mtimeMs: this.#mtimeMs };
+    return { first: this.#next - count, count, from: this.#from, to: this.#to, ...stamp };
   }
 }

@@ -59,7 +59,8 @@ function blocksOf(samples: number, blockSize: number): Block[] {
   return Array.from({ length: Math.ceil(samples / blockSize) }, (_, block) => {
     const first = block * blockSize;
     const count = Math.min(blockSize, samples - first);
-    return { first, count, from: 17 + first * 30, to: 17 + (first + count) * 30 };
+    const stamp = { bytes: first * 3, mtimeMs: first / 4 };
+    return { first, count, from: 17 + first * 30, to: 17 + (first + count) * 30, ...stamp };
   });
 }
 
@@ -140,7 +141,8 @@ test('lines make the same blocks in whatever pieces they come', () => {
         const expected = Array.from({ length: Math.ceil(lengths.length / blockSize) }, (_, at) => {
           const first = at * blockSize;
           const end = Math.min(first + blockSize, lengths.length);
-          return { first, count: end - first, from: starts[first], to: starts[end] };
+          const stamp = { bytes: first * 3, mtimeMs: -1 };
+          return { first, count: end - first, from: starts[first], to: starts[end], ...stamp };
         });
         const made = new LineBlocks(blockSize);
         const found: Block[] = [];
@@ -148,7 +150,9 @@ test('lines make the same blocks in whatever pieces they come', () => {
           const count = Math.min(cuts[turn % cuts.length] ?? 1, lengths.length - first);
           const at = starts[first] ?? 0;
           const ends = starts.slice(first + 1, first + count + 1).map((end) => end - at);
-          found.push(...made.push({ first, count, at, ends }));
+          const ids = Array.from({ length: count }, (_, line) => first + line);
+          const stamps = { bytes: ids.map((id) => id * 3), mtimesMs: ids.map(() => -1) };
+          found.push(...made.push({ first, count, at, ends, stamps }));
           first += count;
         }
         const last = made.finish();

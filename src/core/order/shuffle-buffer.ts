@@ -17,6 +17,9 @@ export interface Block {
   readonly count: number;
   readonly from: number;
   readonly to: number;
+  /** What the file of its first sample was like when it was listed, as a stamp has it; -1 where nobody knows. */
+  readonly bytes: number;
+  readonly mtimeMs: number;
 }
 
 export interface ShuffleBufferSpec {
@@ -30,7 +33,7 @@ export interface ShuffleBufferSpec {
 const MASK_64 = (1n << 64n) - 1n;
 const GAMMA = 0x9e3779b97f4a7c15n;
 /** Numbers that a block is kept as. */
-const WIDTH = 4;
+const WIDTH = 6;
 /** Blocks that there is room for at first; the room doubles up to the size. */
 const ROOM_START = 1024;
 
@@ -70,6 +73,8 @@ export class ShuffleBuffer {
     this.#rows[at + 1] = block.count;
     this.#rows[at + 2] = block.from;
     this.#rows[at + 3] = block.to;
+    this.#rows[at + 4] = block.bytes;
+    this.#rows[at + 5] = block.mtimeMs;
     this.#held += 1;
     this.#comers += 1;
     const isFull = this.#held === this.#size;
@@ -87,6 +92,8 @@ export class ShuffleBuffer {
       count: rows[at + 1] ?? 0,
       from: rows[at + 2] ?? 0,
       to: rows[at + 3] ?? 0,
+      bytes: rows[at + 4] ?? 0,
+      mtimeMs: rows[at + 5] ?? 0,
     };
     this.#held -= 1;
     rows.copyWithin(at, this.#held * WIDTH, (this.#held + 1) * WIDTH);

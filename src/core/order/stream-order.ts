@@ -68,6 +68,7 @@ export class StreamOrder {
   }
 }
 
-function wholeOf({ first, count, at, ends }: Lines): Block {
-  return { first, count, from: at, to: at + (ends[count - 1] ?? 0) };
+function wholeOf({ first, count, at, ends, stamps }: Lines): Block {
+  const stamp = { bytes: stamps?.bytes[0] ?? -1, mtimeMs: stamps?.mtimesMs[0] ?? -1 };
+  return { first, count, from: at, to: at + (ends[count - 1] ?? 0), ...stamp };
 }
