@@ -12,9 +12,8 @@ export class ListingStore implements AsyncDisposable {
   heldPage: number = Infinity;
   /** The page that is refused. */
   deniedPage: number = Infinity;
-  /** Pages that were answered, and listings whose client went away while a page was held. */
+  /** Pages that were answered. */
   pages: number = 0;
-  deserted: number = 0;
   readonly #server = createServer((request, response) => this.#answer(request, response));
   #release: () => void = () => undefined;
   #released: Promise<void> = Promise.resolve();
@@ -77,10 +76,7 @@ export class ListingStore implements AsyncDisposable {
     const start = after === null ? 0 : keys.findIndex((key) => compareUtf8(key, after) > 0);
     const page = start / this.pageKeys;
     if (page >= this.heldPage) {
-      let isGone = false;
-      response.on('close', () => (isGone = true));
       await Promise.race([this.#released, new Promise((resolve) => response.on('close', resolve))]);
-      if (isGone) this.deserted += 1;
     }
     if (page >= this.deniedPage) {
       response.writeHead(403).end('<Error><Code>AccessDenied</Code></Error>');
