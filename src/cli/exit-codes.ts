@@ -48,6 +48,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'load_options_invalid',
   'output_occupied',
   'output_nothing_to_resume',
+  'pack_not_resumable',
 ]);
 
 const DATA: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

@@ -2,6 +2,7 @@
 import { Mx8Error } from '../core/base/errors.ts';
 import { encodeHeader, encodeRecords } from '../core/manifest/encode.ts';
 import { isLocation } from '../core/manifest/location.ts';
+import type { SampleRecord } from '../core/manifest/record.ts';
 import { scanShard } from './scan-shard.ts';
 import type { ScanOptions } from './scan-shard.ts';
 import type { ShardFile } from './shard-files.ts';
@@ -13,12 +14,27 @@ export interface IndexShardsOptions extends ScanOptions {
   readonly onShardSamples: (location: string, samples: number) => Promise<void>;
 }
 
+/** The manifest, as it is written down. */
 export async function* indexShards(
   shards: AsyncIterable<ShardFile> | Iterable<ShardFile>,
   options: IndexShardsOptions,
 ): AsyncGenerator<Uint8Array> {
-  const { base, format, onSamples, onShardSamples } = options;
   yield encodeHeader();
+  for await (const records of scanShards(shards, options)) {
+    const [first] = records;
+    if (first === undefined) continue;
+    yield encodeRecords(records);
+    await options.onShardSamples(first.location, records.length);
+    options.onSamples(first.sampleId + records.length);
+  }
+}
+
+/** The samples of every shard, some at a time, never of two shards at once. `input_empty` without any. */
+export async function* scanShards(
+  shards: AsyncIterable<ShardFile> | Iterable<ShardFile>,
+  options: ScanOptions,
+): AsyncGenerator<readonly SampleRecord[]> {
+  const { base, format } = options;
   let next = 0;
   let files = 0;
   for await (const shard of shards) {
@@ -27,9 +43,7 @@ export async function* indexShards(
     for await (const samples of scanShard(shard, options)) {
       const first = next;
       next += samples.length;
-      yield encodeRecords(samples.map((sample, at) => ({ ...sample, sampleId: first + at })));
-      await onShardSamples(shard.location, samples.length);
-      onSamples(next);
+      yield samples.map((sample, at) => ({ ...sample, sampleId: first + at }));
     }
   }
   if (next > 0) return;

@@ -5,7 +5,7 @@ export { LinkFollower } from './link-follower.ts';
 export type { FollowedLines } from './link-follower.ts';
 export { openManifestStore } from './open-manifest-store.ts';
 export { pack } from './pack.ts';
-export type { PackOptions, PackProgress, PackResult } from './pack.ts';
+export type { PackLeft, PackOptions, PackProgress, PackResult } from './pack.ts';
 export type { LabelMode } from './pack-plan.ts';
 export { UNPACK_DEFAULTS } from './put-samples.ts';
 export { readClasses } from './read-classes.ts';

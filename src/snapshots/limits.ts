@@ -37,20 +37,36 @@ export const LOCK_WAIT_MS_MAX: number = 30 * 60_000;
 /** Objects are read in ranges of this size where somebody wants all of one: few requests, little memory. */
 export const OBJECT_CHUNK_BYTES: number = 8 * 1024 * 1024;
 
-/** Packing reads so many bytes of small objects ahead, in parallel. */
-export const PACK_AHEAD_BYTES_MAX: number = 32 * 1024 * 1024;
-
 /** Objects asked for their size and ETag at a time while pinning; each host has its own limit besides. */
 export const STATS_AT_ONCE = 64;
 
 /** Progress is told this often, counted in samples, so that telling costs nothing. */
 export const PROGRESS_SAMPLES = 1024;
 
-/** Packing gathers writes to this size; one such buffer is all the payload it holds. */
-export const PACK_BUFFER_BYTES: number = 4 * 1024 * 1024;
+/** Packing holds at most so many bytes of samples that are read and not yet in a part. */
+export const PACK_READ_BYTES_MAX: number = 64 * 1024 * 1024;
 
-/** Parts of a shard on their way to a store at a time, 8 MiB each. */
-export const PACK_PARTS_IN_FLIGHT = 4;
+/** Samples are read in pieces of at most so many bytes, and so many of them at a time: small enough to have several on their way. */
+export const PACK_PIECE_BYTES: number = 8 * 1024 * 1024;
+export const PACK_SAMPLES_AT_ONCE = 1024;
+
+/** Batches of pieces that are read ahead; their memory is what limits it. */
+export const PACK_BATCHES_AHEAD = 8;
+
+/** Shards are written in parts of this size: the rate of a connection, and few enough for what stores take of one object. */
+export const PACK_PART_BYTES: number = 8 * 1024 * 1024;
+
+/** What S3 takes of one object: shards of 80 GB. */
+export const PACK_PARTS_MAX = 10_000;
+
+/** Parts in memory, of all shards together: one is being filled, the others are on their way. */
+export const PACK_PARTS_AT_ONCE = 10;
+
+/** Shards that are begun and not yet finished: the last step of one takes a while, also where the shard is small. */
+export const PACK_SHARDS_AT_ONCE = 8;
+
+/** Shards of an interrupted pack that a store is asked for at a time. */
+export const PACK_LOOKS_AT_ONCE = 16;
 
 /** Ranges that `verify` reads from a store at a time. */
 export const VERIFY_READS_AT_ONCE = 16;

@@ -1,173 +1,224 @@
-/** What is packed: the files of a folder, or the objects below a prefix of a store. */
+/** What is packed, as it is found: files of a folder, objects below a prefix, or samples in shards of a format. */
+import { realpath } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+
 import { Mx8Error } from '../core/base/errors.ts';
-import type { ListedObject, Places } from '../ports/place.ts';
+import { USTAR_ENTRY_BYTES_MAX } from '../core/base/ustar.ts';
+import { codedPartOf } from '../core/format/coded-part.ts';
+import { tableFormatOf } from '../core/format/format-name.ts';
+import type { FormatChoice, ShardFormat } from '../core/format/format-name.ts';
+import { isUrl, schemeOf } from '../core/manifest/location.ts';
+import { etagTag } from '../core/transfer/etag-tag.ts';
+import type { Places } from '../ports/place.ts';
+import { LocalBytes } from '../storage/local-bytes.ts';
+import { outputLocation } from '../storage/output-stores.ts';
+import { PlaceBytes } from '../storage/place-bytes.ts';
+import { contains, realPathOf } from '../storage/real-path.ts';
 import { walkObjects } from './index-prefix.ts';
-import { OBJECT_CHUNK_BYTES, PACK_AHEAD_BYTES_MAX } from './limits.ts';
-import { readInto } from './object-bytes.ts';
-import { SampleFile } from './sample-file.ts';
+import { scanShards } from './index-shards.ts';
+import { canonicalBase } from './locate-base.ts';
+import { locateInput } from './locate-input.ts';
+import type { Input } from './locate-input.ts';
+import type { PackItem } from './pack-list.ts';
+import { columnsOf } from './put-samples.ts';
+import type { UnpackBudget } from './scan-shard.ts';
+import { planTree, shardFile, shardFilesIn } from './shard-files.ts';
+import type { ShardFile } from './shard-files.ts';
+import { FolderTree, PrefixTree } from './shard-tree.ts';
+import { systemCode, systemReason } from './system-error.ts';
 import { walkFolder } from './walk-folder.ts';
 
-/** Something that is packed, found by its name. */
-export interface PackEntry {
-  /** Path below the root, with `/`. */
-  readonly path: string;
-}
-
-/** A sample to be copied whole, from its start. */
-export interface PackSource {
-  /** What errors name it by. */
-  readonly path: string;
-  readonly size: number;
-  /** As much as there is, into `buffer`; 0 at the end. */
-  read(buffer: Uint8Array): number | Promise<number>;
-  close(): void;
-}
-
-export interface OpenedEntry extends PackEntry {
-  readonly source: PackSource;
+export interface PackInputOptions {
+  readonly input: string;
+  readonly output: string;
+  readonly format: FormatChoice | null;
+  readonly columns: readonly string[] | null;
+  readonly unpack: UnpackBudget;
+  readonly places: Places | undefined;
+  readonly signal: AbortSignal | undefined;
 }
 
 export interface PackInput {
   /** As errors name it. */
   readonly root: string;
-  /** In byte order of the path below the root. */
-  walk(signal: AbortSignal | undefined): AsyncIterable<readonly PackEntry[]>;
-  /** The same, each opened; to be closed by who takes it. */
-  open(signal: AbortSignal | undefined): AsyncIterable<readonly OpenedEntry[]>;
+  /** Every sample, in the order of their ids, with whether they are whole files. */
+  list(): AsyncIterable<readonly PackItem[]>;
 }
 
-export class FolderInput implements PackInput {
-  readonly root: string;
+type Samples = Exclude<Input, { type: 'manifest' }>;
 
-  constructor(root: string) {
-    this.root = root;
+/** Finds the input, and that it can be packed into that output; lists nothing yet. */
+export async function openInput(options: PackInputOptions): Promise<PackInput> {
+  const root = canonicalBase(options.input);
+  const found = await locateInput(root, options.format, options.places, options.signal);
+  if (found.type === 'manifest') {
+    const what = found.isPacked ? 'a packed data set already' : 'a manifest';
+    const text = `${root} is ${what}; pack takes a folder of files, or of files with many samples.`;
+    throw new Mx8Error('link_invalid', text, { location: root });
   }
+  await refuseItself(found, root, options);
+  return { root, list: () => listed(found, root, options) };
+}
 
-  walk(signal: AbortSignal | undefined): ReturnType<typeof walkFolder> {
-    return walkFolder(
-      { root: this.root, order: 'bytes', skippedNames: new Set<string>(), signal },
-      { skippedEntries: 0, specialFiles: 0, linkLoops: 0 },
+async function refuseItself(
+  found: Samples,
+  root: string,
+  { output }: PackInputOptions,
+): Promise<void> {
+  if (found.type === 'shard') return;
+  const to = outputLocation(output);
+  if (found.type === 'prefix') {
+    if (`${to}/`.startsWith(found.prefix)) throw packsItself(to, root);
+    return;
+  }
+  if (schemeOf(to) !== null) return;
+  const [source = '', target = ''] = await Promise.all([root, to].map(realPathOf)).catch(
+    (error: unknown) => {
+      const text = `Cannot write the packed data set ${output}: ${systemReason(error)}.`;
+      const details = { path: output, system_code: systemCode(error) };
+      throw new Mx8Error('output_write_failed', text, details, error);
+    },
+  );
+  if (contains(source, target)) throw packsItself(target, root);
+}
+
+function packsItself(target: string, input: string): Mx8Error {
+  return new Mx8Error(
+    'flag_invalid',
+    `The output ${target} lies in the input ${input}, so the data set would pack itself. Choose a folder beside it.`,
+    { flag: '--out' },
+  );
+}
+
+async function* listed(
+  found: Samples,
+  root: string,
+  options: PackInputOptions,
+): AsyncGenerator<readonly PackItem[]> {
+  const { signal, format } = options;
+  if (found.type === 'shard') {
+    const location = isUrl(root) ? found.path : await realpath(found.path);
+    if (found.plan.format === 'files') yield* oneFile(location, options);
+    else yield* shardItems(root, found.plan.format, () => [shardFile(location)], options);
+    return;
+  }
+  const tree =
+    found.type === 'prefix'
+      ? new PrefixTree(found.prefix, found.places, signal)
+      : new FolderTree(found.path, signal);
+  const plan = format === null ? null : await planTree(tree, format);
+  if (plan !== null && plan.format !== 'files') {
+    const chosen = plan.format;
+    const shards = (): AsyncIterable<ShardFile> =>
+      shardFilesIn(tree, chosen, { ...uncounted(), otherFiles: 0 });
+    yield* shardItems(root, chosen, shards, options);
+    return;
+  }
+  if (options.columns !== null) throw columnsOf(root, 'files');
+  if (found.type === 'prefix') yield* objectItems(found.prefix, found.places, signal);
+  else yield* fileItems(found.path, signal);
+}
+
+/** In byte order of their paths, as the wire contract says, and not component by component. */
+async function* fileItems(
+  root: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<readonly PackItem[]> {
+  const walk = { root, order: 'bytes', skippedNames: new Set<string>(), signal } as const;
+  for await (const files of walkFolder(walk, uncounted())) {
+    yield files.map(({ path, realPath }) => fileItem(path, realPath));
+    await setImmediate();
+  }
+}
+
+function fileItem(path: string, location: string): PackItem {
+  let stats: ReturnType<typeof statSync>;
+  try {
+    stats = statSync(location);
+  } catch (error) {
+    const isGone = systemCode(error) === 'ENOENT';
+    throw new Mx8Error(
+      isGone ? 'sample_missing' : 'sample_unreadable',
+      `Cannot look at ${location}: ${systemReason(error)}. Every file of the input is packed.`,
+      { location, system_code: systemCode(error) },
+      error,
     );
   }
-
-  async *open(signal: AbortSignal | undefined): AsyncGenerator<readonly OpenedEntry[]> {
-    for await (const files of this.walk(signal)) {
-      for (const { path, realPath } of files) {
-        signal?.throwIfAborted();
-        yield [{ path, source: SampleFile.open(realPath) }];
-      }
-    }
-  }
+  return whole({ path, location, bytes: stats.size, tag: stats.mtimeMs });
 }
 
-export class PrefixInput implements PackInput {
-  readonly root: string;
-  readonly #places: Places;
-
-  /** The prefix ends in a slash. */
-  constructor(prefix: string, places: Places) {
-    this.root = prefix.slice(0, -1);
-    this.#places = places;
-  }
-
-  async *walk(signal: AbortSignal | undefined): AsyncGenerator<readonly PackEntry[]> {
-    for await (const objects of this.#objects(signal)) {
-      yield objects.map(({ location }) => ({ path: location.slice(this.root.length + 1) }));
-    }
-  }
-
-  /** As many at a time as fit the memory for reading ahead. */
-  async *open(signal: AbortSignal | undefined): AsyncGenerator<readonly OpenedEntry[]> {
-    for await (const objects of this.#objects(signal)) {
-      for (let start = 0; start < objects.length;) {
-        let bytes = 0;
-        let end = start;
-        do {
-          bytes += objects[end]?.bytes ?? 0;
-          end += 1;
-        } while (
-          end < objects.length &&
-          bytes + (objects[end]?.bytes ?? 0) <= PACK_AHEAD_BYTES_MAX
-        );
-        yield await Promise.all(
-          objects.slice(start, end).map((object) => this.#open(object, signal)),
-        );
-        start = end;
-      }
-    }
-  }
-
-  #objects(signal: AbortSignal | undefined): AsyncIterable<readonly ListedObject[]> {
-    return walkObjects({
-      prefix: `${this.root}/`,
-      places: this.#places,
-      skippedNames: new Set<string>(),
-      tally: { skippedEntries: 0, specialFiles: 0, linkLoops: 0 },
-      signal,
-    });
-  }
-
-  async #open(object: ListedObject, signal: AbortSignal | undefined): Promise<OpenedEntry> {
-    const source = new ObjectSource(this.#places, object, signal);
-    await source.readAhead();
-    return { path: object.location.slice(this.root.length + 1), source };
-  }
-}
-
-/** Read in ranges; the first is there before anybody asks. */
-class ObjectSource implements PackSource {
-  readonly path: string;
-  readonly size: number;
-  readonly #places: Places;
-  readonly #object: ListedObject;
-  readonly #signal: AbortSignal | undefined;
-  #chunk: Uint8Array = new Uint8Array(0);
-  /** Where in the chunk, and in the object, the next byte is. */
-  #within: number = 0;
-  #at: number = 0;
-
-  constructor(places: Places, object: ListedObject, signal: AbortSignal | undefined) {
-    this.path = object.location;
-    this.size = object.bytes;
-    this.#places = places;
-    this.#object = object;
-    this.#signal = signal;
-  }
-
-  async readAhead(): Promise<void> {
-    const { location } = this.#object;
-    const bytes = Math.min(OBJECT_CHUNK_BYTES, this.size - this.#at);
-    this.#chunk = new Uint8Array(bytes);
-    this.#within = 0;
-    if (bytes === 0) return;
-    const place = this.#places.of(location);
-    await readInto(place, location, this.#object, this.#at, this.#chunk, this.#signal).catch(
-      (error: unknown) => {
-        throw asSample(error);
-      },
+async function* objectItems(
+  prefix: string,
+  places: Places,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<readonly PackItem[]> {
+  const skippedNames = new Set<string>();
+  const walk = { prefix, places, skippedNames, tally: uncounted(), signal };
+  for await (const objects of walkObjects(walk)) {
+    yield objects.map(({ location, bytes, etag }) =>
+      whole({ path: location.slice(prefix.length), location, bytes, tag: etagTag(etag) }),
     );
   }
+}
 
-  async read(buffer: Uint8Array): Promise<number> {
-    if (this.#at === this.size) return 0;
-    if (this.#within === this.#chunk.length) await this.readAhead();
-    const count = Math.min(buffer.length, this.#chunk.length - this.#within);
-    buffer.set(this.#chunk.subarray(this.#within, this.#within + count));
-    this.#within += count;
-    this.#at += count;
-    return count;
+async function* oneFile(
+  location: string,
+  { places, signal }: PackInputOptions,
+): AsyncGenerator<readonly PackItem[]> {
+  const path = location.slice(location.lastIndexOf('/') + 1);
+  if (places === undefined || !isUrl(location)) {
+    yield [fileItem(path, location)];
+    return;
   }
+  const { bytes, etag } = await places.of(location).stat(location, signal);
+  yield [whole({ path, location, bytes, tag: etagTag(etag) })];
+}
 
-  close(): void {
-    this.#chunk = new Uint8Array(0);
+async function* shardItems(
+  base: string,
+  format: ShardFormat,
+  shards: () => AsyncIterable<ShardFile> | Iterable<ShardFile>,
+  { places, columns, unpack, signal }: PackInputOptions,
+): AsyncGenerator<readonly PackItem[]> {
+  if (columns !== null && tableFormatOf(format) === null) throw columnsOf(base, format);
+  const remote = places !== undefined && isUrl(base) ? new PlaceBytes(() => places) : null;
+  const source = remote ?? new LocalBytes();
+  try {
+    const scan = { base, columns, format, source, budget: unpack, signal };
+    for await (const records of scanShards(shards(), scan)) {
+      const [first] = records;
+      if (first === undefined) continue;
+      const tag = (await remote?.stampOf(first.location, signal))?.mtimeMs ?? 0;
+      yield records.map(({ location, byteOffset, byteLength, decodeHint }) => {
+        const bytes = codedPartOf(decodeHint)?.bytes ?? byteLength ?? 0;
+        const place = { byteOffset: byteOffset ?? 0, byteLength: byteLength ?? 0 };
+        return checked({ path: '', location, bytes, tag, ...place, hint: decodeHint });
+      });
+    }
+  } finally {
+    await source.close();
   }
 }
 
-/** The listing named it as a sample, so that is what is wrong. */
-function asSample(error: unknown): unknown {
-  if (!(error instanceof Mx8Error)) return error;
-  const { code, message, details } = error;
-  if (code === 'object_missing') return new Mx8Error('sample_missing', message, details, error);
-  if (code === 'object_changed') return new Mx8Error('sample_changed', message, details, error);
-  return error;
+function whole(file: Pick<PackItem, 'path' | 'location' | 'bytes' | 'tag'>): PackItem {
+  return checked({ ...file, byteOffset: -1, byteLength: -1, hint: '' });
+}
+
+function checked(item: PackItem): PackItem {
+  const { location, bytes } = item;
+  if (bytes === 0) {
+    const text = `The file ${location} is empty; a sample has bytes.`;
+    throw new Mx8Error('file_empty', text, { location });
+  }
+  if (bytes <= USTAR_ENTRY_BYTES_MAX) return item;
+  throw new Mx8Error(
+    'row_invalid',
+    `The file ${location} has a sample of ${bytes} bytes; a packed data set holds samples of up to ${USTAR_ENTRY_BYTES_MAX}.`,
+    { location, size_bytes: bytes },
+  );
+}
+
+function uncounted(): { skippedEntries: number; specialFiles: number; linkLoops: number } {
+  return { skippedEntries: 0, specialFiles: 0, linkLoops: 0 };
 }

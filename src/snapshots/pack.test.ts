@@ -10,7 +10,7 @@ import { type TemporaryFolder, temporaryFolder } from '../../test/support/tempor
 import { nodeRandom } from '../platform/random.ts';
 import { RecordingEvents } from '../testing/recording-events.ts';
 import { FsManifestStore } from './fs-manifest-store.ts';
-import { extensionOf } from './pack-plan.ts';
+import { extensionOf } from './pack-names.ts';
 import { pack } from './pack.ts';
 import type { PackOptions, PackProgress, PackResult } from './pack.ts';
 import { readClasses } from './read-classes.ts';
@@ -89,6 +89,7 @@ test('a shard is byte for byte the headers, data, padding and two zero blocks', 
       hash: '',
       sampleCount: 3,
       shardCount: 1,
+      resumedShardCount: 0,
       bytes: 519,
       labels: null,
     },
@@ -204,7 +205,7 @@ test('an output that is foreign, finished or inside the input is refused untouch
   assert.deepEqual(await readdir(folder.join('in')), ['a']);
 });
 
-test('an aborted pack leaves no output, and another run succeeds', async () => {
+test('a pack that is aborted before a shard is finished leaves nothing, and another run succeeds', async () => {
   await using folder = await temporaryFolder();
   const files = Array.from({ length: 1100 }, (_, index) => [`in/${index}`, 'x'.repeat(100)]);
   await folder.write(Object.fromEntries(files) as Record<string, string>);

@@ -1,51 +1,69 @@
-/** Packs the files of a folder, or objects below a prefix, into tar shards with a manifest over them. */
-import { createHash } from 'node:crypto';
-
+/**
+ * Packs the files of a folder, the objects below a prefix, or samples of a format, into tar shards with a manifest
+ * over them. What is packed is listed first, and list and plan are recorded beside the output: so who is
+ * interrupted goes on where it was.
+ */
 import { Mx8Error } from '../core/base/errors.ts';
-import { manifestHash } from '../core/base/units.ts';
 import type { ManifestHash } from '../core/base/units.ts';
-import { imagefolderHint } from '../core/manifest/decode-hint.ts';
-import { encodeHeader, encodeRecords } from '../core/manifest/encode.ts';
-import { encodeLabels } from '../core/manifest/labels.ts';
-import type { SampleRecord } from '../core/manifest/record.ts';
+import type { FormatChoice } from '../core/format/format-name.ts';
+import { schemeOf } from '../core/manifest/location.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Places } from '../ports/place.ts';
 import type { Random } from '../ports/random.ts';
-import { schemeOf } from '../core/manifest/location.ts';
 import { outputLocation } from '../storage/output-stores.ts';
-import { contains, realPathOf } from '../storage/real-path.ts';
-import { PROGRESS_SAMPLES } from './limits.ts';
-import { canonicalBase, locateBase } from './locate-base.ts';
-import { FolderInput, PrefixInput } from './pack-input.ts';
-import type { OpenedEntry, PackInput } from './pack-input.ts';
-import { classOf, entryName, planPack } from './pack-plan.ts';
-import type { LabelMode, PackPlan } from './pack-plan.ts';
-import type { PackFile, PackTarget } from './pack-target.ts';
 import { FolderPackTarget } from './folder-pack-target.ts';
+import { PACK_READ_BYTES_MAX } from './limits.ts';
 import { ObjectPackTarget } from './object-pack-target.ts';
-import { ShardWriter } from './shard-writer.ts';
-import type { PackedPart } from './shard-writer.ts';
-import { systemCode, systemReason } from './system-error.ts';
+import { packError } from './pack-error.ts';
+import { openInput } from './pack-input.ts';
+import type { PackInput } from './pack-input.ts';
+import { checkChoices, decodePlan, encodePlan, planIdOf } from './pack-plan.ts';
+import type { LabelMode, PackChoices } from './pack-plan.ts';
+import { preparedByListing, preparedByPlan } from './pack-prepared.ts';
+import type { Prepared } from './pack-prepared.ts';
+import { PackRun } from './pack-run.ts';
+import type { PackTarget } from './pack-target.ts';
+import { UNPACK_DEFAULTS } from './put-samples.ts';
+import type { UnpackBudget } from './scan-shard.ts';
 
 export interface PackProgress {
-  /** `listing` counts the files, then `packing` copies them. */
-  readonly phase: 'listing' | 'packing';
+  /** `listing` counts the samples, `checking` looks at what is there of an interrupted pack, `packing` copies. */
+  readonly phase: 'listing' | 'checking' | 'packing';
+  /** In their shards, those of an interrupted pack included. */
   readonly samples: number;
-  /** Of `packing`; null while listing. */
+  /** Null while nobody knows. */
   readonly samplesTotal: number | null;
-  /** Bytes of samples copied. */
+  /** Bytes of samples in shards. */
   readonly bytes: number;
+}
+
+/** What is there of a pack that ended early. */
+export interface PackLeft {
+  readonly output: string;
+  readonly finishedShards: number;
+  readonly shards: number;
 }
 
 export interface PackOptions {
   readonly labels: LabelMode;
   /** A shard does not grow past this, except for one sample that is larger by itself. */
   readonly shardBytes: number;
+  /** What samples are made of; by default each file of a folder is one, and a file goes by its name. */
+  readonly format?: FormatChoice | null;
+  /** What a row of a Parquet or Arrow file is made of; all columns by default. */
+  readonly columns?: readonly string[] | null;
+  readonly unpack?: UnpackBudget;
+  /** Bytes of samples that are read and not yet in a part of a shard. */
+  readonly maxInflightBytes?: number | null;
+  /** True: what an interrupted pack left is removed, and the input listed again. */
+  readonly refresh?: boolean;
   readonly clock: Clock;
   readonly random: Random;
   /** Where objects are; absent: only folders are packed, and into folders. */
   readonly places?: Places | undefined;
   readonly onProgress?: (progress: PackProgress) => void;
+  /** Called where it ends early and can be gone on with. */
+  readonly onLeft?: (left: PackLeft) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -55,36 +73,36 @@ export interface PackResult {
   readonly hash: ManifestHash;
   readonly sampleCount: number;
   readonly shardCount: number;
+  /** Of them, those that an interrupted pack had finished. */
+  readonly resumedShardCount: number;
   /** Bytes of the samples. */
   readonly bytes: number;
   /** By label id; null without labels. */
   readonly labels: readonly string[] | null;
 }
 
-/** Packs `input` into `output`. When it fails or is aborted, what it wrote is removed again. */
+/**
+ * Packs `input` into `output`. When it fails or is aborted with shards finished, those stay, and the same call goes on;
+ * with none, nothing stays.
+ */
 export async function pack(
   input: string,
   output: string,
   options: PackOptions,
 ): Promise<PackResult> {
-  const from = await openInput(input, output, options);
-  const { onProgress, signal } = options;
-  const plan = await planPack(
-    from,
-    options.labels,
-    (samples) => onProgress?.({ phase: 'listing', samples, samplesTotal: null, bytes: 0 }),
-    signal,
-  );
+  const { format = null, columns = null, unpack = UNPACK_DEFAULTS, places, signal } = options;
+  const where = { input, output, places, signal };
+  const from = await openInput({ ...where, format, columns, unpack });
+  const { labels, shardBytes } = options;
+  const choices = { input: from.root, labels, shardBytes, format, columns };
   const target = await claimTarget(outputLocation(output), options);
+  const packing = new Packing(from, target, choices, options);
   try {
-    const packed = await new PackRun(from, target, plan, options).run();
-    await target.publish();
-    const { hash, sampleCount, shardCount, bytes } = packed;
-    return { output: target.root, hash, sampleCount, shardCount, bytes, labels: plan.labels };
+    return await packing.run();
   } catch (error) {
     // The first failure is the one to tell. What cannot be removed does not look finished.
-    await target.abandon().catch(() => undefined);
-    throw writeError(target.root, error);
+    await packing.end().catch(() => undefined);
+    throw packError(error);
   }
 }
 
@@ -97,184 +115,97 @@ async function claimTarget(output: string, options: PackOptions): Promise<PackTa
   });
 }
 
-async function openInput(
-  input: string,
-  output: string,
-  { places, signal }: PackOptions,
-): Promise<PackInput> {
-  const path = canonicalBase(input);
-  const base = await locateBase(path, places, signal);
-  if (base.type === 'manifest') {
-    const what = base.isPacked ? 'a packed data set already' : 'a manifest';
-    throw new Mx8Error('link_invalid', `${path} is ${what}; pack takes a folder of files.`, {
-      location: path,
-    });
-  }
-  const to = outputLocation(output);
-  if (base.type === 'prefix') {
-    if (`${to}/`.startsWith(base.prefix)) throw packsItself(to, path);
-    return new PrefixInput(base.prefix, base.places);
-  }
-  if (schemeOf(to) !== null) return new FolderInput(path);
-  const [source, target] = await Promise.all([path, to].map(realPathOf)).catch((error: unknown) => {
-    throw writeError(output, error);
-  });
-  if (source !== undefined && target !== undefined && contains(source, target)) {
-    throw packsItself(target, path);
-  }
-  return new FolderInput(path);
-}
-
-function packsItself(target: string, input: string): Mx8Error {
-  return new Mx8Error(
-    'flag_invalid',
-    `The output ${target} lies in the input ${input}, so the data set would pack itself. Choose a folder beside it.`,
-    { flag: '--out' },
-  );
-}
-
-/** Lines of the manifest that are written at once. */
-const RECORDS_PER_WRITE = 4096;
-
-interface Packed {
-  readonly hash: ManifestHash;
-  readonly sampleCount: number;
-  readonly shardCount: number;
-  readonly bytes: number;
-}
-
-class PackRun {
+class Packing {
   readonly #input: PackInput;
   readonly #target: PackTarget;
-  readonly #plan: PackPlan;
+  readonly #choices: PackChoices;
   readonly #options: PackOptions;
-  readonly #labelIds: ReadonlyMap<string, number>;
-  readonly #shards: ShardWriter;
-  readonly #hash = createHash('sha256');
-  /** Not in the manifest yet. */
-  readonly #records: SampleRecord[] = [];
+  #prepared: Prepared | null = null;
+  #hadPlan = false;
+  #finishedShards = 0;
   #samples = 0;
   #bytes = 0;
 
-  constructor(input: PackInput, target: PackTarget, plan: PackPlan, options: PackOptions) {
+  constructor(input: PackInput, target: PackTarget, choices: PackChoices, options: PackOptions) {
     this.#input = input;
     this.#target = target;
-    this.#plan = plan;
+    this.#choices = choices;
     this.#options = options;
-    this.#labelIds = new Map((plan.labels ?? []).map((label, id) => [label, id]));
-    this.#shards = new ShardWriter(target, options.shardBytes);
   }
 
-  async run(): Promise<Packed> {
-    const manifest = await this.#target.openMeta('manifest.tsv');
-    try {
-      await this.#write(manifest, encodeHeader());
-      for await (const entries of this.#input.open(this.#options.signal)) {
-        await this.#packEntries(manifest, entries);
-      }
-      await this.#writeRecords(manifest);
-      await this.#shards.finish();
-      this.#checkCount();
-      await this.#writeLabels();
-      await manifest.finish();
-    } finally {
-      await this.#shards.abandon();
-      await manifest.abandon();
-    }
-    return {
-      hash: manifestHash(this.#hash.digest('hex')),
-      sampleCount: this.#samples,
-      shardCount: this.#shards.shardCount,
-      bytes: this.#bytes,
-    };
-  }
-
-  async #packEntries(manifest: PackFile, entries: readonly OpenedEntry[]): Promise<void> {
-    for (const entry of entries) {
-      this.#records.push(await this.#packEntry(entry));
-      if (this.#samples % PROGRESS_SAMPLES === 0) this.#tell();
-      if (this.#records.length === RECORDS_PER_WRITE) await this.#writeRecords(manifest);
-    }
-  }
-
-  async #writeRecords(manifest: PackFile): Promise<void> {
-    await this.#write(manifest, encodeRecords(this.#records.splice(0)));
-    this.#tell();
-  }
-
-  async #packEntry({ path, source }: OpenedEntry): Promise<SampleRecord> {
-    const sampleId = this.#samples;
-    let part: PackedPart;
-    try {
-      part = await this.#shards.add(entryName(sampleId, path), source);
-    } finally {
-      source.close();
-    }
-    this.#samples += 1;
-    this.#bytes += part.byteLength;
-    return {
-      sampleId,
-      location: this.#target.shardLocation(part.shard),
-      byteOffset: part.byteOffset,
-      byteLength: part.byteLength,
-      decodeHint: this.#hintOf(path),
-    };
-  }
-
-  #hintOf(path: string): string {
-    if (this.#plan.labels === null) return '';
-    const labelId = this.#labelIds.get(classOf(path) ?? '');
-    if (labelId === undefined) throw inputChanged(`${this.#input.root}/${path} is new`);
-    return imagefolderHint(labelId);
-  }
-
-  /** The listing and the packing must have seen the same folder. */
-  #checkCount(): void {
-    if (this.#samples === this.#plan.fileCount) return;
-    throw inputChanged(
-      `${this.#input.root} held ${this.#plan.fileCount} files first and ${this.#samples} then`,
-    );
-  }
-
-  async #writeLabels(): Promise<void> {
-    if (this.#plan.labels === null) return;
-    const file = await this.#target.openMeta('labels.tsv');
-    try {
-      await file.write(Buffer.from(encodeLabels(this.#plan.labels)));
-      await file.finish();
-    } finally {
-      await file.abandon();
-    }
-  }
-
-  async #write(manifest: PackFile, bytes: Uint8Array): Promise<void> {
-    this.#hash.update(bytes);
-    await manifest.write(bytes);
-  }
-
-  #tell(): void {
-    this.#options.onProgress?.({
-      phase: 'packing',
-      samples: this.#samples,
-      samplesTotal: this.#plan.fileCount,
-      bytes: this.#bytes,
+  async run(): Promise<PackResult> {
+    const { target, prepared } = { target: this.#target, prepared: await this.#prepare() };
+    this.#prepared = prepared;
+    const { shards, plan, labelNames: labels } = prepared;
+    const finished = await this.#finished(prepared);
+    const { clock, places, signal, maxInflightBytes } = this.#options;
+    this.#tell('packing');
+    const run = new PackRun({
+      ...{ target, prepared, finished, clock, places, signal },
+      maxInflightBytes: maxInflightBytes ?? PACK_READ_BYTES_MAX,
+      onFinished: () => {
+        this.#finishedShards += 1;
+      },
+      onSamples: (samples, bytes) => {
+        this.#samples += samples;
+        this.#bytes += bytes;
+        this.#tell('packing');
+      },
     });
+    const hash = await run.run();
+    await target.publish();
+    const { sampleCount } = plan;
+    const counts = { sampleCount, shardCount: shards.length, resumedShardCount: finished.size };
+    return { output: target.root, hash, ...counts, bytes: this.#bytes, labels };
   }
-}
 
-function inputChanged(how: string): Mx8Error {
-  return new Mx8Error(
-    'sample_changed',
-    `The input changed while it was packed: ${how}. Pack again when nobody writes to it.`,
-  );
-}
+  /** After a failure: keeps what can be gone on with. */
+  async end(): Promise<void> {
+    // An interrupted pack that this one only looked at stays as it was.
+    if (!this.#hadPlan && this.#finishedShards === 0) return this.#target.abandon();
+    await this.#target.leave();
+    const { root: output } = this.#target;
+    const finishedShards = this.#finishedShards;
+    const shards = this.#prepared?.shards.length ?? 0;
+    if (finishedShards > 0) this.#options.onLeft?.({ output, finishedShards, shards });
+  }
 
-function writeError(root: string, error: unknown): unknown {
-  if (error instanceof Mx8Error || systemCode(error) === '') return error;
-  return new Mx8Error(
-    'output_write_failed',
-    `Cannot write the packed data set ${root}: ${systemReason(error)}.`,
-    { path: root, system_code: systemCode(error) },
-    error,
-  );
+  async #prepare(): Promise<Prepared> {
+    const target = this.#target;
+    const { refresh = false, signal } = this.#options;
+    if (refresh && target.plan !== null) await target.clear();
+    this.#hadPlan = target.plan !== null;
+    const onSamples = (samples: number): void => {
+      this.#options.onProgress?.({ phase: 'listing', samples, samplesTotal: null, bytes: 0 });
+    };
+    if (target.plan === null) {
+      return preparedByListing(this.#input, target, this.#choices, onSamples);
+    }
+    const plan = decodePlan(target.plan, target.planName);
+    checkChoices(target, plan, this.#choices);
+    return preparedByPlan(target, plan, onSamples, signal);
+  }
+
+  /** Of an interrupted pack: which shards are there, and their samples counted. */
+  async #finished({ plan, shards }: Prepared): Promise<ReadonlySet<string>> {
+    const signal = this.#options.signal;
+    const onShards = (count: number): void => {
+      if (this.#hadPlan && count > 0) this.#tell('checking');
+    };
+    const planId = planIdOf(encodePlan(plan));
+    const finished = await this.#target.begin(planId, shards, { signal, onShards });
+    for (const { name, sampleCount, sampleBytes } of shards) {
+      if (!finished.has(name)) continue;
+      this.#finishedShards += 1;
+      this.#samples += sampleCount;
+      this.#bytes += sampleBytes;
+    }
+    return finished;
+  }
+
+  #tell(phase: 'checking' | 'packing'): void {
+    const samplesTotal = this.#prepared?.plan.sampleCount ?? null;
+    const [samples, bytes] = [this.#samples, this.#bytes];
+    this.#options.onProgress?.({ phase, samples, samplesTotal, bytes });
+  }
 }

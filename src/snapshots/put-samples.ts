@@ -128,7 +128,7 @@ function otherWay({ only }: FormatCensus): string | null {
   return `${only.reason}; with --format ${only.format} ${SAMPLE_OF[only.format]}`;
 }
 
-function columnsOf(base: string, format: FormatName): Mx8Error {
+export function columnsOf(base: string, format: FormatName): Mx8Error {
   return new Mx8Error(
     'flag_invalid',
     `Columns can be chosen of Parquet and Arrow files, and ${base} is read as ${format}; leave --columns away.`,

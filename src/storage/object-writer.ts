@@ -12,7 +12,8 @@ export const PART_BYTES: number = 8 * 1024 ** 2;
 /** S3 takes 10,000 parts, Azure 50,000: they double in size every so often, which makes 1.2 TB. */
 const PARTS_PER_SIZE = 2_500;
 const PARTS_MAX = 10_000;
-const IN_FLIGHT_DEFAULT = 2;
+/** Parts on their way at a time. Each holds its memory until it has arrived. */
+const PARTS_IN_FLIGHT = 2;
 const FIRST_BUFFER_BYTES: number = 256 * 1024;
 
 /** Bytes of a part by its number from 0. */
@@ -30,7 +31,7 @@ interface Point {
 export class ObjectWriter {
   readonly location: string;
   readonly #place: ObjectPlace;
-  readonly #inFlight: number;
+  readonly #objectMark: string;
   #upload: Promise<PartUpload> | null = null;
   /** Number of the part that is being filled. */
   #index = 0;
@@ -43,11 +44,11 @@ export class ObjectWriter {
   readonly #free: Buffer[] = [];
   #failure: { readonly error: unknown } | null = null;
 
-  /** `inFlight`: parts on their way at a time. Each holds its memory until it has arrived. */
-  constructor(place: ObjectPlace, location: string, inFlight: number = IN_FLIGHT_DEFAULT) {
+  /** `objectMark` stays with the object: it tells who made it. */
+  constructor(place: ObjectPlace, location: string, objectMark: string = '') {
     this.#place = place;
     this.location = location;
-    this.#inFlight = inFlight;
+    this.#objectMark = objectMark;
   }
 
   get sizeBytes(): number {
@@ -104,7 +105,7 @@ export class ObjectWriter {
     if (this.#upload === null) {
       if (this.#filled === 0 && !emptyToo) return null;
       const bytes = this.#buffer.subarray(0, this.#filled);
-      return this.#place.write(this.location, bytes, condition);
+      return this.#place.write(this.location, bytes, condition, this.#objectMark);
     }
     if (this.#filled > 0) await this.#send();
     await this.#arrived(0);
@@ -141,7 +142,7 @@ export class ObjectWriter {
     this.#index += 1;
     this.#filled = 0;
     this.#buffer = Buffer.alloc(0);
-    this.#upload ??= this.#place.upload(this.location);
+    this.#upload ??= this.#place.upload(this.location, this.#objectMark);
     const upload = this.#upload;
     const sent = upload
       .then((open) => open.put(index, buffer.subarray(0, filled)))
@@ -153,7 +154,7 @@ export class ObjectWriter {
         if (buffer !== this.#mark?.buffer) this.#recycle(buffer);
       });
     this.#sending.set(buffer, sent);
-    await this.#arrived(this.#inFlight - 1);
+    await this.#arrived(PARTS_IN_FLIGHT - 1);
   }
 
   /** Until at most `left` parts are on their way. */
@@ -164,7 +165,7 @@ export class ObjectWriter {
   }
 
   #recycle(buffer: Buffer): void {
-    if (buffer.length >= PART_BYTES && this.#free.length < this.#inFlight) this.#free.push(buffer);
+    if (buffer.length >= PART_BYTES && this.#free.length < PARTS_IN_FLIGHT) this.#free.push(buffer);
   }
 
   #throwFailure(): void {

@@ -21,6 +21,8 @@ export class DataProgress implements Disposable {
   readonly #screen: StatusScreen;
   #phase = '';
   #phaseStartedMs: MonoMs;
+  /** What was there when the phase began: it is no part of its rate. */
+  #before = { samples: 0, bytes: 0 };
   #drawnMs: MonoMs | null = null;
 
   constructor(io: CommandIo) {
@@ -34,11 +36,12 @@ export class DataProgress implements Disposable {
     if (figures.phase !== this.#phase) {
       this.#phase = figures.phase;
       this.#phaseStartedMs = nowMs;
+      this.#before = { samples: figures.samples, bytes: figures.bytes };
       this.#drawnMs = null;
     }
     if (this.#drawnMs !== null && elapsedMs(this.#drawnMs, nowMs) < DRAW_INTERVAL_MS) return;
     this.#drawnMs = nowMs;
-    const facts = factsOf(figures, elapsedMs(this.#phaseStartedMs, nowMs));
+    const facts = factsOf(figures, this.#before, elapsedMs(this.#phaseStartedMs, nowMs));
     this.#screen.show(
       facts.join('  ').slice(0, Math.max(1, this.#io.columns - 1)),
       facts.join(', '),
@@ -55,16 +58,21 @@ export class DataProgress implements Disposable {
   }
 }
 
-function factsOf(figures: DataFigures, spentMs: number): string[] {
+function factsOf(
+  figures: DataFigures,
+  before: Pick<DataFigures, 'samples' | 'bytes'>,
+  spentMs: number,
+): string[] {
   const { phase, samples, samplesTotal, bytes } = figures;
   const facts = [phase];
   if (samplesTotal !== null) facts.push(percentText(samples / samplesTotal));
   const of = samplesTotal === null ? '' : `/${countText(samplesTotal)}`;
   if (samples > 0 || samplesTotal !== null) facts.push(`${countText(samples)}${of} samples`);
   if (bytes > 0) facts.push(bytesText(bytes));
-  if (spentMs >= 1000 && samples > 0) {
-    facts.push(rateText((samples * 1000) / spentMs));
-    if (bytes > 0) facts.push(`${bytesText((bytes * 1000) / spentMs)}/s`);
+  const [newSamples, newBytes] = [samples - before.samples, bytes - before.bytes];
+  if (spentMs >= 1000 && newSamples > 0) {
+    facts.push(rateText((newSamples * 1000) / spentMs));
+    if (newBytes > 0) facts.push(`${bytesText((newBytes * 1000) / spentMs)}/s`);
   }
   return facts;
 }

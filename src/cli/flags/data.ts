@@ -89,3 +89,13 @@ export const shardBytes: Flag<number> = flag(
   256 * 1024 ** 2,
   '256MiB',
 );
+
+export const refresh: Flag<boolean> = flag(
+  onOff(),
+  {
+    name: 'refresh',
+    variable: 'MX8_REFRESH',
+    doc: 'Remove what an interrupted pack left, list the input again and begin anew.',
+  },
+  false,
+);

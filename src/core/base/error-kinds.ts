@@ -207,6 +207,11 @@ const USER_ERROR_KINDS = {
     retryable: false,
     remedy: 'Choose another --out; to go on with the job that is there, pass --resume.',
   },
+  pack_not_resumable: {
+    status: 'FAILED_PRECONDITION',
+    retryable: false,
+    remedy: 'Give mx8 pack what the interrupted one was given, or --refresh to begin anew.',
+  },
   output_nothing_to_resume: {
     status: 'FAILED_PRECONDITION',
     retryable: false,
