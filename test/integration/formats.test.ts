@@ -5,8 +5,12 @@ import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { crc32, gzipSync, zstdCompressSync } from 'node:zlib';
 
+import type { FormatChoice } from '../../src/core/format/format-name.ts';
 import { load } from '../../src/index.ts';
 import type { LoadOptions } from '../../src/index.ts';
+import { nodeClock } from '../../src/platform/clock.ts';
+import { nodeRandom } from '../../src/platform/random.ts';
+import { pack } from '../../src/snapshots/index.ts';
 import { rejectsWith } from '../support/manifest-store-suite.ts';
 import { Workbench } from '../support/mx8-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -25,16 +29,16 @@ function lines(start: number, end: number): string {
 }
 
 /** 4,000 lines in a plain file, one of gzip, and one of zstd with four frames. */
-async function writeCorpus(folder: TemporaryFolder): Promise<string> {
+async function writeCorpus(folder: TemporaryFolder, into = 'in'): Promise<string> {
   const frames = [2500, 2900, 3000, 3700].map((start, index, starts) =>
     zstdCompressSync(lines(start, starts[index + 1] ?? 4000)),
   );
   await folder.write({
-    'in/a.jsonl': lines(0, 1000),
-    'in/b.jsonl.gz': gzipSync(lines(1000, 2500)),
-    'in/c.jsonl.zst': Buffer.concat(frames),
+    [`${into}/a.jsonl`]: lines(0, 1000),
+    [`${into}/b.jsonl.gz`]: gzipSync(lines(1000, 2500)),
+    [`${into}/c.jsonl.zst`]: Buffer.concat(frames),
   });
-  return folder.join('in');
+  return folder.join(into);
 }
 
 async function idsOf(link: string, options: LoadOptions): Promise<number[]> {
@@ -77,6 +81,103 @@ test('load() gives each line of plain and compressed files once, in order, shuff
   const rest = await idsOf(link, { ...options, resume: first.checkpoint() });
   assert.deepEqual(rest, inOrder.slice(taken));
 });
+
+test('samples of every format are packed as they are read, with their labels', async () => {
+  await using folder = await temporaryFolder();
+  await cp(FIXTURES, folder.join('in'), { recursive: true });
+  await writeCorpus(folder, 'corpus');
+  const manifestStoreRoot = folder.join('store');
+  const inputs: readonly (readonly [string, FormatChoice | null, number, string])[] = [
+    ['corpus', 'jsonl', 4000, 'json'],
+    ['corpus', 'auto', 4000, 'json'],
+    ['in/lines.jsonl.gz', null, 0, 'json'],
+    ['in/pax.tar.gz', null, 40, 'tar'],
+    ['in/gnu.tar.zst', 'webdataset', 40, 'tar'],
+    ['in/mds', 'auto', 60, 'mds'],
+    ['in/mds-zstd', 'mds', 60, 'mds'],
+    ['in/table.csv', null, 0, 'csv'],
+    ['in/rows.snappy.parquet', 'parquet', 0, 'json'],
+    ['in/rows.zstd.arrow', 'arrow', 0, 'json'],
+  ];
+  for (const [index, [name, format, count, extension]] of inputs.entries()) {
+    const input = folder.join(name);
+    const out = folder.join(`packed-${index}`);
+    const { sampleCount } = await pack(input, out, {
+      labels: 'auto',
+      shardBytes: 40_000,
+      format,
+      clock: nodeClock(),
+      random: nodeRandom(),
+    });
+    if (count > 0) assert.equal(sampleCount, count);
+    const how = format === null ? {} : { format };
+    const expected = await seenIn(input, { manifestStoreRoot, ...how });
+    assert.equal(expected.length, sampleCount, name);
+    assert.deepEqual(await seenIn(out, { manifestStoreRoot }), expected, name);
+    const shard = await readFile(`${out}/shards/shard-00000.tar`, 'latin1');
+    assert.equal(shard.slice(0, shard.indexOf('\0')), `${'0'.repeat(20)}.${extension}`);
+  }
+});
+
+test('columns are packed that were chosen, and what a format cannot is refused', async () => {
+  await using folder = await temporaryFolder();
+  await cp(FIXTURES, folder.join('in'), { recursive: true });
+  const options = {
+    labels: 'auto',
+    shardBytes: 40_000,
+    clock: nodeClock(),
+    random: nodeRandom(),
+  } as const;
+  const rows = folder.join('in/rows.none.parquet');
+  const [first] = Object.keys(
+    (JSON.parse(await readFile(`${FIXTURES}rows.json`, 'utf8')) as object[])[0] ?? {},
+  );
+  await pack(rows, folder.join('some'), { ...options, columns: [first ?? ''] });
+  const seen = await seenIn(folder.join('some'), { manifestStoreRoot: folder.join('store') });
+  assert.deepEqual(Object.keys(JSON.parse(seen[0]?.bytes ?? '') as object), [first]);
+  const csv = folder.join('in/table.csv');
+  const columns = await rejectsWith(
+    'flag_invalid',
+    pack(csv, folder.join('x'), { ...options, columns: ['id'] }),
+  );
+  assert.match(columns.message, /leave --columns away/);
+  const labels = await rejectsWith(
+    'flag_invalid',
+    pack(csv, folder.join('x'), { ...options, labels: 'imagefolder' }),
+  );
+  assert.match(labels.message, /--labels imagefolder is for folders of files/);
+  await rejectsWith(
+    'shard_corrupt',
+    pack(csv, folder.join('x'), { ...options, format: 'parquet' }),
+  );
+  await folder.write({ 'large/a.jsonl.gz': gzipSync(`"${'x'.repeat(200_000)}"\n`) });
+  const small = { ...options, format: 'jsonl', maxInflightBytes: 100_000 } as const;
+  const large = await rejectsWith(
+    'sample_too_large',
+    pack(folder.join('large'), folder.join('x'), small),
+  );
+  assert.match(large.message, /200002 bytes.*Raise max_inflight_bytes/);
+  assert.equal((await readdir(folder.path)).includes('x'), false);
+});
+
+interface Seen {
+  readonly bytes: string;
+  /** How whoever reads it takes it apart. */
+  readonly parts: string;
+  readonly labelId: number | undefined;
+}
+
+async function seenIn(link: string, options: LoadOptions): Promise<Seen[]> {
+  const seen: Seen[] = [];
+  for await (const batch of load(link, { batchSize: 50, ...options })) {
+    for (let at = 0; at < batch.sampleCount; at += 1) {
+      const bytes = Buffer.from(batch.sample(at)).toString('latin1');
+      const parts = [...batch.parts(at)].map(([name, part]) => `${name}:${part.length}`).join();
+      seen.push({ bytes, parts, labelId: batch.labelIds[at] });
+    }
+  }
+  return seen;
+}
 
 test('load() gives what WebDataset, MosaicML, Parquet and CSV tools wrote, by parts and rows', async () => {
   await using folder = await temporaryFolder();

@@ -1,30 +1,15 @@
 /** A disk that fills up in mid-job: the run ends with a sentence, and goes on once there is room. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { checkOutput } from '../support/check-output.ts';
 import { Workbench } from '../support/mx8-process.ts';
+import { smallDisk } from '../support/small-disk.ts';
 
 const JOB = fileURLToPath(new URL('../support/jobs/padded.job.ts', import.meta.url));
 const SAMPLES = 256;
-
-/** A file system of its own size at `path`; null where this process may not make one. */
-function smallDisk(
-  path: string,
-  bytes: number,
-): { grow(bytes: number): void; remove(): void } | null {
-  mkdirSync(path);
-  const mount = (...args: string[]): boolean => spawnSync('mount', args).status === 0;
-  if (!mount('-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path)) return null;
-  return {
-    grow: (size) => assert(mount('-o', `remount,size=${size}`, path), 'the disk grows'),
-    remove: () => assert.equal(spawnSync('umount', [path]).status, 0, 'the disk is unmounted'),
-  };
-}
 
 test('a full disk ends the run with a sentence, loses nothing, and --resume finishes', async (t) => {
   await using bench = await Workbench.create();

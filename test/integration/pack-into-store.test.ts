@@ -148,7 +148,7 @@ onEach(
 );
 
 onEach(
-  'a pack goes through resets, refusals and lost answers, and leaves nothing when it is denied',
+  'a pack goes through resets, refusals and lost answers, and is gone on with when it was denied',
   async (world) => {
     await using folder = await temporaryFolder();
     const input = await samples(folder);
@@ -169,8 +169,34 @@ onEach(
     const denied = await refusal(packed(world, input, world.at('denied-pack')));
     assert.match(denied.message, /\/denied-pack\/shards\/shard-00001\.tar is .*403/);
     assert.ok(denied.message.includes(world.kind.deniedWord), denied.message);
-    assert.deepEqual(await namesBelow(world, world.at('denied-pack')), []);
     assert.equal(await world.place.abandonUploads(world.at('denied-pack/')), 0);
+    const out = world.open(world.at('denied-pack'));
+    const first = 'shards/shard-00000.tar';
+    assert.ok((await namesBelow(world, world.at('denied-pack'))).includes(first));
+    world.troubled.decide = ({ method, url }) =>
+      isWrite({ method, url }) && url.includes('shard-00000') ? 'denied' : 'none';
+    const own = ['_mx8/packing/plan.json', '_mx8/packing/input.jsonl'];
+    const kept = await Promise.all(
+      own.map(async (name) => (await out.read(name)) ?? assert.fail()),
+    );
+    const { resumedShardCount } = await packed(world, input, world.at('denied-pack'));
+    assert.ok(resumedShardCount > 0, 'and the first shard is not written again');
+    world.troubled.decide = () => 'none';
+    // Killed when only its own things were to be removed, it removes them the next time.
+    for (const [index, name] of own.entries()) {
+      const bytes = kept[index] ?? Buffer.of();
+      await world.place.write(world.at(`denied-pack/${name}`), bytes, { type: 'create' });
+    }
+    const again = await packed(world, input, world.at('denied-pack'));
+    assert.equal(again.resumedShardCount, again.shardCount);
+    const names = await namesBelow(world, world.at('troubled'));
+    assert.deepEqual(await namesBelow(world, world.at('denied-pack')), names);
+    for (const name of names) {
+      if (!name.startsWith('shards/')) continue;
+      const bytes = Buffer.from((await out.read(name)) ?? []);
+      const whole = (await world.open(world.at('troubled')).read(name)) ?? Buffer.of();
+      assert.ok(bytes.equals(whole), name);
+    }
   },
 );
 

@@ -220,7 +220,8 @@ const USER_ERROR_KINDS = {
   output_write_failed: {
     status: 'INTERNAL',
     retryable: false,
-    remedy: 'Free space, or mend the permissions of the named path or object, then --resume.',
+    remedy:
+      'Free space, or mend the permissions of the named path or object, then go on: mx8 run with --resume, mx8 pack as it was.',
   },
   job_failed: {
     status: 'FAILED_PRECONDITION',

@@ -86,18 +86,19 @@ export class PlainClient {
       port,
       path: target,
       lookup: this.#lookup,
-      headers: [
-        'Host',
-        authority,
-        ...headers.flat(),
-        ...(body === undefined ? [] : ['Content-Length', String(body.length)]),
-      ],
+      headers: ['Host', authority, ...headers.flat(), ...lengthOf(method, body)],
       ...(signal === undefined ? {} : { signal }),
     };
     return secure
       ? tlsRequest({ ...common, agent: this.#tls })
       : plainRequest({ ...common, agent: this.#plain });
   }
+}
+
+/** Without it Node sends an empty body in chunks, which stores need not take. */
+function lengthOf(method: PlainRequest['method'], body: Uint8Array | undefined): readonly string[] {
+  const hasBody = body !== undefined || method === 'PUT' || method === 'POST';
+  return hasBody ? ['Content-Length', String(body?.length ?? 0)] : [];
 }
 
 /** The whole body, of bounded size. */
