@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { nodeClock } from '../../src/platform/clock.ts';
 import { nodeRandom } from '../../src/platform/random.ts';
 import { pack, type PackResult } from '../../src/snapshots/index.ts';
+import { rejectsWith } from '../support/manifest-store-suite.ts';
 import { smallDisk } from '../support/small-disk.ts';
 import { Workbench } from '../support/mx8-process.ts';
 import { ObjectOutputs } from '../support/object-outputs.ts';
@@ -79,23 +80,25 @@ async function untilLine(child: ChildProcess, count: number): Promise<Line> {
   return last;
 }
 
-/** Killed at random until it is done, each time a little later. */
+/**
+ * Killed at random, once in each of these stretches of what it says, and then let be. Each line is of 32 KiB, and at most eight
+ * shards are begun and not finished: so after the last stretch some are.
+ */
 async function killedUntilDone(
   input: string,
   output: string,
   url: string,
-  stepMax: number,
+  stretches: readonly (readonly [number, number])[],
 ): Promise<PackResult> {
+  const args = [input, output, String(SHARD_BYTES), url];
   const random = nodeRandom();
-  let kills = 0;
-  for (let lines = 1; ; lines += 1 + Math.floor(random.fraction() * stepMax)) {
-    const { done } = await untilLine(start(input, output, String(SHARD_BYTES), url), lines);
-    if (done !== undefined) {
-      assert.ok(kills >= 2, `it was killed ${kills} times`);
-      return done;
-    }
-    kills += 1;
+  for (const [from, to] of stretches) {
+    const line = from + Math.floor(random.fraction() * (to - from));
+    const { done } = await untilLine(start(...args), line);
+    if (done !== undefined) return done;
   }
+  const { done } = await untilLine(start(...args), Infinity);
+  return done ?? assert.fail('the last one is not killed');
 }
 
 /** Every file of a packed data set, with its own location taken out of the manifest. */
@@ -130,7 +133,11 @@ function assertSame(actual: Map<string, Buffer>, expected: Map<string, Buffer>):
 test('a pack into a folder that is killed again and again ends as if nothing had been', async () => {
   await using folder = await temporaryFolder();
   const input = await samples(folder);
-  const done = await killedUntilDone(input, folder.join('out'), '', 50);
+  const stretches = [
+    [1, 40],
+    [45, 65],
+  ] as const;
+  const done = await killedUntilDone(input, folder.join('out'), '', stretches);
   const fresh = await packed(input, folder.join('fresh'));
   assert.deepEqual(
     [done.sampleCount, done.shardCount, done.bytes],
@@ -144,10 +151,15 @@ test('so does one into a store, and no upload is left', { skip }, async () => {
   assert.ok(s3 !== null);
   await using folder = await temporaryFolder();
   // Some larger than a part, which go up in several.
-  await folder.write({ 'in/cats/large.bin': Buffer.alloc(18_000_000, 'large') });
+  await folder.write({ 'in/cats/large.bin': Buffer.alloc(9_000_000, 'large') });
   const input = await samples(folder);
   const output = 's3://bucket/killed';
-  const done = await killedUntilDone(input, output, s3.troubled.url, 250);
+  const stretches = [
+    [1, 40],
+    [50, 150],
+    [200, 300],
+  ] as const;
+  const done = await killedUntilDone(input, output, s3.troubled.url, stretches);
   const fresh = await packed(input, folder.join('fresh'));
   assert.equal(done.shardCount, fresh.shardCount);
   assert.ok(done.resumedShardCount > 0, 'finished shards were not written again');
@@ -168,12 +180,12 @@ test(
     await untilLine(child, 40);
     await using bench = await Workbench.create();
     const environment = { MX8_S3_ENDPOINT_URL: s3.troubled.url };
-    const args = ['pack', folder.join('other'), '--out', output];
-    const refused = await bench.run(args, environment);
-    assert.equal(refused.code, 2, refused.stderr);
-    assert.match(refused.stderr, /began with the input .*\/in, now the input .*\/other/);
-    assert.match(refused.stderr, /--refresh to begin anew/);
-    const anew = await bench.run([...args, '--refresh'], environment);
+    const other = folder.join('other');
+    const refused = await rejectsWith('pack_not_resumable', packed(other, output));
+    assert.match(refused.message, /began with the input .*\/in, now the input .*\/other/);
+    assert.match(refused.message, /--refresh to begin anew/);
+    const args = ['pack', other, '--out', output, '--refresh'];
+    const anew = await bench.run(args, environment);
     assert.equal(anew.code, 0, anew.stderr);
     const names = [...(await remoteFiles(s3, output)).keys()].sort();
     assert.deepEqual(names, ['_mx8/manifest.tsv', 'shards/shard-00000.tar']);

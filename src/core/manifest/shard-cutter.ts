@@ -3,7 +3,6 @@
  * and of the shard size alone: so who packs again, from any sample on, makes the same shards.
  */
 import { USTAR_BLOCK_BYTES, USTAR_END_BYTES, paddedLength } from '../base/ustar.ts';
-import { must } from '../base/assert.ts';
 
 export interface CutShard {
   /** Samples [firstSample, endSample). */
@@ -52,9 +51,5 @@ export class ShardCutter {
     last.endSample += 1;
     this.#samples += 1;
     return { shard: this.shards.length - 1, byteOffset };
-  }
-
-  shard(index: number): CutShard {
-    return must(this.shards[index], 'a shard that was cut is asked for');
   }
 }
