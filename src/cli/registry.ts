@@ -78,7 +78,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'pack',
-    summary: 'pack a folder of files into tar shards with a manifest',
+    summary: 'pack files, or samples of a format, into tar shards with a manifest',
     load: async () => (await import('./commands/pack.ts')).command,
   },
   {
