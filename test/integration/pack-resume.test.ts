@@ -14,18 +14,18 @@ import { rejectsWith } from '../support/manifest-store-suite.ts';
 import { smallDisk } from '../support/small-disk.ts';
 import { Workbench } from '../support/mx8-process.ts';
 import { ObjectOutputs } from '../support/object-outputs.ts';
-import { VERSITYGW } from '../support/s3-service.ts';
+import { S3 } from '../support/store-kinds.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 
 const CHILD = fileURLToPath(new URL('../support/pack-child.ts', import.meta.url));
 const SHARD_BYTES = 100_000;
 const FILES = 300;
 const NOBODY = 65_534;
-const skip = VERSITYGW.missing;
+const skip = S3.missing;
 let s3: ObjectOutputs | null = null;
 
 before(async () => {
-  if (skip === false) s3 = await ObjectOutputs.start();
+  if (skip === false) s3 = await ObjectOutputs.start(S3);
 });
 
 after(async () => {
