@@ -20,7 +20,7 @@ import type { CandidateInfo, Election } from '../ports/election.ts';
 import { Follower } from './follower.ts';
 import { FOLLOW_INTERVAL_MS } from './limits.ts';
 import type { Leadership, LeadershipView, OnEnded, Prepare } from './leadership.ts';
-import { Replica } from './replica.ts';
+import { type DecodeRecords, Replica } from './replica.ts';
 import { type FactListener, Writer, type WriterOptions } from './writer.ts';
 
 export interface CandidacyOptions extends Omit<WriterOptions, 'onFatal' | 'replica' | 'mayLead'> {
@@ -35,6 +35,8 @@ export interface CandidacyOptions extends Omit<WriterOptions, 'onFatal' | 'repli
   /** This process leads no more: whoever speaks to it should go elsewhere. */
   readonly onLeft: () => void;
   readonly onEnded: OnEnded;
+  /** How a standby reads entries. Default: with the codec of records. */
+  readonly decodeRecords?: DecodeRecords;
 }
 
 type WithoutTime<T> = T extends unknown ? Omit<T, 'nowMs'> : never;
@@ -64,7 +66,7 @@ export class Candidacy implements Leadership {
     const [a = 0, b = 0, c = 0, d = 0] = random.bytes(4);
     const seed = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
     this.#machine = newCandidate({ ttlMs: election.ttlMs, seed }, clock.nowMs());
-    this.#replica = new Replica(options.log, clock);
+    this.#replica = this.#newReplica();
     this.#follower = this.#newFollower();
   }
 
@@ -303,7 +305,7 @@ export class Candidacy implements Leadership {
       events.emit('warn', 'resign_failed', { message: asMx8Error(cause).message });
     }
     if (!isLast) {
-      this.#replica = new Replica(this.#options.log, this.#options.clock);
+      this.#replica = this.#newReplica();
       this.#follower = this.#newFollower();
       this.#follower.start();
     }
@@ -313,6 +315,11 @@ export class Candidacy implements Leadership {
   #tookOrGaveUp(): void {
     this.#taking?.resolve();
     this.#taking = null;
+  }
+
+  #newReplica(): Replica {
+    const { log, clock, decodeRecords } = this.#options;
+    return new Replica(log, clock, decodeRecords);
   }
 
   #newFollower(): Follower {

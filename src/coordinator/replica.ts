@@ -10,9 +10,13 @@ import type { JobRecord } from '../core/job/records.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LogEntry, LogStore } from '../ports/log-store.ts';
 
+/** What the bytes of an entry say; who has several replicas in one process decodes them once. */
+export type DecodeRecords = (payload: Uint8Array) => readonly JobRecord[];
+
 export class Replica {
   readonly #log: LogStore;
   readonly #clock: Clock;
+  readonly #decode: DecodeRecords;
   #state: CoordinatorState = emptyState();
   #isLoaded = false;
   #seq = 0;
@@ -24,9 +28,10 @@ export class Replica {
   #snapshotBytes = 0;
   #entriesReplayed = 0;
 
-  constructor(log: LogStore, clock: Clock) {
+  constructor(log: LogStore, clock: Clock, decode: DecodeRecords = decodeRecords) {
     this.#log = log;
     this.#clock = clock;
+    this.#decode = decode;
   }
 
   get state(): CoordinatorState {
@@ -91,7 +96,7 @@ export class Replica {
   }
 
   #apply(entry: LogEntry): void {
-    assert(entry.seq === this.#seq + 1, `entry ${this.#seq + 1} follows entry ${this.#seq}`);
+    assert(entry.seq === this.#seq + 1, () => `entry ${this.#seq + 1} follows entry ${this.#seq}`);
     assert(entry.epoch >= this.#epoch || !this.#isLoaded, 'epochs never go back');
     this.#seq = entry.seq;
     this.#epoch = Math.max(this.#epoch, entry.epoch);
@@ -99,15 +104,15 @@ export class Replica {
     this.#entriesReplayed += 1;
     if (entry.payload.length === 0) return;
     this.#bytes += entry.payload.length;
-    const records = recordsOf(entry);
+    const records = recordsOf(entry, this.#decode);
     applyEntry(this.#state, { epoch: entry.epoch, seq: entry.seq, records }, this.#clock.nowMs());
   }
 }
 
 /** The records of an entry; what is wrong with them is said with its number. */
-function recordsOf(entry: LogEntry): readonly JobRecord[] {
+function recordsOf(entry: LogEntry, decode: DecodeRecords): readonly JobRecord[] {
   try {
-    return decodeRecords(entry.payload);
+    return decode(entry.payload);
   } catch (error) {
     if (!(error instanceof Mx8Error)) throw error;
     const details = { ...error.details, seq: entry.seq };

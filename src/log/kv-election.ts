@@ -224,10 +224,13 @@ export class KvElection implements Election {
   }
 }
 
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
 function putUnder(leaseId: string, key: string, me: CandidateInfo): KvOperation {
   const { who, address, appliedSeq } = me;
   const value = JSON.stringify({ who, address, appliedSeq, lease: leaseId });
-  return { type: 'put', key, value: new TextEncoder().encode(value), leaseId };
+  return { type: 'put', key, value: encoder.encode(value), leaseId };
 }
 
 function holderOf(pair: KvPair): Holder {
@@ -250,7 +253,7 @@ function holderOf(pair: KvPair): Holder {
 
 function valueOf({ key, value }: KvPair): Readonly<Record<string, unknown>> {
   try {
-    const parsed: unknown = JSON.parse(new TextDecoder().decode(value));
+    const parsed: unknown = JSON.parse(decoder.decode(value));
     if (typeof parsed === 'object' && parsed !== null) return { ...parsed };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;

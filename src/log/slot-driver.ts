@@ -98,15 +98,12 @@ export class SlotDriver {
   }
 
   /** What has not answered by the deadline has no answer. */
-  async #withinTime(call: Promise<StoreAnswer>, startMs: MonoMs): Promise<StoreAnswer> {
+  #withinTime(call: Promise<StoreAnswer>, startMs: MonoMs): Promise<StoreAnswer> {
     const { clock } = this.#options;
-    const timeUp = Promise.withResolvers<StoreAnswer>();
-    const timer = clock.setTimer(this.#leftMs(startMs), () => timeUp.resolve({ type: 'unknown' }));
-    try {
-      return await Promise.race([call, timeUp.promise]);
-    } finally {
-      timer.clear();
-    }
+    return new Promise<StoreAnswer>((resolve, reject) => {
+      const timer = clock.setTimer(this.#leftMs(startMs), () => resolve({ type: 'unknown' }));
+      call.then(resolve, reject).finally(() => timer.clear());
+    });
   }
 
   async #pause(pauseMs: number, startMs: MonoMs, mayBeDone: boolean): Promise<void> {

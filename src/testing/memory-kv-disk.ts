@@ -1,7 +1,8 @@
 /**
  * The store behind `MemoryKv`: etcd's model, in memory, synchronous and without chance. Every
  * transaction that changes something gets the next revision; a transaction that changes nothing gets
- * none. It refuses what etcd with its default settings refuses. Keys are ASCII.
+ * none. It refuses what etcd with its default settings refuses. Keys are ASCII. What it hands out is what
+ * it holds: nobody may change those bytes.
  *
  * Leases end by the clock that was given, if one was, and by `expireLease`.
  */
@@ -65,15 +66,13 @@ export class MemoryKvDisk {
         case 'get':
           found.push(this.#pairsIn(operation.key, operation.endKey ?? null, operation.limit ?? 0));
           break;
-        case 'put':
-          this.#put(operation.key, operation.value.slice(), operation.leaseId ?? null, revision);
-          changes.push({
-            type: 'put',
-            key: operation.key,
-            value: operation.value.slice(),
-            modRevision: revision,
-          });
+        case 'put': {
+          const { key, leaseId = null } = operation;
+          const value = operation.value.slice();
+          this.#put(key, value, leaseId, revision);
+          changes.push({ type: 'put', key, value, modRevision: revision });
           break;
+        }
         case 'delete':
           for (const key of this.#keysIn(operation.key, operation.endKey ?? null)) {
             this.#delete(key);
@@ -153,9 +152,11 @@ export class MemoryKvDisk {
   }
 
   #put(key: string, value: Uint8Array, leaseId: string | null, revision: number): void {
-    assert(/^[\x20-\x7e]+$/.test(key), `the key ${JSON.stringify(key)} is ASCII`);
     const before = this.#pairs.get(key);
-    if (before === undefined) this.#keys.splice(this.#placeOf(key), 0, key);
+    if (before === undefined) {
+      assert(/^[\x20-\x7e]+$/.test(key), () => `the key ${JSON.stringify(key)} is ASCII`);
+      this.#keys.splice(this.#placeOf(key), 0, key);
+    }
     this.#leaseOf(before)?.keys.delete(key);
     const createRevision = before?.createRevision ?? revision;
     const pair = { key, value, createRevision, modRevision: revision, leaseId };
@@ -193,13 +194,9 @@ export class MemoryKvDisk {
 
   #pairsIn(key: string, endKey: string | null, limit: number): readonly KvPair[] {
     const keys = this.#keysIn(key, endKey);
-    return (limit > 0 ? keys.slice(0, limit) : keys).map((each) => {
-      const { value, createRevision, modRevision } = must(
-        this.#pairs.get(each),
-        'the key is there',
-      );
-      return { key: each, value: value.slice(), createRevision, modRevision };
-    });
+    return (limit > 0 ? keys.slice(0, limit) : keys).map((each) =>
+      must(this.#pairs.get(each), 'the key is there'),
+    );
   }
 
   #checkLimits(transaction: KvTransaction): void {
@@ -208,10 +205,7 @@ export class MemoryKvDisk {
     if (most > TRANSACTION_OPERATIONS_MAX) {
       throw refusal(`too many operations in a transaction: ${most}`);
     }
-    let bytes = 0;
-    for (const operation of [...then, ...transaction.else]) {
-      bytes += operation.key.length + (operation.type === 'put' ? operation.value.length : 0);
-    }
+    const bytes = bytesOf(then) + bytesOf(transaction.else);
     if (bytes > REQUEST_BYTES_MAX) throw refusal(`the request is too large: ${bytes} bytes`);
   }
 
@@ -233,6 +227,14 @@ export class MemoryKvDisk {
       if ([...puts].some(isPut)) throw refusal(`the key ${key} is put and deleted`);
     }
   }
+}
+
+function bytesOf(operations: readonly KvOperation[]): number {
+  let bytes = 0;
+  for (const operation of operations) {
+    bytes += operation.key.length + (operation.type === 'put' ? operation.value.length : 0);
+  }
+  return bytes;
 }
 
 function deletion(key: string, modRevision: number): KvChange {

@@ -39,7 +39,7 @@ export function monoMs(value: number): MonoMs {
 }
 
 export function unixMs(value: number): UnixMs {
-  assert(Number.isFinite(value), `a wall-clock time is finite, not ${value}`);
+  if (!Number.isFinite(value)) assert(false, `a wall-clock time is finite, not ${value}`);
   return value as UnixMs;
 }
 

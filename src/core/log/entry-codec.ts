@@ -8,7 +8,7 @@
  * an entry that moved to another slot is noticed too.
  */
 import { assert } from '../base/assert.ts';
-import { crc32 } from '../base/crc32.ts';
+import { crc32, crc32OfText } from '../base/crc32.ts';
 import { damaged, newerFormat } from './damage.ts';
 import { INLINE_BYTES_MAX, PART_BYTES } from './limits.ts';
 
@@ -64,7 +64,9 @@ export function encodeSlot(identity: EntryIdentity, payload: Uint8Array): Uint8A
   const rest = parts === 0 ? payload.length : PARTED_BYTES;
   const bytes = new Uint8Array(HEAD_BYTES + nonce.length + rest);
   const view = new DataView(bytes.buffer);
-  bytes.set([...MAGIC, ENTRY_VERSION, parts === 0 ? INLINE : PARTED]);
+  bytes.set(MAGIC);
+  bytes[2] = ENTRY_VERSION;
+  bytes[3] = parts === 0 ? INLINE : PARTED;
   view.setUint32(4, identity.crc);
   setUint48(view, 8, identity.epoch);
   view.setUint16(14, nonce.length);
@@ -83,7 +85,7 @@ export function encodeSlot(identity: EntryIdentity, payload: Uint8Array): Uint8A
 export function decodeSlot(seq: number, bytes: Uint8Array): SlotEntry {
   const place = `entry ${seq}`;
   const kind = bytes[3];
-  if (bytes.length < HEAD_BYTES || MAGIC.some((byte, index) => bytes[index] !== byte)) {
+  if (bytes.length < HEAD_BYTES || bytes[0] !== MAGIC[0] || bytes[1] !== MAGIC[1]) {
     throw damaged(place, 'is no entry');
   }
   const version = bytes[2] ?? 0;
@@ -124,7 +126,7 @@ function crcOf(
   nonce: string,
   payload: Uint8Array,
 ): number {
-  return crc32(payload, crc32(encoder.encode(`${seq} ${kind} ${epoch} ${nonce.length} ${nonce}`)));
+  return crc32(payload, crc32OfText(`${seq} ${kind} ${epoch} ${nonce.length} ${nonce}`));
 }
 
 function textOf(bytes: Uint8Array, place: string): string {

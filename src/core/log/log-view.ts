@@ -2,7 +2,7 @@
  * The four small keys that say where the log stands, read together in one transaction. Each value is
  * text that a person can read: `mx8log/VERSION CRC {json}`, the checksum being of key and json.
  */
-import { crc32 } from '../base/crc32.ts';
+import { crc32, crc32OfText } from '../base/crc32.ts';
 import { damaged, newerFormat } from './damage.ts';
 import { EPOCH_KEY, SNAPSHOT_KEY, TAIL_KEY, TRIM_KEY } from './keys.ts';
 import type { StoredPair, StoreOperation } from './store-protocol.ts';
@@ -84,7 +84,7 @@ export function decodeMark<Mark extends object>(
 }
 
 function checksum(key: string, json: Uint8Array): string {
-  return crc32(json, crc32(encoder.encode(`${key} `)))
+  return crc32(json, crc32OfText(`${key} `))
     .toString(16)
     .padStart(8, '0');
 }

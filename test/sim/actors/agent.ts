@@ -321,7 +321,7 @@ export class Agent {
     const { world } = simulation;
     simulation.starts += 1;
     const instanceId = `${this.nodeId}#${simulation.starts}`;
-    const process = new Process(world, instanceId, place, simulation.clockRate());
+    const process = new Process(world, instanceId, place, simulation.clockRate(), true);
     const client = new Client(world, simulation.network, simulation.coordinators, process, {
       onPush: (push) => {
         if (this.process === process) this.#onPush(push);

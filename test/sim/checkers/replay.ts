@@ -1,13 +1,14 @@
-/** Invariants 6, 23: live state = replay = snapshot and tail, by bytes; damage is refused, not skipped. */
-import { decodeRecords, decodeSnapshot } from '../../../src/core/job/codec.ts';
+/** Invariant 6: live state = replay = snapshot and tail. */
+import { decodeSnapshot } from '../../../src/core/job/codec.ts';
 import {
   applyEntry,
   assertInvariants,
   type CoordinatorState,
 } from '../../../src/core/job/coordinator.ts';
 import { monoMs } from '../../../src/core/base/units.ts';
-import { identityOf, type Truth } from '../truth/truth.ts';
+import type { Truth } from '../truth/truth.ts';
 import type { World } from '../world/world.ts';
+import { differenceOf } from './same-state.ts';
 
 const NAME = 'live state is the replay';
 
@@ -19,7 +20,7 @@ export function checkReplay(
   seq: number,
   what: string,
 ): void {
-  const difference = differenceOf(truth.identityAt(seq), state);
+  const difference = differenceOf(truth.stateAt(seq), state);
   if (difference !== null)
     world.fail(NAME, `${what} at ${seq} is not what the log says: ${difference}`);
   checkState(world, state, what);
@@ -44,21 +45,11 @@ export function checkSnapshot(
   const state = decodeSnapshot(snapshot);
   for (const slot of truth.slots.slice(snapshotSeq)) {
     if (slot.payload.length === 0) continue;
-    const records = decodeRecords(slot.payload);
+    const records = truth.recordsOf(slot.payload);
     applyEntry(state, { epoch: slot.epoch, seq: slot.seq, records }, monoMs(0));
   }
-  const difference = differenceOf(truth.identityAt(truth.tailSeq), state);
+  const difference = differenceOf(truth.state, state);
   if (difference !== null) {
     world.fail(NAME, `the snapshot after ${snapshotSeq} and the tail differ: ${difference}`);
   }
-}
-
-function differenceOf(a: Uint8Array, found: CoordinatorState): string | null {
-  const b = identityOf(found);
-  if (Buffer.compare(a, b) === 0) return null;
-  let at = 0;
-  while (a[at] === b[at]) at += 1;
-  const around = (bytes: Uint8Array): string =>
-    JSON.stringify(Buffer.from(bytes.subarray(Math.max(0, at - 40), at + 20)).toString('latin1'));
-  return `${around(a)} against ${around(b)}`;
 }

@@ -229,7 +229,7 @@ export const WRITER_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/coordinator/candidacy.ts',
-        find: '      this.#replica = new Replica(this.#options.log, this.#options.clock);\n      this.#follower',
+        find: '      this.#replica = this.#newReplica();\n      this.#follower',
         replace: '      this.#follower',
       },
     ],

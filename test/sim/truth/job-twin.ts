@@ -71,7 +71,7 @@ export class JobTwin {
   constructor(spec: JobSpec, fail: (checker: string, message: string) => void) {
     this.spec = spec;
     this.done = new Uint8Array(spec.sampleCount);
-    this.holder = Array.from({ length: spec.sampleCount }, () => null);
+    this.holder = new Array<TwinLease | null>(spec.sampleCount).fill(null);
     this.#fail = fail;
   }
 

@@ -3,7 +3,7 @@
  * durable, the state that follows from them, and a plain twin of each job. Checkers compare what
  * coordinators say and do with this.
  */
-import { decodeRecords, encodeSnapshot } from '../../../src/core/job/codec.ts';
+import { decodeRecords } from '../../../src/core/job/codec.ts';
 import {
   applyEntry,
   type CoordinatorState,
@@ -52,8 +52,11 @@ export class Truth {
   epoch = 0;
   trimmedSeq = 0;
   readonly #listeners: RecordListener[] = [];
-  /** Of the state at the tail when it was asked for last. */
-  #identity: { readonly seq: number; readonly bytes: Uint8Array } | null = null;
+  /** Of each payload in the log. */
+  readonly #records: WeakMap<Uint8Array, readonly JobRecord[]> = new WeakMap<
+    Uint8Array,
+    readonly JobRecord[]
+  >();
 
   constructor(world: World) {
     this.#world = world;
@@ -105,17 +108,20 @@ export class Truth {
     for (const slot of this.slots) {
       if (slot.seq > seq) break;
       if (slot.payload.length === 0) continue;
-      const records = decodeRecords(slot.payload);
+      const records = this.recordsOf(slot.payload);
       applyEntry(state, { epoch: slot.epoch, seq: slot.seq, records }, monoMs(0));
     }
     return state;
   }
 
-  /** What the state after entry `seq` is, as bytes. */
-  identityAt(seq: number): Uint8Array {
-    if (seq !== this.tailSeq) return identityOf(this.#replayedTo(seq));
-    if (this.#identity?.seq !== seq) this.#identity = { seq, bytes: identityOf(this.state) };
-    return this.#identity.bytes;
+  /** The state after entry `seq`. */
+  stateAt(seq: number): CoordinatorState {
+    return seq === this.tailSeq ? this.state : this.#replayedTo(seq);
+  }
+
+  /** What the bytes of an entry say. Those that became durable were decoded then, by the real code and once. */
+  recordsOf(payload: Uint8Array): readonly JobRecord[] {
+    return this.#records.get(payload) ?? decodeRecords(payload);
   }
 
   #checkEpoch(slot: Slot, claimant: string | null): void {
@@ -142,6 +148,7 @@ export class Truth {
     const world = this.#world;
     try {
       const records = decodeRecords(slot.payload);
+      this.#records.set(slot.payload, records);
       records.forEach((record, index) => this.#see(record, slot, index));
       if (world.violation !== null) return;
       applyEntry(this.state, { epoch: slot.epoch, seq: slot.seq, records }, monoMs(world.nowMs));
@@ -170,11 +177,6 @@ export class Truth {
     }
     twin.apply(record, token, slot.epoch);
   }
-}
-
-/** What of a state no restart may change, as bytes. */
-export function identityOf(state: CoordinatorState): Uint8Array {
-  return encodeSnapshot(state, { durableOnly: true });
 }
 
 function isSame(a: Slot, b: Slot): boolean {

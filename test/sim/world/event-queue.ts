@@ -8,10 +8,16 @@ export interface Planned {
   readonly owner: Process | null;
   readonly run: () => void;
   isCancelled: boolean;
+  /** It leaves no promise behind: the next event need not wait for any to settle. */
+  readonly isPlain: boolean;
 }
 
 /** Events that one world may plan; time takes the bits above. */
 const ORDER_SPAN = 2 ** 21;
+
+export function atMsOf({ key }: Planned): number {
+  return Math.floor(key / ORDER_SPAN);
+}
 
 export class EventQueue {
   readonly #heap: Planned[] = [];
@@ -21,7 +27,12 @@ export class EventQueue {
     return this.#heap.length;
   }
 
-  push(atMs: number, owner: Process | null, run: () => void): Planned {
+  push(
+    atMs: number,
+    owner: Process | null,
+    run: () => void,
+    isPlain: boolean = owner?.isPlain ?? false,
+  ): Planned {
     this.#order += 1;
     if (this.#order >= ORDER_SPAN) throw new Error('a simulated world has ended by now');
     const planned = {
@@ -29,6 +40,7 @@ export class EventQueue {
       owner,
       run,
       isCancelled: false,
+      isPlain,
     };
     const heap = this.#heap;
     let at = heap.length;
@@ -44,13 +56,13 @@ export class EventQueue {
     return planned;
   }
 
-  pop(): { readonly atMs: number; readonly planned: Planned } | null {
+  pop(): Planned | null {
     const heap = this.#heap;
     const first = heap[0];
     const last = heap.pop();
     if (first === undefined || last === undefined) return null;
     if (heap.length > 0) this.#sink(last);
-    return { atMs: Math.floor(first.key / ORDER_SPAN), planned: first };
+    return first;
   }
 
   #sink(planned: Planned): void {

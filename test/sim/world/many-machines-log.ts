@@ -31,6 +31,8 @@ const GIVE_UP_MS = 1200;
 const NEWS_MS = 250;
 const HEAD_BYTES = 16;
 
+const decoder = new TextDecoder();
+
 export class ManyMachines {
   /** Its leases end by a clock of its own. */
   readonly disk: MemoryKvDisk;
@@ -110,8 +112,8 @@ export class ManyMachines {
     const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
     const epoch = view.getUint16(8) * 2 ** 32 + view.getUint32(10);
     const at = HEAD_BYTES + view.getUint16(14);
-    const nonce = new TextDecoder().decode(value.subarray(HEAD_BYTES, at));
-    this.truth.landed({ seq, epoch, nonce, payload: value.slice(at) }, claimant);
+    const nonce = decoder.decode(value.subarray(HEAD_BYTES, at));
+    this.truth.landed({ seq, epoch, nonce, payload: value.subarray(at) }, claimant);
   }
 
   /** The pointer to a snapshot counts from now on: all that it names must be there. */
@@ -148,7 +150,7 @@ function damage(chance: Chance, value: Uint8Array): Uint8Array {
 }
 
 function markOf(value: Uint8Array): Readonly<Record<string, unknown>> {
-  const text = new TextDecoder().decode(value);
+  const text = decoder.decode(value);
   return JSON.parse(text.slice(text.indexOf('{'))) as Readonly<Record<string, unknown>>;
 }
 
@@ -231,7 +233,7 @@ class SimKv implements KvStore {
         return this.#silence();
       }
     }
-    return way.call(this.#process, async () => apply());
+    return way.call(this.#process, apply);
   }
 
   #strikes(permille: number, fault: FaultName): boolean {

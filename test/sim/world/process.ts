@@ -14,6 +14,8 @@ export class Process implements Clock {
   readonly name: string;
   /** Of this process in the network. */
   readonly place: number;
+  /** What happens in it leaves no promise behind: the next event need not wait for any to settle. */
+  readonly isPlain: boolean;
   isAlive = true;
   pausedUntilMs = 0;
   /** Milliseconds of its own that pass in a second of the world. */
@@ -22,11 +24,12 @@ export class Process implements Clock {
   readonly #sinceMs: number;
   #wallOffsetMs: number;
 
-  constructor(world: World, name: string, place: number, rateMs = 1000) {
+  constructor(world: World, name: string, place: number, rateMs = 1000, isPlain = false) {
     this.world = world;
     this.name = name;
     this.place = place;
     this.rateMs = rateMs;
+    this.isPlain = isPlain;
     this.#sinceMs = world.nowMs;
     this.#baseMs = 1000 + world.chance.below(100_000);
     this.#wallOffsetMs = world.chance.between(-20_000, 20_000);

@@ -17,15 +17,15 @@ export class StoreWay {
   }
 
   /** Does `apply` at the store, at once; what it throws is the answer too. */
-  call<T>(process: Process, apply: () => Promise<T>): Promise<T> {
+  call<T>(process: Process, apply: () => T | Promise<T>): Promise<T> {
     if (!process.isAlive) return new Promise<T>(() => undefined);
     return new Promise<T>((resolve, reject) => {
       this.toStore(process, this.delayMs(), () => {
-        let answer: Promise<T>;
+        let answer: T | Promise<T>;
         try {
           answer = apply();
           // Whoever asked may not live to hear of it.
-          answer.catch(() => undefined);
+          if (answer instanceof Promise) answer.catch(() => undefined);
         } catch (error) {
           this.toProcess(process, this.delayMs(), () => reject(asError(error)));
           return;
@@ -35,12 +35,12 @@ export class StoreWay {
     });
   }
 
-  /** One way there: happens although the process has died. */
+  /** One way there: happens although the process has died. What the store does it does at once. */
   toStore(process: Process, delayMs: number, run: () => void): void {
-    this.#world.after(delayMs, null, () => {
+    this.#world.afterPlain(delayMs, () => {
       const openMs = this.#network.openAtMs(process.place, STORE_PLACE);
       if (openMs <= this.#world.nowMs) run();
-      else this.#world.after(openMs - this.#world.nowMs, null, run);
+      else this.#world.afterPlain(openMs - this.#world.nowMs, run);
     });
   }
 

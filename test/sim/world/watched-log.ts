@@ -36,13 +36,13 @@ export class WatchedLog implements LogStore {
 
   async load(): Promise<LoadedLog> {
     const loaded = await this.#during('load', () => this.#log.load());
-    return { ...loaded, entries: this.#checked(loaded.entries) };
+    return { ...loaded, entries: this.#checkedEach(loaded.entries) };
   }
 
   async follow(afterSeq: number): Promise<FollowedLog> {
     const followed = await this.#log.follow(afterSeq);
-    if (followed.type === 'entries') followed.entries.forEach((entry) => this.#check(entry));
-    return followed;
+    if (followed.type === 'trimmed') return followed;
+    return { ...followed, entries: followed.entries.map((entry) => this.#checked(entry)) };
   }
 
   watch(onTail: () => void): () => void {
@@ -144,20 +144,19 @@ export class WatchedLog implements LogStore {
     }
   }
 
-  async *#checked(entries: LoadedLog['entries']): AsyncIterable<LogEntry> {
-    for await (const entry of entries) {
-      this.#check(entry);
-      yield entry;
-    }
+  async *#checkedEach(entries: LoadedLog['entries']): AsyncIterable<LogEntry> {
+    for await (const entry of entries) yield this.#checked(entry);
   }
 
-  /** Whoever reads a slot reads what everybody reads there. */
-  #check(entry: LogEntry): void {
+  /** Whoever reads a slot reads what everybody reads there: from here on it is the very same bytes. */
+  #checked(entry: LogEntry): LogEntry {
     const slot = this.#truth.slots[entry.seq - 1];
     const same =
       slot !== undefined &&
       slot.epoch === entry.epoch &&
       (slot.payload === entry.payload || Buffer.compare(slot.payload, entry.payload) === 0);
-    if (!same) this.#world.fail('one value per slot', `slot ${entry.seq} reads as another value`);
+    if (same) return slot.payload === entry.payload ? entry : { ...entry, payload: slot.payload };
+    this.#world.fail('one value per slot', `slot ${entry.seq} reads as another value`);
+    return entry;
   }
 }

@@ -5,7 +5,7 @@
 import type { Scene } from '../scene.ts';
 import { Chance } from './chance.ts';
 import { Coverage } from './coverage.ts';
-import { EventQueue, type Planned } from './event-queue.ts';
+import { atMsOf, EventQueue, type Planned } from './event-queue.ts';
 import type { Process } from './process.ts';
 
 export interface Violation {
@@ -48,36 +48,52 @@ export class World {
     return this.#queue.push(this.nowMs + Math.max(0, delayMs), owner, run);
   }
 
+  /** The world's own doing, which leaves no promise behind that anybody could wait for. */
+  afterPlain(delayMs: number, run: () => void): void {
+    this.#queue.push(this.nowMs + Math.max(0, delayMs), null, run, true);
+  }
+
   /** Runs `run` once every promise has settled, still at this time. */
   onceSettled(run: () => void): void {
     this.#settled.push(run);
   }
 
-  /** One event; false when the world is over. Promises settle between two calls. */
+  /**
+   * Events up to one that may have left promises behind; false when the world is over. They settle between
+   * two calls.
+   */
   step(): boolean {
-    if (this.#settled.length > 0) {
-      const settled = this.#settled;
-      this.#settled = [];
-      for (const run of settled) run();
-      return !this.#isEnded();
+    for (;;) {
+      if (this.#settled.length > 0) {
+        const settled = this.#settled;
+        this.#settled = [];
+        for (const run of settled) run();
+        return !this.#isEnded();
+      }
+      const planned = this.#queue.pop();
+      if (planned === null) {
+        this.fail('progress', 'nothing is planned any more, and the jobs have not ended');
+        return false;
+      }
+      if (!this.#happens(planned)) continue;
+      if (this.events > EVENTS_MAX) this.fail('progress', `${EVENTS_MAX} events have passed`);
+      if (this.#isEnded()) return false;
+      if (!planned.isPlain) return true;
     }
-    const next = this.#queue.pop();
-    if (next === null) {
-      this.fail('progress', 'nothing is planned any more, and the jobs have not ended');
-      return false;
-    }
-    const { planned, atMs } = next;
+  }
+
+  /** False for what was cancelled, was to be done by a process that has died, or has to wait for one. */
+  #happens(planned: Planned): boolean {
     const { owner } = planned;
-    if (planned.isCancelled || owner?.isAlive === false) return !this.#isEnded();
-    this.nowMs = Math.max(this.nowMs, atMs);
+    if (planned.isCancelled || owner?.isAlive === false) return false;
+    this.nowMs = Math.max(this.nowMs, atMsOf(planned));
     if (owner !== null && owner.pausedUntilMs > this.nowMs) {
       this.#postpone(planned, owner);
-      return !this.#isEnded();
+      return false;
     }
     this.events += 1;
     planned.run();
-    if (this.events > EVENTS_MAX) this.fail('progress', `${EVENTS_MAX} events have passed`);
-    return !this.#isEnded();
+    return true;
   }
 
   /** The first thing found wrong ends the world. */
