@@ -20,7 +20,7 @@ import type { CandidateInfo, Election } from '../ports/election.ts';
 import { Follower } from './follower.ts';
 import { FOLLOW_INTERVAL_MS } from './limits.ts';
 import type { Leadership, LeadershipView, OnEnded, Prepare } from './leadership.ts';
-import { type DecodeRecords, Replica } from './replica.ts';
+import { type LogCodec, Replica } from './replica.ts';
 import { type FactListener, Writer, type WriterOptions } from './writer.ts';
 
 export interface CandidacyOptions extends Omit<WriterOptions, 'onFatal' | 'replica' | 'mayLead'> {
@@ -35,8 +35,8 @@ export interface CandidacyOptions extends Omit<WriterOptions, 'onFatal' | 'repli
   /** This process leads no more: whoever speaks to it should go elsewhere. */
   readonly onLeft: () => void;
   readonly onEnded: OnEnded;
-  /** How a standby reads entries. Default: with the codec of records. */
-  readonly decodeRecords?: DecodeRecords;
+  /** How a standby reads what is in the log. Default: as it was written. */
+  readonly codec?: LogCodec;
 }
 
 type WithoutTime<T> = T extends unknown ? Omit<T, 'nowMs'> : never;
@@ -318,8 +318,8 @@ export class Candidacy implements Leadership {
   }
 
   #newReplica(): Replica {
-    const { log, clock, decodeRecords } = this.#options;
-    return new Replica(log, clock, decodeRecords);
+    const { log, clock, codec } = this.#options;
+    return new Replica(log, clock, codec);
   }
 
   #newFollower(): Follower {

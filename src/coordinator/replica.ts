@@ -10,13 +10,19 @@ import type { JobRecord } from '../core/job/records.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { LogEntry, LogStore } from '../ports/log-store.ts';
 
-/** What the bytes of an entry say; who has several replicas in one process decodes them once. */
-export type DecodeRecords = (payload: Uint8Array) => readonly JobRecord[];
+/** What the bytes of the log say. Who has several replicas in one process need not decode them for each. */
+export interface LogCodec {
+  readonly decodeRecords: (payload: Uint8Array) => readonly JobRecord[];
+  /** A state that belongs to whoever asked. */
+  readonly decodeSnapshot: (bytes: Uint8Array) => CoordinatorState;
+}
+
+const CODEC: LogCodec = { decodeRecords, decodeSnapshot };
 
 export class Replica {
   readonly #log: LogStore;
   readonly #clock: Clock;
-  readonly #decode: DecodeRecords;
+  readonly #codec: LogCodec;
   #state: CoordinatorState = emptyState();
   #isLoaded = false;
   #seq = 0;
@@ -28,10 +34,10 @@ export class Replica {
   #snapshotBytes = 0;
   #entriesReplayed = 0;
 
-  constructor(log: LogStore, clock: Clock, decode: DecodeRecords = decodeRecords) {
+  constructor(log: LogStore, clock: Clock, codec: LogCodec = CODEC) {
     this.#log = log;
     this.#clock = clock;
-    this.#decode = decode;
+    this.#codec = codec;
   }
 
   get state(): CoordinatorState {
@@ -84,7 +90,8 @@ export class Replica {
 
   async #load(): Promise<void> {
     const loaded = await this.#log.load();
-    this.#state = loaded.snapshot === null ? emptyState() : decodeSnapshot(loaded.snapshot);
+    this.#state =
+      loaded.snapshot === null ? emptyState() : this.#codec.decodeSnapshot(loaded.snapshot);
     this.#snapshotBytes = loaded.snapshot?.length ?? 0;
     this.#seq = loaded.snapshotSeq;
     this.#entries = 0;
@@ -104,15 +111,15 @@ export class Replica {
     this.#entriesReplayed += 1;
     if (entry.payload.length === 0) return;
     this.#bytes += entry.payload.length;
-    const records = recordsOf(entry, this.#decode);
+    const records = recordsOf(entry, this.#codec);
     applyEntry(this.#state, { epoch: entry.epoch, seq: entry.seq, records }, this.#clock.nowMs());
   }
 }
 
 /** The records of an entry; what is wrong with them is said with its number. */
-function recordsOf(entry: LogEntry, decode: DecodeRecords): readonly JobRecord[] {
+function recordsOf(entry: LogEntry, { decodeRecords }: LogCodec): readonly JobRecord[] {
   try {
-    return decode(entry.payload);
+    return decodeRecords(entry.payload);
   } catch (error) {
     if (!(error instanceof Mx8Error)) throw error;
     const details = { ...error.details, seq: entry.seq };

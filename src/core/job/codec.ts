@@ -209,23 +209,41 @@ function withoutSoft(header: JobHeader): JobHeader {
 
 /** The inverse of `encodeSnapshot`. Deadlines are unset until `takeOver`. */
 export function decodeSnapshot(bytes: Uint8Array): CoordinatorState {
+  return restoreSnapshot(readSnapshot(bytes));
+}
+
+/** A snapshot that was read: whatever a state may be made of, as often as one is needed. Never changed. */
+export interface ReadSnapshot {
+  readonly jobs: readonly JobHeader[];
+  readonly columns: Uint8Array;
+}
+
+export function readSnapshot(bytes: Uint8Array): ReadSnapshot {
   if (bytes.length < 4) throw invalid(`a snapshot of ${bytes.length} bytes is too short`);
   const headerEnd = 4 + new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
   if (headerEnd > bytes.length) throw invalid('a snapshot ends inside its header');
   const header = parse(bytes.subarray(4, headerEnd), 'a snapshot');
   checkVersion(header['v'], 'a snapshot');
+  const jobs = (header['jobs'] as readonly JobHeader[]).map((raw) => ({
+    ...raw,
+    spec: specFromJson(raw.spec),
+  }));
+  return { jobs, columns: bytes.subarray(headerEnd) };
+}
+
+export function restoreSnapshot({ jobs, columns }: ReadSnapshot): CoordinatorState {
   const state = new CoordinatorState();
-  let at = headerEnd;
+  let at = 0;
   const take = (length: number): Uint8Array => {
-    if (at + length > bytes.length) throw invalid('a snapshot ends inside its columns');
+    if (at + length > columns.length) throw invalid('a snapshot ends inside its columns');
     at += length;
-    return bytes.subarray(at - length, at);
+    return columns.subarray(at - length, at);
   };
-  for (const raw of header['jobs'] as readonly JobHeader[]) {
-    const job = restoreJob({ ...raw, spec: specFromJson(raw.spec) }, take);
+  for (const header of jobs) {
+    const job = restoreJob(header, take);
     state.jobs.set(job.spec.jobId, job);
   }
-  if (at !== bytes.length) throw invalid('a snapshot has bytes after its last column');
+  if (at !== columns.length) throw invalid('a snapshot has bytes after its last column');
   return state;
 }
 

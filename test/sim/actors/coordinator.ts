@@ -309,7 +309,7 @@ export class Coordinator {
     const candidacy = new Candidacy({
       log,
       election,
-      decodeRecords: (payload) => simulation.truth.recordsOf(payload),
+      codec: simulation.truth.codec,
       clock: process,
       random: { fraction: () => chance.below(1000) / 1000, bytes: (count) => chance.bytes(count) },
       events,

@@ -1,5 +1,4 @@
 /** Invariant 6: live state = replay = snapshot and tail. */
-import { decodeSnapshot } from '../../../src/core/job/codec.ts';
 import {
   applyEntry,
   assertInvariants,
@@ -42,7 +41,7 @@ export function checkSnapshot(
   snapshot: Uint8Array,
   snapshotSeq: number,
 ): void {
-  const state = decodeSnapshot(snapshot);
+  const state = truth.snapshotOf(snapshot);
   for (const slot of truth.slots.slice(snapshotSeq)) {
     if (slot.payload.length === 0) continue;
     const records = truth.recordsOf(slot.payload);

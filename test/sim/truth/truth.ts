@@ -3,7 +3,13 @@
  * durable, the state that follows from them, and a plain twin of each job. Checkers compare what
  * coordinators say and do with this.
  */
-import { decodeRecords } from '../../../src/core/job/codec.ts';
+import {
+  decodeRecords,
+  type ReadSnapshot,
+  readSnapshot,
+  restoreSnapshot,
+} from '../../../src/core/job/codec.ts';
+import type { LogCodec } from '../../../src/coordinator/replica.ts';
 import {
   applyEntry,
   type CoordinatorState,
@@ -52,6 +58,13 @@ export class Truth {
   epoch = 0;
   trimmedSeq = 0;
   readonly #listeners: RecordListener[] = [];
+  /** How coordinators read the log: what is durable was decoded by the real code, and is so only once. */
+  readonly codec: LogCodec = {
+    decodeRecords: (payload) => this.recordsOf(payload),
+    decodeSnapshot: (bytes) => this.snapshotOf(bytes),
+  };
+  /** The snapshot that was read last. */
+  #snapshot: { readonly bytes: Uint8Array; readonly read: ReadSnapshot } | null = null;
   /** Of each payload in the log. */
   readonly #records: WeakMap<Uint8Array, readonly JobRecord[]> = new WeakMap<
     Uint8Array,
@@ -119,9 +132,18 @@ export class Truth {
     return seq === this.tailSeq ? this.state : this.#replayedTo(seq);
   }
 
-  /** What the bytes of an entry say. Those that became durable were decoded then, by the real code and once. */
+  /** What the bytes of an entry say. */
   recordsOf(payload: Uint8Array): readonly JobRecord[] {
     return this.#records.get(payload) ?? decodeRecords(payload);
+  }
+
+  /** A state of its own from the bytes of a snapshot. */
+  snapshotOf(bytes: Uint8Array): CoordinatorState {
+    const last = this.#snapshot;
+    if (last !== null && Buffer.compare(last.bytes, bytes) === 0) return restoreSnapshot(last.read);
+    const read = readSnapshot(bytes);
+    this.#snapshot = { bytes, read };
+    return restoreSnapshot(read);
   }
 
   #checkEpoch(slot: Slot, claimant: string | null): void {
