@@ -15,6 +15,10 @@ step "integration tests" \
 step "search of the log protocol" node test/search/main.ts
 step "simulator: seeds that failed once" node test/sim/main.ts --regressions
 step "simulator: 8,000 worlds" node test/sim/main.ts --seeds 8000
+if [ -n "${MX8_OTHER_NODE:-}" ]; then
+  step "simulator: the same worlds on another Node" \
+    node test/sim/main.ts --seeds 300 --same-on "$MX8_OTHER_NODE"
+fi
 step "simulator: a sample of known bugs" node test/sim/mutations-main.ts --sample 5
 step example bash scripts/start.sh
 finish

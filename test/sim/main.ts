@@ -1,6 +1,7 @@
 /**
  * `npm run sim -- --seeds N [--from S] [--jobs K] [--coverage]` plays N worlds; `--seed S [--verbose]`
- * plays one and prints what happened in it; `--regressions` plays the seeds that once failed. Ends with
+ * plays one and prints what happened in it; `--regressions` plays the seeds that once failed; `--same-on NODE`
+ * plays them on that other Node too, and all that happens has to be the same there. Ends with
  * status 1 when something did not hold, and says with which line it can be seen again.
  */
 import { readFileSync } from 'node:fs';
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     verbose: { type: 'boolean', default: false },
     coverage: { type: 'boolean', default: false },
     regressions: { type: 'boolean', default: false },
+    'same-on': { type: 'string' },
   },
 });
 
@@ -60,12 +62,24 @@ async function playMany(): Promise<void> {
   print(
     `${played} seeds from ${from}: ${failed.length} failed; ${Math.round(events / played)} events and ${Math.round(entries / played)} entries each; ${(played / wallS).toFixed(0)} a second on ${processes} processes, ${((played * 1000) / cpuMs).toFixed(0)} a second of processor time; digest ${digest.toString(16).padStart(8, '0')}`,
   );
+  if (values['same-on'] !== undefined) await compareOn(values['same-on'], digest);
   if (values.coverage || count >= COVERED_SEEDS) print(coverageText(coverage));
   if (count < COVERED_SEEDS) return;
   for (const hole of holesOf(coverage)) {
     process.exitCode = 1;
     print(`coverage: ${hole}`);
   }
+}
+
+/** `digest` is of the same seeds on this Node. */
+async function compareOn(node: string, digest: number): Promise<void> {
+  const [from, count] = [Number(values.from), Number(values.seeds)];
+  const processes = Number(values.jobs ?? availableParallelism());
+  const other = await playRanges(from, count, processes, tell, node);
+  const isSame = other.digest === digest && other.played === count;
+  if (!isSame) process.exitCode = 1;
+  const found = other.digest.toString(16).padStart(8, '0');
+  print(`${other.played} seeds on ${node}: ${isSame ? 'the same' : 'ANOTHER'} digest ${found}`);
 }
 
 async function playRegressions(): Promise<void> {

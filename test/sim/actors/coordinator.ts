@@ -18,6 +18,7 @@ import { Process } from '../world/process.ts';
 import { WatchedLog } from '../world/watched-log.ts';
 import { WatchedElection } from '../world/watched-election.ts';
 import { checkQueue } from '../checkers/bounds.ts';
+import { checkDeaths } from '../checkers/deaths.ts';
 import { checkLed } from '../checkers/lead-time.ts';
 import { phaseBit } from '../world/coverage.ts';
 import type { Client } from './client.ts';
@@ -324,7 +325,10 @@ export class Coordinator {
         if (!world.scene.jobsAtStart) return;
         for (const spec of world.scene.jobs) await writer.submit({ type: 'create_job', spec });
       },
-      onFacts: (facts) => hub.publish(facts),
+      onFacts: (facts) => {
+        checkDeaths(simulation, facts);
+        hub.publish(facts);
+      },
       onLeft: () => process.isAlive && simulation.resetClientsOf(place),
       onEnded: (error) => this.#ended(process, error),
     });

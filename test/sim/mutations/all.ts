@@ -1,5 +1,6 @@
 /** Every known bug that the simulator has to find. */
 import type { Mutation } from '../../support/mutations/mutation-loader.ts';
+import { DEATH_MUTATIONS } from './death.ts';
 import { JOB_MUTATIONS, MEMBERSHIP_MUTATIONS } from './job.ts';
 import { LEAD_MUTATIONS } from './lead.ts';
 import { LOG_MUTATIONS } from './log.ts';
@@ -15,4 +16,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...MEMBERSHIP_MUTATIONS,
   ...NODE_MUTATIONS,
   ...RELIEF_MUTATIONS,
+  ...DEATH_MUTATIONS,
 ];
