@@ -66,8 +66,8 @@ const ON_APPENDS: readonly Variant[] = [
       { file: CODEC, find: SAME_ENTRY, replace: 'return a.seq === b.seq && a.crc === b.crc;' },
       {
         file: CODEC,
-        find: 'encoder.encode(`${seq} ${kind} ${epoch} ${nonce.length} ${nonce}`)',
-        replace: 'encoder.encode(`${seq} ${kind} ${epoch * 0} ${nonce.length * 0}`)',
+        find: 'crc32OfText(`${seq} ${kind} ${epoch} ${nonce.length} ${nonce}`)',
+        replace: 'crc32OfText(`${seq} ${kind} ${epoch * 0} ${nonce.length * 0}`)',
       },
       // The epoch, read in the same moment, would tell it as well.
       EPOCH_UNCHECKED,
