@@ -3,22 +3,23 @@ import { Mx8Error, type ErrorCode } from '../core/base/errors.ts';
 import type { NodeStats } from '../core/job/protocol.ts';
 import type { HolderAnswer, HolderCall } from '../core/node/holder-protocol.ts';
 import type { NodeIdentity } from '../ports/coordinator-client.ts';
+import type { StoreSharer } from '../ports/store-sharer.ts';
 import type { CompiledAgentOptions } from './options.ts';
 
 const OK: HolderAnswer = { type: 'ok' };
 
 export async function makeCall(
-  options: Pick<CompiledAgentOptions, 'client' | 'caps' | 'resumeFrom'>,
+  options: Pick<CompiledAgentOptions, 'client' | 'caps' | 'resumeFrom' | 'clock'>,
   node: NodeIdentity,
   call: HolderCall,
-  stats: () => NodeStats,
+  around: { readonly stats: () => NodeStats; readonly stores: StoreSharer },
 ): Promise<HolderAnswer> {
   const { client, caps, resumeFrom } = options;
   switch (call.type) {
     case 'register':
       return client.register(node, caps, resumeFrom);
     case 'heartbeat':
-      await client.heartbeat(node, stats());
+      await beat(options, node, around);
       return OK;
     case 'request_leases':
       return client.requestLeases(node, call.want, call.held);
@@ -43,6 +44,16 @@ export async function makeCall(
     default:
       return call satisfies never;
   }
+}
+
+async function beat(
+  { client, clock }: Pick<CompiledAgentOptions, 'client' | 'clock'>,
+  node: NodeIdentity,
+  { stats, stores }: Parameters<typeof makeCall>[3],
+): Promise<void> {
+  // A share counts from before it was asked for.
+  const askedMs = clock.nowMs();
+  stores.hear(await client.heartbeat(node, stats(), stores.reports()), askedMs);
 }
 
 /** What any error is to the machine: a code and a sentence. */

@@ -5,6 +5,7 @@
 import type { CrewEffect } from '../core/node/crew-protocol.ts';
 import type { NodeEvent } from '../core/node/node-machine.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
+import type { StoreReport } from '../core/transfer/store-report.ts';
 import { rssBreachMessage } from '../core/memory/rss-cap.ts';
 import { processRssBytes } from '../platform/process-tree.ts';
 import type { Clock, TimerHandle } from '../ports/clock.ts';
@@ -13,6 +14,7 @@ import { asFailure } from './calls.ts';
 import { EXIT_TIMEOUT_MS, WORKER_RSS_INTERVAL_MS } from './limits.ts';
 import type { AgentMeters } from './meters.ts';
 import type { FromWorker, ToWorker, WorkerSettings, WorkerStats } from './worker-messages.ts';
+import type { StoreDesk } from './store-desk.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 export interface ProcessCrewOptions {
@@ -28,6 +30,7 @@ export interface ProcessCrewOptions {
   /** The part of its cap that the worker nearest to it has; said at every look. */
   readonly onMemory: (part: number) => void;
   readonly meters: AgentMeters;
+  readonly stores: StoreDesk;
 }
 
 /** The event without the time, which whoever passes it on adds. */
@@ -39,6 +42,7 @@ interface Member {
   readonly incarnation: number;
   readonly process: WorkerProcess;
   stats: WorkerStats | null;
+  hasShares: boolean;
 }
 
 export class ProcessCrew {
@@ -143,6 +147,7 @@ export class ProcessCrew {
       onNoise: () => events.emit('warn', 'worker_message_malformed', { slot }),
       onExit: (end) => {
         if (this.#members.get(slot)?.incarnation === incarnation) this.#members.delete(slot);
+        this.#options.stores.gone(`${slot}.${incarnation}`);
         // It would run into the same limit again and again.
         if (end.code === 'rss_cap_exceeded') {
           tell({ type: 'worker_failed', slot, incarnation, workId: null, end });
@@ -150,7 +155,7 @@ export class ProcessCrew {
         tell({ type: 'worker_exited', slot, incarnation, end });
       },
     });
-    this.#members.set(slot, { incarnation, process, stats: null });
+    this.#members.set(slot, { incarnation, process, stats: null, hasShares: false });
     this.#options.meters.workersStarted += 1;
     events.emit('debug', 'worker_started', { slot, worker_pid: process.pid ?? null });
     process.send({ type: 'configure', settings: settings(slot) });
@@ -220,6 +225,7 @@ export class ProcessCrew {
       case 'stats':
         member.stats = message.stats;
         this.#rssHighWaterBytes = Math.max(this.#rssHighWaterBytes, this.#workersRssBytes);
+        this.#share(member, `${slot}.${incarnation}`, message.stores);
         return;
       case 'log':
         events.emit(message.level, message.event, { ...message.fields, slot });
@@ -227,6 +233,14 @@ export class ProcessCrew {
       default:
         tell(message);
     }
+  }
+
+  /** One that has no share of anything, and had none, need not be told so. */
+  #share(member: Member, worker: string, stores: readonly StoreReport[]): void {
+    const shares = this.#options.stores.heard(worker, stores);
+    if (shares.length === 0 && !member.hasShares) return;
+    member.hasShares = shares.length > 0;
+    member.process.send({ type: 'store_shares', shares });
   }
 
   async #answer(

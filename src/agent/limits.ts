@@ -22,6 +22,12 @@ export const RECORDS_PER_CHUNK = 1_024;
 /** How often a worker says how much memory it holds. */
 export const STATS_INTERVAL_MS = 250;
 
+/** How long a worker goes by its part of a share of a store: several times that, as either may be busy. */
+export const WORKER_SHARE_TTL_MS = 3_000;
+
+/** Hosts in one message of a worker; more are no report of ours. */
+export const WORKER_STORES_MAX = 64;
+
 /** Longest line of a worker's output that is passed on; what is beyond is cut with a mark. */
 export const OUTPUT_LINE_CHARS_MAX = 4_096;
 /** How much of a worker's last output goes into the sentence about its death. */

@@ -32,6 +32,7 @@ import { ManifestRecords } from './manifest-records.ts';
 import { AgentMeters } from './meters.ts';
 import { compileAgentOptions, type AgentOptions, type CompiledAgentOptions } from './options.ts';
 import { Publisher } from './publisher.ts';
+import { StoreDesk } from './store-desk.ts';
 import { Tuner } from './tuner.ts';
 import { heapMiB, workerSettings } from './worker-plan.ts';
 
@@ -73,6 +74,7 @@ class Agent implements AgentHandle {
   readonly #tuner: Tuner;
   readonly #over: AbortController = new AbortController();
   readonly #manifest: ManifestRecords;
+  readonly #stores: StoreDesk;
   readonly done: Promise<AgentOutcome>;
   #resolve: (outcome: AgentOutcome) => void = () => undefined;
   #timer: TimerHandle | null = null;
@@ -87,6 +89,7 @@ class Agent implements AgentHandle {
   constructor(options: CompiledAgentOptions) {
     this.#options = options;
     this.#tuner = new Tuner(options);
+    this.#stores = new StoreDesk(options.clock);
     const { clock, random, jobId, nodeId, work } = options;
     const instanceId = hex(random.bytes(8));
     this.#node = { jobId, nodeId, instanceId };
@@ -111,6 +114,7 @@ class Agent implements AgentHandle {
         if (this.#tuner.onMemory(part)) this.#applyCaps();
       },
       meters: this.#meters,
+      stores: this.#stores,
     });
     this.done = new Promise((resolve) => {
       this.#resolve = resolve;
@@ -209,7 +213,8 @@ class Agent implements AgentHandle {
 
   #call(callId: number, call: HolderCall): void {
     const ended = this.#measured(call);
-    makeCall(this.#options, this.#node, call, () => this.#stats()).then(
+    const around = { stats: () => this.#stats(), stores: this.#stores };
+    makeCall(this.#options, this.#node, call, around).then(
       (answer) => {
         ended();
         this.#tell({ type: 'answered', callId, answer });

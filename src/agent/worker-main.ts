@@ -4,6 +4,7 @@
  * memory passes the cap.
  */
 import { Mx8Error } from '../core/base/errors.ts';
+import type { MonoMs } from '../core/base/units.ts';
 import { nodeClock } from '../platform/clock.ts';
 import { nodeRandom } from '../platform/random.ts';
 import { RssGuard } from '../platform/rss.ts';
@@ -12,6 +13,7 @@ import { processVariables } from '../platform/variables.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Places } from '../ports/place.ts';
 import { openOutput } from '../storage/output-stores.ts';
+import { StoreTraffic } from '../storage/http/store-traffic.ts';
 import { OpenPlaces } from '../storage/places.ts';
 import { deliverTask } from './deliver-task.ts';
 import { loadJobTask } from './job-task.ts';
@@ -29,6 +31,8 @@ class WorkerMain {
   readonly #clock: Clock = nodeClock();
   readonly #channel: WorkerChannel = new WorkerChannel();
   readonly #source: RecordSource = new RecordSource(this.#channel);
+  readonly #traffic: StoreTraffic = new StoreTraffic(this.#clock);
+  #saidMs: MonoMs = this.#clock.nowMs();
   #jobFile: string | null = null;
   #runner: OrderRunner | null = null;
   #caps: WorkerCaps | null = null;
@@ -58,6 +62,9 @@ class WorkerMain {
       case 'records':
       case 'records_failed':
         this.#source.onMessage(message);
+        return;
+      case 'store_shares':
+        this.#traffic.hear(message.shares, this.#saidMs);
         return;
       case 'exit':
         process.exit(0);
@@ -93,6 +100,7 @@ class WorkerMain {
       random: nodeRandom(),
       events: this.#channel,
       variables: processVariables(),
+      traffic: this.#traffic,
     });
   }
 
@@ -121,7 +129,9 @@ class WorkerMain {
     const figures = this.#runner?.figures();
     if (figures === undefined) return;
     const rssHighWaterBytes = this.#guard?.highWaterBytes ?? process.resourceUsage().maxRSS * 1024;
-    this.#channel.send({ type: 'stats', stats: { ...figures, rssHighWaterBytes } });
+    this.#saidMs = this.#clock.nowMs();
+    const stores = this.#traffic.reports();
+    this.#channel.send({ type: 'stats', stats: { ...figures, rssHighWaterBytes }, stores });
     this.#clock.setTimer(STATS_INTERVAL_MS, () => this.#tellStats(), { unref: true });
   }
 

@@ -20,6 +20,11 @@ const STATS = {
   packQueueDepth: 0,
 };
 
+const STORE = {
+  ...{ host: 'https://store.example', wanted: 4, inFlight: 2, servingMilli: 1500, pauseMs: 0 },
+  ...{ answeredTotal: 9, refusedTotal: 1, firstByteUsTotal: 90_000, share: null },
+};
+
 const GOOD: readonly Readonly<Record<string, unknown>>[] = [
   { type: 'ready', sinkKind: 'jsonl', input: './docs' },
   { type: 'ready', sinkKind: null, input: null },
@@ -29,7 +34,7 @@ const GOOD: readonly Readonly<Record<string, unknown>>[] = [
   { type: 'piece_staged', workId: 1, piece: PIECE, stageUs: 3 },
   { type: 'work_done', workId: 1 },
   { type: 'need_records', requestId: 1, start: 0, end: 4 },
-  { type: 'stats', stats: STATS },
+  { type: 'stats', stats: STATS, stores: [STORE, { ...STORE, share: 3 }] },
   { type: 'log', level: 'info', event: 'hello', fields: { a: 1, b: 'x', c: null } },
 ];
 
@@ -52,6 +57,9 @@ test('a message with a field missing or of another kind is refused', () => {
     piece: { ...PIECE, leaseId: '../etc' },
   };
   assert.equal(decodeFromWorker(bad), null);
+  for (const store of [{ ...STORE, host: 'two words' }, { ...STORE, share: -1 }, 7]) {
+    assert.equal(decodeFromWorker({ type: 'stats', stats: STATS, stores: [store] }), null);
+  }
 });
 
 test('whatever user code sends, nothing but our own messages is taken', () => {

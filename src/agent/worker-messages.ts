@@ -7,7 +7,10 @@ import { isErrorCode, type ErrorCode } from '../core/base/errors.ts';
 import { isLeaseId } from '../core/base/units.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { WorkOrder } from '../core/node/crew-protocol.ts';
+import { isHost } from '../core/transfer/store-report.ts';
+import type { StoreReport, StoreShare } from '../core/transfer/store-report.ts';
 import type { StoreOptions } from '../storage/places.ts';
+import { WORKER_STORES_MAX } from './limits.ts';
 import type { StagedPiece } from '../core/node/holder-protocol.ts';
 
 /** Delivery without a job module: each sample is read, and waited for. */
@@ -66,6 +69,8 @@ export type ToWorker =
       readonly code: ErrorCode;
       readonly message: string;
     }
+  /** What it may have in flight at stores from now on; at those that are not named as it finds out. */
+  | { readonly type: 'store_shares'; readonly shares: readonly StoreShare[] }
   | { readonly type: 'exit' };
 
 export interface WorkerStats {
@@ -117,7 +122,12 @@ export type FromWorker =
       readonly start: number;
       readonly end: number;
     }
-  | { readonly type: 'stats'; readonly stats: WorkerStats }
+  | {
+      readonly type: 'stats';
+      readonly stats: WorkerStats;
+      /** The stores that it reads from. */
+      readonly stores: readonly StoreReport[];
+    }
   | {
       readonly type: 'log';
       readonly level: 'debug' | 'info' | 'warn' | 'error';
@@ -151,7 +161,7 @@ export function decodeFromWorker(value: unknown): FromWorker | null {
     case 'need_records':
       return counts(value, 'requestId', 'start', 'end') ? as(value) : null;
     case 'stats':
-      return isStats(value['stats']) ? as(value) : null;
+      return isStats(value['stats']) && isStores(value['stores']) ? as(value) : null;
     case 'log':
       return isLog(value) ? as(value) : null;
     default:
@@ -207,6 +217,22 @@ function isStats(value: unknown): boolean {
       'decodeQueueDepth',
       'packQueueDepth',
     )
+  );
+}
+
+function isStores(value: unknown): boolean {
+  return Array.isArray(value) && value.length <= WORKER_STORES_MAX && value.every(isStore);
+}
+
+function isStore(value: unknown): boolean {
+  if (!isFields(value)) return false;
+  const { host, share } = value;
+  return (
+    isText(host) &&
+    isHost(host) &&
+    (share === null || isCount(share)) &&
+    counts(value, 'wanted', 'inFlight', 'servingMilli', 'pauseMs') &&
+    counts(value, 'answeredTotal', 'refusedTotal', 'firstByteUsTotal')
   );
 }
 

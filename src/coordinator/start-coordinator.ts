@@ -58,6 +58,8 @@ export interface CoordinatorOptions {
   readonly tickIntervalMs?: number;
   /** How nodes that wait for work relieve slow ones. Default: in every way. */
   readonly relief?: Relief;
+  /** Most requests in flight of all agents of a job at one store. Default: as many as it gives. */
+  readonly storeRequestsMax?: number | null;
   /** With one, several coordinators share the log: one leads, the others stand by. Closed at the end. */
   readonly election?: Election;
   /** Of mx8, for those who ask. */
@@ -268,7 +270,14 @@ class RunningCoordinator implements CoordinatorServer {
   }
 
   #newLeadership(): Leadership {
-    const { log, clock, random, election, relief = 'double' } = this.#options;
+    const {
+      log,
+      clock,
+      random,
+      election,
+      relief = 'double',
+      storeRequestsMax = null,
+    } = this.#options;
     const events = this.#heard();
     const tickIntervalMs = this.#options.tickIntervalMs ?? TICK_INTERVAL_MS_DEFAULT;
     const who = Buffer.from(random.bytes(9)).toString('base64url');
@@ -283,7 +292,8 @@ class RunningCoordinator implements CoordinatorServer {
     };
     const onFatal = (error: Mx8Error): void => this.#fail(error);
     const meters = this.#meters;
-    const common = { log, clock, random, events, tickIntervalMs, relief, onFacts, meters };
+    const policy = { relief, storeRequestsMax };
+    const common = { log, clock, random, events, tickIntervalMs, ...policy, onFacts, meters };
     if (election === undefined) {
       return new SoleLeadership({ ...common, onFatal }, who, address, prepare);
     }

@@ -54,8 +54,9 @@ export interface WriterOptions {
   readonly mayLead?: () => boolean;
   /** When a snapshot is due; see `limits.ts` for the defaults. */
   readonly snapshotEntries?: number;
-  /** How nodes that wait for work relieve slow ones. Default: in every way. */
+  /** See `StepContext`. Default: relief in every way, and as many requests as stores give. */
   readonly relief?: Relief;
+  readonly storeRequestsMax?: number | null;
   /** Commands that may wait; see `limits.ts` for the default. */
   readonly queueCommandsMax?: number;
   readonly snapshotPayloadBytes?: number;
@@ -266,7 +267,7 @@ export class Writer {
     const records: JobRecord[] = [];
     const facts: Fact[] = [];
     const answers: (() => void)[] = [];
-    const { clock, mayLead, relief = 'double' } = this.#options;
+    const { clock, mayLead, relief = 'double', storeRequestsMax = null } = this.#options;
     if (mayLead?.() === false) throw timeIsUp();
     const seq = this.#seq + 1;
     for (const waiting of this.#queue) {
@@ -279,6 +280,7 @@ export class Writer {
         seq,
         nextIndex: records.length,
         relief,
+        storeRequestsMax,
       };
       const decision = waiting.decide(this.#state, context);
       for (const record of decision.records) records.push(record);
@@ -393,8 +395,6 @@ export class Writer {
 
   #end(error: Mx8Error): void {
     this.#ended ??= error;
-    const left = this.#queue;
-    this.#queue = [];
-    for (const waiting of left) waiting.reject(this.#ended);
+    for (const waiting of this.#queue.splice(0)) waiting.reject(this.#ended);
   }
 }

@@ -8,6 +8,7 @@ import type { NodeOutcome } from '../core/node/holder-protocol.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorClient, NodeIdentity } from '../ports/coordinator-client.ts';
 import type { EventSink } from '../ports/event-sink.ts';
+import type { StoreSharer } from '../ports/store-sharer.ts';
 import { LeaseProgress } from './lease-progress.ts';
 import { LEASE_RECORDS_PER_FETCH, LEAVE_WAIT_MS } from './limits.ts';
 import { NodeSession } from './node-session.ts';
@@ -26,6 +27,7 @@ export interface JobSourceOptions {
   /** Seeds the jitter of retries. */
   readonly jitterSeed: number;
   readonly stats: () => NodeStats;
+  readonly stores: StoreSharer;
 }
 
 export class JobSource implements RecordSource {
@@ -45,7 +47,7 @@ export class JobSource implements RecordSource {
 
   constructor(options: JobSourceOptions) {
     this.#options = options;
-    const { client, node, caps, job, clock, events, stats } = options;
+    const { client, node, caps, job, clock, events, stats, stores } = options;
     this.#registered.promise.catch(() => undefined);
     this.#session = new NodeSession({
       client,
@@ -54,6 +56,7 @@ export class JobSource implements RecordSource {
       clock,
       events,
       stats,
+      stores,
       resumeFrom: job.resumeFrom,
       holder: {
         want: job.want,

@@ -14,9 +14,11 @@ import type { Places } from '../ports/place.ts';
 import type { Random } from '../ports/random.ts';
 import { openManifestStore } from '../snapshots/index.ts';
 import { claimCacheFolder } from '../storage/cache/cache-folder.ts';
+import { StoreTraffic } from '../storage/http/store-traffic.ts';
 import { OpenPlaces } from '../storage/places.ts';
 import { GrpcCoordinatorClient } from '../wire/grpc-coordinator-client.ts';
 import { JobSource } from './job-source.ts';
+import type { JobSourceOptions } from './job-source.ts';
 import { RunningLoader } from './loader.ts';
 import type { Loader, LoaderStats } from './loader.ts';
 import { checkArguments } from './known-options.ts';
@@ -59,15 +61,19 @@ export function loadIn(link: string, options: LoadOptions, surroundings: LoadSur
   if (compiled.stores.cache !== null) claimCacheFolder(compiled.stores.cache.folder);
   const events: EventSink = options.events ?? { emit: () => undefined };
   const { clock, random } = surroundings;
-  const openPlaces = (): Places =>
-    new OpenPlaces(compiled.stores, { clock, random, events, variables: processVariables() });
+  const traffic = new StoreTraffic(clock);
+  const around = { clock, random, events, variables: processVariables(), traffic };
+  const openPlaces = (): Places => new OpenPlaces(compiled.stores, around);
   const { job } = compiled;
   let loader: RunningLoader | null = null;
   const stats = (): LoaderStats | undefined => loader?.stats();
   const source: RecordSource =
     job === null
       ? localSource(link, compiled, events, surroundings, openPlaces)
-      : jobSource(link, compiled, job, events, surroundings, () => nodeStats(compiled, stats()));
+      : jobSource(link, compiled, job, events, surroundings, {
+          stats: () => nodeStats(compiled, stats()),
+          stores: traffic,
+        });
   const { onSampleError, signal } = options;
   loader = new RunningLoader({
     compiled,
@@ -103,7 +109,7 @@ function jobSource(
   job: JobOptions,
   events: EventSink,
   { clock, random, connect }: LoadSurroundings,
-  stats: () => NodeStats,
+  of: Pick<JobSourceOptions, 'stats' | 'stores'>,
 ): RecordSource {
   const instanceId = Buffer.from(random.bytes(8)).toString('hex');
   const freshId = `loader-${hostname().slice(0, 64)}-${instanceId}`.replace(/[^\x21-\x7e]/g, '_');
@@ -123,7 +129,7 @@ function jobSource(
     clock,
     events,
     jitterSeed: Math.floor(random.fraction() * 2 ** 32),
-    stats,
+    ...of,
   });
 }
 

@@ -19,6 +19,7 @@ import { holderWakeMs, newHolder, stepHolder } from '../core/node/lease-holder.t
 import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { CoordinatorClient, NodeIdentity, Push } from '../ports/coordinator-client.ts';
 import type { EventSink } from '../ports/event-sink.ts';
+import type { StoreSharer } from '../ports/store-sharer.ts';
 
 export interface NodeSessionOptions {
   readonly client: CoordinatorClient;
@@ -30,6 +31,7 @@ export interface NodeSessionOptions {
   readonly events: EventSink;
   /** For heartbeats: as it is at that moment. */
   readonly stats: () => NodeStats;
+  readonly stores: StoreSharer;
   readonly onRegistered: (answer: Registered) => void;
   readonly onLease: (lease: Lease) => void;
   readonly onLeaseLost: (leaseId: LeaseId) => void;
@@ -142,12 +144,12 @@ export class NodeSession {
   }
 
   async #make(call: HolderCall): Promise<HolderAnswer> {
-    const { client, node, caps, resumeFrom, stats } = this.#options;
+    const { client, node, caps, resumeFrom } = this.#options;
     switch (call.type) {
       case 'register':
         return client.register(node, caps, resumeFrom);
       case 'heartbeat':
-        await client.heartbeat(node, stats());
+        await this.#beat();
         return OK;
       case 'request_leases':
         return client.requestLeases(node, call.want, call.held);
@@ -167,6 +169,13 @@ export class NodeSession {
       default:
         return call satisfies never;
     }
+  }
+
+  async #beat(): Promise<void> {
+    const { client, node, stats, stores, clock } = this.#options;
+    // A share counts from before it was asked for.
+    const askedMs = clock.nowMs();
+    stores.hear(await client.heartbeat(node, stats(), stores.reports()), askedMs);
   }
 
   #onPush(push: Push): void {

@@ -18,6 +18,7 @@ import type {
 } from '../core/job/protocol.ts';
 import type { Change, Operation, Tuning } from '../core/job/operations.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
+import type { StoreReport, StoreShare } from '../core/transfer/store-report.ts';
 import type { CandidateInfo, LeaderInfo } from './election.ts';
 
 export interface NodeIdentity {
@@ -86,7 +87,12 @@ export interface CoordinatorClient {
     resumeFrom: Uint8Array,
     signal?: AbortSignal,
   ): Promise<Registered>;
-  heartbeat(node: NodeIdentity, stats: NodeStats): Promise<void>;
+  /** `stores` absent: the node does not go by shares. The answer has those that hold from now on. */
+  heartbeat(
+    node: NodeIdentity,
+    stats: NodeStats,
+    stores?: readonly StoreReport[],
+  ): Promise<readonly StoreShare[]>;
   /** See `request_lease` in the protocol: `want` leases in all, of which `held` are known. */
   requestLeases(
     node: NodeIdentity,

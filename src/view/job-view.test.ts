@@ -90,6 +90,7 @@ function snapshot(
     nodes: [node('n1'), node('n2')],
     liveLeases: [lease(0, 10)],
     leases: null,
+    stores: [],
     counters: {
       registerTotal: 2,
       heartbeatTotal: 0,

@@ -18,6 +18,7 @@ import type {
   Reply,
 } from '../core/job/protocol.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
+import type { StoreReport, StoreShare } from '../core/transfer/store-report.ts';
 import type { Clock } from '../ports/clock.ts';
 import type {
   Accepted,
@@ -78,9 +79,15 @@ export abstract class CommandClient implements CoordinatorClient {
     return this.#expect({ type: 'register', ...node, caps, resumeFrom }, 'registered', signal);
   }
 
-  async heartbeat(node: NodeIdentity, stats: NodeStats): Promise<void> {
+  async heartbeat(
+    node: NodeIdentity,
+    stats: NodeStats,
+    stores?: readonly StoreReport[],
+  ): Promise<readonly StoreShare[]> {
     const sentAtUnixMs = this.#clock.unixMs();
-    await this.#expect({ type: 'heartbeat', ...node, stats, sentAtUnixMs }, 'ok');
+    const more = stores === undefined ? {} : { stores };
+    const heartbeat: Command = { type: 'heartbeat', ...node, stats, sentAtUnixMs, ...more };
+    return (await this.#expect(heartbeat, 'ok')).storeShares ?? [];
   }
 
   async requestLeases(

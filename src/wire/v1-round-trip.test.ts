@@ -249,6 +249,8 @@ const snapshots: fc.Arbitrary<JobSnapshot> = record({
     .tuple(...counter.map(() => u53))
     .map((values) => Object.fromEntries(counter.map((name, at) => [name, values[at]])) as never),
   elastic,
+  // See v1-stores.test.ts.
+  stores: fc.constant([]),
 });
 
 test('every command of a session arrives as it was sent', () => {

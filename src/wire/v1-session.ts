@@ -38,6 +38,7 @@ import {
   specFrom,
   specMessage,
 } from './v1-snapshot.ts';
+import { sharesFrom, sharesMessage, storesFrom, storesMessage } from './v1-stores.ts';
 
 /** Who speaks on the session: known from its hello on. */
 export interface Speaker {
@@ -61,8 +62,9 @@ export function commandMessage(requestId: number, command: SessionCommand): Wire
       return { requestId, hello: { jobId, nodeId, instanceId, caps: asMessage(caps), resumeFrom } };
     }
     case 'heartbeat': {
-      const { stats, sentAtUnixMs } = command;
-      const heartbeat = { stats: asMessage(stats), sentAtUnixTimeMs: Math.round(sentAtUnixMs) };
+      const { stats, sentAtUnixMs, stores } = command;
+      const sentAtUnixTimeMs = Math.round(sentAtUnixMs);
+      const heartbeat = { stats: asMessage(stats), sentAtUnixTimeMs, ...storesMessage(stores) };
       return { requestId, heartbeat };
     }
     case 'request_lease':
@@ -130,6 +132,7 @@ export function commandFrom(message: WireMessage, speaker: Speaker): SessionComm
         ...speaker,
         stats,
         sentAtUnixMs: uint64(part, 'sentAtUnixTimeMs'),
+        ...storesFrom(part),
       };
     }
     case 'leaseRequest': {
@@ -196,7 +199,7 @@ export function replyMessage(requestId: number, reply: Reply): WireMessage {
     case 'refused':
       return { requestId, refused: { code: reply.code, message: reply.message } };
     case 'ok':
-      return { requestId, done: {} };
+      return { requestId, done: sharesMessage(reply.storeShares) };
     case 'registered': {
       const { spec, elastic, ...rest } = reply;
       const welcome = { ...rest, spec: specMessage(spec), elastic: elasticMessage(elastic) };
@@ -246,7 +249,7 @@ export function replyFrom(message: WireMessage): Reply {
       return { type: 'refused', code: known, message: text(part, 'message') };
     }
     case 'done':
-      return { type: 'ok' };
+      return { type: 'ok', ...sharesFrom(part) };
     case 'welcome':
       return {
         type: 'registered',

@@ -35,6 +35,7 @@ import {
   elasticMessage,
   statsFrom,
 } from './shared-messages.ts';
+import { storeViewFrom, storeViewMessage } from './v1-stores.ts';
 
 const PHASES: readonly JobPhase[] = ['running', 'draining', 'failed', 'finalizing', 'completed'];
 
@@ -158,6 +159,7 @@ export function jobSnapshotMessage(snapshot: JobSnapshot): WireMessage {
     ...(snapshot.leases === null ? {} : { leases: summaryMessage(snapshot.leases) }),
     counters: asMessage(snapshot.counters),
     elastic: elasticMessage(snapshot.elastic),
+    stores: snapshot.stores.map(storeViewMessage),
   };
 }
 
@@ -249,5 +251,6 @@ export function jobSnapshotFrom(message: WireMessage): JobSnapshot {
     leases,
     counters: countersFrom(requiredChild(message, 'counters')),
     elastic: elasticFrom(requiredChild(message, 'elastic')),
+    stores: children(message, 'stores').map(storeViewFrom),
   };
 }

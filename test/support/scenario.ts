@@ -23,8 +23,10 @@ import {
   step,
   takeOver,
 } from '../../src/core/job/coordinator.ts';
+import { IDLE_STATS } from '../../src/core/job/job-state.ts';
 import { type Operation, UNTUNED } from '../../src/core/job/operations.ts';
 import type { Command, Fact, JobSpec, Reply } from '../../src/core/job/protocol.ts';
+import type { StoreReport } from '../../src/core/transfer/store-report.ts';
 
 const HASH = manifestHash('ab'.repeat(32));
 const START_MS = 1000;
@@ -136,6 +138,10 @@ export class ScenarioWorld {
           bytes: 0,
           quarantined,
         };
+      }
+      case 'beat': {
+        const stores = second === '' ? {} : { stores: [storeReport(second, named)] };
+        return { type: 'heartbeat', ...from, stats: IDLE_STATS, sentAtUnixMs: 0, ...stores };
       }
       case 'release':
         return { type: 'release', ...from, leaseId: second };
@@ -260,6 +266,19 @@ function specOf(flags: readonly string[], named: ReadonlyMap<string, string>): J
   };
 }
 
+/** `wants` under way and waiting, of which `flying` and, on average, `serving` are under way; totals. */
+function storeReport(host: string, named: ReadonlyMap<string, string>): StoreReport {
+  const number = (name: string, fallback = 0): number => Number(named.get(name) ?? fallback);
+  const flying = number('flying', number('wants'));
+  return {
+    ...{ host, wanted: number('wants'), inFlight: flying },
+    servingMilli: 1000 * number('serving', flying),
+    ...{ answeredTotal: number('answered'), refusedTotal: number('refused') },
+    ...{ firstByteUsTotal: 50_000 * number('answered'), pauseMs: number('pause') },
+    share: named.has('share') ? number('share') : null,
+  };
+}
+
 /** `pause`, `resume`, `drain NODE`, `release LEASE`, `release-node NODE`, `cap NODE want=N`. */
 function operationOf(verb: string, target: string, named: ReadonlyMap<string, string>): Operation {
   const node = target === '' ? null : nodeId(target);
@@ -333,9 +352,14 @@ function replyLines(reply: Reply): string[] {
     case 'operated':
       if (reply.changes.length === 0) return ['  nothing to change'];
       return reply.changes.map(({ what, from, to }) => `  ${what}: ${from} -> ${to}`);
+    case 'ok':
+      if (reply.storeShares === undefined) return ['  ok'];
+      return reply.storeShares.map(
+        ({ host, requests, pauseMs }) =>
+          `  ${host}: ${requests} in flight${pauseMs > 0 ? `, after ${pauseMs} ms` : ''}`,
+      );
     case 'checkpoint':
     case 'job_created':
-    case 'ok':
       return [
         `  ${reply.type}${reply.type === 'job_created' && reply.existed ? ' (existed)' : ''}`,
       ];

@@ -98,6 +98,7 @@ export function jobSnapshot(nodes: number, changes: Partial<JobSnapshot> = {}): 
     nodes: ranks.map((rank) => nodeView(rank)),
     liveLeases: ranks.map((rank) => liveLease(rank)),
     leases: null,
+    stores: [],
     counters: {
       registerTotal: nodes,
       heartbeatTotal: 20,

@@ -32,6 +32,7 @@ const FLAGS = {
   httpBind: withDefault<string | null>(cluster.httpBind, cluster.HTTP_BIND_DEFAULT),
   insecure: cluster.insecure,
   relief: cluster.relief,
+  maxStoreRequests: cluster.maxStoreRequests,
   ...tlsFlags.SERVER_TLS_FLAGS,
   tlsCa: tlsFlags.tlsCa,
   tlsClientCert: tlsFlags.tlsClientCert,
@@ -110,6 +111,7 @@ async function run(
     grpcMaxMessageBytes: options.grpcMaxMessageBytes,
     leaseStallMs: options.leaseStallMs,
     relief: options.relief,
+    storeRequestsMax: options.maxStoreRequests,
     tracer: otelTracer(),
     onFatal: fatal.reject,
   });

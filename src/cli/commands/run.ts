@@ -61,6 +61,7 @@ const RUN_FLAGS = {
   progressIntervalMs: cluster.progressIntervalMs,
   stallBudgetMs: cluster.stallBudgetMs,
   relief: cluster.relief,
+  maxStoreRequests: cluster.maxStoreRequests,
   requeueDead: cluster.requeueDead,
   staleHeartbeatMs: screenFlags.staleHeartbeatMs,
   leaseStallMs: screenFlags.leaseStallMs,
@@ -218,6 +219,7 @@ function ownCoordinator(
     bind: { host: '127.0.0.1', port: 0 },
     tickIntervalMs: TICK_INTERVAL_MS,
     relief: options.relief,
+    storeRequestsMax: options.maxStoreRequests,
     tracer: otelTracer(),
     onFatal,
   });

@@ -1,5 +1,6 @@
 /** Who takes part: coordinator, nodes, ids, leases, time spans. */
 import type { Relief } from '../../core/job/protocol.ts';
+import { STORE_REQUESTS_MAX } from '../../core/job/store-budget.ts';
 import { flag, optionalFlag } from '../flag.ts';
 import type { Flag } from '../flag.ts';
 import {
@@ -142,6 +143,16 @@ export const relief: Flag<Relief> = flag(
     doc: 'How nodes that wait for work relieve much slower ones in a job with outputs: split takes what those have not begun, double besides has two nodes work on the last samples, of which the first to commit counts, off leaves them alone.',
   },
   'double',
+);
+
+export const maxStoreRequests: Flag<number | null> = optionalFlag(
+  count('requests', { min: 1, max: STORE_REQUESTS_MAX }),
+  {
+    name: 'max-store-requests',
+    variable: 'MX8_MAX_STORE_REQUESTS',
+    doc: 'Most requests to read that all agents of a job together have in flight at one store; the coordinator divides them, and has them ask less of a store that refuses.',
+  },
+  'as many as the store gives',
 );
 
 export const requeueDead: Flag<boolean> = flag(

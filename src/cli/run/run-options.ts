@@ -46,5 +46,7 @@ export interface RunOptions extends ViewLimits, StoreFlagOptions, ServerTlsFiles
   readonly httpBind: string | null;
   readonly insecure: boolean;
   readonly relief: Relief;
+  /** Of all agents at one store; null: as many as it gives. */
+  readonly maxStoreRequests: number | null;
   readonly requeueDead: boolean;
 }

@@ -34,6 +34,7 @@ import {
   unknownJob,
 } from './decide-membership.ts';
 import { operate } from './decide-operation.ts';
+import { forgetStores, hearOfStores } from './decide-stores.ts';
 import type { CoordinatorState, JobState, NodeState } from './job-state.ts';
 import type { Command, CommittedPiece, Fact, Reply, StepContext } from './protocol.ts';
 import type { JobRecord } from './records.ts';
@@ -109,7 +110,7 @@ function decideForNode(tx: Transaction, job: JobState, command: OfNode): Reply {
     case 'heartbeat':
       job.counters.heartbeatTotal += 1;
       node.stats = command.stats;
-      return { type: 'ok' };
+      return hearOfStores(tx, job, node, command);
     case 'request_lease':
       return requestLease(tx, job, node, command);
     case 'progress':
@@ -141,6 +142,7 @@ function tick(tx: Transaction): Reply {
   for (const job of tx.state.jobs.values()) {
     expireLeases(tx, job);
     releaseSilentRanks(tx, job);
+    forgetStores(tx, job);
   }
   return { type: 'ok' };
 }

@@ -104,6 +104,17 @@ export type Fact =
       readonly nodeId: NodeId;
       readonly leases: number;
     }
+  /** A store refuses, or answers late: all nodes of the job together ask less of it. From null: nothing limited them. */
+  | {
+      readonly event: 'store_budget_lowered';
+      readonly jobId: JobId;
+      readonly host: string;
+      readonly from: number | null;
+      readonly to: number;
+      readonly refused: number;
+      readonly answered: number;
+      readonly pauseMs: number;
+    }
   | { readonly event: 'node_draining'; readonly jobId: JobId; readonly nodeId: NodeId }
   | ({ readonly event: 'node_tuned'; readonly jobId: JobId; readonly nodeId: NodeId } & Tuning)
   | { readonly event: 'job_resumed'; readonly jobId: JobId }

@@ -16,6 +16,7 @@ import { type Tuning, UNTUNED } from './operations.ts';
 import type { Pace } from './pace.ts';
 import { PieceList } from './piece-list.ts';
 import type { JobPhase, JobSpec, NodeCaps, NodeStats } from './protocol.ts';
+import type { StoreBudget } from './store-budget.ts';
 import { WorkLedger } from './work-ledger.ts';
 
 export interface NodeState {
@@ -141,6 +142,8 @@ export class JobState {
     nodes: [],
     untilMs: monoMs(0),
   };
+  /** Volatile: by host. */
+  readonly stores: Map<string, StoreBudget> = new Map<string, StoreBudget>();
   readonly counters: MutableCounters = {
     registerTotal: 0,
     heartbeatTotal: 0,

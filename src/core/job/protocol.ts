@@ -8,9 +8,12 @@
 import type { Refusal } from '../base/errors.ts';
 import type { SampleRange } from '../base/range.ts';
 import type { JobId, LeaseId, ManifestHash, MonoMs, NodeId } from '../base/units.ts';
+import type { StoreReport, StoreShare } from '../transfer/store-report.ts';
 import type { Change, Operation } from './operations.ts';
+import type { StoreView } from './store-budget.ts';
 
 export type { Fact, LeaseFact } from './facts.ts';
+export type { StoreView } from './store-budget.ts';
 
 /** What a job is; fixed when it is created. */
 export interface JobSpec {
@@ -116,6 +119,8 @@ export type Command =
       readonly type: 'heartbeat';
       readonly stats: NodeStats;
       readonly sentAtUnixMs: number;
+      /** Absent from versions that do not go by shares of a budget. */
+      readonly stores?: readonly StoreReport[];
     } & FromNode)
   | ({
       readonly type: 'request_lease';
@@ -286,6 +291,8 @@ export interface JobFigures {
   readonly outputManifestHash: ManifestHash | null;
   readonly counters: JobCounters;
   readonly elastic: ElasticState;
+  /** Those that nodes read from, as far as they tell; empty from coordinators that do not. */
+  readonly stores: readonly StoreView[];
 }
 
 export interface JobSnapshot extends JobFigures {
@@ -299,7 +306,8 @@ export interface JobSnapshot extends JobFigures {
 
 export type Reply =
   | Refusal
-  | { readonly type: 'ok' }
+  /** To a heartbeat: the shares that hold from now on; at hosts that are not named there are none. */
+  | { readonly type: 'ok'; readonly storeShares?: readonly StoreShare[] }
   | { readonly type: 'job_created'; readonly spec: JobSpec; readonly existed: boolean }
   | Registered
   | LeasesGranted
@@ -343,4 +351,6 @@ export interface StepContext {
   readonly seq: number;
   readonly nextIndex: number;
   readonly relief: Relief;
+  /** Most requests in flight of all nodes of a job at one host; null or absent: as many as it gives. */
+  readonly storeRequestsMax?: number | null;
 }

@@ -88,7 +88,7 @@ export function registered(job: JobState, rank: number): Registered {
   };
 }
 
-export function jobFigures(job: JobState): JobFigures {
+export function jobFigures(job: JobState, nowMs: MonoMs): JobFigures {
   return {
     spec: job.spec,
     phase: job.phase,
@@ -109,6 +109,7 @@ export function jobFigures(job: JobState): JobFigures {
     outputManifestHash: job.outputManifestHash,
     counters: { ...job.counters },
     elastic: elasticState(job),
+    stores: [...job.stores.values()].map((store) => store.view(nowMs)),
   };
 }
 
@@ -119,7 +120,7 @@ export interface JobOverview extends JobFigures {
 /** Without its leases. */
 export function jobOverview(job: JobState, nowMs: MonoMs): JobOverview {
   const nodes = nodesByRank(job).map((node) => nodeView(node, nowMs));
-  return { ...jobFigures(job), nodes };
+  return { ...jobFigures(job, nowMs), nodes };
 }
 
 /** With all live leases, or those that are chosen and a summary of all. */
@@ -160,7 +161,7 @@ export function jobDigest(job: JobState, nowMs: MonoMs, options: DigestOptions):
   }
   for (const { start, end } of job.work.doneRuns()) map.add('done', start, end);
   return {
-    ...jobFigures(job),
+    ...jobFigures(job, nowMs),
     nodes: nodesByRank(job).map((node) => ({
       ...nodeView(node, nowMs),
       stalledCount: stalledBy.get(node.nodeId) ?? 0,

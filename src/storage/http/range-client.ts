@@ -6,11 +6,10 @@ import { Mx8Error } from '../../core/base/errors.ts';
 import { elapsedMs } from '../../core/base/units.ts';
 import type { MonoMs } from '../../core/base/units.ts';
 import { etagTag } from '../../core/transfer/etag-tag.ts';
-import { httpDateMs } from '../../core/transfer/http-date.ts';
 import type { HostLimitBounds } from '../../core/transfer/host-limit.ts';
 import { normalEtag, parseContentRange } from '../../core/transfer/response-head.ts';
 import type { ResponseHead } from '../../core/transfer/response-head.ts';
-import { RETRY_LIMITS, RetryBudget, retryAfterMs } from '../../core/transfer/retry-budget.ts';
+import { RETRY_LIMITS, RetryBudget } from '../../core/transfer/retry-budget.ts';
 import type { RetryLimits } from '../../core/transfer/retry-budget.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { EventSink } from '../../ports/event-sink.ts';
@@ -23,7 +22,9 @@ import { hedged } from './hedge.ts';
 import type { Turn } from './host-gate.ts';
 import type { Origin } from './origin.ts';
 import type { Exchange } from './range-connection.ts';
+import { retryAfterOf } from './retry-after.ts';
 import { StallWatch } from './stall-watch.ts';
+import { isThrottling, StoreTraffic } from './store-traffic.ts';
 import { tellOfRetry } from './tell-of-retry.ts';
 
 export interface HttpSurroundings {
@@ -32,6 +33,8 @@ export interface HttpSurroundings {
   readonly events: EventSink;
   readonly retry?: RetryLimits;
   readonly hostLimit?: HostLimitBounds;
+  /** Of the whole process, where what it may do is shared with others. Default: the client's own. */
+  readonly traffic?: StoreTraffic;
   /** How long a connection may go without a byte. */
   readonly stallMs?: number;
 }
@@ -44,10 +47,12 @@ const INVALID_ANSWERS_MAX = 3;
 export class RangeClient {
   readonly surroundings: HttpSurroundings;
   readonly #gates: Map<string, HostGate> = new Map();
+  readonly #traffic: StoreTraffic;
   readonly #watch: StallWatch;
 
   constructor(surroundings: HttpSurroundings) {
     this.surroundings = surroundings;
+    this.#traffic = surroundings.traffic ?? new StoreTraffic(surroundings.clock);
     this.#watch = new StallWatch(surroundings.clock, surroundings.stallMs, () =>
       this.#gates.values(),
     );
@@ -67,7 +72,8 @@ export class RangeClient {
   gate(origin: Origin): HostGate {
     let gate = this.#gates.get(origin.text);
     if (gate === undefined) {
-      gate = new HostGate(origin, this.surroundings.hostLimit);
+      const flow = this.#traffic.of(origin.text);
+      gate = new HostGate(origin, flow, this.surroundings.hostLimit);
       this.#gates.set(origin.text, gate);
     }
     this.#watch.start();
@@ -79,6 +85,14 @@ export class RangeClient {
     for (const gate of this.#gates.values()) gate.close();
     this.#gates.clear();
   }
+}
+
+/** Why a range is not complete yet, and whether that takes time. */
+interface Setback {
+  readonly why: string;
+  readonly waits: boolean;
+  readonly retryAfterMs: number;
+  readonly busyGate?: HostGate | undefined;
 }
 
 class RangeFetch {
@@ -120,12 +134,15 @@ class RangeFetch {
       if (this.#changed !== null) throw this.#changed;
       if (outcome === null) return this.#stat ?? { bytes: -1, etag: '' };
       if (this.#cursor.received > before) this.#budget.progressed(this.#nowMs());
-      if (outcome.waits) await this.#wait(outcome.why, outcome.retryAfterMs);
+      if (!outcome.waits) continue;
+      // Whoever waits since the host has too much to do still wants a turn there.
+      const leave = outcome.busyGate?.sitOut();
+      await this.#wait(outcome.why, outcome.retryAfterMs).finally(leave);
     }
   }
 
   /** Null when the range is complete; else why it is not. Throws what trying again cannot mend. */
-  async #try(): Promise<{ why: string; waits: boolean; retryAfterMs: number } | null> {
+  async #try(): Promise<Setback | null> {
     const request = await this.#authority.rangeRequest(this.#location);
     const gate = this.#client.gate(request.origin);
     const { clock } = this.#client.surroundings;
@@ -150,7 +167,7 @@ class RangeFetch {
         if (this.#invalid > INVALID_ANSWERS_MAX) throw this.#nonsense(exchange.why);
         return { why: exchange.why, waits: true, retryAfterMs: 0 };
       case 'answered':
-        return this.#judge(turn, request, exchange);
+        return this.#judge(gate, turn, request, exchange);
       default:
         return exchange satisfies never;
     }
@@ -166,8 +183,8 @@ class RangeFetch {
         text: this.#text(request),
         cursor: this.#cursor,
         accept: (head) => this.#accept(head),
-        onHead: () => {
-          turn.answered(elapsedMs(sentAtMs, this.#nowMs()));
+        onHead: (head) => {
+          turn.answered(elapsedMs(sentAtMs, this.#nowMs()), head);
           begun();
         },
       });
@@ -240,10 +257,11 @@ class RangeFetch {
   }
 
   async #judge(
+    gate: HostGate,
     turn: Turn,
     { ticket }: RangeRequest,
     { head, body }: Extract<Exchange, { type: 'answered' }>,
-  ): Promise<{ why: string; waits: boolean; retryAfterMs: number }> {
+  ): Promise<Setback> {
     if (head.status === 416) {
       throw this.#changedError(`it has no bytes ${this.#range.start} to ${this.#range.end}`);
     }
@@ -255,13 +273,8 @@ class RangeFetch {
     }
     turn.refused();
     const { clock } = this.#client.surroundings;
-    const header = head.headers.get('retry-after');
-    const dateMs = header === undefined ? NaN : httpDateMs(header);
-    return {
-      why: verdict.why,
-      waits: true,
-      retryAfterMs: retryAfterMs(header, dateMs, clock.unixMs()),
-    };
+    const busyGate = isThrottling(head) ? gate : undefined;
+    return { why: verdict.why, waits: true, retryAfterMs: retryAfterOf(head, clock), busyGate };
   }
 
   async #wait(why: string, leastMs: number): Promise<void> {

@@ -44,7 +44,7 @@ export interface ExchangeRequest {
   /** Whether the body of this answer is the range: exactly what is missing. A sentence: why not. */
   readonly accept: (head: ResponseHead) => boolean | string;
   /** Called when the head is there. */
-  readonly onHead: () => void;
+  readonly onHead: (head: ResponseHead) => void;
 }
 
 interface Running extends ExchangeRequest {
@@ -205,7 +205,7 @@ export class RangeConnection {
 
   #onHead(running: Running, head: ResponseHead, rest: Buffer): void {
     running.head = head;
-    running.onHead();
+    running.onHead(head);
     const framing = bodyFraming(head);
     if (typeof framing === 'string') {
       this.#invalid(framing);

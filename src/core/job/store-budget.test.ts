@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import type { StoreReport } from '../transfer/store-report.ts';
+import { StoreBudget } from './store-budget.ts';
+import type { Lowered } from './store-budget.ts';
+
+const HOST = 'https://store.example';
+const BEAT_MS = 1000;
+
+interface Beat {
+  /** Of each node. */
+  readonly serving?: number;
+  readonly wanted?: number;
+  readonly answered?: number;
+  readonly refused?: number;
+  readonly firstByteMs?: number;
+  readonly pauseMs?: number;
+}
+
+/** Nodes that are heard once in a beat, half of a beat apart. */
+class Nodes {
+  readonly budget: StoreBudget;
+  readonly lowered: Lowered[] = [];
+  readonly shares: (number | null)[];
+  nowMs: number = 0;
+  readonly #totals: { answered: number; refused: number; firstByteUs: number } = {
+    ...{ answered: 0, refused: 0, firstByteUs: 0 },
+  };
+
+  constructor(count: number, mostRequests: number | null = null) {
+    this.budget = new StoreBudget(HOST, BEAT_MS, mostRequests, 0);
+    this.shares = Array.from({ length: count }, () => null);
+  }
+
+  beats(count: number, beat: Beat): void {
+    for (let index = 0; index < count; index += 1) this.#beat(beat);
+  }
+
+  #beat(beat: Beat): void {
+    const { serving = 10, wanted = 100, answered = 100, refused = 0, firstByteMs = 50 } = beat;
+    this.#totals.answered += answered;
+    this.#totals.refused += refused;
+    this.#totals.firstByteUs += answered * firstByteMs * 1000;
+    for (const index of this.shares.keys()) {
+      const share = this.shares[index] ?? null;
+      const report: StoreReport = {
+        ...{ host: HOST, wanted, inFlight: Math.min(serving, share ?? serving) },
+        ...{ servingMilli: serving * 1000, pauseMs: beat.pauseMs ?? 0, share },
+        answeredTotal: this.#totals.answered,
+        refusedTotal: this.#totals.refused,
+        firstByteUsTotal: this.#totals.firstByteUs,
+      };
+      const id = `n${index}`;
+      const lowered = this.budget.heard(id, 'i', report, this.nowMs);
+      if (lowered !== null) this.lowered.push(lowered);
+      this.shares[index] = this.budget.shareOf(id, this.nowMs)?.requests ?? null;
+      this.nowMs += BEAT_MS / this.shares.length;
+    }
+  }
+}
+
+test('nobody is limited while one request in a hundred is refused', () => {
+  const nodes = new Nodes(4);
+  nodes.beats(200, { answered: 990, refused: 10, wanted: 12 });
+  assert.equal(nodes.budget.budget, null);
+  assert.deepEqual(nodes.shares, [null, null, null, null]);
+});
+
+test('one refusal in a hundred takes next to nothing from agents that want more than they get', () => {
+  const nodes = new Nodes(4);
+  for (let beat = 0; beat < 100; beat += 1) {
+    // Each of them can do 16, and has as many under way as its share allows.
+    const serving = Math.min(16, ...nodes.shares.map((share) => share ?? 16));
+    nodes.beats(1, { serving, answered: 60 * serving, refused: serving / 2, wanted: 40 });
+    assert.ok(serving >= 12, `${serving} of 16`);
+  }
+  assert.ok((nodes.budget.budget ?? 64) >= 64);
+});
+
+test('where many are refused the budget is a little less than what the host serves', () => {
+  const nodes = new Nodes(4);
+  nodes.beats(3, { serving: 15, answered: 300 });
+  nodes.beats(1, { serving: 12, answered: 300, refused: 100 });
+  const budget = nodes.budget.budget ?? 0;
+  assert.ok(budget >= 45 && budget < 60, `${budget} of 60`);
+  assert.equal(nodes.lowered[0]?.from, null);
+  nodes.beats(1, { serving: 12 });
+  assert.equal(
+    nodes.shares.reduce<number>((sum, share) => sum + (share ?? 0), 0),
+    budget,
+  );
+});
+
+test('refusals lower it once for all that were sent before they could be heard of', () => {
+  const nodes = new Nodes(2);
+  nodes.beats(3, { serving: 50 });
+  nodes.beats(1, { serving: 50, answered: 100, refused: 100 });
+  assert.equal(nodes.lowered.length, 1);
+  nodes.beats(1, { serving: 42, answered: 100, refused: 50 });
+  assert.equal(nodes.lowered.length, 1);
+});
+
+test('it grows back to where the host refused, rests there, and goes on ever faster', () => {
+  const nodes = new Nodes(2);
+  nodes.beats(3, { serving: 50, wanted: 1000 });
+  nodes.beats(1, { serving: 50, wanted: 1000, refused: 50 });
+  const budgets: number[] = [];
+  for (let beat = 0; beat < 40; beat += 1) {
+    nodes.beats(1, { serving: (nodes.budget.budget ?? 0) / 2, wanted: 1000 });
+    budgets.push(nodes.budget.budget ?? 0);
+  }
+  const at = (beat: number): number => budgets[beat] ?? 0;
+  assert.ok(at(0) <= 90, `${at(0)}`);
+  assert.ok(at(11) >= 99 && at(11) <= 101, `${at(11)}`);
+  assert.ok(at(15) - at(9) <= 3, budgets.join(' '));
+  assert.ok(at(39) > 300, budgets.join(' '));
+  for (const [beat, budget] of budgets.entries()) assert.ok(budget >= at(beat - 1));
+});
+
+test('a budget that is not used does not grow', () => {
+  const nodes = new Nodes(2);
+  nodes.beats(3, { serving: 50 });
+  nodes.beats(1, { serving: 50, refused: 50 });
+  const before = nodes.budget.budget;
+  nodes.beats(60, { serving: 5, wanted: 5 });
+  assert.equal(nodes.budget.budget, before);
+});
+
+test('an operator’s bound holds from the first heartbeat on and is never passed', () => {
+  const nodes = new Nodes(3, 20);
+  nodes.beats(2, {});
+  const sum = (): number => nodes.shares.reduce<number>((all, share) => all + (share ?? 0), 0);
+  assert.equal(sum(), 20);
+  nodes.beats(1, { serving: 6, refused: 60 });
+  assert.ok((nodes.budget.budget ?? 0) < 20);
+  for (let beat = 0; beat < 60; beat += 1) {
+    nodes.beats(1, { serving: 6 });
+    assert.ok((nodes.budget.budget ?? 0) <= 20 && sum() <= 20);
+  }
+  assert.equal(nodes.budget.budget, 20);
+});
+
+test('where most are refused everybody waits as long as the host asks, at most two minutes', () => {
+  const nodes = new Nodes(2);
+  nodes.beats(3, { serving: 50 });
+  nodes.beats(1, { serving: 50, answered: 100, refused: 60, pauseMs: 9000 });
+  assert.equal(nodes.lowered[0]?.pauseMs, 0, 'others are served meanwhile');
+  nodes.beats(3, { serving: 30 });
+  nodes.beats(1, { serving: 5, answered: 0, refused: 300, pauseMs: 4000 });
+  assert.equal(nodes.lowered[1]?.pauseMs, 4000);
+  const paused = nodes.budget.shareOf('n0', nodes.nowMs)?.pauseMs ?? 0;
+  assert.ok(paused > 2000 && paused <= 4000, `${paused}`);
+  nodes.nowMs += 4000;
+  assert.equal(nodes.budget.shareOf('n0', nodes.nowMs)?.pauseMs, 0);
+  nodes.beats(3, { serving: 1, answered: 0, refused: 90, pauseMs: 10_000_000 });
+  assert.equal(nodes.lowered.at(-1)?.pauseMs, 120_000);
+});
+
+test('a host that was away says nothing of how much it can do', () => {
+  const nodes = new Nodes(2);
+  nodes.beats(3, { serving: 100, wanted: 1000 });
+  nodes.beats(1, { serving: 100, refused: 30, wanted: 1000 });
+  const known = nodes.budget.budget ?? 0;
+  nodes.beats(60, { serving: 0, answered: 0, refused: 50, wanted: 1000 });
+  const away = nodes.budget.budget ?? 0;
+  assert.ok(away >= 1 && away < known / 4, `${away} of ${known}`);
+  for (let beat = 0; beat < 25; beat += 1) {
+    nodes.beats(1, { serving: (nodes.budget.budget ?? 0) / 2, wanted: 1000 });
+  }
+  assert.ok((nodes.budget.budget ?? 0) >= known, `${nodes.budget.budget ?? 0} of ${known}`);
+});
+
+test('answers that begin much later than they once did take something back, until that is what is usual', () => {
+  const nodes = new Nodes(2);
+  nodes.beats(4, { serving: 50, firstByteMs: 20 });
+  assert.equal(nodes.budget.budget, null);
+  nodes.beats(3, { serving: 50, firstByteMs: 400 });
+  assert.ok((nodes.budget.budget ?? 0) < 100);
+  nodes.beats(80, { serving: 50, firstByteMs: 400 });
+  const least = nodes.lowered.at(-1)?.to ?? 0;
+  assert.ok(least >= 20, `${least}`);
+  assert.ok((nodes.budget.budget ?? 0) > least, 'it grows again');
+});
+
+test('a report that comes twice, or of a process that was started anew, is counted once', () => {
+  const nodes = new Nodes(1);
+  nodes.beats(4, { serving: 10 });
+  const report: StoreReport = {
+    ...{ host: HOST, wanted: 10, inFlight: 10, servingMilli: 10_000, pauseMs: 0, share: null },
+    ...{ answeredTotal: 500, refusedTotal: 3, firstByteUsTotal: 0 },
+  };
+  for (let time = 0; time < 40; time += 1) {
+    nodes.budget.heard('n0', 'i', report, nodes.nowMs);
+    nodes.nowMs += 100;
+  }
+  // Its first report says what happened before anybody listened.
+  nodes.budget.heard('n0', 'another', { ...report, refusedTotal: 900 }, nodes.nowMs);
+  assert.equal(nodes.budget.view(nodes.nowMs).refusedTotal, 3);
+});
+
+test('another coordinator finds the budget in the shares that are in force', () => {
+  const nodes = new Nodes(3);
+  nodes.beats(3, { serving: 20 });
+  nodes.beats(4, { serving: 17, refused: 10 });
+  const before = nodes.budget.budget ?? 0;
+  const sum = nodes.shares.reduce<number>((all, share) => all + (share ?? 0), 0);
+  const next = new StoreBudget(HOST, BEAT_MS, null, 0);
+  for (const [index, share] of nodes.shares.entries()) {
+    const report: StoreReport = {
+      ...{ host: HOST, wanted: 40, inFlight: share ?? 0, servingMilli: 1000, pauseMs: 0, share },
+      ...{ answeredTotal: 9, refusedTotal: 5000, firstByteUsTotal: 0 },
+    };
+    assert.equal(next.heard(`n${index}`, 'i', report, 300 * index), null);
+    assert.equal(next.shareOf(`n${index}`, 300 * index)?.requests, share);
+  }
+  assert.equal(next.budget, sum);
+  assert.ok(sum <= before && sum >= before - 3);
+});
+
+test('the share of a node that is gone or silent goes to the others', () => {
+  const nodes = new Nodes(3);
+  nodes.beats(3, { serving: 20 });
+  nodes.beats(4, { serving: 17, refused: 10 });
+  const budget = nodes.budget.budget ?? 0;
+  nodes.budget.prune((id) => id !== 'n2', nodes.nowMs);
+  nodes.shares.length = 2;
+  nodes.beats(3, { serving: 17 });
+  const sum = nodes.shares.reduce<number>((all, share) => all + (share ?? 0), 0);
+  assert.ok(sum >= budget - 1, `${sum} of ${budget}`);
+  nodes.budget.prune(() => true, nodes.nowMs + 5000);
+  assert.equal(nodes.budget.isIdle, true);
+});

@@ -1,0 +1,347 @@
+/**
+ * Agents that read from one store, modelled: the store serves so many requests at a time and refuses the
+ * rest with 503; every agent has the limit of its own, the retries and, where a coordinator divides a budget,
+ * the share that the real ones have. Events and their times are simulated, decisions are the real code's.
+ */
+import assert from 'node:assert/strict';
+
+import { addMs, jobId, manifestHash, monoMs, nodeId } from '../../src/core/base/units.ts';
+import type { NodeId } from '../../src/core/base/units.ts';
+import { emptyState, step } from '../../src/core/job/coordinator.ts';
+import type { CoordinatorState } from '../../src/core/job/coordinator.ts';
+import { IDLE_STATS } from '../../src/core/job/job-state.ts';
+import type { Command, Reply } from '../../src/core/job/protocol.ts';
+import { HostLimit } from '../../src/core/transfer/host-limit.ts';
+import { HostTraffic } from '../../src/core/transfer/host-traffic.ts';
+import { RETRY_LIMITS, RetryBudget } from '../../src/core/transfer/retry-budget.ts';
+import type { StoreShare } from '../../src/core/transfer/store-report.ts';
+import { seededRandom } from '../../src/testing/seeded-random.ts';
+
+const JOB = jobId('modelled');
+const HOST = 'https://store.example';
+const REFUSAL_MS = 2;
+const TRANSIT_MS = 5;
+
+export interface StoreModelOptions {
+  readonly seed: number;
+  readonly agents: number;
+  /** Requests that each agent would have in flight. */
+  readonly wants: (agent: number, nowMs: number) => number;
+  /** Requests that the store serves at a time. */
+  readonly serves: (nowMs: number) => number;
+  readonly isShared: boolean;
+  readonly storeRequestsMax?: number;
+  readonly serviceMs?: number;
+  readonly retryAfterMs?: number;
+}
+
+export interface Tally {
+  served: number;
+  refused: number;
+  /** Integral of what was being served. */
+  servedMs: number;
+  mostInFlight: number;
+  readonly byAgent: number[];
+}
+
+class Agent {
+  readonly index: number;
+  readonly nodeId: NodeId;
+  readonly limit: HostLimit = new HostLimit();
+  readonly traffic: HostTraffic = new HostTraffic();
+  readonly queue: RetryBudget[] = [];
+  /** Requests that it has begun and not finished, those that wait for another try included. */
+  readers: number = 0;
+  isDead: boolean = false;
+
+  constructor(index: number) {
+    this.index = index;
+    this.nodeId = nodeId(`agent-${String(index).padStart(3, '0')}`);
+  }
+}
+
+export class StoreModel {
+  readonly #options: StoreModelOptions;
+  readonly #random: () => number;
+  readonly #events: EventQueue = new EventQueue();
+  readonly agents: readonly Agent[];
+  #nowMs: number = 0;
+  #state: CoordinatorState = emptyState();
+  #serving: number = 0;
+  #seenMs: number = 0;
+  #tally: Tally;
+
+  constructor(options: StoreModelOptions) {
+    this.#options = options;
+    const random = seededRandom(options.seed);
+    this.#random = () => random.fraction();
+    this.agents = Array.from({ length: options.agents }, (_, index) => new Agent(index));
+    this.#tally = this.#emptyTally();
+    this.#createJob();
+    for (const agent of this.agents) this.#join(agent);
+    this.#every(1000, () => void this.#perform({ type: 'tick' }));
+  }
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** What the agents hold of the budget, and the budget. */
+  get shares(): { readonly sum: number; readonly each: readonly (number | null)[] } {
+    const each = this.agents.map(({ traffic, isDead }) =>
+      isDead ? null : traffic.share.requestsAt(this.#nowMs),
+    );
+    return { sum: each.reduce<number>((sum, share) => sum + (share ?? 0), 0), each };
+  }
+
+  get held(): number | null {
+    return this.#state.jobs.get(JOB)?.stores.get(HOST)?.held ?? null;
+  }
+
+  get budget(): number | null {
+    return this.#state.jobs.get(JOB)?.stores.get(HOST)?.budget ?? null;
+  }
+
+  /** What happened in the next so many milliseconds. */
+  run(forMs: number): Tally {
+    this.#tally = this.#emptyTally();
+    const untilMs = this.#nowMs + forMs;
+    for (
+      let next = this.#events.before(untilMs);
+      next !== null;
+      next = this.#events.before(untilMs)
+    ) {
+      this.#nowMs = next.atMs;
+      next.act();
+    }
+    this.#nowMs = untilMs;
+    this.#pass();
+    return this.#tally;
+  }
+
+  kill(index: number): void {
+    const agent = this.agents[index];
+    assert.ok(agent);
+    agent.isDead = true;
+    agent.queue.length = 0;
+  }
+
+  /** Another coordinator takes over, which knows nothing of stores. */
+  failOver(): void {
+    this.#state.jobs.get(JOB)?.stores.clear();
+  }
+
+  #createJob(): void {
+    const { agents } = this.#options;
+    this.#perform({
+      type: 'create_job',
+      spec: {
+        jobId: JOB,
+        manifestHash: manifestHash('0'.repeat(64)),
+        ...{ sampleCount: 1000, blockSize: 10, worldSize: agents, minWorldSize: 1 },
+        ...{ shuffle: false, seed: 0n, epoch: 0, leaseTtlMs: 10_000, heartbeatIntervalMs: 1000 },
+        ...{ commitsOutputs: false, adoptsFirstJobId: false },
+      },
+    });
+  }
+
+  #join(agent: Agent): void {
+    const node = { jobId: JOB, nodeId: agent.nodeId, instanceId: agent.nodeId };
+    const caps = {
+      maxFetchConcurrency: 1,
+      maxDecodeConcurrency: 1,
+      maxInflightBytes: 1,
+      maxRamBytes: 1,
+    };
+    this.#perform({ type: 'register', ...node, caps, resumeFrom: new Uint8Array(0) });
+    this.#at(this.#random() * 1000, () => {
+      this.#beat(agent, node);
+      this.#read(agent);
+      // Readers that the agent wants later on.
+      this.#every(100, () => this.#read(agent));
+    });
+  }
+
+  #beat(
+    agent: Agent,
+    node: Pick<Extract<Command, { type: 'heartbeat' }>, 'jobId' | 'nodeId' | 'instanceId'>,
+  ): void {
+    if (agent.isDead) return;
+    const askedMs = this.#nowMs;
+    const stores = this.#options.isShared ? { stores: [agent.traffic.report(HOST, askedMs)] } : {};
+    this.#at(TRANSIT_MS, () => {
+      const reply = this.#perform({
+        type: 'heartbeat',
+        ...node,
+        stats: IDLE_STATS,
+        sentAtUnixMs: 0,
+        ...stores,
+      });
+      this.#at(TRANSIT_MS, () => {
+        agent.traffic.share.hear(shareIn(reply), askedMs, this.#nowMs);
+        this.#pump(agent);
+      });
+    });
+    this.#at(1000, () => this.#beat(agent, node));
+  }
+
+  #read(agent: Agent): void {
+    if (agent.isDead) return;
+    const wanted = this.#options.wants(agent.index, this.#nowMs);
+    while (agent.readers < wanted) {
+      agent.readers += 1;
+      this.#queue(agent, new RetryBudget(RETRY_LIMITS, this.#nowMs));
+    }
+    this.#pump(agent);
+  }
+
+  #queue(agent: Agent, tries: RetryBudget): void {
+    agent.queue.push(tries);
+    agent.traffic.waits(1);
+  }
+
+  #pump(agent: Agent): void {
+    if (agent.isDead) return;
+    const { limit, traffic, queue } = agent;
+    while (traffic.inFlight < limit.limit && traffic.mayStart(this.#nowMs)) {
+      const tries = queue.shift();
+      if (tries === undefined) return;
+      traffic.waits(-1);
+      traffic.started(this.#nowMs);
+      this.#send(agent, tries);
+    }
+    const againMs = traffic.share.nextChangeMs(this.#nowMs);
+    if (queue.length > 0 && againMs !== null && traffic.inFlight === 0) {
+      this.#at(againMs - this.#nowMs, () => this.#pump(agent));
+    }
+  }
+
+  #send(agent: Agent, tries: RetryBudget): void {
+    const sentMs = this.#nowMs;
+    const { serves, serviceMs = 50 } = this.#options;
+    this.#pass();
+    if (this.#serving >= serves(this.#nowMs)) {
+      this.#at(REFUSAL_MS, () => this.#refused(agent, tries, sentMs));
+      return;
+    }
+    this.#serving += 1;
+    this.#tally.mostInFlight = Math.max(this.#tally.mostInFlight, this.#serving);
+    this.#at(serviceMs * (0.8 + 0.4 * this.#random()), () => {
+      this.#pass();
+      this.#serving -= 1;
+      this.#tally.served += 1;
+      this.#tally.byAgent[agent.index] = (this.#tally.byAgent[agent.index] ?? 0) + 1;
+      const tookMs = this.#nowMs - sentMs;
+      agent.limit.answered(tookMs, agent.traffic.inFlight);
+      agent.traffic.answered(tookMs);
+      agent.traffic.ended(this.#nowMs);
+      agent.readers -= 1;
+      this.#read(agent);
+    });
+  }
+
+  #refused(agent: Agent, tries: RetryBudget, sentMs: number): void {
+    const { retryAfterMs = 0 } = this.#options;
+    const tookMs = this.#nowMs - sentMs;
+    this.#tally.refused += 1;
+    agent.limit.answered(tookMs, agent.traffic.inFlight);
+    agent.limit.refused(agent.traffic.inFlight);
+    agent.traffic.refused(this.#nowMs, tookMs, retryAfterMs);
+    agent.traffic.ended(this.#nowMs);
+    const waitMs = tries.waitMs(this.#nowMs, this.#random(), retryAfterMs);
+    assert.ok(waitMs !== null, 'nobody is refused for so long');
+    agent.traffic.waits(1);
+    this.#at(waitMs, () => {
+      agent.traffic.waits(-1);
+      if (agent.isDead) return;
+      this.#queue(agent, tries);
+      this.#pump(agent);
+    });
+    this.#pump(agent);
+  }
+
+  #perform(command: Command): Reply {
+    const nowMs = addMs(monoMs(0), this.#nowMs);
+    const position = { epoch: 1, seq: 1, nextIndex: 0 };
+    const { storeRequestsMax = null } = this.#options;
+    const context = { nowMs, nowUnixMs: 0, ...position, relief: 'off' as const, storeRequestsMax };
+    const { reply } = step(this.#state, command, context);
+    if (reply.type === 'refused') assert.fail(reply.message);
+    return reply;
+  }
+
+  #pass(): void {
+    this.#tally.servedMs += this.#serving * (this.#nowMs - this.#seenMs);
+    this.#seenMs = this.#nowMs;
+  }
+
+  #every(periodMs: number, act: () => void): void {
+    this.#at(periodMs, () => {
+      act();
+      this.#every(periodMs, act);
+    });
+  }
+
+  #at(inMs: number, act: () => void): void {
+    this.#events.add(this.#nowMs + inMs, act);
+  }
+
+  #emptyTally(): Tally {
+    const byAgent = this.agents.map(() => 0);
+    return { served: 0, refused: 0, servedMs: 0, mostInFlight: 0, byAgent };
+  }
+}
+
+function shareIn(reply: Reply): StoreShare | null {
+  if (reply.type !== 'ok') return null;
+  return reply.storeShares?.find(({ host }) => host === HOST) ?? null;
+}
+
+interface Event {
+  readonly atMs: number;
+  readonly order: number;
+  readonly act: () => void;
+}
+
+/** The earliest first; of two at a time the one that was added first. A binary heap. */
+class EventQueue {
+  readonly #heap: Event[] = [];
+  #order: number = 0;
+
+  add(atMs: number, act: () => void): void {
+    this.#order += 1;
+    this.#heap.push({ atMs, order: this.#order, act });
+    let at = this.#heap.length - 1;
+    while (at > 0 && this.#isBefore(at, (at - 1) >> 1)) at = this.#swap(at, (at - 1) >> 1);
+  }
+
+  /** The first event, if it is due before `untilMs`. */
+  before(untilMs: number): Event | null {
+    const [first] = this.#heap;
+    if (first === undefined || first.atMs >= untilMs) return null;
+    const last = this.#heap.pop();
+    if (last === undefined || last === first) return first;
+    this.#heap[0] = last;
+    for (let at = 0; ;) {
+      const left = 2 * at + 1;
+      let least = this.#isBefore(left, at) ? left : at;
+      if (this.#isBefore(left + 1, least)) least = left + 1;
+      if (least === at) return first;
+      at = this.#swap(at, least);
+    }
+  }
+
+  #isBefore(one: number, other: number): boolean {
+    const [a, b] = [this.#heap[one], this.#heap[other]];
+    if (a === undefined || b === undefined) return false;
+    return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+  }
+
+  #swap(from: number, to: number): number {
+    const [a, b] = [this.#heap[from], this.#heap[to]];
+    assert.ok(a !== undefined && b !== undefined);
+    this.#heap[from] = b;
+    this.#heap[to] = a;
+    return to;
+  }
+}
