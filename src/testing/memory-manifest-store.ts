@@ -34,12 +34,14 @@ export class MemoryManifestStore implements ManifestStore {
   async putFiles(
     count: number,
     location: (id: number) => string = (id) => `/data/${id}.bin`,
+    /** Null: whole files, of whatever length. */
+    byteLength: ((id: number) => number) | null = null,
   ): Promise<ManifestHash> {
     const records = Array.from({ length: count }, (_, sampleId) => ({
       sampleId,
       location: location(sampleId),
-      byteOffset: null,
-      byteLength: null,
+      byteOffset: byteLength === null ? null : 0,
+      byteLength: byteLength?.(sampleId) ?? null,
       decodeHint: '',
     }));
     const stored = await this.put(chunks([encodeHeader(), encodeRecords(records)]));

@@ -30,6 +30,11 @@ export interface OutputRow {
   readonly text: string;
 }
 
+export interface StoredObjects {
+  readonly location: (id: number) => string;
+  readonly byteLength: (id: number) => number;
+}
+
 type AgentChanges = Partial<Omit<AgentOptions, 'client' | 'clock' | 'random' | 'jobId' | 'nodeId'>>;
 
 export class AgentBench implements AsyncDisposable {
@@ -51,14 +56,19 @@ export class AgentBench implements AsyncDisposable {
     this.spec = spec;
   }
 
-  /** `samples` files whose text is their own number, and a job over them. */
-  static async create(samples: number, changes: Partial<JobSpec> = {}): Promise<AgentBench> {
+  /** `samples` files whose text is their own number, or objects that are elsewhere, and a job over them. */
+  static async create(
+    samples: number,
+    changes: Partial<JobSpec> = {},
+    objects: StoredObjects | null = null,
+  ): Promise<AgentBench> {
     const folder = await temporaryFolder();
     const name = (id: number): string => `in/doc-${String(id).padStart(4, '0')}.txt`;
     const files = Array.from({ length: samples }, (_, id) => [name(id), `text ${id}`] as const);
-    await folder.write(Object.fromEntries(files));
+    if (objects === null) await folder.write(Object.fromEntries(files));
     const manifests = new MemoryManifestStore();
-    const hash = await manifests.putFiles(samples, (id) => folder.join(name(id)));
+    const location = objects?.location ?? ((id: number) => folder.join(name(id)));
+    const hash = await manifests.putFiles(samples, location, objects?.byteLength ?? null);
     const spec = testSpec(hash, {
       sampleCount: samples,
       worldSize: 4,
@@ -74,6 +84,10 @@ export class AgentBench implements AsyncDisposable {
 
   get out(): string {
     return this.folder.join('out');
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.#port}`;
   }
 
   get server(): CoordinatorServer {

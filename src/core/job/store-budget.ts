@@ -7,10 +7,10 @@
  *
  * While it is open nobody is limited and nothing is handed out: agents find out by themselves, as they do
  * without a coordinator. Once the host refuses (429, 503) more than the odd request, what it was serving at
- * that time is known by Little's law from the reports, and the budget is set a little below it. From there it
- * grows as the window of CUBIC does (Ha, Rhee, Xu, "CUBIC: a new TCP-friendly high-speed TCP variant", 2008;
- * RFC 9438): back to where the host refused within a fixed time, slowly there, faster the longer nothing
- * happens. Answers that begin much later than they once did are a milder sign of the same, as in
+ * that time is known by Little's law from the reports, and the budget is set a little below it. That first
+ * one is a guess, and grows fast until the host refuses again. From then on it grows as the window of CUBIC
+ * does (Ha, Rhee, Xu, "CUBIC: a new TCP-friendly high-speed TCP variant", 2008; RFC 9438): back to where the
+ * host refused within a fixed time, slowly there, faster the longer nothing happens. Answers that begin much later than they once did are a milder sign of the same, as in
  * `core/transfer/host-limit.ts`. The unit of time is the interval of heartbeats, since that is how long it
  * takes until what is decided here is known, and again until its effect is heard of.
  */
@@ -21,8 +21,16 @@ import type { StoreReport, StoreShare } from '../transfer/store-report.ts';
 /** What is left of the budget after refusals, and in how many beats it is back. */
 const KEPT_AFTER_REFUSALS = 0.85;
 const BEATS_TO_RETURN = 10;
+/**
+ * The first budget is a guess from a time of disorder, and rather a low one: it grows by this part in a beat,
+ * until the next refusals.
+ */
+const GUESS_GROWTH = 0.1;
+const GUESS_GROWTH_MIN = 0.5;
 /** Beats without a judgement after one: until everybody has heard of it and its effect is heard of. */
 const DEAF_BEATS = 2;
+/** Besides, an agent and its worker processes tell each other a few times in a second. */
+const DEAF_MS = 500;
 /**
  * What the host served may have been little for other reasons than that it refused. All of the budget counts
  * as served but for the part of the answers that was a refusal, and never less than this.
@@ -117,6 +125,7 @@ export class StoreBudget {
   #deafUntilMs: number;
   #pausedUntilMs: number = -Infinity;
   #isAway: boolean = false;
+  #isGuess: boolean = false;
   #totals: { answered: number; refused: number } = { answered: 0, refused: 0 };
 
   /** `mostRequests` null: as many as the host gives. */
@@ -130,7 +139,7 @@ export class StoreBudget {
     this.#judgedMs = nowMs;
     this.#beganMs = nowMs;
     // Until everybody has been heard twice, sums are too small.
-    this.#deafUntilMs = nowMs + DEAF_BEATS * beatMs;
+    this.#deafUntilMs = nowMs + this.#deafMs;
   }
 
   /** Whole requests; null while nobody is limited. */
@@ -141,6 +150,10 @@ export class StoreBudget {
   /** Shares that are handed out, and what is under way beyond them. */
   get held(): number {
     return this.#shares.held;
+  }
+
+  get #deafMs(): number {
+    return DEAF_BEATS * this.#beatMs + DEAF_MS;
   }
 
   get shareTtlMs(): number {
@@ -247,10 +260,11 @@ export class StoreBudget {
       this.#isAway = refusedPart > REFUSED_PART_AWAY;
       // In the beat in which it comes back it has refused many, and served little of what it can.
       if (wasAway && !this.#isAway) return null;
+      this.#isGuess = isOpen;
       this.#refused(refusedPart, serving);
       const isPaused = refusedPart > REFUSED_PART_PAUSE;
       this.#pausedUntilMs = nowMs + (isPaused ? Math.min(pauseMs, RETRY_AFTER_MS_MAX) : 0);
-      this.#deafUntilMs = this.#pausedUntilMs + DEAF_BEATS * this.#beatMs;
+      this.#deafUntilMs = this.#pausedUntilMs + this.#deafMs;
       return { from, to: this.budget ?? 0, refused, answered, pauseMs: this.#pauseMs(nowMs) };
     }
     this.#isAway = false;
@@ -258,7 +272,7 @@ export class StoreBudget {
     if (isLate) {
       const from = this.budget;
       this.#lowerTo(Math.max(1, this.#budget ?? serving), KEPT_WHEN_LATE);
-      this.#deafUntilMs = nowMs + DEAF_BEATS * this.#beatMs;
+      this.#deafUntilMs = nowMs + this.#deafMs;
       const to = this.budget ?? 0;
       return from !== null && to >= from ? null : { from, to, refused, answered, pauseMs: 0 };
     }
@@ -293,6 +307,11 @@ export class StoreBudget {
   #grow(beats: number, serving: number, wanted: number): void {
     if (this.#budget === null || this.#budget >= this.#mostRequests) return;
     if (serving < this.#budget * USED_PART_MIN || wanted < this.#budget) return;
+    if (this.#isGuess) {
+      const more = Math.max(GUESS_GROWTH_MIN, this.#budget * GUESS_GROWTH) * beats;
+      this.#budget = Math.min(this.#mostRequests, this.#budget + more);
+      return;
+    }
     this.#grownBeats += beats;
     const part = (this.#grownBeats - BEATS_TO_RETURN) / BEATS_TO_RETURN;
     // One more now and then where a part of the little that there is would be nothing.
@@ -308,6 +327,7 @@ export class StoreBudget {
       1,
       Math.min(this.#budget, Math.max(serving, this.#budget * KEPT_OF_UNSERVED)),
     );
+    this.#isGuess = false;
     this.#knownGood = this.#budget;
     this.#grownBeats = BEATS_TO_RETURN;
   }
