@@ -53,6 +53,8 @@ class Agent {
   /** Requests that it has begun and not finished, those that wait for another try included. */
   readers: number = 0;
   isDead: boolean = false;
+  /** When it looks next whether it may go on. */
+  wakesMs: number = 0;
 
   constructor(index: number) {
     this.index = index;
@@ -210,8 +212,9 @@ export class StoreModel {
       traffic.started(this.#nowMs);
       this.#send(agent, tries);
     }
-    const againMs = traffic.share.nextChangeMs(this.#nowMs);
-    if (queue.length > 0 && againMs !== null && traffic.inFlight === 0) {
+    const againMs = traffic.nextChangeMs(this.#nowMs);
+    if (queue.length > 0 && againMs !== null && againMs !== agent.wakesMs) {
+      agent.wakesMs = againMs;
       this.#at(againMs - this.#nowMs, () => this.#pump(agent));
     }
   }

@@ -57,6 +57,21 @@ test('as many requests are begun as the share allows, none in a pause, and any n
   assert.equal(traffic.share.nextChangeMs(1000), null);
 });
 
+test('a turn that was refused is not given to the next in line at once', () => {
+  const traffic = new HostTraffic();
+  traffic.share.hear(share(2), 0, 0);
+  traffic.started(0);
+  traffic.started(0);
+  traffic.refused(10, 10, 0);
+  traffic.ended(10);
+  assert.equal(traffic.mayStart(10), false);
+  assert.equal(traffic.nextChangeMs(10), 260);
+  assert.equal(traffic.mayStart(260), true);
+  traffic.share.hear(null, 300, 300);
+  traffic.refused(300, 10, 0);
+  assert.equal(traffic.mayStart(300), true, 'without a share the limit of its own decides');
+});
+
 test('a share that is not renewed is halved, and never becomes nothing', () => {
   const traffic = new HostTraffic();
   traffic.share.hear(share(9), 100, 150);

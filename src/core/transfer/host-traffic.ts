@@ -11,6 +11,11 @@ import type { StoreReport } from './store-report.ts';
 const MEAN_MS_MIN = 40;
 /** After so long without a request a host is not reported any more. */
 const IDLE_MS = 30_000;
+/**
+ * A turn that was refused is not given to the next in line for so long: one turn too many would otherwise go
+ * through all who wait, and each be refused.
+ */
+const REFUSED_TURN_MS = 250;
 
 export class HostTraffic {
   readonly share: HeldShare = new HeldShare();
@@ -26,12 +31,25 @@ export class HostTraffic {
   /** When a request was begun or ended last. */
   #changedMs: number = -Infinity;
   #reported: { servedMs: number; atMs: number; servingMilli: number } | null = null;
+  /** When turns that were refused are free again, earliest first. */
+  readonly #refusedUntilMs: number[] = [];
   /** The host's own wish. */
   #askedToWaitUntilMs: number = -Infinity;
 
   mayStart(nowMs: number): boolean {
     const requests = this.share.requestsAt(nowMs);
-    return requests === null || (this.inFlight < requests && this.share.pauseMsAt(nowMs) === 0);
+    if (requests === null) return true;
+    while ((this.#refusedUntilMs[0] ?? Infinity) <= nowMs) this.#refusedUntilMs.shift();
+    const taken = this.inFlight + this.#refusedUntilMs.length;
+    return taken < requests && this.share.pauseMsAt(nowMs) === 0;
+  }
+
+  /** When `mayStart` may become true by itself; null: it does not. */
+  nextChangeMs(nowMs: number): number | null {
+    const shareMs = this.share.nextChangeMs(nowMs);
+    const [turnMs] = this.#refusedUntilMs;
+    if (turnMs === undefined || this.share.requestsAt(nowMs) === null) return shareMs;
+    return Math.min(turnMs, shareMs ?? Infinity);
   }
 
   /** Nothing is under way, and nothing was for a while. */
@@ -67,6 +85,10 @@ export class HostTraffic {
     this.#servedMs -= tookMs;
     const waitMs = Math.min(retryAfterMs, RETRY_AFTER_MS_MAX);
     this.#askedToWaitUntilMs = Math.max(this.#askedToWaitUntilMs, nowMs + waitMs);
+    const requests = this.share.requestsAt(nowMs) ?? 0;
+    if (this.#refusedUntilMs.length < requests) {
+      this.#refusedUntilMs.push(nowMs + REFUSED_TURN_MS);
+    }
   }
 
   /** What `host` is to this process since the last report. */

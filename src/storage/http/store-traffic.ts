@@ -86,7 +86,7 @@ export class HostFlow {
   mayStart(): boolean {
     const nowMs = this.#clock.nowMs();
     if (this.traffic.mayStart(nowMs)) return true;
-    const changeMs = this.traffic.share.nextChangeMs(nowMs);
+    const changeMs = this.traffic.nextChangeMs(nowMs);
     if (changeMs !== null && this.#timer === null) {
       const waitMs = Math.max(1, Math.ceil(changeMs - nowMs));
       this.#timer = this.#clock.setTimer(waitMs, () => this.#wake(), { unref: true });
