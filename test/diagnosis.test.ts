@@ -207,3 +207,19 @@ test('whatever needs a person says which command to type and what should then be
   assert.equal(parsed.status, 'problem');
   assert.equal(parsed.findings.length, everything.length);
 });
+
+test('a store that throttles is told of, with nothing to do', () => {
+  const store = {
+    ...{ host: 'https://store.example', budget: 12, agents: 3, inFlight: 11, wanted: 90 },
+    ...{ answeredTotal: 990, refusedTotal: 10, firstByteUs: 25_000, pausedMs: 0 },
+  };
+  const finding = only(diagnoseJob(jobOf({ stores: [store] })));
+  assert.equal(finding.status, 'notice');
+  assert.deepEqual(finding.run, []);
+  assert.match(
+    finding.found,
+    /^https:\/\/store\.example throttles: 11 requests in flight, of at most 12; 10 requests refused \(1\.0 %\); 3 agents, which would have 90\./,
+  );
+  const calm = { ...store, budget: null, refusedTotal: 0 };
+  assert.deepEqual(bad(diagnoseJob(jobOf({ stores: [calm] }))), []);
+});

@@ -13,6 +13,7 @@ import {
   drawOutput,
   drawProgress,
   drawStalls,
+  drawStores,
   timeText,
 } from './panels.ts';
 
@@ -43,6 +44,7 @@ function draw(model: PageModel): void {
   drawNodes(job, model.coordinator.role === 'standby');
   drawStalls(job);
   drawOutput(job);
+  drawStores(job);
   drawCounters(job);
 }
 

@@ -8,6 +8,7 @@ import {
   phaseText,
   rateText,
 } from '../view/format.ts';
+import { storeText } from '../view/store-text.ts';
 import { wireName } from '../view/wire-name.ts';
 import { byId, type Child, facts, h, redraw, setClass, setText } from './elements.ts';
 
@@ -222,6 +223,17 @@ export function drawOutput(job: JobModel): void {
         ? []
         : ([['result', h('code', {}, outputManifestHash)]] as const)),
     ]),
+  ]);
+}
+
+export function drawStores({ stores }: JobModel): void {
+  byId('stores-panel').hidden = stores.length === 0;
+  redraw('stores', stores, () => [
+    h(
+      'ul',
+      { class: 'list' },
+      ...stores.map((store) => h('li', {}, h('b', {}, store.host), ` ${storeText(store)}`)),
+    ),
   ]);
 }
 

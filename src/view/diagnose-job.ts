@@ -4,6 +4,7 @@ import { fine, type Finding } from './diagnosis.ts';
 import { bytesText, countedText, durationText } from './format.ts';
 import type { JobView } from './job-view.ts';
 import type { NodeLook } from './looks.ts';
+import { storeText } from './store-text.ts';
 
 export interface JobEvidence {
   readonly snapshot: JobSnapshot;
@@ -28,6 +29,7 @@ export function diagnoseJob(evidence: JobEvidence): readonly Finding[] {
     manifest(evidence),
     memory(evidence),
     caps(evidence),
+    stores(evidence),
     getsOn(evidence),
     quarantine(evidence),
   ];
@@ -168,6 +170,22 @@ function caps({ view, target }: JobEvidence): Finding {
 
 function ramPart({ stats, caps }: NodeLook): number {
   return caps.maxRamBytes === 0 ? 0 : stats.ramHighWaterBytes / caps.maxRamBytes;
+}
+
+/** Nothing is to be done: the budget keeps to what the store gives. */
+function stores({ snapshot }: JobEvidence): Finding {
+  const check = 'stores give what is asked for';
+  const busy = snapshot.stores.filter((one) => one.budget !== null && one.refusedTotal > 0);
+  const [first] = busy.toSorted((a, b) => b.refusedTotal - a.refusedTotal);
+  if (first === undefined) return fine(check, 'job', 'No store throttles the job.');
+  return {
+    check,
+    section: 'job',
+    status: 'notice',
+    found: `${first.host} throttles: ${storeText(first)}, which would have ${first.wanted}. The coordinator divides what it gives; a faster job takes a higher quota there.`,
+    run: [],
+    expect: '',
+  };
 }
 
 function getsOn({ snapshot, view, target }: JobEvidence): Finding {

@@ -31,6 +31,7 @@ export function writeCoordinatorMetrics(
   writeJobs(text, jobs);
   writeSamples(text, jobs);
   writeNodes(text, jobs);
+  writeStores(text, jobs);
 }
 
 interface LabelledJob extends SeenJob {
@@ -198,6 +199,41 @@ function writeNodes(text: MetricsText, jobs: readonly LabelledJob[]): void {
   for (const name of Object.keys(first?.stats ?? {}) as (keyof Node['stats'])[]) {
     add(wireName(name), `${wireName(name)} as it last said.`, ({ stats }) => Number(stats[name]));
   }
+}
+
+function writeStores(text: MetricsText, jobs: readonly LabelledJob[]): void {
+  const stores = jobs.flatMap(({ digest }) =>
+    digest.stores.map((store) => ({
+      store,
+      labels: labels({ job_id: digest.spec.jobId, host: store.host }),
+    })),
+  );
+  type Store = (typeof stores)[number]['store'];
+  const add = (name: string, help: string, of: (store: Store) => number | null): void =>
+    text.add(
+      `mx8_store_${name}`,
+      name.endsWith('_total') ? 'counter' : 'gauge',
+      help,
+      stores.flatMap(({ store, labels: own }) => {
+        const value = of(store);
+        return value === null ? [] : [[own, value] as const];
+      }),
+    );
+  add(
+    'budget_requests',
+    'Requests in flight that all nodes may have; absent where none is limited.',
+    ({ budget }) => budget,
+  );
+  add('inflight_requests', 'Requests in flight, as nodes last said.', ({ inFlight }) => inFlight);
+  add('wanted_requests', 'Requests in flight that nodes would have.', ({ wanted }) => wanted);
+  add('answered_total', 'Answers while this process leads.', (store) => store.answeredTotal);
+  add('refused_total', 'Answers 429 and 503 of that time.', (store) => store.refusedTotal);
+  add('first_byte_seconds', 'Mean time to answers, lately.', (store) => store.firstByteUs / 1e6);
+  add(
+    'paused_seconds',
+    'Time for which it asked to be left alone.',
+    (store) => store.pausedMs / 1e3,
+  );
 }
 
 function perJob(jobs: readonly LabelledJob[], of: (job: SeenJob) => number): readonly Sample[] {

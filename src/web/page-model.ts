@@ -1,5 +1,5 @@
 /** What the page shows, as data: made here of a look, drawn by `src/page` in a browser. Pure. */
-import type { JobCounters, JobPhase } from '../core/job/protocol.ts';
+import type { JobCounters, JobPhase, StoreView } from '../core/job/protocol.ts';
 import type { MapCell } from '../core/job/lease-map.ts';
 import type { RecentEvent } from '../ports/coordinator-insight.ts';
 import type { Health } from '../view/health.ts';
@@ -103,6 +103,8 @@ export interface JobModel extends JobHead {
   readonly output: SeenJob['digest']['output'];
   readonly outputManifestHash: string | null;
   readonly counters: JobCounters;
+  /** Hosts that nodes read from; none on a standby, which hears of no node. */
+  readonly stores: readonly StoreView[];
 }
 
 export interface PageSurroundings {
@@ -204,6 +206,7 @@ function jobModel(job: SeenJob, seen: Seen, { limits }: PageSurroundings): JobMo
     output: digest.output,
     outputManifestHash: digest.outputManifestHash,
     counters: digest.counters,
+    stores: leads ? digest.stores : [],
   };
 }
 

@@ -12,6 +12,7 @@ import {
 import type { CoordinatorView } from '../../ports/coordinator-client.ts';
 import type { JobView } from '../../view/job-view.ts';
 import type { LeaseLook, NodeLook } from '../../view/looks.ts';
+import { storeText } from '../../view/store-text.ts';
 
 /** Longer lists end in "and N more"; `--json` has all. */
 const ROWS_MAX = 20;
@@ -26,6 +27,7 @@ export function statusText(snapshot: JobSnapshot, view: JobView): string {
     `  manifest    ${snapshot.spec.manifestHash}`,
     `  nodes       ${snapshot.registeredNodes} of ${snapshot.spec.worldSize}`,
     ...shortened(view.nodes.map(nodeLine)),
+    ...storeLines(snapshot),
     `  leases      ${snapshot.liveLeases.length}, ${countText(snapshot.counters.leasesExpiredTotal)} expired so far`,
     ...shortened(view.leases.map(leaseLine)),
   ];
@@ -94,6 +96,13 @@ function outputLines(snapshot: JobSnapshot, view: JobView): readonly string[] {
     lines.push(`  output manifest ${snapshot.outputManifestHash}`);
   }
   return lines;
+}
+
+/** None where nothing is read from stores. */
+function storeLines({ stores }: JobSnapshot): readonly string[] {
+  if (stores.length === 0) return [];
+  const lines = stores.map((store) => `    ${store.host}  ${storeText(store)}`);
+  return [`  stores      ${stores.length}`, ...shortened(lines)];
 }
 
 function nodeLine(node: NodeLook): string {
