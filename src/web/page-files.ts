@@ -16,6 +16,7 @@ const SCRIPTS: Readonly<Record<string, URL>> = {
   '/page/panels.js': new URL('../page/panels.ts', import.meta.url),
   '/page/nodes-panel.js': new URL('../page/nodes-panel.ts', import.meta.url),
   '/view/format.js': new URL('../view/format.ts', import.meta.url),
+  '/view/store-text.js': new URL('../view/store-text.ts', import.meta.url),
   '/view/wire-name.js': new URL('../view/wire-name.ts', import.meta.url),
 };
 
