@@ -4,6 +4,8 @@
  * nothing loops over a number that a file made up.
  */
 
+const decoder = new TextDecoder();
+
 export interface FlatVector {
   readonly count: number;
   /** Position of its first element. */
@@ -33,14 +35,30 @@ export class FlatTable {
     return at === 0 ? 0 : this.#view.getUint8(at);
   }
 
-  int16(slot: number): number {
+  int16(slot: number, otherwise: number = 0): number {
     const at = this.#at(slot);
-    return at === 0 ? 0 : this.#view.getInt16(at, true);
+    return at === 0 ? otherwise : this.#view.getInt16(at, true);
+  }
+
+  int32(slot: number): number {
+    const at = this.#at(slot);
+    return at === 0 ? 0 : this.int32At(at);
   }
 
   int64(slot: number): number {
     const at = this.#at(slot);
     return at === 0 ? 0 : this.int64At(at);
+  }
+
+  has(slot: number): boolean {
+    return this.#at(slot) !== 0;
+  }
+
+  /** '' where there is none. */
+  text(slot: number): string {
+    const { count, start } = this.vector(slot, 1);
+    const { buffer, byteOffset } = this.#view;
+    return decoder.decode(new Uint8Array(buffer, byteOffset + start, count));
   }
 
   table(slot: number): FlatTable | null {
