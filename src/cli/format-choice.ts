@@ -9,17 +9,23 @@ import type { FORMAT_FLAGS } from './flags/format.ts';
 interface Named {
   readonly format: FormatChoice | null;
   readonly columns: readonly string[] | null;
+  readonly rowsPerSample: number | null;
 }
 
 type FormatOptions = OptionsOf<typeof FORMAT_FLAGS>;
 
 /** `named` is what the job module says; the flag wins. */
 export function formatChoice(
-  { format, columns, unpackRatioMax, unpackBytesMax }: FormatOptions,
-  named: Named = { format: null, columns: null },
-): Required<Pick<ResolveOptions, 'format' | 'columns' | 'unpack'>> {
+  { format, columns, rowsPerSample, unpackRatioMax, unpackBytesMax }: FormatOptions,
+  named: Named = { format: null, columns: null, rowsPerSample: null },
+): Required<Pick<ResolveOptions, 'format' | 'columns' | 'rowsPerSample' | 'unpack'>> {
   const unpack = { ratioMax: unpackRatioMax, bytesMax: unpackBytesMax };
-  return { format: format ?? named.format, columns: columns ?? named.columns, unpack };
+  return {
+    format: format ?? named.format,
+    columns: columns ?? named.columns,
+    rowsPerSample: rowsPerSample ?? named.rowsPerSample,
+    unpack,
+  };
 }
 
 /** What a sample is, and why; null where every file is one and nothing speaks for anything else. */

@@ -23,6 +23,7 @@ export const JOB_SPEC_FLAGS: {
   readonly data: typeof data.dataLink;
   readonly format: typeof FORMAT_FLAGS.format;
   readonly columns: typeof FORMAT_FLAGS.columns;
+  readonly rowsPerSample: typeof FORMAT_FLAGS.rowsPerSample;
   readonly unpackRatioMax: typeof FORMAT_FLAGS.unpackRatioMax;
   readonly unpackBytesMax: typeof FORMAT_FLAGS.unpackBytesMax;
   readonly jobId: typeof cluster.jobIdFlag;

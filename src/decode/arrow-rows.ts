@@ -34,10 +34,7 @@ async function* batchRows(
   const { message, at } = found;
   if (message.type !== 'batch' || message.rows === 0) return;
   const { rows } = message;
-  if (rows < 0 || rows > TABLE_GROUP_ROWS_MAX) {
-    const what = `an Arrow record batch of ${rows} rows; at most ${TABLE_GROUP_ROWS_MAX} can be decoded at a time`;
-    throw new FormatError(`${what}: write the file with smaller batches`, at);
-  }
+  checkRows(rows, at);
   const messages = [
     schema,
     ...dictionaries.map(({ whole }) => whole),
@@ -45,4 +42,10 @@ async function* batchRows(
   ];
   const textOf = rowTexts(messages, rows, file.columns, at);
   yield* jsonLines(rows, textOf, at);
+}
+
+export function checkRows(rows: number, at: number): void {
+  if (rows >= 0 && rows <= TABLE_GROUP_ROWS_MAX) return;
+  const what = `an Arrow record batch of ${rows} rows; at most ${TABLE_GROUP_ROWS_MAX} can be decoded at a time`;
+  throw new FormatError(`${what}: write the file with smaller batches`, at);
 }

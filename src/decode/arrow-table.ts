@@ -46,22 +46,16 @@ export function rowTexts(
   columns: readonly string[] | null,
   at: number,
 ): (row: number) => string {
-  const told = <T>(read: () => T): T => {
-    try {
-      return read();
-    } catch (error) {
-      if (error instanceof FormatError) throw error;
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new FormatError(`an Arrow record batch that cannot be decoded (${reason})`, at);
-    }
-  };
-  const fields = told(() => {
-    unpackBytesLeft = TABLE_GROUP_BYTES_MAX;
-    const chosen = chosenOf(tableFromIPC(messages, OPTIONS), columns, at);
-    return chosen.map(({ name, column }) => fieldOf(name, column, rows));
-  });
+  const fields = told(at, () =>
+    decodedColumns(messages, rows, columns, at).map(({ name, type, batch }) => {
+      const convert = conversionOf(type);
+      const valueOf = (row: number): unknown => batch.at(row);
+      const key = keyText(name);
+      return { key, valueOf: convert === null ? valueOf : (row: number) => convert(valueOf(row)) };
+    }),
+  );
   return (row) =>
-    told(() => {
+    told(at, () => {
       let text = '';
       for (const { key, valueOf } of fields) {
         text += `${text === '' ? '{' : ','}${key}${valueText(valueOf(row))}`;
@@ -70,14 +64,57 @@ export function rowTexts(
     });
 }
 
+/** A column of one record batch. */
+export interface DecodedColumn {
+  readonly name: string;
+  readonly type: DataType;
+  readonly isNullable: boolean;
+  readonly batch: Values;
+}
+
+/** Those that were chosen; their lengths and offsets have been looked at. */
+export function decodedColumns(
+  messages: Uint8Array[],
+  rows: number,
+  columns: readonly string[] | null,
+  at: number,
+): readonly DecodedColumn[] {
+  unpackBytesLeft = TABLE_GROUP_BYTES_MAX;
+  return chosenOf(tableFromIPC(messages, OPTIONS), columns, at).map(
+    ({ name, isNullable, column }) => {
+      const batch = column.data[0];
+      if (batch === undefined || batch.length !== rows) {
+        throw new RangeError(
+          `column ${JSON.stringify(name)} has not the ${rows} rows of its batch`,
+        );
+      }
+      checkValues(batch);
+      return { name, type: column.type, isNullable, batch };
+    },
+  );
+}
+
+/** What goes wrong in `read`, as an error of the file. */
+export function told<T>(at: number, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof FormatError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new FormatError(`an Arrow record batch that cannot be decoded (${reason})`, at);
+  }
+}
+
 interface Chosen {
   readonly name: string;
+  readonly isNullable: boolean;
   readonly column: Column<unknown>;
 }
 
 function chosenOf(table: Table, columns: readonly string[] | null, at: number): readonly Chosen[] {
-  const all = table.schema.fields.map(({ name }, index) => ({
+  const all = table.schema.fields.map(({ name, nullable: isNullable }, index) => ({
     name,
+    isNullable,
     column: table.getChildAt(index),
   }));
   if (columns === null) return all;
@@ -88,33 +125,19 @@ function chosenOf(table: Table, columns: readonly string[] | null, at: number): 
   });
 }
 
-interface Field {
-  readonly key: string;
-  readonly valueOf: (row: number) => unknown;
-}
-
-function fieldOf(name: string, column: Column<unknown>, rows: number): Field {
-  const batch = column.data[0];
-  if (batch === undefined || batch.length !== rows) {
-    throw new RangeError(`column ${JSON.stringify(name)} has not the ${rows} rows of its batch`);
-  }
-  checkValues(batch);
-  const convert = conversionOf(column.type);
-  const valueOf = (row: number): unknown => batch.at(row);
-  const key = keyText(name);
-  return { key, valueOf: convert === null ? valueOf : (row) => convert(valueOf(row)) };
-}
-
 /** What the classes of the decoder have in common. */
-interface Values {
+export interface Values {
   readonly type: DataType;
   readonly length: number;
-  readonly values?: { readonly length: number };
+  readonly nullCount: number;
+  readonly validity?: Uint8Array;
+  readonly values?: ArrayBufferView & { readonly length: number };
   readonly offsets?: ArrayLike<number | bigint>;
   readonly sizes?: ArrayLike<number | bigint>;
   readonly children?: readonly Values[];
   readonly typeIds?: unknown;
   readonly dictionary?: { readonly data: readonly Values[] };
+  at(index: number): unknown;
 }
 
 /** Types of which each value is one of the numbers in `values`. */
@@ -158,7 +181,7 @@ function checkValues(batch: Values): void {
 type Conversion = (value: unknown) => unknown;
 
 /** Of lists of single bytes, which would pass for bytes, and maps, which are objects where their keys are texts. */
-function conversionOf(type: DataType): Conversion | null {
+export function conversionOf(type: DataType): Conversion | null {
   switch (type.typeId) {
     case Type.Dictionary:
       return conversionOf(type.dictionary);

@@ -26,35 +26,63 @@ import type { ColumnPlan } from './parquet-schema.ts';
 import { OtherEncoding } from './parquet-values.ts';
 import type { TableFile } from './table-file.ts';
 import { readAll } from './table-file.ts';
-import type { TableGroup } from './table-group.ts';
+import type { OpenTable, TableGroup } from './table-group.ts';
 
-/** From the row group at byte `from` of the file on; 0: from the first. A group is valid until the next is asked for. */
-export async function* parquetGroups(
-  file: TableFile,
-  from: number,
-): AsyncGenerator<TableGroup, void, undefined> {
-  const size = await file.source.sizeOf(file.location, file.signal);
-  const metadata = await readFooter(file, size);
-  checkColumns(metadata, file.columns, size);
-  const plans = columnPlans(metadata, file.columns);
-  const memory = new ColumnMemory();
-  let rowStart = 0;
-  let isFound = from === 0;
-  for (const group of metadata.row_groups) {
-    const rows = Number(group.num_rows);
-    const at = startOf(group);
-    isFound ||= at === from;
-    if (isFound && rows > 0) {
-      checkGroup(group, file.columns, at);
-      const options = { file, size, metadata, group, rowStart, rows, at, memory };
-      const reading = new GroupReading(options);
-      const columns = await reading.columns(plans);
-      yield { at, rows, fields: plans.map(({ field }) => field), columns };
-    }
-    rowStart += rows;
+/** One file, of which row groups are decoded one at a time: each is valid until the next is asked for. */
+export class ParquetTable implements OpenTable {
+  readonly #file: TableFile;
+  readonly #size: number;
+  readonly #metadata: FileMetaData;
+  readonly #plans: readonly ColumnPlan[];
+  readonly #memory: ColumnMemory = new ColumnMemory();
+
+  static async open(file: TableFile): Promise<ParquetTable> {
+    const size = await file.source.sizeOf(file.location, file.signal);
+    return new ParquetTable(file, size, await readFooter(file, size));
   }
-  if (isFound) return;
-  throw new FormatError('no row group of the file starts there: it has changed', from);
+
+  private constructor(file: TableFile, size: number, metadata: FileMetaData) {
+    this.#file = file;
+    this.#size = size;
+    this.#metadata = metadata;
+    checkColumns(metadata, file.columns, size);
+    this.#plans = columnPlans(metadata, file.columns);
+  }
+
+  async *groups(): AsyncGenerator<TableGroup, void, undefined> {
+    let rowStart = 0;
+    for (const group of this.#metadata.row_groups) {
+      if (group.num_rows > 0n) yield await this.#decode(group, rowStart);
+      rowStart += Number(group.num_rows);
+    }
+  }
+
+  async groupAt(at: number): Promise<TableGroup> {
+    let rowStart = 0;
+    for (const group of this.#metadata.row_groups) {
+      if (group.num_rows > 0n && startOf(group) === at) return this.#decode(group, rowStart);
+      rowStart += Number(group.num_rows);
+    }
+    throw new FormatError('no row group of the file starts there: it has changed', at);
+  }
+
+  async #decode(group: RowGroup, rowStart: number): Promise<TableGroup> {
+    const at = startOf(group);
+    const rows = Number(group.num_rows);
+    checkGroup(group, this.#file.columns, at);
+    const reading = new GroupReading({
+      file: this.#file,
+      size: this.#size,
+      metadata: this.#metadata,
+      group,
+      rowStart,
+      rows,
+      at,
+      memory: this.#memory,
+    });
+    const columns = await reading.columns(this.#plans);
+    return { at, rows, fields: this.#plans.map(({ field }) => field), columns };
+  }
 }
 
 interface GroupOptions {

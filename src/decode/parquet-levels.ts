@@ -44,7 +44,8 @@ export class ByteReader {
   }
 
   skip(count: number): void {
-    if (count < 0 || count > this.left) throw tooShort();
+    // What is no number at all is refused too.
+    if (!(count >= 0 && count <= this.left)) throw tooShort();
     this.at += count;
   }
 

@@ -58,7 +58,7 @@ for (const line of lines) {
 function partOf(id: number, codec: Codec, base: number = 0): CodedPart {
   const line = lines[id] ?? Buffer.alloc(0);
   const start = (starts[id] ?? 0) - (starts[base] ?? 0);
-  return { codec, columns: null, start, bytes: line.length, crc32: crc32(line) };
+  return { codec, columns: null, rows: null, start, bytes: line.length, crc32: crc32(line) };
 }
 
 async function lineAt(

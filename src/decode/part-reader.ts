@@ -7,6 +7,7 @@ import { FormatError, PartChangedError } from '../core/format/format-error.ts';
 import type { CodedPart } from '../core/format/coded-part.ts';
 import type { ByteSource } from '../ports/byte-source.ts';
 import { PartStream } from './part-stream.ts';
+import { RangeReader } from './range-reader.ts';
 
 /** Where a file turned out to be damaged: who asks for something behind it need not try again. */
 interface Damage {
@@ -19,12 +20,14 @@ interface Damage {
 
 export class PartReader {
   readonly #source: ByteSource;
+  readonly #ranges: RangeReader;
   #stream: PartStream | null = null;
   #damage: Damage | null = null;
   #isClosed = false;
 
   constructor(source: ByteSource) {
     this.#source = source;
+    this.#ranges = new RangeReader(source);
   }
 
   /**
@@ -40,13 +43,9 @@ export class PartReader {
     const damage = this.#damage;
     const isSame = damage?.location === location && damage.frameAt === frameAt;
     if (isSame && part.start >= damage.start) throw damage.error;
-    if (this.#stream?.canTake(location, part, frameAt) !== true) {
-      await this.#leave();
-      if (this.#isClosed) throw new Mx8Error('interrupted', 'the reader was closed');
-      this.#stream = new PartStream(this.#source, location, part, frameAt);
-    }
     try {
-      await this.#stream.take(part, frameAt, into);
+      if (part.rows === null) await this.#take(location, part, frameAt, into);
+      else await this.#ranges.read(location, part, frameAt, into);
     } catch (error) {
       if (error instanceof PartChangedError) throw error;
       await this.#leave();
@@ -57,8 +56,25 @@ export class PartReader {
     }
   }
 
+  async #take(
+    location: string,
+    part: CodedPart,
+    frameAt: number,
+    into: Uint8Array | null,
+  ): Promise<void> {
+    let stream = this.#stream;
+    if (stream?.canTake(location, part, frameAt) !== true) {
+      await this.#leave();
+      if (this.#isClosed) throw new Mx8Error('interrupted', 'the reader was closed');
+      stream = new PartStream(this.#source, location, part, frameAt);
+      this.#stream = stream;
+    }
+    await stream.take(part, frameAt, into);
+  }
+
   /** The same at once, where nothing has to be waited for. False: call `read`. Not while that is under way. */
   readNow(location: string, part: CodedPart, frameAt: number, into: Uint8Array): boolean {
+    if (part.rows !== null) return this.#ranges.readNow(location, part, frameAt, into);
     const stream = this.#stream;
     return stream?.canTake(location, part, frameAt) === true
       ? stream.takeNow(part, frameAt, into)
@@ -68,12 +84,14 @@ export class PartReader {
   /** Lets go of the open file; a read that is under way fails, and so does every other. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#ranges.close();
     await this.#leave();
   }
 
   async #leave(): Promise<void> {
     const stream = this.#stream;
     this.#stream = null;
+    this.#ranges.leave();
     await stream?.close();
   }
 }

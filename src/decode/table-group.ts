@@ -2,9 +2,17 @@
 import type { ColumnData, ColumnField } from '../core/format/column-data.ts';
 
 export interface TableGroup {
-  /** Where in the file it starts: decoding can begin there. */
+  /** Where in the file it starts. */
   readonly at: number;
   readonly rows: number;
   readonly fields: readonly ColumnField[];
   readonly columns: readonly ColumnData[];
+}
+
+/** A file of groups. A group is valid until the next is asked for, by whom ever. */
+export interface OpenTable {
+  /** Those with rows, in order. */
+  groups(): AsyncGenerator<TableGroup, void, undefined>;
+  /** The one that starts there; `FormatError` where none does. */
+  groupAt(at: number): Promise<TableGroup>;
 }

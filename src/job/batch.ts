@@ -1,5 +1,6 @@
 /** What process() is given: some samples, as views of one slab, without copies. */
 import { must } from '../core/base/assert.ts';
+import type { ColumnTable } from '../core/format/column-table.ts';
 import { SampleViewer } from '../core/format/sample-view.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 
@@ -53,6 +54,14 @@ export class JobSample {
    */
   get parts(): ReadonlyMap<string, Uint8Array> {
     return this.#viewer.parts(this.record, this.bytes);
+  }
+
+  /**
+   * Its rows as columns, with `rowsPerSample`: views of `bytes`, which are an Arrow IPC stream, valid as long. Numbers are
+   * typed arrays, texts bytes with offsets.
+   */
+  columns(): ColumnTable {
+    return this.#viewer.columns(this.record, this.bytes);
   }
 
   /** The last part of `location`: the file's name. */

@@ -2,6 +2,7 @@
 import { Mx8Error } from '../core/base/errors.ts';
 import type { LeaseId, NodeId } from '../core/base/units.ts';
 import { FORMAT_CHOICES, isFormatChoice } from '../core/format/format-name.ts';
+import { ROWS_PER_SAMPLE_MAX } from '../core/format/limits.ts';
 import type { FormatChoice } from '../core/format/format-name.ts';
 import type { JobBatch } from './batch.ts';
 import {
@@ -35,6 +36,11 @@ export interface JobOptions<Row> {
   readonly format?: FormatChoice;
   /** What a row of a Parquet or Arrow file is made of; may be given by --columns instead. All columns by default. */
   readonly columns?: readonly string[];
+  /**
+   * Of Parquet and Arrow files: so many rows, of one row group, are a sample, as columns (`sample.columns()`); may be
+   * given by --rows-per-sample instead. By default each row is one, as JSON.
+   */
+  readonly rowsPerSample?: number;
   /** Samples per call of process(), 1 to 65,536. A call may get fewer. */
   readonly batch: number;
   /** Further tries of a failing sample, 0 to 100; default 2. */
@@ -58,6 +64,7 @@ export interface JobDefinition<Row = unknown> {
   readonly input: string | null;
   readonly format: FormatChoice | null;
   readonly columns: readonly string[] | null;
+  readonly rowsPerSample: number | null;
   readonly batch: number;
   readonly retries: number;
   readonly process: (batch: JobBatch, ctx: JobContext) => Iterable<Row> | Promise<Iterable<Row>>;
@@ -71,6 +78,7 @@ const KNOWN_OPTIONS: ReadonlySet<string> = new Set([
   'input',
   'format',
   'columns',
+  'rowsPerSample',
   'batch',
   'retries',
   'process',
@@ -95,6 +103,7 @@ export function defineJob<Row>(options: JobOptions<Row>): JobDefinition<Row> {
     input,
     format,
     columns,
+    rowsPerSample,
     batch,
     retries = RETRIES_DEFAULT,
     process,
@@ -106,6 +115,9 @@ export function defineJob<Row>(options: JobOptions<Row>): JobDefinition<Row> {
     throw invalid('format', `one of ${FORMAT_CHOICES.join(', ')}`, format);
   }
   if (columns !== undefined) checkColumns(columns);
+  if (rowsPerSample !== undefined) {
+    checkWhole('rowsPerSample', rowsPerSample, 1, ROWS_PER_SAMPLE_MAX);
+  }
   checkWhole('batch', batch, 1, BATCH_SAMPLES_MAX);
   checkWhole('retries', retries, 0, RETRIES_MAX);
   if (typeof process !== 'function') throw invalid('process', 'a function', process);
@@ -116,6 +128,7 @@ export function defineJob<Row>(options: JobOptions<Row>): JobDefinition<Row> {
     input: input ?? null,
     format: format ?? null,
     columns: columns ?? null,
+    rowsPerSample: rowsPerSample ?? null,
     batch,
     retries,
     process,

@@ -1,4 +1,5 @@
 /** Door `mx8/job`: what a job module imports, and what runs one. */
+export type { ColumnTable, ColumnValues, TableColumn } from '../core/format/column-table.ts';
 export type { FormatChoice } from '../core/format/format-name.ts';
 export { JobBatch, JobSample, type BatchSource } from './batch.ts';
 export {

@@ -28,6 +28,7 @@ const OPTION_TYPES: Readonly<Record<keyof LoadOptions, readonly string[]>> = {
   manifestStoreRoot: ['string'],
   format: ['string'],
   columns: ['object'],
+  rowsPerSample: ['number'],
   unpackRatioMax: ['number'],
   unpackBytesMax: ['number'],
   stores: ['object'],

@@ -96,8 +96,9 @@ function localSource(
 ): RecordSource {
   const { manifestStoreRoot } = compiled;
   const store = openManifestStore(manifestStoreRoot, { clock, random, events, openPlaces });
-  const { order, streaming, resume, format, columns, unpack } = compiled;
-  const how = { link, resume, format, columns, unpack, store, clock, events, openPlaces };
+  const { order, streaming, resume, format, columns, rowsPerSample, unpack } = compiled;
+  const data = { link, resume, format, columns, rowsPerSample, unpack };
+  const how = { ...data, store, clock, events, openPlaces };
   return streaming === null
     ? new LocalSource({ ...how, order })
     : new StreamSource({ ...how, streaming });

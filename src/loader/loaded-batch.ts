@@ -1,6 +1,7 @@
 /** A batch as the consumer of `load()` gets it. */
 import { must } from '../core/base/assert.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
+import type { ColumnTable } from '../core/format/column-table.ts';
 import { SampleViewer } from '../core/format/sample-view.ts';
 import type { SampleBatch } from '../pipeline/index.ts';
 
@@ -32,6 +33,11 @@ export interface Batch extends Disposable {
    * (`jpg`, `json`), the columns of a MosaicML sample. One of one piece has one part, of the name ''.
    */
   parts(index: number): ReadonlyMap<string, Uint8Array>;
+  /**
+   * The rows of sample i as columns, with `rowsPerSample`: views of its bytes, which are an Arrow IPC stream. Numbers are
+   * typed arrays, texts bytes with offsets.
+   */
+  columns(index: number): ColumnTable;
   /** Hands the batch over: it stays valid, and counts as in flight, until it is released. */
   keep(): this;
   /** The consumer is done with it. Safe to call twice. */
@@ -92,6 +98,10 @@ export class LoadedBatch implements Batch {
 
   parts(index: number): ReadonlyMap<string, Uint8Array> {
     return this.#viewer.parts(this.#record(index), this.sample(index));
+  }
+
+  columns(index: number): ColumnTable {
+    return this.#viewer.columns(this.#record(index), this.sample(index));
   }
 
   keep(): this {

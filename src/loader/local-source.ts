@@ -25,6 +25,7 @@ export interface LocalSourceOptions {
   readonly resume: string | null;
   readonly format: FormatChoice | null;
   readonly columns: readonly string[] | null;
+  readonly rowsPerSample: number | null;
   readonly unpack: UnpackBudget;
   readonly store: ManifestStore;
   readonly clock: Clock;
@@ -52,13 +53,14 @@ export class LocalSource implements RecordSource {
   }
 
   async open(signal: AbortSignal): Promise<OpenedData> {
-    const { link, store, clock, events, format, columns, unpack } = this.#options;
+    const { link, store, clock, events, unpack } = this.#options;
+    const { format, columns, rowsPerSample } = this.#options;
     this.#signal = signal;
     const places = this.#options.openPlaces();
     try {
       const { hash } = await resolveLink(link, {
         ...{ store, clock, events, places, signal },
-        ...{ format, columns, unpack },
+        ...{ format, columns, rowsPerSample, unpack },
       });
       const info = await this.#opened(hash, await store.open(hash), places);
       return { pinned: Promise.resolve(info) };

@@ -6,6 +6,7 @@ import { isId, jobId, nodeId } from '../core/base/units.ts';
 import type { JobId, NodeId } from '../core/base/units.ts';
 import { FORMAT_CHOICES, isFormatChoice } from '../core/format/format-name.ts';
 import type { FormatChoice } from '../core/format/format-name.ts';
+import { ROWS_PER_SAMPLE_MAX } from '../core/format/limits.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import { checkCaps, defaultInflightBytes } from '../core/memory/caps.ts';
 import {
@@ -44,6 +45,11 @@ export interface LoadOptions {
   readonly format?: FormatChoice | undefined;
   /** What a row of a Parquet or Arrow file is made of. All columns. */
   readonly columns?: readonly string[] | undefined;
+  /**
+   * Of Parquet and Arrow files: so many rows, of one row group, are a sample, as columns (`batch.columns(i)`). Each row
+   * is one, as JSON.
+   */
+  readonly rowsPerSample?: number | undefined;
   /** Bytes that may come out of each byte of a compressed file while it is indexed. 500. */
   readonly unpackRatioMax?: number | undefined;
   /** Bytes that may come out of one compressed file while it is indexed. 1 TiB. */
@@ -156,6 +162,8 @@ export interface CompiledOptions {
   /** null: nobody said. */
   readonly format: FormatChoice | null;
   readonly columns: readonly string[] | null;
+  /** null: each row is a sample. */
+  readonly rowsPerSample: number | null;
   readonly unpack: UnpackBudget;
 }
 
@@ -188,6 +196,7 @@ export function compileLoadOptions(options: LoadOptions, memory: MemoryReadings)
     },
     format: compileFormat(options),
     columns: compileColumns(options),
+    rowsPerSample: compileRows(options),
     unpack: compileUnpack(options),
   };
   const refusal = checkCaps({ ...compiled, rssCapBytes: rssCap.capBytes });
@@ -213,6 +222,14 @@ function compileColumns({ columns, job }: LoadOptions): readonly string[] | null
   const isNames = Array.isArray(names) && names.length > 0;
   if (isNames && names.every((name) => typeof name === 'string' && name !== '')) return columns;
   throw invalid('columns', JSON.stringify(names), 'is a list of names of columns');
+}
+
+function compileRows({ rowsPerSample, job }: LoadOptions): number | null {
+  if (rowsPerSample === undefined) return null;
+  checkWhole('rowsPerSample', rowsPerSample, 1, ROWS_PER_SAMPLE_MAX);
+  if (job === undefined) return rowsPerSample;
+  const expected = 'is decided by the job and must be left out with it';
+  throw invalid('rowsPerSample', String(rowsPerSample), expected);
 }
 
 function compileDiskCache({ diskCache, diskCacheBytes }: LoadOptions): DiskCacheOptions | null {

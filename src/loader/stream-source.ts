@@ -49,14 +49,14 @@ export class StreamSource implements RecordSource {
 
   async open(signal: AbortSignal): Promise<OpenedData> {
     const { link, resume, streaming, store, clock, events } = this.#options;
-    const { format, columns, unpack } = this.#options;
+    const { format, columns, rowsPerSample, unpack } = this.#options;
     if (resume !== null) {
       this.#from = decodeStreamCheckpoint(resume);
       this.#unchecked = this.#from;
       checkStreamAgreement(this.#from, streaming);
     }
     const places = this.#options.openPlaces();
-    const how = { format, columns, unpack };
+    const how = { format, columns, rowsPerSample, unpack };
     const follower = new LinkFollower(link, { store, clock, events, places, signal, ...how });
     this.#follower = follower;
     this.#info = this.#infoOf(follower, places);

@@ -90,14 +90,19 @@ async function isOneFile(
  * What the store keeps the current snapshot of a base under. Read in another way it is another data set, whose
  * snapshot a plain link must not be given.
  */
-export function intentOf(base: string, { format = null, columns = null }: Reading): string {
-  if (format === null && columns === null) return base;
+export function intentOf(
+  base: string,
+  { format = null, columns = null, rowsPerSample = null }: Reading,
+): string {
+  if (format === null && columns === null && rowsPerSample === null) return base;
+  const rows = rowsPerSample === null ? '' : `;rows=${rowsPerSample}`;
   const list = columns === null ? '' : `;columns=${columns.map(percentEncoded).join(',')}`;
-  return `${base.replace(/\/+$/, '')}#mx8-format=${format ?? 'auto'}${list}`;
+  return `${base.replace(/\/+$/, '')}#mx8-format=${format ?? 'auto'}${rows}${list}`;
 }
 
 /** How a base is to be read. */
 export interface Reading {
   readonly format?: FormatChoice | null;
   readonly columns?: readonly string[] | null;
+  readonly rowsPerSample?: number | null;
 }

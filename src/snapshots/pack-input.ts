@@ -6,7 +6,6 @@ import { setImmediate } from 'node:timers/promises';
 import { Mx8Error } from '../core/base/errors.ts';
 import { USTAR_ENTRY_BYTES_MAX } from '../core/base/ustar.ts';
 import { codedPartOf } from '../core/format/coded-part.ts';
-import { tableFormatOf } from '../core/format/format-name.ts';
 import type { FormatChoice, ShardFormat } from '../core/format/format-name.ts';
 import { isUrl, schemeOf } from '../core/manifest/location.ts';
 import { etagTag } from '../core/transfer/etag-tag.ts';
@@ -21,7 +20,7 @@ import { canonicalBase } from './locate-base.ts';
 import { locateInput } from './locate-input.ts';
 import type { Input } from './locate-input.ts';
 import type { PackItem } from './pack-list.ts';
-import { columnsOf } from './put-samples.ts';
+import { checkTable } from './put-samples.ts';
 import type { UnpackBudget } from './scan-shard.ts';
 import { planTree, shardFile, shardFilesIn } from './shard-files.ts';
 import type { ShardFile } from './shard-files.ts';
@@ -115,7 +114,7 @@ async function* listed(
     yield* shardItems(root, chosen, shards, options);
     return;
   }
-  if (options.columns !== null) throw columnsOf(root, 'files');
+  checkTable({ base: root, columns: options.columns }, 'files');
   if (found.type === 'prefix') yield* objectItems(found.prefix, found.places, signal);
   else yield* fileItems(found.path, signal);
 }
@@ -181,11 +180,12 @@ async function* shardItems(
   shards: () => AsyncIterable<ShardFile> | Iterable<ShardFile>,
   { places, columns, unpack, signal }: PackInputOptions,
 ): AsyncGenerator<readonly PackItem[]> {
-  if (columns !== null && tableFormatOf(format) === null) throw columnsOf(base, format);
+  checkTable({ base, columns }, format);
   const remote = places !== undefined && isUrl(base) ? new PlaceBytes(() => places) : null;
   const source = remote ?? new LocalBytes();
   try {
-    const scan = { base, columns, format, source, budget: unpack, signal };
+    const rowsPerSample = null;
+    const scan = { base, columns, rowsPerSample, format, source, budget: unpack, signal };
     for await (const records of scanShards(shards(), scan)) {
       const [first] = records;
       if (first === undefined) continue;

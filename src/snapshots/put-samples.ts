@@ -33,6 +33,7 @@ export interface PutOptions {
   readonly tally: ShardTally;
   readonly format?: FormatChoice | null;
   readonly columns?: readonly string[] | null;
+  readonly rowsPerSample?: number | null;
   readonly unpack?: UnpackBudget;
   readonly onSamples: (samples: number) => void;
   /** Whoever reads the samples while they are put; they count as listed when `onSamples` says so. */
@@ -67,7 +68,7 @@ export async function putSamples(
     const shards = (): AsyncIterable<ShardFile> => shardFilesIn(tree, chosen, options.tally);
     return putShards({ format: chosen, reason }, shards, options);
   }
-  if ((options.columns ?? null) !== null) throw columnsOf(options.base, 'files');
+  checkTable(options, 'files');
   const reason = plan?.reason ?? null;
   return input.type === 'prefix'
     ? putPrefix(input, options, reason)
@@ -91,7 +92,7 @@ async function putShard(
   if (format !== 'files') {
     return putShards({ format, reason }, () => [shardFile(location)], options);
   }
-  if ((options.columns ?? null) !== null) throw columnsOf(options.base, 'files');
+  checkTable(options, 'files');
   return { ...(await put(oneFile(location, options), options)), formatReason: reason };
 }
 
@@ -128,12 +129,20 @@ function otherWay({ only }: FormatCensus): string | null {
   return `${only.reason}; with --format ${only.format} ${SAMPLE_OF[only.format]}`;
 }
 
-export function columnsOf(base: string, format: FormatName): Mx8Error {
-  return new Mx8Error(
-    'flag_invalid',
-    `Columns can be chosen of Parquet and Arrow files, and ${base} is read as ${format}; leave --columns away.`,
-    { flag: '--columns', base, format },
-  );
+/** What is for tables only. */
+export function checkTable(
+  { base, columns, rowsPerSample }: Pick<PutOptions, 'base' | 'columns' | 'rowsPerSample'>,
+  format: FormatName,
+): void {
+  if (tableFormatOf(format) !== null) return;
+  if ((columns ?? null) !== null) {
+    const message = `Columns can be chosen of Parquet and Arrow files, and ${base} is read as ${format}; leave --columns away.`;
+    throw new Mx8Error('flag_invalid', message, { flag: '--columns', base, format });
+  }
+  if ((rowsPerSample ?? null) !== null) {
+    const message = `Rows of Parquet and Arrow files can be samples together, and ${base} is read as ${format}; leave --rows-per-sample away.`;
+    throw new Mx8Error('flag_invalid', message, { flag: '--rows-per-sample', base, format });
+  }
 }
 
 /** A whole file, or object, as a data set. */
@@ -162,9 +171,9 @@ async function putShards(
   const source = remote ?? new LocalBytes();
   try {
     const budget = options.unpack ?? UNPACK_DEFAULTS;
-    const { columns = null } = options;
-    if (columns !== null && tableFormatOf(format) === null) throw columnsOf(base, format);
-    const scan = { base, columns, format, source, budget, signal, onSamples };
+    const { columns = null, rowsPerSample = null } = options;
+    checkTable(options, format);
+    const scan = { base, columns, rowsPerSample, format, source, budget, signal, onSamples };
     const onShardSamples = async (location: string, samples: number): Promise<void> => {
       if (remote === null) return;
       const stamp = await remote.stampOf(location, signal);

@@ -41,6 +41,8 @@ export interface ResolveOptions {
   readonly format?: FormatChoice | null;
   /** What a row of a Parquet or Arrow file is made of; all columns by default. */
   readonly columns?: readonly string[] | null;
+  /** Of Parquet and Arrow files: so many rows are a sample, as columns; each is one by default, as JSON. */
+  readonly rowsPerSample?: number | null;
   /** What decompressing may come to. */
   readonly unpack?: UnpackBudget;
   readonly follower?: SnapshotFollower;

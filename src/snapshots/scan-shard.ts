@@ -7,12 +7,13 @@ import { codedHint, tableHint } from '../core/format/coded-part.ts';
 import { CsvScanner } from '../core/format/csv-scanner.ts';
 import { FormatError } from '../core/format/format-error.ts';
 import { tableFormatOf } from '../core/format/format-name.ts';
-import type { PartCodec, ShardFormat } from '../core/format/format-name.ts';
+import type { PartCodec, ShardFormat, TableFormat } from '../core/format/format-name.ts';
 import { JsonlScanner } from '../core/format/jsonl-scanner.ts';
 import { MdsScanner } from '../core/format/mds-scanner.ts';
 import { WebDatasetScanner } from '../core/format/webdataset-scanner.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import { unpackedFile } from '../decode/part-stream.ts';
+import { RangeCutter, openTable } from '../decode/range-reader.ts';
 import type { ByteSource } from '../ports/byte-source.ts';
 import { SCAN_CHUNK_BYTES, SCAN_JUMP_BYTES_MIN, UNPACK_SLACK_BYTES } from './limits.ts';
 import type { ShardFile } from './shard-files.ts';
@@ -31,6 +32,8 @@ export interface ScanOptions {
   readonly format: ShardFormat;
   /** Of formats with columns; null: all. */
   readonly columns: readonly string[] | null;
+  /** Of formats with columns: so many rows are a sample, as columns; null: each is one, as a line of JSON. */
+  readonly rowsPerSample: number | null;
   readonly source: ByteSource;
   readonly budget: UnpackBudget;
   readonly signal: AbortSignal | undefined;
@@ -45,9 +48,13 @@ export async function* scanShard(
 ): AsyncGenerator<readonly ScannedSample[], void, undefined> {
   const codec: PartCodec | null = tableFormatOf(options.format) ?? shard.codec;
   const checksum: Checksum | null = codec === null ? null : crc32;
+  const table = tableFormatOf(options.format);
+  const { rowsPerSample } = options;
   const scanner = scannerOf(shard, options, checksum);
   try {
-    if (codec === null) yield* scanPlain(shard, scanner, options);
+    if (table !== null && rowsPerSample !== null) {
+      yield* scanRanges(shard, table, rowsPerSample, options);
+    } else if (codec === null) yield* scanPlain(shard, scanner, options);
     else yield* scanPacked({ ...shard, codec }, scanner, options);
   } catch (error) {
     throw told(error, shard, options);
@@ -166,6 +173,41 @@ async function* scanPacked(
   if (held !== null) scanner.push(held, found);
   scanner.finish(found);
   if (found.length > 0) yield records();
+}
+
+/** Ranges of rows, each of one group, whose columns are looked at as they will be read. */
+async function* scanRanges(
+  { location }: ShardFile,
+  format: TableFormat,
+  rowsPerSample: number,
+  { source, columns, signal, budget }: ScanOptions,
+): AsyncGenerator<readonly ScannedSample[], void, undefined> {
+  const size = await source.sizeOf(location, signal);
+  const table = await openTable(format, { source, location, columns, signal });
+  const cutter = new RangeCutter();
+  let scratch = new Uint8Array(0);
+  let position = 0;
+  for await (const group of table.groups()) {
+    const samples: ScannedSample[] = [];
+    for (let start = 0; start < group.rows; start += rowsPerSample) {
+      const rows = { start, end: Math.min(group.rows, start + rowsPerSample) };
+      const plan = cutter.cut(group, rows);
+      const { bytes } = plan;
+      position += bytes;
+      checkBudget(position, Infinity, budget);
+      if (scratch.length < bytes) scratch = new Uint8Array(bytes);
+      const stream = scratch.subarray(0, bytes);
+      plan.write(stream);
+      const part = { codec: format, start: 0, bytes, crc32: crc32(stream) };
+      samples.push({
+        location,
+        byteOffset: group.at,
+        byteLength: size - group.at,
+        decodeHint: codedHint(tableHint(format, columns, rows), part),
+      });
+    }
+    yield samples;
+  }
 }
 
 function packedRecord(

@@ -1,5 +1,6 @@
 /** What samples are made of, and what decompressing may come to. */
 import { FORMAT_CHOICES } from '../../core/format/format-name.ts';
+import { ROWS_PER_SAMPLE_MAX } from '../../core/format/limits.ts';
 import type { FormatChoice } from '../../core/format/format-name.ts';
 import { flag, optionalFlag } from '../flag.ts';
 import type { Flag } from '../flag.ts';
@@ -23,6 +24,16 @@ export const columns: Flag<readonly string[] | null> = optionalFlag(
     doc: 'What a row of a Parquet or Arrow file is made of; the other columns are not read.',
   },
   'the columns that the job names; else all',
+);
+
+export const rowsPerSample: Flag<number | null> = optionalFlag(
+  count('rows', { min: 1, max: ROWS_PER_SAMPLE_MAX }),
+  {
+    name: 'rows-per-sample',
+    variable: 'MX8_ROWS_PER_SAMPLE',
+    doc: 'How many rows of a Parquet or Arrow file are one sample, as columns: an Arrow IPC stream. They are of one row group, so the last of it may be fewer.',
+  },
+  'what the job names; else each row is a sample, as JSON',
 );
 
 export const unpackRatioMax: Flag<number> = flag(
@@ -50,6 +61,7 @@ export const unpackBytesMax: Flag<number> = flag(
 export const FORMAT_FLAGS: {
   readonly format: typeof format;
   readonly columns: typeof columns;
+  readonly rowsPerSample: typeof rowsPerSample;
   readonly unpackRatioMax: typeof unpackRatioMax;
   readonly unpackBytesMax: typeof unpackBytesMax;
-} = { format, columns, unpackRatioMax, unpackBytesMax };
+} = { format, columns, rowsPerSample, unpackRatioMax, unpackBytesMax };

@@ -12,6 +12,8 @@ export interface RunOptions extends ViewLimits, StoreFlagOptions, ServerTlsFiles
   readonly format: FormatChoice | null;
   /** Null: those that the job names, or all. */
   readonly columns: readonly string[] | null;
+  /** Null: as many as the job names, or each by itself. */
+  readonly rowsPerSample: number | null;
   readonly unpackRatioMax: number;
   readonly unpackBytesMax: number;
   /** Null: the output that the job names. */

@@ -22,3 +22,6 @@ export const MDS_INDEX_BYTES_MAX: number = 256 * 1024 * 1024;
 export const ARROW_FIELDS_MAX: number = 64 * 1024;
 /** Fields in fields. */
 export const ARROW_FIELD_DEPTH_MAX = 64;
+
+/** Rows that are a sample together. A row group of more rows is not decoded, so this is always a whole one. */
+export const ROWS_PER_SAMPLE_MAX: number = 4 * 1024 * 1024;

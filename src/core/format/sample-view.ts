@@ -6,6 +6,7 @@ import { Mx8Error } from '../base/errors.ts';
 import { parseHint } from '../manifest/decode-hint.ts';
 import type { SampleRecord } from '../manifest/record.ts';
 import { uncodedHint } from './coded-part.ts';
+import { ColumnTable } from './column-table.ts';
 import { csvFields, utf8 } from './csv-fields.ts';
 import { CSV_KIND } from './csv-scanner.ts';
 import { FormatError } from './format-error.ts';
@@ -37,14 +38,27 @@ export class SampleViewer {
    * by their names. Of any other sample the bytes are taken for JSON.
    */
   row(record: SampleRecord, bytes: Uint8Array): unknown {
-    const { kind, columns, isTabs } = this.#shapeOf(record);
+    const { kind, columns, isTabs, isRange } = this.#shapeOf(record);
     return told(record, () => {
+      if (isRange) throw new FormatError('it is a range of rows; take its columns', 0);
       if (kind === MDS_KIND) return mdsRow(columns, bytes);
       if (kind === CSV_KIND) return csvRow(columns, bytes, isTabs);
       if (kind === WEBDATASET_HINT) {
         throw new FormatError('a WebDataset sample has no row; take its parts', 0);
       }
       return parseJson(utf8(bytes));
+    });
+  }
+
+  /** Its rows as columns, where it is some rows of a table; views of `bytes`. */
+  columns(record: SampleRecord, bytes: Uint8Array): ColumnTable {
+    const { isRange } = this.#shapeOf(record);
+    return told(record, () => {
+      if (isRange) return ColumnTable.read(bytes);
+      throw new FormatError(
+        'it has no columns: the rows of Parquet and Arrow files have them, with rowsPerSample',
+        0,
+      );
     });
   }
 
@@ -83,6 +97,8 @@ interface Shape {
   readonly kind: string;
   readonly columns: readonly MdsColumn[];
   readonly isTabs: boolean;
+  /** Whether it is some rows as columns. */
+  readonly isRange: boolean;
 }
 
 function shapeOf(hint: string): Shape {
@@ -92,6 +108,7 @@ function shapeOf(hint: string): Shape {
     kind: parsed?.kind ?? '',
     columns: mdsColumns(parsed?.fields.get('columns') ?? ''),
     isTabs: parsed?.fields.get('delimiter') === 'tab',
+    isRange: parsed?.fields.has('rows') === true,
   };
 }
 
@@ -99,6 +116,7 @@ function told<T>(record: SampleRecord, read: () => T): T {
   try {
     return read();
   } catch (error) {
+    if (error instanceof RangeError) throw corruptSample(record, error.message);
     if (!(error instanceof FormatError)) throw error;
     throw corruptSample(record, error.message, error.at);
   }
