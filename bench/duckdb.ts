@@ -23,6 +23,9 @@ interface DuckResult {
 
 interface DuckChunk {
   readonly rowCount: number;
+  readonly columnCount: number;
+  /** Its values as they come from C++, without an object for each. */
+  getColumnVector(index: number): { readonly itemCount: number };
   getRowObjects(names: readonly string[]): readonly unknown[];
 }
 

@@ -1,23 +1,32 @@
 /**
- * Rows of Parquet, from the file to JavaScript values: row groups decoded as a worker decodes them, and whole
- * `load()`, against DuckDB's Node package on the same file and columns in the same run. DuckDB decodes in C++ on
- * all cores; that it must hand its values to JavaScript is what both have in common.
+ * Parquet and Arrow, from the file to JavaScript, against DuckDB's Node package on the same file and columns in the
+ * same run, which decodes in C++ on all cores. Columns: row groups as a worker decodes them, into Arrow IPC
+ * streams with their CRC-32, against the vectors of DuckDB's chunks, of which no value is taken either. Rows: as lines
+ * of JSON, against row objects. `formats-memory.ts` reads each of them in a process of its own.
  */
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 
+import { ColumnTable } from '../src/core/format/column-table.ts';
+import type { TableFormat } from '../src/core/format/format-name.ts';
 import { parquetRows } from '../src/decode/parquet-rows.ts';
+import { RangeCutter, openTable } from '../src/decode/range-reader.ts';
 import { load } from '../src/index.ts';
 import { LocalBytes } from '../src/storage/local-bytes.ts';
 import { openDuckDb } from './duckdb.ts';
 import type { DuckConnection } from './duckdb.ts';
+import type { MemoryAnswer, MemorySettings } from './formats-memory.ts';
 import { benchRow } from './report.ts';
 import type { BenchRow, Benchmark } from './report.ts';
 
 const ROWS = 60_000;
 const GROUP_ROWS = 15_000;
+/** Of rows, which take seconds, and of columns. */
 const ROUNDS = 3;
+const COLUMN_ROUNDS = 9;
 
 /** What is read of a row: numbers only; a number and a text of some hundred characters; a vector. */
 const SHAPES = {
@@ -54,6 +63,71 @@ async function duckRate(
   return rate(rows, startMs);
 }
 
+/** Rows per second: the vectors of chunks as they come, where they are in memory. */
+async function duckColumnRate(
+  connection: DuckConnection,
+  path: string,
+  columns: readonly string[],
+): Promise<number> {
+  const startMs = performance.now();
+  const result = await connection.stream(`SELECT ${columns.join(', ')} FROM '${path}'`);
+  let rows = 0;
+  for (;;) {
+    const chunk = await result.fetchChunk();
+    if (chunk === null || chunk.rowCount === 0) break;
+    for (let column = 0; column < chunk.columnCount; column += 1) {
+      if (chunk.getColumnVector(column).itemCount === chunk.rowCount) continue;
+      throw new Error('a vector of DuckDB is not as long as its chunk');
+    }
+    rows += chunk.rowCount;
+  }
+  return rate(rows, startMs);
+}
+
+/** As a worker decodes row groups: into memory that it has, as slabs are, with the CRC-32 that is compared. */
+async function columnRate(
+  path: string,
+  columns: readonly string[],
+  format: TableFormat = 'parquet',
+): Promise<number> {
+  const source = new LocalBytes();
+  const cutter = new RangeCutter();
+  const startMs = performance.now();
+  const table = await openTable(format, { source, location: path, columns });
+  let rows = 0;
+  for await (const group of table.groups()) {
+    const plan = cutter.cut(group, { start: 0, end: group.rows });
+    if (slab.length < plan.bytes) slab = new Uint8Array(plan.bytes);
+    const into = slab.subarray(0, plan.bytes);
+    plan.write(into);
+    crc32(into);
+    rows += ColumnTable.read(into).rows;
+  }
+  await source.close();
+  return rate(rows, startMs);
+}
+
+let slab: Uint8Array = new Uint8Array(0);
+
+/** The same file as an Arrow stream, a record batch for each row group. */
+async function makeArrow(parquet: string, path: string): Promise<void> {
+  const source = new LocalBytes();
+  const cutter = new RangeCutter();
+  const table = await openTable('parquet', { source, location: parquet, columns: null });
+  const parts: Uint8Array[] = [];
+  let schemaBytes = 0;
+  for await (const group of table.groups()) {
+    const plan = cutter.cut(group, { start: 0, end: group.rows });
+    const stream = new Uint8Array(plan.bytes);
+    plan.write(stream);
+    schemaBytes = 8 + new DataView(stream.buffer).getInt32(4, true);
+    // Each stream is the schema, a batch, and 8 bytes that end it.
+    parts.push(stream.subarray(parts.length === 0 ? 0 : schemaBytes, stream.length - 8));
+  }
+  await source.close();
+  writeFileSync(path, Buffer.concat(parts));
+}
+
 /** As a worker decodes row groups: lines of JSON. */
 async function groupRate(path: string, columns: readonly string[]): Promise<number> {
   const source = new LocalBytes();
@@ -64,6 +138,28 @@ async function groupRate(path: string, columns: readonly string[]): Promise<numb
   }
   await source.close();
   return rate(lines, startMs);
+}
+
+/** From the pinned data set to the columns of all rows, without resolving. */
+async function columnLoadRate(
+  path: string,
+  columns: readonly string[],
+  root: string,
+): Promise<number> {
+  const manifestStoreRoot = join(root, 'store');
+  const loader = load(path, {
+    columns,
+    rowsPerSample: GROUP_ROWS,
+    batchSize: 1,
+    manifestStoreRoot,
+  });
+  await loader.open();
+  const startMs = performance.now();
+  let rows = 0;
+  for await (const batch of loader) {
+    for (let at = 0; at < batch.sampleCount; at += 1) rows += batch.columns(at).rows;
+  }
+  return rate(rows, startMs);
 }
 
 /** From the pinned data set to the objects of all rows, without resolving. */
@@ -89,47 +185,100 @@ function median(values: readonly number[]): number {
   return values.toSorted((one, other) => one - other)[values.length >> 1] ?? 0;
 }
 
+/** Medians of figures that are taken in turn, so that each meets the same of what else the machine does. */
+async function mediansOf(
+  rounds: number,
+  makers: readonly (() => Promise<number>)[],
+): Promise<readonly number[]> {
+  const figures = makers.map((): number[] => []);
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const [index, make] of makers.entries()) {
+      const figure = await make();
+      // The first is for warming up.
+      if (round > 0) figures[index]?.push(figure);
+    }
+  }
+  return figures.map(median);
+}
+
 async function shapeRows(
   connection: DuckConnection,
   name: keyof typeof SHAPES,
-  path: string,
-  root: string,
+  { parquet, arrow, root }: Files,
 ): Promise<readonly BenchRow[]> {
   const columns = SHAPES[name];
-  const [groups, loads, ducks]: [number[], number[], number[]] = [[], [], []];
-  for (let round = 0; round <= ROUNDS; round += 1) {
-    const figures = [
-      await groupRate(path, columns),
-      await loadRate(path, columns, root),
-      await duckRate(connection, path, columns),
-    ] as const;
-    // The first is for warming up.
-    if (round === 0) continue;
-    groups.push(figures[0]);
-    loads.push(figures[1]);
-    ducks.push(figures[2]);
-  }
-  const limit = median(ducks);
-  const note = `${columns.join(', ')} of ${ROWS.toLocaleString('en-US')} rows in groups of ${GROUP_ROWS.toLocaleString('en-US')}; limit: row objects of DuckDB`;
-  const unit = 'rows/s';
+  const [vectors = 0, ...ranges] = await mediansOf(COLUMN_ROUNDS, [
+    () => duckColumnRate(connection, parquet, columns),
+    () => columnRate(parquet, columns),
+    () => columnRate(arrow, columns, 'arrow'),
+    () => columnLoadRate(parquet, columns, root),
+  ]);
+  const [rowObjects = 0, ...rows] = await mediansOf(ROUNDS, [
+    () => duckRate(connection, parquet, columns),
+    () => groupRate(parquet, columns),
+    () => loadRate(parquet, columns, root),
+  ]);
+  const ours = [...ranges, ...rows];
+  const of = `${columns.join(', ')} of ${ROWS.toLocaleString('en-US')} rows in groups of ${GROUP_ROWS.toLocaleString('en-US')}`;
+  const row = (
+    what: string,
+    index: number,
+    limit: number,
+    target: BenchRow['target'],
+    than: string,
+  ): BenchRow =>
+    benchRow({
+      name: `formats: ${what}, ${name}`,
+      ours: ours[index] ?? 0,
+      limit,
+      unit: 'rows/s',
+      target,
+      note: `${of}; limit: ${than} of DuckDB`,
+    });
   return [
-    benchRow({
-      name: `formats: Parquet row groups, ${name}`,
-      ours: median(groups),
-      limit,
-      unit,
-      target: { atLeast: 1 },
-      note,
-    }),
-    benchRow({
-      name: `formats: Parquet through load(), ${name}`,
-      ours: median(loads),
-      limit,
-      unit,
-      target: null,
-      note,
-    }),
+    row('Parquet row groups as columns', 0, vectors, { atLeast: 1 }, 'vectors'),
+    row('Arrow record batches as columns', 1, vectors, { atLeast: 1 }, 'vectors, of Parquet,'),
+    row('Parquet columns through load()', 2, vectors, null, 'vectors'),
+    row('Parquet row groups as lines of JSON', 3, rowObjects, null, 'row objects'),
+    row('Parquet rows through load()', 4, rowObjects, null, 'row objects'),
   ];
+}
+
+/** Resident memory of a process that reads the file once, beyond what Node takes and what is in flight. */
+function memoryRow(what: string, settings: MemorySettings): BenchRow {
+  const script = join(import.meta.dirname, 'formats-memory.ts');
+  const text = execFileSync(process.execPath, [script, JSON.stringify(settings)], {
+    encoding: 'utf8',
+  });
+  const { peakBytes, inflightBytes } = JSON.parse(text) as MemoryAnswer;
+  return benchRow({
+    name: `formats: peak memory beside the cap, ${what}`,
+    ours: (peakBytes - settings.maxInflightBytes) / 1024 ** 2,
+    limit: null,
+    unit: 'MiB',
+    target: { atMost: 150 },
+    note: `resident at most ${Math.round(peakBytes / 1024 ** 2)} MiB, cap ${settings.maxInflightBytes / 1024 ** 2} MiB, of which ${Math.round(inflightBytes / 1024 ** 2)} MiB were in flight`,
+  });
+}
+
+interface Files {
+  readonly parquet: string;
+  readonly arrow: string;
+  readonly root: string;
+}
+
+function memoryRows({ parquet, arrow, root }: Files): readonly BenchRow[] {
+  const storeRoot = join(root, 'store');
+  const cap = { storeRoot, maxInflightBytes: 64 * 1024 ** 2 };
+  return (['numbers', 'texts', 'vectors'] as const).flatMap((name) => {
+    const columns = SHAPES[name];
+    const ranges = { ...cap, columns, rowsPerSample: GROUP_ROWS };
+    return [
+      memoryRow(`Parquet columns, ${name}`, { ...ranges, link: parquet }),
+      memoryRow(`Arrow columns, ${name}`, { ...ranges, link: arrow }),
+      memoryRow(`Parquet rows, ${name}`, { ...cap, columns, link: parquet, rowsPerSample: null }),
+    ];
+  });
 }
 
 export const benchmark: Benchmark = {
@@ -139,14 +288,15 @@ export const benchmark: Benchmark = {
     const instance = await openDuckDb();
     const connection = await instance.connect();
     try {
-      const path = join(root, 'rows.parquet');
-      await makeFile(connection, path);
-      process.stderr.write(`  ${Math.round(statSync(path).size / 1e6)} MB of Parquet\n`);
+      const files = { parquet: join(root, 'rows.parquet'), arrow: join(root, 'rows.arrows'), root };
+      await makeFile(connection, files.parquet);
+      await makeArrow(files.parquet, files.arrow);
+      process.stderr.write(`  ${Math.round(statSync(files.parquet).size / 1e6)} MB of Parquet\n`);
       const rows: BenchRow[] = [];
       for (const name of ['numbers', 'texts', 'vectors'] as const) {
-        rows.push(...(await shapeRows(connection, name, path, root)));
+        rows.push(...(await shapeRows(connection, name, files)));
       }
-      return rows;
+      return [...rows, ...memoryRows(files)];
     } finally {
       connection.closeSync();
       instance.closeSync();

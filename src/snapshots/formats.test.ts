@@ -41,12 +41,14 @@ class Bench {
     format?: FormatChoice,
     unpack?: { readonly ratioMax: number; readonly bytesMax: number },
     columns: readonly string[] | null = null,
+    rowsPerSample: number | null = null,
   ): Promise<ResolvedLink> {
     const { clock, events } = this;
     const how = {
       ...(format === undefined ? {} : { format }),
       ...(unpack === undefined ? {} : { unpack }),
       columns,
+      rowsPerSample,
     };
     return resolveLink(this.folder.join(path), { store: this.store(), clock, events, ...how });
   }
@@ -312,6 +314,40 @@ test('rows of Parquet and Arrow files that pyarrow wrote are lines of JSON, in g
   await rejectsWith('flag_invalid', bench.resolve('table.csv', 'csv', undefined, ['id']));
 });
 
+test('ranges of rows are samples, each of one group, which verify reads again', async () => {
+  await using folder = await temporaryFolder();
+  const bench = new Bench(folder);
+  await cp(FIXTURES, folder.path, { recursive: true });
+  const parquet = await bench.resolve(
+    'rows.zstd.parquet',
+    'parquet',
+    undefined,
+    ['id', 'tags'],
+    20,
+  );
+  assert.equal(parquet.sampleCount, 7, 'groups of 30, 30, 30 and 10');
+  const records = await bench.records(parquet);
+  const hint = /^mx8:parquet;rows=20-30;columns=id,tags;codec=parquet;start=0;bytes=\d+;crc32=/;
+  assert.match(records[1]?.decodeHint ?? '', hint);
+  assert.deepEqual(codedPartOf(records[1]?.decodeHint ?? '')?.rows, { start: 20, end: 30 });
+  assert.deepEqual(await bench.verify(parquet.pinnedLink), []);
+  const arrow = await bench.resolve('rows.arrows', 'arrow', undefined, null, 4_000_000);
+  assert.equal(arrow.sampleCount, 3);
+  assert.deepEqual(await bench.verify(arrow.pinnedLink), []);
+  const rows = await bench.resolve('rows.zstd.parquet', 'parquet', undefined, ['id', 'tags']);
+  assert.notEqual(rows.hash, parquet.hash, 'each way of reading has a snapshot of its own');
+  const damaged = await readFile(folder.join('rows.zstd.parquet'));
+  damaged.fill(0, 100, 160);
+  await writeFile(folder.join('rows.zstd.parquet'), damaged);
+  const differences = await bench.verify(parquet.pinnedLink);
+  assert.equal(differences.length, 2, 'the first row group');
+  const error = await rejectsWith(
+    'flag_invalid',
+    bench.resolve('table.csv', 'csv', undefined, null, 5),
+  );
+  assert.match(error.message, /table\.csv is read as csv; leave --rows-per-sample away/);
+});
+
 test('a damaged Parquet file says what is wrong; one that changed later names its samples', async () => {
   await using folder = await temporaryFolder();
   const bench = new Bench(folder);
@@ -332,6 +368,8 @@ test('a damaged Parquet file says what is wrong; one that changed later names it
   ];
   for (const [bytes, what] of cases) {
     await folder.write({ 'x.parquet': bytes });
+    const asColumns = bench.resolve('x.parquet', 'parquet', undefined, null, 10);
+    assert.match((await rejectsWith('shard_corrupt', asColumns)).message, what);
     const error = await rejectsWith('shard_corrupt', bench.resolve('x.parquet'));
     assert.match(error.message, what);
     assert.match(error.message, /x\.parquet at byte \d+, read as parquet/);

@@ -17,6 +17,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 import type { TemporaryFolder } from '../support/temporary-folder.ts';
 
 const FIXTURES = fileURLToPath(new URL('../fixtures/formats/', import.meta.url));
+const COLUMNS_JOB = fileURLToPath(new URL('../support/jobs/columns.job.ts', import.meta.url));
 const PARQUET_JOB = fileURLToPath(new URL('../support/jobs/parquet.job.ts', import.meta.url));
 const JOB = fileURLToPath(new URL('../support/jobs/rows.job.ts', import.meta.url));
 
@@ -330,7 +331,46 @@ test('what a job writes as Parquet is a data set of rows, and the file by itself
   );
   const verified = await bench.run(['verify', out]);
   assert.equal(verified.code, 0, verified.stderr);
+  await columnsOf(bench, `${out}/${names[0] ?? ''}`, text);
 });
+
+/** The same file as ranges of rows, by `load()` and by a job, which gets each of them once. */
+async function columnsOf(bench: Workbench, file: string, text: readonly string[]): Promise<void> {
+  const manifestStoreRoot = bench.path('columns-store');
+  let at = 0;
+  for await (const batch of load(file, { manifestStoreRoot, rowsPerSample: 300, batchSize: 2 })) {
+    for (let index = 0; index < batch.sampleCount; index += 1) {
+      const table = batch.columns(index);
+      assert.deepEqual(table.names, ['id', 'text', 'vector']);
+      for (let row = 0; row < table.rows; row += 1, at += 1) {
+        const [id, line] = [table.column('id').at(row), table.column('text').at(row)];
+        assert.deepEqual([id, line], [BigInt(at), text[at]]);
+      }
+      assert.ok(table.column('vector').children[0]?.values instanceof Float32Array);
+      assert.throws(() => batch.row(index), /it is a range of rows; take its columns/);
+    }
+  }
+  assert.ok(at > 0);
+  const out = bench.path('sums');
+  const run = ['run', COLUMNS_JOB, '--data', file, '--out', out, '--nodes', '1', '--ram-gb', '1.5'];
+  const ended = await bench.run(run);
+  assert.equal(ended.code, 0, ended.stderr);
+  const sums = (await rowsIn(out)) as unknown as {
+    rows: number;
+    sum: number;
+    stride: number;
+    type: string;
+  }[];
+  assert.equal(
+    sums.reduce((total, { rows }) => total + rows, 0),
+    at,
+  );
+  assert.equal(
+    sums.reduce((total, { sum }) => total + sum, 0),
+    (at * (at - 1)) / 2,
+  );
+  for (const { stride, type } of sums) assert.deepEqual([stride, type], [2, 'list<float32>']);
+}
 
 async function rowsIn(out: string): Promise<{ sample_id: number; id: number }[]> {
   const rows: { sample_id: number; id: number }[] = [];
