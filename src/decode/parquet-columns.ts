@@ -176,7 +176,7 @@ class GroupReading {
       if (decoded.length !== rows) throw new RangeError(`${decoded.length} of ${rows} rows`);
       return columnOf(
         field.type,
-        decoded.map((row) => row[field.name]),
+        decoded.map((row: Readonly<Record<string, unknown>>) => row[field.name]),
       );
     } catch (error) {
       throw told(error, at);
