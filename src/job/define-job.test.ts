@@ -42,7 +42,10 @@ test('each wrong option is named with what it takes and what it got', () => {
     [{ output: { ...jsonl(), kind: 'A b' } }, /output\.kind takes .* got "A b"/],
     [{ output: { ...jsonl(), dir: '' } }, /output\.dir takes a folder/],
     [{ format: 'xml' }, /format takes one of auto, files, jsonl, .*, got "xml"/],
-    [{ batchSize: 4 }, /no option "batchSize"; it takes name, input, format, columns, batch/],
+    [
+      { batchSize: 4 },
+      /no option "batchSize"; it takes name, input, format, columns, rowsPerSample, batch/,
+    ],
   ];
   for (const [change, message] of cases) {
     const options = { ...GOOD, ...change };

@@ -47,6 +47,7 @@ test('a part of a compressed file survives its hint', () => {
   const part = {
     codec: 'zstd',
     columns: null,
+    rows: null,
     start: 2 ** 40,
     bytes: 17,
     crc32: 0xbadcafe,
@@ -61,6 +62,11 @@ test('a part of a compressed file survives its hint', () => {
     codedPartOf(codedHint(tableHint('parquet', null), { ...part, codec: 'parquet' }))?.columns,
     null,
   );
+  const range = tableHint('parquet', ['a,b'], { start: 20, end: 30 });
+  assert.deepEqual(codedPartOf(codedHint(range, { ...part, codec: 'parquet' })), {
+    ...{ ...part, codec: 'parquet', columns: ['a,b'] },
+    rows: { start: 20, end: 30 },
+  });
   for (const other of ['', 'mx8:jsonl', 'other;codec=gzip;start=0;bytes=1;crc32=00000000']) {
     assert.equal(codedPartOf(other), null);
     assert.equal(uncodedHint(other), other);
