@@ -14,7 +14,7 @@ step "integration tests" \
   node --test --test-concurrency=1 --test-timeout=600000 "test/integration/**/*.test.ts"
 step "search of the log protocol" node test/search/main.ts
 step "simulator: seeds that failed once" node test/sim/main.ts --regressions
-step "simulator: 16,000 worlds" node test/sim/main.ts --seeds 16000
+step "simulator: 10,000 worlds" node test/sim/main.ts --seeds 10000
 if [ -n "${MX8_OTHER_NODE:-}" ]; then
   step "simulator: the same worlds on another Node" \
     node test/sim/main.ts --seeds 300 --same-on "$MX8_OTHER_NODE"
