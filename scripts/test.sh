@@ -14,11 +14,11 @@ step "integration tests" \
   node --test --test-concurrency=1 --test-timeout=600000 "test/integration/**/*.test.ts"
 step "search of the log protocol" node test/search/main.ts
 step "simulator: seeds that failed once" node test/sim/main.ts --regressions
-step "simulator: 10,000 worlds" node test/sim/main.ts --seeds 10000
+step "simulator: 8,000 worlds" node test/sim/main.ts --seeds 8000
 if [ -n "${MX8_OTHER_NODE:-}" ]; then
   step "simulator: the same worlds on another Node" \
     node test/sim/main.ts --seeds 300 --same-on "$MX8_OTHER_NODE"
 fi
-step "simulator: a sample of known bugs" node test/sim/mutations-main.ts --sample 5
+step "simulator: a sample of known bugs" node test/sim/mutations-main.ts --sample 3
 step example bash scripts/start.sh
 finish
