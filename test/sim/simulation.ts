@@ -48,6 +48,8 @@ const FULL_CHECK_ENTRIES = 24;
  * and to coordinators to decide what they were asked.
  */
 const REST_MS = Math.max(2 * LEADER_TTL_MS + 1500, DECIDED_MS);
+/** A standby reads five times a second, by a clock that may be slow, from a store that may be far. */
+const FOLLOWED_MS = 1000;
 
 export class Simulation {
   readonly world: World;
@@ -74,6 +76,8 @@ export class Simulation {
   #settledMs = 0;
   /** When the last node had ended. */
   #doneMs: number | null = null;
+  /** The last entry of the log as `#look` saw it, and since when. */
+  #tail = { seq: -1, sinceMs: 0 };
 
   constructor(scene: Scene, say: ((line: string) => void) | null) {
     this.world = new World(scene, say);
@@ -369,7 +373,12 @@ export class Simulation {
       // Without work there is nothing left that faults could spoil.
       if (isDone && world.isFaulty) this.#heal();
       if (isDone && this.#doneMs === null) this.#doneMs = Math.max(world.nowMs, this.#settledMs);
-      const isLate = this.#doneMs !== null && world.nowMs > this.#doneMs + REST_MS;
+      if (this.#tail.seq !== this.truth.tailSeq) {
+        this.#tail = { seq: this.truth.tailSeq, sinceMs: world.nowMs };
+      }
+      // Whoever follows reads a new entry at its next look.
+      const isFollowed = world.nowMs > this.#tail.sinceMs + FOLLOWED_MS;
+      const isLate = isFollowed && this.#doneMs !== null && world.nowMs > this.#doneMs + REST_MS;
       if (!world.isFaulty && isDone && (isLate || this.#isAtRest)) this.#end();
       else this.#look();
     });
