@@ -80,12 +80,12 @@ export class ParquetTable implements OpenTable {
       at,
       memory: this.#memory,
     });
-    const columns = await reading.columns(this.#plans);
+    const columns = await reading.columns(this.#plans, (plan) => reading.byValues(plan));
     return { at, rows, fields: this.#plans.map(({ field }) => field), columns };
   }
 }
 
-interface GroupOptions {
+export interface GroupOptions {
   readonly file: TableFile;
   readonly size: number;
   readonly metadata: FileMetaData;
@@ -97,7 +97,8 @@ interface GroupOptions {
   readonly memory: ColumnMemory;
 }
 
-class GroupReading {
+/** One row group, column by column. */
+export class GroupReading {
   readonly #options: GroupOptions;
   readonly #compressors: Compressors;
 
@@ -107,8 +108,12 @@ class GroupReading {
     options.memory.begin((bytes) => checkBytes(bytes, options.at));
   }
 
-  async columns(plans: readonly ColumnPlan[]): Promise<readonly ColumnData[]> {
-    const columns: ColumnData[] = [];
+  /** `otherwise` stands for those whose types or encodings are not decoded here. */
+  async columns<T>(
+    plans: readonly ColumnPlan[],
+    otherwise: (plan: ColumnPlan) => T | Promise<T>,
+  ): Promise<readonly (ColumnData | T)[]> {
+    const columns: (ColumnData | T)[] = [];
     // The bytes of the next column are read while one is decoded.
     const readings = plans.map((plan) => () => this.#bytesOf(plan));
     let next = readings[0]?.();
@@ -117,7 +122,7 @@ class GroupReading {
       next = readings[index + 1]?.();
       // Whoever waits for it hears of it; a failure before that ends both.
       next?.catch(() => undefined);
-      columns.push(await this.#column(plan, bytes ?? null));
+      columns.push(this.#column(plan, bytes ?? null) ?? (await otherwise(plan)));
     }
     return columns;
   }
@@ -130,16 +135,17 @@ class GroupReading {
     return readAll(file, start, end - start);
   }
 
-  async #column(plan: ColumnPlan, bytes: Uint8Array | null): Promise<ColumnData> {
+  /** Null: not decoded here. */
+  #column(plan: ColumnPlan, bytes: Uint8Array | null): ColumnData | null {
     const { at, rows, memory } = this.#options;
     const meta = plan.type === 'other' ? null : this.#metaOf(plan.leaf.path);
+    if (plan.type === 'other' || meta === null || bytes === null) return null;
+    const pages = this.#pagesOf(meta, bytes);
+    if (pages === null) return null;
     try {
-      if (plan.type === 'other' || meta === null || bytes === null) return await this.#other(plan);
-      const pages = this.#pagesOf(meta, bytes);
-      if (pages === null) return await this.#other(plan);
       return decodeColumn(plan, pages, rows, memory);
     } catch (error) {
-      if (error instanceof OtherEncoding) return this.#other(plan);
+      if (error instanceof OtherEncoding) return null;
       throw told(error, at);
     }
   }
@@ -161,7 +167,7 @@ class GroupReading {
   }
 
   /** By way of JavaScript values, which are those of rows. */
-  async #other({ field }: ColumnPlan): Promise<ColumnData> {
+  async byValues({ field }: ColumnPlan): Promise<ColumnData> {
     const { file, size, metadata, rowStart, rows, at } = this.#options;
     try {
       const decoded = await parquetReadObjects({
@@ -184,7 +190,7 @@ class GroupReading {
   }
 }
 
-function told(error: unknown, at: number): unknown {
+export function told(error: unknown, at: number): unknown {
   if (error instanceof FormatError || error instanceof Mx8Error) return error;
   const reason = error instanceof Error ? error.message : String(error);
   return new FormatError(`a Parquet row group that cannot be decoded (${reason})`, at);

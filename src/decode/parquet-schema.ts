@@ -9,7 +9,7 @@ import type { ColumnField, ColumnType, TimeUnit } from '../core/format/column-da
 /** Where the values of a column are, and how deep. */
 export interface Leaf {
   readonly path: readonly string[];
-  readonly physical: SchemaElement['type'];
+  readonly element: SchemaElement;
   readonly type: ColumnType;
   /** Of whole numbers of 8 and 16 bits, which are stored in 32. */
   readonly storedWidth: number;
@@ -86,7 +86,7 @@ function leafOf({ element, path }: SchemaTree, levelMax: number): Leaf | null {
       : physical === 'INT64' || physical === 'DOUBLE'
         ? 8
         : 4;
-  return { path, physical, type, storedWidth, levelMax };
+  return { path, element, type, storedWidth, levelMax };
 }
 
 const UNITS = { MILLIS: 'ms', MICROS: 'us', NANOS: 'ns' } as const;
