@@ -2,17 +2,14 @@
  * Row groups of a Parquet file as columns. Those of the usual types and encodings are decoded from their pages
  * into memory as Arrow has it; for the others hyparquet's values are put there.
  */
-import { parquetReadObjects } from 'hyparquet';
 import type { ColumnMetaData, Compressors, FileMetaData, RowGroup } from 'hyparquet';
 
-import { Mx8Error } from '../core/base/errors.ts';
 import type { ColumnData } from '../core/format/column-data.ts';
 import { FormatError } from '../core/format/format-error.ts';
 import { ColumnMemory } from './column-memory.ts';
 import { columnOf } from './column-of-values.ts';
 import { decodeColumn } from './parquet-column.ts';
 import {
-  bufferOf,
   checkBytes,
   checkColumns,
   checkGroup,
@@ -21,6 +18,8 @@ import {
   readFooter,
   startOf,
 } from './parquet-file.ts';
+import { rowObjects, told } from './parquet-objects.ts';
+import type { GroupOfFile } from './parquet-objects.ts';
 import { columnPlans } from './parquet-schema.ts';
 import type { ColumnPlan } from './parquet-schema.ts';
 import { OtherEncoding } from './parquet-values.ts';
@@ -85,15 +84,7 @@ export class ParquetTable implements OpenTable {
   }
 }
 
-export interface GroupOptions {
-  readonly file: TableFile;
-  readonly size: number;
-  readonly metadata: FileMetaData;
-  readonly group: RowGroup;
-  /** The row of the file that it begins with. */
-  readonly rowStart: number;
-  readonly rows: number;
-  readonly at: number;
+interface GroupOptions extends GroupOfFile {
   readonly memory: ColumnMemory;
 }
 
@@ -168,30 +159,14 @@ export class GroupReading {
 
   /** By way of JavaScript values, which are those of rows. */
   async byValues({ field }: ColumnPlan): Promise<ColumnData> {
-    const { file, size, metadata, rowStart, rows, at } = this.#options;
+    const decoded = await rowObjects(this.#options, [field.name], this.#compressors);
     try {
-      const decoded = await parquetReadObjects({
-        file: bufferOf(file, size),
-        metadata,
-        columns: [field.name],
-        rowStart,
-        rowEnd: rowStart + rows,
-        compressors: this.#compressors,
-        utf8: false,
-      });
-      if (decoded.length !== rows) throw new RangeError(`${decoded.length} of ${rows} rows`);
       return columnOf(
         field.type,
-        decoded.map((row: Readonly<Record<string, unknown>>) => row[field.name]),
+        decoded.map((row) => row[field.name]),
       );
     } catch (error) {
-      throw told(error, at);
+      throw told(error, this.#options.at);
     }
   }
-}
-
-export function told(error: unknown, at: number): unknown {
-  if (error instanceof FormatError || error instanceof Mx8Error) return error;
-  const reason = error instanceof Error ? error.message : String(error);
-  return new FormatError(`a Parquet row group that cannot be decoded (${reason})`, at);
 }

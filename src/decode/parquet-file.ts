@@ -4,7 +4,15 @@
  */
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { parquetMetadata, snappyUncompress } from 'hyparquet';
-import type { AsyncBuffer, ColumnMetaData, Compressors, FileMetaData, RowGroup } from 'hyparquet';
+import type {
+  AsyncBuffer,
+  ColumnMetaData,
+  Compressors,
+  FileMetaData,
+  RowGroup,
+  SchemaElement,
+} from 'hyparquet';
+import { markGeoColumns } from 'hyparquet/src/geoparquet.js';
 
 import { FormatError } from '../core/format/format-error.ts';
 import { lz4Block } from '../core/format/lz4.ts';
@@ -46,23 +54,46 @@ export async function readFooter(
     await source.read(location, footerAt, footer, signal);
   }
   try {
-    return parquetMetadata(footer.buffer);
+    const metadata = parquetMetadata(footer.buffer, { geoparquet: false });
+    checkSchema(metadata.schema);
+    // It passes over the children of an element, and would go back for ever where there are fewer than none.
+    markGeoColumns(metadata.schema, metadata.key_value_metadata);
+    return metadata;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new FormatError(`a damaged Parquet footer (${reason})`, footerAt);
   }
 }
 
+/** That the children of its elements, which follow each, are there. */
+function checkSchema(schema: readonly SchemaElement[]): void {
+  let missing = 1;
+  for (const { name, num_children: children = 0 } of schema) {
+    if (missing === 0) return;
+    if (!Number.isInteger(children) || children < 0) {
+      throw new RangeError(`${JSON.stringify(name)} has ${children} children in its schema`);
+    }
+    missing += children - 1;
+  }
+  if (missing > 0) throw new RangeError(`its schema ends ${missing} elements too early`);
+}
+
 export function bufferOf(file: TableFile, size: number): AsyncBuffer {
+  const read = async (start: number, end: number): Promise<ArrayBuffer> => {
+    const from = start < 0 ? size + start : start;
+    const bytes = Math.min(end, size) - from;
+    if (!(from >= 0 && bytes >= 0 && bytes <= TABLE_GROUP_BYTES_MAX)) {
+      throw new FormatError(`a Parquet column from byte ${start} to ${end} of ${size}`, 0);
+    }
+    return (await readAll(file, from, bytes)).buffer;
+  };
   return {
     byteLength: size,
-    async slice(start, end = size) {
-      const from = start < 0 ? size + start : start;
-      const bytes = Math.min(end, size) - from;
-      if (from < 0 || bytes < 0 || bytes > TABLE_GROUP_BYTES_MAX) {
-        throw new FormatError(`a Parquet column from byte ${start} to ${end} of ${size}`, 0);
-      }
-      return (await readAll(file, from, bytes)).buffer;
+    slice(start, end = size) {
+      const reading = read(start, end);
+      // What is read ahead may never be asked for: a failure of it is nobody's.
+      reading.catch(() => undefined);
+      return reading;
     },
   };
 }

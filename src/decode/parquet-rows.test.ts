@@ -7,11 +7,13 @@ import fc from 'fast-check';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 
+import { FormatError } from '../core/format/format-error.ts';
 import type { ByteSource } from '../ports/byte-source.ts';
 import { rowText } from './json-lines.ts';
 import { UNPACK_CHUNK_BYTES } from './limits.ts';
 import { compressorsFor } from './parquet-file.ts';
 import { parquetRows } from './parquet-rows.ts';
+import { openTable } from './range-reader.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../test/fixtures/formats/', import.meta.url));
 const NAMES = (await readdir(FIXTURES)).filter((name) => name.endsWith('.parquet'));
@@ -268,4 +270,72 @@ test('lines of any types, values, lists, names, codecs and sizes of pages are th
     { numRuns: 300 },
   );
   assert.ok(pinned > 250);
+});
+
+function changed(name: string, changes: readonly (readonly [number, number])[]): Buffer {
+  const file = Buffer.from(files.get(name) ?? []);
+  for (const [at, value] of changes) file[at] = value;
+  return file;
+}
+
+test('a footer whose elements have fewer children than none is refused, which hyparquet would read for ever', async () => {
+  const file = changed('duckdb.v2.parquet', [
+    [11_100, 1],
+    [13_196, 0],
+  ]);
+  await assert.rejects(linesOf(file), (error) => {
+    assert.ok(error instanceof FormatError);
+    assert.match(
+      error.message,
+      /^a damaged Parquet footer \("?.*"? has -1 children in its schema\)$/,
+    );
+    return true;
+  });
+});
+
+/** As lines, and as columns. */
+async function readOrRefused(file: Uint8Array): Promise<void> {
+  const table = { source: sourceOf(file), location: '/x', columns: null };
+  const readings = [
+    () => linesOf(file),
+    async () => {
+      for await (const group of (await openTable('parquet', table)).groups()) void group;
+    },
+  ];
+  for (const read of readings) {
+    try {
+      await read();
+    } catch (error) {
+      assert.ok(error instanceof FormatError, String(error));
+    }
+  }
+}
+
+test('a footer with changed bytes gives lines or is refused, and nothing fails behind that', async () => {
+  // A column that the schema has not, after one that cannot be read; and one that begins nowhere.
+  const known = [
+    changed('duckdb.v1.parquet', [
+      [35_677, 0],
+      [34_681, 1],
+    ]),
+    changed('rows.none.parquet', [
+      [9676, 127],
+      [11_149, 114],
+    ]),
+  ];
+  for (const file of known) await readOrRefused(file);
+  const value = fc.oneof(fc.constantFrom(0, 1, 2, 127, 128, 255), fc.nat(255));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom('rows.none.parquet', 'rows.snappy.parquet', 'duckdb.v2.parquet'),
+      fc.array(fc.tuple(fc.nat(), value), { minLength: 1, maxLength: 3 }),
+      async (name, changes) => {
+        const file = Buffer.from(files.get(name) ?? []);
+        const footerAt = file.length - 8 - file.readUInt32LE(file.length - 8);
+        for (const [at, byte] of changes) file[footerAt + (at % (file.length - footerAt))] = byte;
+        await readOrRefused(file);
+      },
+    ),
+    { numRuns: 150 },
+  );
 });

@@ -4,7 +4,7 @@
  * into columns, of which lines are written a piece at a time. What those cannot give as hyparquet's values would,
  * which lines were pinned of, is taken from those values: a column, or all of a row group.
  */
-import { parquetReadObjects, parquetSchema } from 'hyparquet';
+import { parquetSchema } from 'hyparquet';
 import type { ColumnMetaData, FileMetaData, RowGroup } from 'hyparquet';
 
 import { FormatError } from '../core/format/format-error.ts';
@@ -14,15 +14,10 @@ import { cellLines, jsonLines, keyText, rowText, valueText } from './json-lines.
 import type { CellColumn, RowCell } from './json-lines.ts';
 import { cellOf, cellPlanOf } from './parquet-cells.ts';
 import type { CellPlan } from './parquet-cells.ts';
-import { GroupReading, told } from './parquet-columns.ts';
-import {
-  bufferOf,
-  checkColumns,
-  checkGroup,
-  compressorsFor,
-  readFooter,
-  startOf,
-} from './parquet-file.ts';
+import { GroupReading } from './parquet-columns.ts';
+import { checkColumns, checkGroup, compressorsFor, readFooter, startOf } from './parquet-file.ts';
+import { rowObjects } from './parquet-objects.ts';
+import type { GroupOfFile, Row } from './parquet-objects.ts';
 import { columnPlans } from './parquet-schema.ts';
 import type { ColumnPlan } from './parquet-schema.ts';
 import type { TableFile } from './table-file.ts';
@@ -50,14 +45,7 @@ export async function* parquetRows(
     throw new FormatError('no row group of the file starts there: it has changed', from);
 }
 
-interface Group {
-  readonly group: RowGroup;
-  readonly at: number;
-  readonly rowStart: number;
-  readonly rows: number;
-}
-
-type Row = Readonly<Record<string, unknown>>;
+type Group = Pick<GroupOfFile, 'group' | 'at' | 'rowStart' | 'rows'>;
 
 class RowReader {
   readonly #file: TableFile;
@@ -117,21 +105,9 @@ class RowReader {
     });
   }
 
-  /** A JavaScript object for each row. */
-  async #values({ at, rowStart, rows }: Group, columns: readonly string[] | null): Promise<Row[]> {
-    const decoded = await parquetReadObjects({
-      file: bufferOf(this.#file, this.#size),
-      metadata: this.#metadata,
-      ...(columns === null ? {} : { columns: [...columns] }),
-      rowStart,
-      rowEnd: rowStart + rows,
-      compressors: compressorsFor({ bytes: 0 }, at),
-      utf8: false,
-    }).catch((error: unknown) => {
-      throw told(error, at);
-    });
-    if (decoded.length === rows) return decoded;
-    throw new FormatError(`a Parquet row group of ${rows} rows has ${decoded.length}`, at);
+  #values(group: Group, columns: readonly string[] | null): Promise<Row[]> {
+    const of = { ...group, file: this.#file, size: this.#size, metadata: this.#metadata };
+    return rowObjects(of, columns, compressorsFor({ bytes: 0 }, group.at));
   }
 }
 
