@@ -6,6 +6,7 @@ import { UNPACK_CHUNK_BYTES } from './limits.ts';
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const MINUS = 0x2d;
+const POINT = 0x2e;
 const ZERO = 0x30;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -70,6 +71,70 @@ export class JsonBytes {
     if ((value | 0) === value) this.whole(value);
     else if (Number.isFinite(value)) this.ascii(`${value}`);
     else this.quoted(`${value}`);
+  }
+
+  /**
+   * A number of 32 bits, given with those: what `JSON.stringify` writes, of which each digit follows from the ones before,
+   * exactly, as both what is left of the number and how near is near enough are multiples of a power of two that fit
+   * into a number of 64 bits. Others, and those of which the neighbours are not equally near, go by text.
+   */
+  float32(value: number, bits: number): void {
+    const exponent = (bits >>> 23) & 0xff;
+    const whole = (bits & 0x7f_ffff) | 0x80_0000;
+    const zeros = 31 - Math.clz32(whole & -whole);
+    const mantissa = whole >>> zeros;
+    // The value is mantissa / 2^shift.
+    const shift = 150 - exponent - zeros;
+    if (shift <= 0 || shift > 49 || mantissa === 1 || (value > -1e-6 && value < 1e-6)) {
+      this.number(value);
+      return;
+    }
+    this.room(40);
+    const start = this.length;
+    if (value < 0) this.byte(MINUS);
+    const before = shift < 24 ? mantissa >>> shift : 0;
+    this.whole(before);
+    this.byte(POINT);
+    if (this.#fraction(mantissa - before * 2 ** shift, shift, 2 ** (-30 - zeros))) return;
+    this.length = start;
+    this.number(value);
+  }
+
+  /** The fewest digits of `part` / 2^`shift` that are within `near` / 2^`shift` of it. False: they would carry. */
+  #fraction(part: number, shift: number, near: number): boolean {
+    const unit = 2 ** shift;
+    const share = 1 / unit;
+    let rest = part;
+    let room = near;
+    // Several at a time, as many as are exact, while more follow: where digits end within them, they do so behind them too.
+    const step = shift <= 29 ? 7 : shift <= 39 ? 4 : 1;
+    const scale = step === 7 ? 1e7 : step === 4 ? 1e4 : 10;
+    for (;;) {
+      const scaled = rest * scale;
+      const digits = Math.floor(scaled * share);
+      const left = scaled - digits * unit;
+      const wide = room * scale;
+      if (left <= wide || unit - left <= wide) break;
+      this.digits(digits, step);
+      rest = left;
+      room = wide;
+    }
+    const { bytes } = this;
+    for (let at = this.length; ; at += 1) {
+      rest *= 10;
+      room *= 10;
+      const digit = Math.floor(rest * share);
+      rest -= digit * unit;
+      const isDown = rest <= room;
+      const isUp = unit - rest <= room;
+      bytes[at] = ZERO + digit;
+      if (!isDown && !isUp) continue;
+      const isNearerUp = rest * 2 > unit || (rest * 2 === unit && digit % 2 === 1);
+      const last = isUp && (!isDown || isNearerUp) ? digit + 1 : digit;
+      bytes[at] = ZERO + last;
+      this.length = at + 1;
+      return last < 10;
+    }
   }
 
   /** Between -(2^53 - 1) and 2^53 - 1. */

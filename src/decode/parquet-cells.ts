@@ -182,7 +182,8 @@ function valueCell(kind: CellKind, column: ColumnData): Cell {
       return fixedCell(bytes, bytes.length / Math.max(1, column.length));
     case 'float32': {
       const values = new Float32Array(bytes.buffer, bytes.byteOffset, column.length);
-      return (out, index) => out.number(values[index] as number);
+      const bits = new Int32Array(bytes.buffer, bytes.byteOffset, column.length);
+      return (out, index) => out.float32(values[index] as number, bits[index] as number);
     }
     case 'float64': {
       const values = new Float64Array(bytes.buffer, bytes.byteOffset, column.length);
