@@ -12,6 +12,7 @@ import type { FramePiece } from '../core/format/zstd-frames.ts';
 import { UNPACK_CHUNK_BYTES, ZSTD_WINDOW_LOG_MAX } from './limits.ts';
 
 export interface UnpackedChunk {
+  /** Valid until the next is asked for. */
   readonly bytes: Uint8Array;
   /** Where in the file the frame starts that it is from: decompressing can begin there. */
   readonly frameAt: number;
