@@ -92,17 +92,18 @@ export class JsonBytes {
     this.room(40);
     const start = this.length;
     if (value < 0) this.byte(MINUS);
+    const unit = UNITS[shift] as number;
     const before = shift < 24 ? mantissa >>> shift : 0;
     this.whole(before);
     this.byte(POINT);
-    if (this.#fraction(mantissa - before * 2 ** shift, shift, 2 ** (-30 - zeros))) return;
+    if (this.#fraction(mantissa - before * unit, shift, NEAR / (UNITS[zeros] as number))) return;
     this.length = start;
     this.number(value);
   }
 
   /** The fewest digits of `part` / 2^`shift` that are within `near` / 2^`shift` of it. False: they would carry. */
   #fraction(part: number, shift: number, near: number): boolean {
-    const unit = 2 ** shift;
+    const unit = UNITS[shift] as number;
     const share = 1 / unit;
     let rest = part;
     let room = near;
@@ -111,7 +112,7 @@ export class JsonBytes {
     const scale = step === 7 ? 1e7 : step === 4 ? 1e4 : 10;
     for (;;) {
       const scaled = rest * scale;
-      const digits = Math.floor(scaled * share);
+      const digits = (scaled * share) | 0;
       const left = scaled - digits * unit;
       const wide = room * scale;
       if (left <= wide || unit - left <= wide) break;
@@ -123,7 +124,7 @@ export class JsonBytes {
     for (let at = this.length; ; at += 1) {
       rest *= 10;
       room *= 10;
-      const digit = Math.floor(rest * share);
+      const digit = (rest * share) | 0;
       rest -= digit * unit;
       const isDown = rest <= room;
       const isUp = unit - rest <= room;
@@ -168,6 +169,11 @@ export class JsonBytes {
     this.length = length + count;
   }
 }
+
+/** Powers of two, which take longer to raise than digits to find. */
+const UNITS: Float64Array = Float64Array.from({ length: 50 }, (_, power) => 2 ** power);
+/** Half of the least that two numbers of 64 bits differ by, which are as large as one of 32 bits whose last bit is 1. */
+const NEAR = 2 ** -30;
 
 /** Whole numbers are written in parts of so many digits, which are numbers of 32 bits. */
 const PART_DIGITS = 9;
