@@ -139,7 +139,8 @@ class BareThreads implements AsyncDisposable {
 async function looseRow(data: BenchData): Promise<BenchRow> {
   await using bare = new BareThreads(data.files);
   await bare.passes(1);
-  for (let pass = 0; pass < WARM_UPS; pass += 1) await loadPass(data.looseLink, data, LOOSE_OPTIONS);
+  for (let pass = 0; pass < WARM_UPS; pass += 1)
+    await loadPass(data.looseLink, data, LOOSE_OPTIONS);
   const ours: number[] = [];
   const limit: number[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
