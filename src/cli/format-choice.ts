@@ -1,9 +1,10 @@
 /** From the flags on formats to what resolving takes, and what people are told of it. */
+import { countedText } from '../view/format.ts';
 import { SAMPLE_OF } from '../core/format/format-name.ts';
 import type { FormatChoice } from '../core/format/format-name.ts';
 import type { ResolvedLink, ResolveOptions } from '../snapshots/index.ts';
 import type { OptionsOf } from './flag.ts';
-import type { FORMAT_FLAGS } from './flags/format.ts';
+import type { FORMAT_FLAGS, ROW_FORMAT_FLAGS } from './flags/format.ts';
 
 /** What a job module says. */
 interface Named {
@@ -12,11 +13,11 @@ interface Named {
   readonly rowsPerSample: number | null;
 }
 
-type FormatOptions = OptionsOf<typeof FORMAT_FLAGS>;
+type FormatOptions = OptionsOf<typeof ROW_FORMAT_FLAGS> & Partial<OptionsOf<typeof FORMAT_FLAGS>>;
 
 /** `named` is what the job module says; the flag wins. */
 export function formatChoice(
-  { format, columns, rowsPerSample, unpackRatioMax, unpackBytesMax }: FormatOptions,
+  { format, columns, rowsPerSample = null, unpackRatioMax, unpackBytesMax }: FormatOptions,
   named: Named = { format: null, columns: null, rowsPerSample: null },
 ): Required<Pick<ResolveOptions, 'format' | 'columns' | 'rowsPerSample' | 'unpack'>> {
   const unpack = { ratioMax: unpackRatioMax, bytesMax: unpackBytesMax };
@@ -28,12 +29,19 @@ export function formatChoice(
   };
 }
 
-/** What a sample is, and why; null where every file is one and nothing speaks for anything else. */
-export function formatText({
-  format,
-  formatReason,
-}: Pick<ResolvedLink, 'format' | 'formatReason'>): string | null {
+/**
+ * What a sample is, and why; null where every file is one and nothing speaks for anything else.
+ * `rowsPerSample` as it was resolved with.
+ */
+export function formatText(
+  { format, formatReason }: Pick<ResolvedLink, 'format' | 'formatReason'>,
+  rowsPerSample: number | null,
+): string | null {
   if (format === 'files' && formatReason === null) return null;
   const reason = formatReason === null ? '' : ` (${formatReason})`;
-  return `${format}: ${SAMPLE_OF[format]}${reason}`;
+  const sample =
+    rowsPerSample === null
+      ? SAMPLE_OF[format]
+      : `every ${countedText(rowsPerSample, 'row')} of a row group are one sample, as columns`;
+  return `${format}: ${sample}${reason}`;
 }

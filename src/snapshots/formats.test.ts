@@ -334,6 +334,19 @@ test('ranges of rows are samples, each of one group, which verify reads again', 
   const arrow = await bench.resolve('rows.arrows', 'arrow', undefined, null, 4_000_000);
   assert.equal(arrow.sampleCount, 3);
   assert.deepEqual(await bench.verify(arrow.pinnedLink), []);
+  const { store, clock, events } = {
+    store: bench.store(),
+    clock: bench.clock,
+    events: bench.events,
+  };
+  const link = parquet.pinnedLink.slice(0, parquet.pinnedLink.lastIndexOf('@'));
+  const how = { format: 'parquet', columns: ['id', 'tags'], rowsPerSample: 20 } as const;
+  const plain = await verify(link, { store, clock, events, ...how });
+  assert.equal(
+    plain.link.hash,
+    parquet.hash,
+    'what was pinned is verified, and not read in another way',
+  );
   const rows = await bench.resolve('rows.zstd.parquet', 'parquet', undefined, ['id', 'tags']);
   assert.notEqual(rows.hash, parquet.hash, 'each way of reading has a snapshot of its own');
   const damaged = await readFile(folder.join('rows.zstd.parquet'));

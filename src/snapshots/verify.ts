@@ -71,7 +71,7 @@ export interface VerifyResult {
 
 export async function verify(link: string, options: VerifyOptions): Promise<VerifyResult> {
   const { store, clock, events, places, signal, onProgress } = options;
-  const { format = null, columns = null, unpack } = options;
+  const { format = null, columns = null, rowsPerSample = null, unpack } = options;
   const resolved = await resolveLink(link, {
     store,
     clock,
@@ -79,6 +79,7 @@ export async function verify(link: string, options: VerifyOptions): Promise<Veri
     places,
     format,
     columns,
+    rowsPerSample,
     ...(unpack === undefined ? {} : { unpack }),
     ...(signal === undefined ? {} : { signal }),
     onProgress: ({ phase, samples }) =>

@@ -351,6 +351,16 @@ async function columnsOf(bench: Workbench, file: string, text: readonly string[]
     }
   }
   assert.ok(at > 0);
+  const asRanges = [file, '--rows-per-sample', '300'];
+  const resolved = await bench.run(['resolve', ...asRanges]);
+  assert.match(resolved.stdout, /format: parquet: every 300 rows of a row group are one sample/);
+  const count = /samples: ([\d,]+)/.exec(resolved.stdout)?.[1] ?? '';
+  const verified = await bench.run(['verify', ...asRanges]);
+  assert.match(verified.stdout, new RegExp(`verified ${count} samples?,`));
+  // Packed, a row is a sample: who asks for ranges is told, and does not get rows.
+  const packed = await bench.run(['pack', ...asRanges, '--out', bench.path('never')]);
+  assert.equal(packed.code, 2);
+  assert.match(packed.stderr, /--rows-per-sample/);
   const out = bench.path('sums');
   const run = ['run', COLUMNS_JOB, '--data', file, '--out', out, '--nodes', '1', '--ram-gb', '1.5'];
   const ended = await bench.run(run);

@@ -8,7 +8,7 @@ import { type Command, defineCommand } from '../command.ts';
 import { EXIT_DONE } from '../exit-codes.ts';
 import { type OptionsOf, required } from '../flag.ts';
 import * as data from '../flags/data.ts';
-import { FORMAT_FLAGS } from '../flags/format.ts';
+import { ROW_FORMAT_FLAGS } from '../flags/format.ts';
 import * as job from '../flags/job.ts';
 import { maxInflightBytes } from '../flags/memory.ts';
 import * as screen from '../flags/screen.ts';
@@ -19,7 +19,7 @@ const PACK_FLAGS = {
   out: required(job.outDir),
   labels: data.labels,
   shardBytes: data.shardBytes,
-  ...FORMAT_FLAGS,
+  ...ROW_FORMAT_FLAGS,
   refresh: data.refresh,
   maxInflightBytes,
   json: screen.json,
@@ -57,13 +57,14 @@ export const command: Command = defineCommand({
 async function runPack(input: string, options: PackCommandOptions, io: CommandIo): Promise<number> {
   using progress = new DataProgress(io);
   await using places = openStores(options, io);
+  const { format, columns, unpack } = formatChoice(options);
   const left: PackLeft[] = [];
   try {
     const result = await pack(input, options.out, {
       places,
       labels: options.labels,
       shardBytes: options.shardBytes,
-      ...formatChoice(options),
+      ...{ format, columns, unpack },
       refresh: options.refresh,
       maxInflightBytes: options.maxInflightBytes,
       clock: io.clock,

@@ -50,13 +50,14 @@ async function runResolve(
 ): Promise<number> {
   using progress = new DataProgress(io);
   await using places = openStores(options, io);
+  const choice = formatChoice(options);
   const resolved = await resolveLink(link, {
     store: openManifestStore(options.manifestStoreRoot, io, storeOptions(options)),
     clock: io.clock,
     events: io.events,
     places,
     signal: io.signal,
-    ...formatChoice(options),
+    ...choice,
     onProgress: ({ phase, samples }) =>
       progress.show({ phase, samples, samplesTotal: null, bytes: 0 }),
   });
@@ -79,7 +80,7 @@ async function runResolve(
   }
   io.stdout(`manifest_hash: ${resolved.hash}\n`);
   io.stdout(`samples: ${countText(resolved.sampleCount)}\n`);
-  const format = formatText(resolved);
+  const format = formatText(resolved, choice.rowsPerSample);
   if (format !== null) io.stdout(`format: ${format}\n`);
   io.stdout(`link: ${resolved.pinnedLink}\n`);
   const age = snapshotAgeText(link, resolved, io.clock.unixMs());

@@ -58,10 +58,14 @@ export const unpackBytesMax: Flag<number> = flag(
 );
 
 /** What commands that pin a data set take. */
-export const FORMAT_FLAGS: {
+/** For commands to which a row is always a sample. */
+export const ROW_FORMAT_FLAGS: {
   readonly format: typeof format;
   readonly columns: typeof columns;
-  readonly rowsPerSample: typeof rowsPerSample;
   readonly unpackRatioMax: typeof unpackRatioMax;
   readonly unpackBytesMax: typeof unpackBytesMax;
-} = { format, columns, rowsPerSample, unpackRatioMax, unpackBytesMax };
+} = { format, columns, unpackRatioMax, unpackBytesMax };
+
+export const FORMAT_FLAGS: typeof ROW_FORMAT_FLAGS & {
+  readonly rowsPerSample: typeof rowsPerSample;
+} = { ...ROW_FORMAT_FLAGS, rowsPerSample };

@@ -237,19 +237,20 @@ async function pinInput(
   }
   await checkOutputOutside(link, outputFolder(loaded, options));
   const { io, screen, events } = surroundings;
+  const choice = formatChoice(options, loaded.job);
   const resolved = await resolveLink(link, {
     store: manifests,
     places,
     clock: io.clock,
     events,
     signal: io.signal,
-    ...formatChoice(options, loaded.job),
+    ...choice,
     onProgress: ({ phase, samples }) => {
       const text = `${loaded.name}: ${phase} ${link}, ${countText(samples)} samples`;
       screen.show(text.slice(0, io.columns - 1), text);
     },
   });
-  const format = formatText(resolved);
+  const format = formatText(resolved, choice.rowsPerSample);
   if (format !== null && !options.json) screen.print(`samples: ${format}`);
   const snapshotAge = snapshotAgeText(link, resolved, io.clock.unixMs());
   if (snapshotAge !== null && !options.json) screen.print(`reads ${snapshotAge}`);
