@@ -11,6 +11,7 @@ import { Worker } from 'node:worker_threads';
 import { load } from '../src/index.ts';
 import type { LoadOptions } from '../src/index.ts';
 import { READER_THREADS_MAX } from '../src/pipeline/limits.ts';
+import { median } from './median.ts';
 import type { FileLoopAnswer } from './bare-file-loop.ts';
 import type { MemoryAnswer } from './data-memory.ts';
 import { SAMPLE_BYTES, makeBenchData } from './data-set.ts';
@@ -180,11 +181,6 @@ async function memoryRow(data: BenchData): Promise<BenchRow> {
     target: { atMost: 130 },
     note: `packed shards, at its most ${inflight.toFixed(1)} of 64 MiB in flight`,
   });
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
 /** The rows of the data path. */

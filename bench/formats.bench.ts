@@ -16,6 +16,7 @@ import { parquetRows } from '../src/decode/parquet-rows.ts';
 import { RangeCutter, openTable } from '../src/decode/range-reader.ts';
 import { load } from '../src/index.ts';
 import { LocalBytes } from '../src/storage/local-bytes.ts';
+import { median } from './median.ts';
 import { openDuckDb } from './duckdb.ts';
 import type { DuckConnection } from './duckdb.ts';
 import type { MemoryAnswer, MemorySettings } from './formats-memory.ts';
@@ -179,10 +180,6 @@ async function loadRate(path: string, columns: readonly string[], root: string):
 function rate(rows: number, startMs: number): number {
   if (rows !== ROWS) throw new Error(`${rows} of ${ROWS} rows were read`);
   return (rows / (performance.now() - startMs)) * 1000;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((one, other) => one - other)[values.length >> 1] ?? 0;
 }
 
 /** Medians of figures that are taken in turn, so that each meets the same of what else the machine does. */

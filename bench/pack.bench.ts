@@ -13,6 +13,7 @@ import { nodeClock } from '../src/platform/clock.ts';
 import { nodeRandom } from '../src/platform/random.ts';
 import { pack } from '../src/snapshots/index.ts';
 import { OpenPlaces, STORE_DEFAULTS } from '../src/storage/places.ts';
+import { median } from './median.ts';
 import { PACK_OBJECT_BYTES, PACK_OBJECTS } from './pack-server.ts';
 import { benchRow } from './report.ts';
 import type { BenchRow, Benchmark } from './report.ts';
@@ -22,10 +23,6 @@ const FILES = 20_000;
 const FILE_BYTES = 20 * 1024;
 const SHARD_BYTES = 256 * 1024 ** 2;
 const REQUESTS_AT_ONCE = 4;
-
-function median(values: readonly number[]): number {
-  return values.toSorted((one, other) => one - other)[values.length >> 1] ?? 0;
-}
 
 async function secondsOf(work: () => unknown): Promise<number> {
   const startMs = performance.now();

@@ -16,6 +16,7 @@ import { FsManifestStore } from '../src/snapshots/index.ts';
 import { Coordinators } from '../test/support/coordinators.ts';
 import { until, Workbench } from '../test/support/mx8-process.ts';
 import { descendants } from '../test/support/processes.ts';
+import { median } from './median.ts';
 import { type BenchRow, type Benchmark, benchRow } from './report.ts';
 import type { ScaleFigures } from './scale-reader.ts';
 
@@ -131,11 +132,6 @@ function readerFigures(link: string, coord: string): Promise<ScaleFigures> {
 function peakRssBytes(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
 function storeIn(root: string): FsManifestStore {

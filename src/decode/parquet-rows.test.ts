@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
 import test from 'node:test';
+import { memorySource } from '../../test/support/memory-source.ts';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 
 import { FormatError } from '../core/format/format-error.ts';
-import type { ByteSource } from '../ports/byte-source.ts';
 import { rowText } from './json-lines.ts';
 import { UNPACK_CHUNK_BYTES } from './limits.ts';
 import { compressorsFor } from './parquet-file.ts';
@@ -20,26 +20,13 @@ const NAMES = (await readdir(FIXTURES)).filter((name) => name.endsWith('.parquet
 const files = new Map<string, Buffer>();
 for (const name of NAMES) files.set(name, await readFile(`${FIXTURES}${name}`));
 
-function sourceOf(file: Uint8Array): ByteSource {
-  return {
-    expect: () => undefined,
-    sizeOf: () => Promise.resolve(file.length),
-    read: (_, position, into) => {
-      const part = file.subarray(position, position + into.length);
-      into.set(part);
-      return Promise.resolve(part.length);
-    },
-    close: () => Promise.resolve(),
-  };
-}
-
 async function linesOf(
   file: Uint8Array,
   columns: readonly string[] | null = null,
 ): Promise<Buffer[]> {
   const parts: Buffer[] = [];
   let place = { frameAt: -1, offset: 0 };
-  const table = { source: sourceOf(file), location: '/x', columns };
+  const table = { source: memorySource(file), location: '/x', columns };
   for await (const { bytes, frameAt, offset } of parquetRows(table, 0)) {
     if (frameAt !== place.frameAt) place = { frameAt, offset: 0 };
     assert.equal(offset, place.offset);
@@ -105,7 +92,7 @@ test('lines of what pyarrow and DuckDB wrote are those that were pinned, whateve
 
 /** Lines are then written into memory of the size of a piece, which is used again; else each piece is as long as it is. */
 async function isDecoded(file: Uint8Array, name: string): Promise<boolean> {
-  const table = { source: sourceOf(file), location: '/x', columns: [name] };
+  const table = { source: memorySource(file), location: '/x', columns: [name] };
   const sizes = new Set<number>();
   for await (const { bytes } of parquetRows(table, 0)) sizes.add(bytes.buffer.byteLength);
   return sizes.size === 1 && sizes.has(UNPACK_CHUNK_BYTES);
@@ -295,7 +282,7 @@ test('a footer whose elements have fewer children than none is refused, which hy
 
 /** As lines, and as columns. */
 async function readOrRefused(file: Uint8Array): Promise<void> {
-  const table = { source: sourceOf(file), location: '/x', columns: null };
+  const table = { source: memorySource(file), location: '/x', columns: null };
   const readings = [
     () => linesOf(file),
     async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import test from 'node:test';
+import { memorySource } from '../../test/support/memory-source.ts';
 import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
 import { tableFromIPC } from '@uwdata/flechette';
@@ -13,7 +14,6 @@ import { ColumnTable } from '../core/format/column-table.ts';
 import type { TableColumn } from '../core/format/column-table.ts';
 import { FormatError, PartChangedError } from '../core/format/format-error.ts';
 import type { TableFormat } from '../core/format/format-name.ts';
-import type { ByteSource } from '../ports/byte-source.ts';
 import { arrowRows } from './arrow-rows.ts';
 import { parquetRows } from './parquet-rows.ts';
 import { RangeCutter, RangeReader, openTable } from './range-reader.ts';
@@ -36,25 +36,12 @@ for (const name of [...PARQUET, ...ARROW]) files.set(name, await readFile(`${FIX
 const fileOf = (name: string): Buffer => files.get(name) ?? Buffer.alloc(0);
 const formatOf = (name: string): TableFormat => (name.endsWith('.parquet') ? 'parquet' : 'arrow');
 
-function sourceOf(file: Uint8Array): ByteSource {
-  return {
-    expect: () => undefined,
-    sizeOf: () => Promise.resolve(file.length),
-    read: (_, position, into) => {
-      const part = file.subarray(position, position + into.length);
-      into.set(part);
-      return Promise.resolve(part.length);
-    },
-    close: () => Promise.resolve(),
-  };
-}
-
 async function rowsOf(
   format: TableFormat,
   file: Uint8Array,
   columns: readonly string[] | null = null,
 ): Promise<unknown[]> {
-  const table = { source: sourceOf(file), location: '/x', columns };
+  const table = { source: memorySource(file), location: '/x', columns };
   const chunks = format === 'parquet' ? parquetRows(table, 0) : arrowRows(table, 0);
   let text = '';
   for await (const { bytes } of chunks) text += Buffer.from(bytes).toString();
@@ -71,7 +58,7 @@ async function streamsOf(
   rowsMax: number,
   columns: readonly string[] | null = null,
 ): Promise<Uint8Array[]> {
-  const table = await openTable(format, { source: sourceOf(file), location: '/x', columns });
+  const table = await openTable(format, { source: memorySource(file), location: '/x', columns });
   const cutter = new RangeCutter();
   const streams: Uint8Array[] = [];
   for await (const group of table.groups()) {
@@ -342,9 +329,9 @@ test('more than the budget of a row group is refused before memory is taken for 
 
 test('a reader gives ranges in any order, and refuses rows that are not those that were pinned', async () => {
   const file = Buffer.from(fileOf('rows.zstd.parquet'));
-  const reader = new RangeReader(sourceOf(file));
+  const reader = new RangeReader(memorySource(file));
   const table = await openTable('parquet', {
-    source: sourceOf(file),
+    source: memorySource(file),
     location: '/x',
     columns: null,
   });

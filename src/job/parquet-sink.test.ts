@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { crc32, zstdDecompressSync } from 'node:zlib';
 import test from 'node:test';
+import { memorySource } from '../../test/support/memory-source.ts';
 import fc from 'fast-check';
 import { parquetReadObjects } from 'hyparquet';
 
 import { codedPartOf } from '../core/format/coded-part.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { parquetRows } from '../decode/parquet-rows.ts';
-import type { ByteSource } from '../ports/byte-source.ts';
 import { JobBatch } from './batch.ts';
 import { PARQUET_GROUP_ROWS } from './limits.ts';
 import { parquet } from './parquet-sink.ts';
@@ -89,22 +89,10 @@ class MemoryPart {
   }
 }
 
-function sourceOf(file: Buffer): ByteSource {
-  return {
-    expect: () => undefined,
-    sizeOf: () => Promise.resolve(file.length),
-    read: (_, position, into) => {
-      into.set(file.subarray(position, position + into.length));
-      return Promise.resolve(Math.min(into.length, file.length - position));
-    },
-    close: () => Promise.resolve(),
-  };
-}
-
 /** The lines that whoever reads the file makes of it, by where their row group is. */
 async function linesOf(file: Buffer): Promise<ReadonlyMap<number, Buffer>> {
   const groups = new Map<number, Buffer>();
-  const parquetFile = { source: sourceOf(file), location: '/x', columns: null };
+  const parquetFile = { source: memorySource(file), location: '/x', columns: null };
   for await (const { bytes, frameAt } of parquetRows(parquetFile, 0)) {
     groups.set(frameAt, Buffer.concat([groups.get(frameAt) ?? Buffer.alloc(0), bytes]));
   }

@@ -31,19 +31,6 @@ export function isMissingBlock(answer: PlainAnswer): boolean {
   return answer.head.status === 400 && codeOf(answer) === 'InvalidBlockList';
 }
 
-export function conditionHeaders(condition: WriteCondition): Record<string, string> {
-  switch (condition.type) {
-    case 'any':
-      return {};
-    case 'create':
-      return { 'if-none-match': '*' };
-    case 'replace':
-      return { 'if-match': `"${condition.etag}"` };
-    default:
-      return condition satisfies never;
-  }
-}
-
 function codeOf({ head, body }: PlainAnswer): string {
   return parseAzureError(head, body.toString('utf8', 0, 16_384)).code;
 }

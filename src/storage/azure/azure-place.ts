@@ -8,6 +8,7 @@ import type {
   PartUpload,
   WriteCondition,
 } from '../../ports/place.ts';
+import { conditionHeaders } from '../http/write-condition.ts';
 import { lengthOf } from '../http/http-errors.ts';
 import type { PatientAnswer } from '../http/patient.ts';
 import type { PlainAnswer, PlainRequest } from '../http/plain-request.ts';
@@ -16,7 +17,7 @@ import { StorePlace } from '../http/store-place.ts';
 import type { PageQuestion, StorePage } from '../http/store-place.ts';
 import { keyFault } from '../http/write-condition.ts';
 import { parseBlobPage, parseBlobPrefixes } from './azure-answers.ts';
-import { conditionHeaders, isConflict, isMissingBlob, isSuccess } from './azure-conditions.ts';
+import { isConflict, isMissingBlob, isSuccess } from './azure-conditions.ts';
 import { parseAzureLocation } from './azure-location.ts';
 import type { AzureQuestion, AzureSession } from './azure-session.ts';
 import { AzureUpload, MARK_HEADER, markHeaders } from './azure-upload.ts';

@@ -8,12 +8,13 @@ import type { ResponseHead } from '../../core/transfer/response-head.ts';
 import { normalEtag } from '../../core/transfer/response-head.ts';
 import type { ObjectSpan, ObjectStat, PartUpload, WriteCondition } from '../../ports/place.ts';
 import type { Random } from '../../ports/random.ts';
+import { conditionHeaders } from '../http/write-condition.ts';
 import { lengthOf, unusable } from '../http/http-errors.ts';
 import type { PatientAnswer } from '../http/patient.ts';
 import type { PlainAnswer } from '../http/plain-request.ts';
 import { conditionError } from '../http/write-condition.ts';
 import { forEachBounded } from '../local-output.ts';
-import { conditionHeaders, isConflict, isMissingBlock, isSuccess } from './azure-conditions.ts';
+import { isConflict, isMissingBlock, isSuccess } from './azure-conditions.ts';
 import type { AzureQuestion } from './azure-session.ts';
 
 export const MARK_HEADER = 'x-ms-meta-mx8_mark';

@@ -20,3 +20,17 @@ export function keyFault(key: string): string | null {
   if (Buffer.byteLength(key) <= KEY_BYTES_MAX) return null;
   return `with the prefix of the output it is longer than the ${KEY_BYTES_MAX} bytes of a key`;
 }
+
+/** As RFC 9110 has it, for stores that hold to ETags. */
+export function conditionHeaders(condition: WriteCondition): Record<string, string> {
+  switch (condition.type) {
+    case 'any':
+      return {};
+    case 'create':
+      return { 'if-none-match': '*' };
+    case 'replace':
+      return { 'if-match': `"${condition.etag}"` };
+    default:
+      return condition satisfies never;
+  }
+}

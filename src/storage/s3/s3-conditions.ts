@@ -12,16 +12,3 @@ export function isConflict({ head }: PlainAnswer, condition: WriteCondition): bo
   if (condition.type === 'any') return false;
   return head.status === 412 || (head.status === 404 && condition.type === 'replace');
 }
-
-export function conditionHeaders(condition: WriteCondition): Record<string, string> {
-  switch (condition.type) {
-    case 'any':
-      return {};
-    case 'create':
-      return { 'if-none-match': '*' };
-    case 'replace':
-      return { 'if-match': `"${condition.etag}"` };
-    default:
-      return condition satisfies never;
-  }
-}

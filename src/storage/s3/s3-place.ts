@@ -8,6 +8,7 @@ import type {
   PartUpload,
   WriteCondition,
 } from '../../ports/place.ts';
+import { conditionHeaders } from '../http/write-condition.ts';
 import { lengthOf, unusable } from '../http/http-errors.ts';
 import type { PatientAnswer } from '../http/patient.ts';
 import type { PlainAnswer } from '../http/plain-request.ts';
@@ -16,7 +17,7 @@ import { StorePlace } from '../http/store-place.ts';
 import type { PageQuestion, StorePage } from '../http/store-place.ts';
 import { keyFault } from '../http/write-condition.ts';
 import { element, parseCommonPrefixes, parseListPage, parseUploads } from './s3-answers.ts';
-import { conditionHeaders, isConflict, isSuccess } from './s3-conditions.ts';
+import { isConflict, isSuccess } from './s3-conditions.ts';
 import type { UnfinishedUpload } from './s3-answers.ts';
 import { parseS3Location } from './s3-location.ts';
 import type { S3Request, S3Session } from './s3-session.ts';

@@ -1,0 +1,5 @@
+/** Of an odd number of values the middle one; of none 0. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
