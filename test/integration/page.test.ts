@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import test, { after, before } from 'node:test';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
+import type { StoreReport, StoreShare } from '../../src/core/transfer/store-report.ts';
 import { until } from '../support/mx8-process.ts';
 import { findTool } from '../support/tools.ts';
 import { JOB, TestNode, webWorld } from '../support/web-world.ts';
@@ -120,6 +121,48 @@ test('what nodes deliver, a pause and a node that drains are shown', { skip }, a
   await phone.sees('nodes', /node-a · draining/);
   await desk.shot('paused-desk-dark');
   await phone.shot('paused-phone-light');
+});
+
+test('a store that throttles is shown with what it gives, and no action', { skip }, async () => {
+  const spec = { worldSize: 2, minWorldSize: 1, sampleCount: 200, blockSize: 10 };
+  await using world = await webWorld({ samples: 200, spec });
+  const client = world.client();
+  const nodes = ['node-a', 'node-b'].map((name) => new TestNode(client, name));
+  for (const node of nodes) await node.register();
+  await using desk = await open(world.web.url);
+  await using phone = await open(world.web.url, PHONE);
+  assert.equal(await desk.page.locator('#stores-panel').isVisible(), false);
+  let [answeredTotal, refusedTotal] = [0, 0];
+  const report = (): StoreReport => ({
+    host: 'https://a-bucket-with-a-long-name.s3.eu-central-1.amazonaws.com',
+    wanted: 64,
+    inFlight: 30,
+    servingMilli: 10_000,
+    answeredTotal: (answeredTotal += 40),
+    refusedTotal: (refusedTotal += 20),
+    firstByteUsTotal: answeredTotal * 20_000,
+    pauseMs: 0,
+    share: null,
+  });
+  let shares: readonly StoreShare[] = [];
+  await until('the coordinator divides what the store gives', async () => {
+    for (const node of nodes) shares = await node.heartbeat({}, [report()]);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return shares.length > 0;
+  });
+  await desk.sees(
+    'stores',
+    /amazonaws\.com\s+60 requests in flight, of at most \d+; [\d,]+ requests refused/,
+  );
+  await phone.sees('stores', /2 agents/);
+  const wide = 'document.documentElement.scrollWidth > document.documentElement.clientWidth';
+  assert.equal(
+    await phone.page.evaluate<boolean>(wide),
+    false,
+    'a long name does not widen the page',
+  );
+  await desk.shot('stores-desk-light');
+  await phone.shot('stores-phone-dark');
 });
 
 test(

@@ -2,6 +2,7 @@
 import { type JobId, jobId, nodeId } from '../../src/core/base/units.ts';
 import { IDLE_STATS } from '../../src/core/job/job-state.ts';
 import type { Lease, NodeStats } from '../../src/core/job/protocol.ts';
+import type { StoreReport, StoreShare } from '../../src/core/transfer/store-report.ts';
 import { MemoryElection, MemoryElectionBoard } from '../../src/log/memory-election.ts';
 import { MemoryLog } from '../../src/log/memory-log.ts';
 import { nodeClock } from '../../src/platform/clock.ts';
@@ -113,8 +114,12 @@ export class TestNode {
     await this.#client.register(this.identity, TEST_CAPS, resumeFrom);
   }
 
-  async heartbeat(stats: Partial<NodeStats> = {}): Promise<void> {
-    await this.#client.heartbeat(this.identity, { ...IDLE_STATS, ...stats });
+  /** `stores`: what it asked of the stores that it reads from. */
+  async heartbeat(
+    stats: Partial<NodeStats> = {},
+    stores?: readonly StoreReport[],
+  ): Promise<readonly StoreShare[]> {
+    return this.#client.heartbeat(this.identity, { ...IDLE_STATS, ...stats }, stores);
   }
 
   async lease(want = 1): Promise<readonly Lease[]> {
