@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, chown, mkdir, readdir, readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { nodeClock } from '../../src/platform/clock.ts';
@@ -13,24 +13,15 @@ import { pack, type PackResult } from '../../src/snapshots/index.ts';
 import { rejectsWith } from '../support/manifest-store-suite.ts';
 import { smallDisk } from '../support/small-disk.ts';
 import { Workbench } from '../support/mx8-process.ts';
-import { ObjectOutputs } from '../support/object-outputs.ts';
-import { S3 } from '../support/store-kinds.ts';
+import type { ObjectOutputs } from '../support/object-outputs.ts';
+import { eachStore } from '../support/store-kinds.ts';
 import { temporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts';
 
 const CHILD = fileURLToPath(new URL('../support/pack-child.ts', import.meta.url));
 const SHARD_BYTES = 100_000;
 const FILES = 300;
 const NOBODY = 65_534;
-const skip = S3.missing;
-let s3: ObjectOutputs | null = null;
-
-before(async () => {
-  if (skip === false) s3 = await ObjectOutputs.start(S3);
-});
-
-after(async () => {
-  await s3?.[Symbol.asyncDispose]();
-});
+const { onEach } = eachStore();
 
 async function samples(folder: TemporaryFolder, bytesEach = 3000): Promise<string> {
   const files: Record<string, Buffer> = {};
@@ -42,15 +33,14 @@ async function samples(folder: TemporaryFolder, bytesEach = 3000): Promise<strin
   return folder.join('in');
 }
 
-function packed(input: string, output: string, shardBytes = SHARD_BYTES): Promise<PackResult> {
+function packed(
+  input: string,
+  output: string,
+  { world, shardBytes = SHARD_BYTES }: { world?: ObjectOutputs; shardBytes?: number } = {},
+): Promise<PackResult> {
   const [clock, random] = [nodeClock(), nodeRandom()];
-  return pack(input, output, {
-    labels: 'auto',
-    shardBytes,
-    clock,
-    random,
-    ...(s3 === null ? {} : { places: s3.places }),
-  });
+  const places = world === undefined ? {} : { places: world.places };
+  return pack(input, output, { labels: 'auto', shardBytes, clock, random, ...places });
 }
 
 function start(...args: readonly string[]): ChildProcess {
@@ -147,47 +137,44 @@ test('a pack into a folder that is killed again and again ends as if nothing had
   assertSame(await localFiles(folder.join('out')), await localFiles(folder.join('fresh')));
 });
 
-test('so does one into a store, and no upload is left', { skip }, async () => {
-  assert.ok(s3 !== null);
+onEach('so does one into a store, and no upload is left', async (world) => {
   await using folder = await temporaryFolder();
   // Some larger than a part, which go up in several.
   await folder.write({ 'in/cats/large.bin': Buffer.alloc(9_000_000, 'large') });
   const input = await samples(folder);
-  const output = 's3://bucket/killed';
+  const output = world.at('killed');
   const stretches = [
     [1, 40],
     [50, 150],
     [200, 300],
   ] as const;
-  const done = await killedUntilDone(input, output, s3.troubled.url, stretches);
+  const done = await killedUntilDone(input, output, world.troubled.url, stretches);
   const fresh = await packed(input, folder.join('fresh'));
   assert.equal(done.shardCount, fresh.shardCount);
   assert.ok(done.resumedShardCount > 0, 'finished shards were not written again');
-  assertSame(await remoteFiles(s3, output), await localFiles(folder.join('fresh')));
-  assert.equal(await s3.place.abandonUploads(`${output}/`), 0);
+  assertSame(await remoteFiles(world, output), await localFiles(folder.join('fresh')));
+  assert.equal(await world.place.abandonUploads(`${output}/`), 0);
 });
 
-test(
+onEach(
   'another input into a store where an interrupted pack lies is refused until --refresh',
-  { skip },
-  async () => {
-    assert.ok(s3 !== null);
+  async (world) => {
     await using folder = await temporaryFolder();
     const input = await samples(folder);
     await folder.write({ 'other/a': 'x', 'other/b': 'y' });
-    const output = 's3://bucket/differs';
-    const child = start(input, output, String(SHARD_BYTES), s3.troubled.url);
+    const output = world.at('differs');
+    const child = start(input, output, String(SHARD_BYTES), world.troubled.url);
     await untilLine(child, 40);
     await using bench = await Workbench.create();
-    const environment = { MX8_S3_ENDPOINT_URL: s3.troubled.url };
+    const { environment } = world;
     const other = folder.join('other');
-    const refused = await rejectsWith('pack_not_resumable', packed(other, output));
+    const refused = await rejectsWith('pack_not_resumable', packed(other, output, { world }));
     assert.match(refused.message, /began with the input .*\/in, now the input .*\/other/);
     assert.match(refused.message, /--refresh to begin anew/);
     const args = ['pack', other, '--out', output, '--refresh'];
     const anew = await bench.run(args, environment);
     assert.equal(anew.code, 0, anew.stderr);
-    const names = [...(await remoteFiles(s3, output)).keys()].sort();
+    const names = [...(await remoteFiles(world, output)).keys()].sort();
     assert.deepEqual(names, ['_mx8/manifest.tsv', 'shards/shard-00000.tar']);
   },
 );
@@ -249,7 +236,7 @@ test('a full disk ends a pack with a sentence, and the same command goes on once
     const { stdout, stderr, code } = await bench.run(args);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /\d+ of them by an interrupted pack before/);
-    await packed(input, folder.join('fresh'), 512 * 1024);
+    await packed(input, folder.join('fresh'), { shardBytes: 512 * 1024 });
     assertSame(await localFiles(out), await localFiles(folder.join('fresh')));
   } finally {
     disk.remove();

@@ -4,13 +4,19 @@ import { nodeClock } from '../../src/platform/clock.ts';
 import { nodeRandom } from '../../src/platform/random.ts';
 import { pack } from '../../src/snapshots/index.ts';
 import { OpenPlaces, STORE_DEFAULTS } from '../../src/storage/places.ts';
+import { STORE_KINDS } from './store-kinds.ts';
 import { storeSetting } from './store-setting.ts';
 
 const [input = '', output = '', shardBytes = '65536', endpointUrl = '', uid = ''] =
   process.argv.slice(2);
-const s3 = { ...STORE_DEFAULTS.s3, endpointUrl };
+const kind = STORE_KINDS.find(({ root }) => output.startsWith(root));
 const places =
-  endpointUrl === '' ? undefined : new OpenPlaces({ ...STORE_DEFAULTS, s3 }, storeSetting());
+  kind === undefined
+    ? undefined
+    : new OpenPlaces(
+        { ...STORE_DEFAULTS, ...kind.options(endpointUrl) },
+        storeSetting({ variables: kind.environment(endpointUrl) }),
+      );
 
 function say(what: unknown): void {
   process.stdout.write(`${JSON.stringify(what)}\n`);
