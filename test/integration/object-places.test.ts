@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
+import { load } from '../../src/index.ts';
 import type { ObjectPlace } from '../../src/ports/place.ts';
 import { PART_BYTES } from '../../src/storage/object-writer.ts';
 import { FaultStore, answer } from '../support/fault-store.ts';
@@ -220,3 +221,34 @@ test('Azure’s key signs for writing only where something is written', async ()
   );
   assert.deepEqual(permissions, ['rl', ...Array.from({ length: 4 }, () => 'rcwdl')]);
 });
+
+onEach(
+  'a prefix is read while it is listed, in the order that its pinned data have',
+  async (world) => {
+    await using folder = await temporaryFolder();
+    const out = world.open(world.at('streamed'));
+    for (let id = 0; id < 40; id += 1) {
+      await out.create(`${id % 4}/${String(id).padStart(3, '0')}.txt`, `sample ${id}`);
+    }
+    const read = async (): Promise<readonly string[]> => {
+      const texts: string[] = [];
+      const loader = load(world.at('streamed'), {
+        streaming: true,
+        ...{ shuffle: true, seed: 7, shuffleBufferSize: 10, batchSize: 8 },
+        manifestStoreRoot: folder.join('store'),
+        stores: world.options,
+      });
+      for await (const batch of loader) {
+        for (let at = 0; at < batch.sampleCount; at += 1) {
+          texts.push(Buffer.from(batch.sample(at)).toString());
+        }
+      }
+      return texts;
+    };
+    const first = await read();
+    const all = Array.from({ length: 40 }, (_, id) => `sample ${id}`);
+    assert.deepEqual(first.toSorted(), all.toSorted());
+    assert.notDeepEqual(first, all, 'it is shuffled');
+    assert.deepEqual(await read(), first, 'once it is pinned the order is the same');
+  },
+);
