@@ -8,14 +8,13 @@ import type {
   PartUpload,
   WriteCondition,
 } from '../../ports/place.ts';
-import { conditionHeaders } from '../http/write-condition.ts';
 import { lengthOf } from '../http/http-errors.ts';
 import type { PatientAnswer } from '../http/patient.ts';
 import type { PlainAnswer, PlainRequest } from '../http/plain-request.ts';
 import type { RangeClient } from '../http/range-client.ts';
 import { StorePlace } from '../http/store-place.ts';
 import type { PageQuestion, StorePage } from '../http/store-place.ts';
-import { keyFault } from '../http/write-condition.ts';
+import { conditionHeaders, keyFault } from '../http/write-condition.ts';
 import { parseBlobPage, parseBlobPrefixes } from './azure-answers.ts';
 import { isConflict, isMissingBlob, isSuccess } from './azure-conditions.ts';
 import { parseAzureLocation } from './azure-location.ts';

@@ -8,14 +8,13 @@ import type {
   PartUpload,
   WriteCondition,
 } from '../../ports/place.ts';
-import { conditionHeaders } from '../http/write-condition.ts';
 import { lengthOf, unusable } from '../http/http-errors.ts';
 import type { PatientAnswer } from '../http/patient.ts';
 import type { PlainAnswer } from '../http/plain-request.ts';
 import type { RangeClient } from '../http/range-client.ts';
 import { StorePlace } from '../http/store-place.ts';
 import type { PageQuestion, StorePage } from '../http/store-place.ts';
-import { keyFault } from '../http/write-condition.ts';
+import { conditionHeaders, keyFault } from '../http/write-condition.ts';
 import { element, parseCommonPrefixes, parseListPage, parseUploads } from './s3-answers.ts';
 import { isConflict, isSuccess } from './s3-conditions.ts';
 import type { UnfinishedUpload } from './s3-answers.ts';

@@ -2,11 +2,10 @@
 import { must } from '../../core/base/assert.ts';
 import { normalEtag } from '../../core/transfer/response-head.ts';
 import type { ObjectStat, PartUpload, WriteCondition } from '../../ports/place.ts';
-import { conditionHeaders } from '../http/write-condition.ts';
 import { unusable } from '../http/http-errors.ts';
 import type { PatientAnswer } from '../http/patient.ts';
 import type { PlainAnswer } from '../http/plain-request.ts';
-import { conditionError } from '../http/write-condition.ts';
+import { conditionHeaders, conditionError } from '../http/write-condition.ts';
 import { forEachBounded } from '../local-output.ts';
 import { element, escapedXml } from './s3-answers.ts';
 import { isConflict, isSuccess } from './s3-conditions.ts';
