@@ -10,11 +10,10 @@ step check bash scripts/check.sh
 step "etcd for the tests" bash scripts/etcd.sh
 step "Chromium and promtool for the tests" bash scripts/web-tools.sh
 step "services of object stores for the tests" bash scripts/store-tools.sh
-step "integration tests" \
-  node --test --test-concurrency=1 --test-timeout=600000 "test/integration/**/*.test.ts"
+step "integration tests" node scripts/integration-tests.ts
 step "search of the log protocol" node test/search/main.ts
 step "simulator: seeds that failed once" node test/sim/main.ts --regressions
-step "simulator: 8,000 worlds" node test/sim/main.ts --seeds 8000
+step "simulator: 20,000 worlds" node test/sim/main.ts --seeds 20000
 if [ -n "${MX8_OTHER_NODE:-}" ]; then
   step "simulator: the same worlds on another Node" \
     node test/sim/main.ts --seeds 300 --same-on "$MX8_OTHER_NODE"
