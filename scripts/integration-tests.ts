@@ -3,15 +3,16 @@
  * to wait for leases, clocks and other processes. What failed beside another is run once more by itself: a
  * machine that was too busy for it is no fault of the product, but it is told, so that nobody gets used to it.
  */
-import { availableParallelism } from 'node:os';
-import { join, relative } from 'node:path';
 import { globSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
 
 const ROOT = join(import.meta.dirname, '..');
-const FILE_TIMEOUT_MS = 600_000;
+const TEST_TIMEOUT_MS = 600_000;
 /** Those that take minutes come first, so that none is left over for the end. */
 const LONGEST = ['runbook', 'chaos', 'failover', 'run', 'tui', 'etcd-fail-over'];
 
@@ -48,29 +49,64 @@ function inOrder(names: readonly string[]): string[] {
 
 /** The files in which a test failed, or which ended otherwise than they should. */
 async function failedOf(names: readonly string[], concurrency: number): Promise<readonly string[]> {
-  const bad = new Set<string>();
-  let failures = 0;
-  const tests = run({
-    files: names.map((name) => join(ROOT, name)),
-    concurrency,
-    timeout: FILE_TIMEOUT_MS,
-    cwd: ROOT,
-    signal: stop.signal,
-  });
-  tests.on('test:fail', ({ file, name, todo, skip }) => {
-    if (todo !== undefined || skip !== undefined) return;
-    failures += 1;
-    bad.add(relative(ROOT, file ?? name));
-  });
-  const report = tests.compose<NodeJS.ReadWriteStream>(new spec());
+  const bad: string[] = [];
+  const counts = new Map<string, number>();
+  const events = new PassThrough({ objectMode: true });
+  const report = events.compose<NodeJS.ReadWriteStream>(new spec());
   report.pipe(process.stdout, { end: false });
+  const waiting = [...names];
+  const startMs = performance.now();
+  const work = async (): Promise<void> => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      if (!(await isWell(name, events, counts))) bad.push(name);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, work));
+  events.end();
   await new Promise((resolve, reject) => {
     report.once('end', resolve);
     report.once('error', reject);
   });
-  const known = names.filter((name) => bad.has(name));
-  // A failure that cannot be told to a file is of all of them.
-  return failures > 0 && known.length === 0 ? names : known;
+  const told = [...counts].map(([what, count]) => `${count} ${what}`);
+  const seconds = Math.round((performance.now() - startMs) / 1000);
+  say(
+    `ℹ ${names.length} ${names.length === 1 ? 'file' : 'files'} in ${seconds}s: ${told.join(', ')}`,
+  );
+  return bad;
+}
+
+/** Runs one file. A test is of the file that runs it, wherever it was written down. */
+async function isWell(
+  name: string,
+  events: PassThrough,
+  counts: Map<string, number>,
+): Promise<boolean> {
+  let isGood = true;
+  const tests = run({
+    files: [join(ROOT, name)],
+    concurrency: 1,
+    timeout: TEST_TIMEOUT_MS,
+    cwd: ROOT,
+    signal: stop.signal,
+  });
+  for await (const event of tests) {
+    if (event.type === 'test:fail') {
+      isGood &&= event.data.todo !== undefined || event.data.skip !== undefined;
+    }
+    if (event.type === 'test:summary') {
+      if (event.data.file !== undefined) continue;
+      isGood &&= event.data.success;
+      const { passed, failed: wrong, cancelled, skipped } = event.data.counts;
+      for (const [what, count] of Object.entries({ passed, failed: wrong, cancelled, skipped })) {
+        counts.set(what, (counts.get(what) ?? 0) + count);
+      }
+      continue;
+    }
+    // The totals of one file say little among those of sixty.
+    const isTotal = event.type === 'test:diagnostic' && event.data.file === undefined;
+    if (!isTotal) events.write(event);
+  }
+  return isGood;
 }
 
 function say(line: string): void {

@@ -94,7 +94,7 @@ test('a second run on an output in work is refused, and the first goes on', asyn
   const data = await bench.files('in', 200);
   const out = bench.path('out');
   const args = ['run', JOB, '--data', data, '--out', out, '--json', ...SMALL];
-  const first = bench.start(args, { TEST_PAUSE_MS: '100' });
+  const first = bench.start(args, { TEST_PAUSE_MS: '300' });
   await until('some samples are committed', () => committed(first) > 0);
   const second = await bench.run(['run', JOB, '--out', out, '--resume', ...SMALL]);
   assert.match(second.stderr, /another process is working on the output/);
