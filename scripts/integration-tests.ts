@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { run } from 'node:test';
-import { spec } from 'node:test/reporters';
+import { spec, type TestEvent } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -89,15 +89,17 @@ async function isWell(
     cwd: ROOT,
     signal: stop.signal,
   });
-  for await (const event of tests) {
+  for await (const event of tests as AsyncIterable<TestEvent>) {
     if (event.type === 'test:fail') {
       isGood &&= event.data.todo !== undefined || event.data.skip !== undefined;
     }
     if (event.type === 'test:summary') {
       if (event.data.file !== undefined) continue;
       isGood &&= event.data.success;
-      const { passed, failed: wrong, cancelled, skipped } = event.data.counts;
-      for (const [what, count] of Object.entries({ passed, failed: wrong, cancelled, skipped })) {
+      const { tests: all, passed, cancelled, skipped, todo } = event.data.counts;
+      const wrong = all - passed - cancelled - skipped - todo;
+      const told = { passed, failed: wrong, cancelled, skipped };
+      for (const [what, count] of Object.entries(told)) {
         counts.set(what, (counts.get(what) ?? 0) + count);
       }
       continue;
