@@ -246,9 +246,17 @@ export class SimNode {
         live?.nodeId === this.name ||
         job.finished.has(leaseId) ||
         this.world.revoked.has(leaseId) ||
-        held.releasing !== null;
+        held.releasing !== null ||
+        // Given back; whether that was heard is asked again and again, and nobody works on it meanwhile.
+        (held.releaseWanted && !this.isWorkedOn(leaseId));
       assert(known, `${this.name} works on lease ${leaseId}, which is not its own any more`);
     }
+  }
+
+  isWorkedOn(leaseId: string): boolean {
+    return [...this.workers.values()].some(
+      ({ alive, order, stopping }) => alive && order?.leaseId === leaseId && stopping !== 'drop',
+    );
   }
 
   carryOut(effect: NodeEffect): void {
@@ -293,7 +301,6 @@ export class SimNode {
   call(callId: number, call: HolderCall): void {
     if (call.type === 'progress') {
       assert(call.cursor >= (this.reported.get(call.leaseId) ?? 0), 'progress never goes back');
-      this.reported.set(call.leaseId, call.cursor);
     }
     const { world } = this;
     const lost = (): boolean => world.happens('loss');
@@ -308,6 +315,10 @@ export class SimNode {
     }
     world.after(delayMs(), () => {
       const reply = world.do(asCommand(this.name, call));
+      // What was refused, as its lease ends sooner now, or got lost was never taken for progress.
+      if (call.type === 'progress' && reply.type === 'accepted') {
+        this.reported.set(call.leaseId, call.cursor);
+      }
       if (lost()) {
         world.after(20, unreachable);
         return;

@@ -67,6 +67,8 @@ export class HeldLease {
   /** Furthest cursor the consumer reported, and furthest that the coordinator acknowledged. */
   delivered: number;
   acknowledged: number;
+  /** Furthest cursor that was sent: none before it is ever sent again, as it would be refused. */
+  reported: number;
   deliveredSamples: number = 0;
   deliveredBytes: number = 0;
   /** End of the last piece queued; equals `delivered` for jobs without outputs. */
@@ -87,6 +89,7 @@ export class HeldLease {
     this.started = started;
     this.delivered = Math.min(lease.range.end, Math.max(lease.cursor, delivered));
     this.acknowledged = lease.cursor;
+    this.reported = lease.cursor;
     this.staged = lease.cursor;
     this.deadlineMs = leaseDeadlineMs(sentAtMs, spec);
     // A lease that is not known to live is asked about at once.
@@ -152,7 +155,7 @@ export class HolderState {
   lose(effects: HolderEffect[], held: HeldLease, reason: string): void {
     const { leaseId } = held.lease;
     this.leases.delete(leaseId);
-    this.lost.set(leaseId, held.delivered);
+    this.lost.set(leaseId, Math.max(held.delivered, held.reported));
     if (this.lost.size > LOST_LEASES_MAX) {
       for (const oldest of this.lost.keys()) {
         this.lost.delete(oldest);

@@ -267,13 +267,13 @@ function sendForLease(
   // In a job without outputs the report is the commit: its end, and what a release keeps, go at once.
   const reportIsCommit = !commitsOutputs && held.delivered > held.acknowledged;
   const urgent = reportIsCommit && (held.delivered === range.end || held.releaseWanted);
-  if (held.report === null && (urgent || nowMs >= held.reportAtMs)) {
+  if (held.releaseWanted && held.pieces.length === 0 && held.report === null && !reportIsCommit) {
+    held.releasing = state.call(effects, { type: 'release', leaseId }, nowMs);
+  } else if (held.report === null && (urgent || nowMs >= held.reportAtMs)) {
     held.reportAtMs = addMs(nowMs, renewalIntervalMs(state.options.progressIntervalMs, leaseTtlMs));
     const { delivered: cursor, deliveredSamples, deliveredBytes } = held;
     const report = { type: 'progress', leaseId, cursor, deliveredSamples, deliveredBytes } as const;
     held.report = state.call(effects, report, nowMs);
-  }
-  if (held.releaseWanted && held.pieces.length === 0 && held.report === null && !reportIsCommit) {
-    held.releasing = state.call(effects, { type: 'release', leaseId }, nowMs);
+    held.reported = cursor;
   }
 }
