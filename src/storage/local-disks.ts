@@ -28,8 +28,12 @@ export class LocalDisks {
   /** Whether all these files are known to be here; those of which that is unknown are asked for. */
   hold(files: readonly string[]): boolean {
     let all = true;
+    let folder = '';
     for (const file of files) {
-      const folder = file.slice(0, file.lastIndexOf('/') + 1);
+      // Files of one folder follow each other, and each is looked at in every epoch.
+      const name = file.lastIndexOf('/') + 1;
+      if (name === folder.length && name > 0 && file.startsWith(folder)) continue;
+      folder = file.slice(0, name);
       const isHere = this.#folders.get(folder);
       if (isHere === true) continue;
       all = false;

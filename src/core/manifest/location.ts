@@ -12,6 +12,8 @@ export function isAbsoluteOrUrl(text: string): boolean {
 }
 
 export function isUrl(text: string): boolean {
+  // Nearly all are paths, and every batch asks of each.
+  if (text.startsWith('/')) return false;
   return URL_START.test(text) || text.startsWith('file:///');
 }
 
