@@ -59,3 +59,37 @@ test('what is learned of sizes stays with the records, across chunks and when th
   assert.deepEqual(idsOf(again), [2, 3, 4, 5]);
   assert.deepEqual([...(again?.sizes ?? [])], [12, 13, -1, -1]);
 });
+
+test('records that come back end the waiting for a source that has none for now', async () => {
+  const more = Promise.withResolvers<SampleRecord[]>();
+  async function* source(): AsyncGenerator<SampleRecord[], void> {
+    yield chunk(0, 3);
+    yield await more.promise;
+  }
+  const queue = new RecordQueue(source(), true);
+  const first = await next(queue, 4);
+  assert.ok(first);
+  const waiting = next(queue, 4);
+  queue.putBack([partOf(first, 1, 3)]);
+  assert.deepEqual(idsOf(await waiting), [1, 2]);
+  more.resolve(chunk(3, 5));
+  assert.deepEqual(idsOf(await next(queue, 4)), [3, 4]);
+  assert.equal(await next(queue, 4), null);
+});
+
+test('a source that fails while nobody waits is heard of by who asks next', async () => {
+  const failing = Promise.withResolvers<SampleRecord[]>();
+  async function* source(): AsyncGenerator<SampleRecord[], void> {
+    yield chunk(0, 2);
+    yield await failing.promise;
+  }
+  const queue = new RecordQueue(source(), true);
+  const first = await next(queue, 4);
+  assert.ok(first);
+  const waiting = next(queue, 4);
+  queue.putBack([first]);
+  assert.deepEqual(idsOf(await waiting), [0, 1]);
+  failing.reject(new Error('the listing broke'));
+  await assert.rejects(next(queue, 4), /the listing broke/);
+  await queue.close();
+});

@@ -29,6 +29,10 @@ export class RecordQueue {
   #head: number = 0;
   #sourceDone: boolean = false;
   #pulling: boolean = false;
+  /** What the source said instead of giving records. */
+  #failure: { readonly error: unknown } | null = null;
+  /** Wakes who waits in `fill`; there is one at most. */
+  #onChange: () => void = () => undefined;
   #pulledCount: number = 0;
 
   constructor(records: PipelineOptions['records'], cutAtChunks: boolean) {
@@ -50,20 +54,18 @@ export class RecordQueue {
     return first === undefined ? this.#pulledCount : first.start + this.#head;
   }
 
-  /** Pulls until the next batch's records are here: `count` of them, or fewer where it ends early. */
+  /**
+   * Waits until the next batch's records are here: `count` of them, or fewer where it ends early. Records
+   * that come back meanwhile count as well: a source may have none until they are done with.
+   */
   async fill(count: number): Promise<void> {
     while (this.isShort(count)) {
-      this.#pulling = true;
-      try {
-        const chunk = await this.#source.next();
-        if (chunk.done === true) this.#sourceDone = true;
-        else this.#append(chunk.value);
-      } catch (error) {
-        this.#sourceDone = true;
-        throw error;
-      } finally {
-        this.#pulling = false;
-      }
+      if (this.#failure !== null) throw this.#failure.error;
+      const changed = new Promise<void>((resolve) => {
+        this.#onChange = resolve;
+      });
+      if (!this.#pulling) this.#pull();
+      await changed;
     }
   }
 
@@ -115,6 +117,7 @@ export class RecordQueue {
     const rest = first === undefined ? [] : [partOf(first, this.#head, first.table.length)];
     this.#stretches = [...stretches, ...rest, ...others];
     this.#head = 0;
+    this.#onChange();
   }
 
   /** Tells the source that no more will be asked for. */
@@ -129,6 +132,7 @@ export class RecordQueue {
 
   /** Whether the source has to be asked for the next batch's records. */
   isShort(count: number): boolean {
+    if (this.#failure !== null) return true;
     if (this.#sourceDone) return false;
     let missing = count + this.#head;
     for (const { table, endsBatch } of this.#stretches) {
@@ -136,6 +140,26 @@ export class RecordQueue {
       if (missing <= 0 || endsBatch) return false;
     }
     return true;
+  }
+
+  /** Asks the source for one chunk; what comes of it is noted before whoever waits looks again. */
+  #pull(): void {
+    this.#pulling = true;
+    this.#takeChunk()
+      .catch((error: unknown) => {
+        this.#sourceDone = true;
+        this.#failure = { error };
+      })
+      .finally(() => {
+        this.#pulling = false;
+        this.#onChange();
+      });
+  }
+
+  async #takeChunk(): Promise<void> {
+    const chunk = await this.#source.next();
+    if (chunk.done === true) this.#sourceDone = true;
+    else this.#append(chunk.value);
   }
 
   #append(chunk: RecordChunk): void {

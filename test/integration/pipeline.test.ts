@@ -425,3 +425,32 @@ test('caps that cannot work are refused before anything is read', () => {
     code: 'caps_conflict',
   });
 });
+
+test('a source that waits until its chunk is done with gets on when files are larger than guessed', async () => {
+  const samples = writeLooseFiles(
+    join(root, 'in-turn'),
+    sizesOf(48, (index) => (index < 24 ? 20 : 200_000)),
+  );
+  let delivered = 0;
+  let goOn = (): void => undefined;
+  async function* leases(): AsyncGenerator<SampleRecord[], void> {
+    for (const [index, lease] of [...chunksOf(samples, 8)].entries()) {
+      while (delivered < index * 8) await new Promise<void>((resolve) => (goOn = resolve));
+      yield lease;
+    }
+  }
+  const pipeline = openOver(samples, {
+    records: leases(),
+    batchSize: 5,
+    cutAtChunks: true,
+    maxInflightBytes: 8 * 1024 ** 2,
+    signal: AbortSignal.timeout(10_000),
+  });
+  const batches: Delivered[] = [];
+  for await (const batch of pipeline) {
+    delivered += batch.sampleCount;
+    batches.push(copied(batch));
+    goOn();
+  }
+  assertDelivers(batches, samples);
+});
