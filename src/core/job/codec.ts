@@ -24,6 +24,7 @@ import {
   type LeaseState,
   type MutableCounters,
   type MutableElastic,
+  type NodeState,
 } from './job-state.ts';
 import { type Tuning, UNTUNED } from './operations.ts';
 import { Pace } from './pace.ts';
@@ -322,7 +323,16 @@ function restoreLeases(job: JobState, header: JobHeader): number {
     if (lease.doubles === null) leased += lease.end - cursor;
     at += LEASE_NUMBERS;
   }
+  for (const node of nodes) orderByGrant(node, job);
   return leased;
+}
+
+/** The leases of a job stand in another order, those of a node in that of their grants. */
+function orderByGrant(node: NodeState, job: JobState): void {
+  if (node.leases.size < 2) return;
+  const leases = [...node.leases].map((id) => must(job.leases.get(id), 'a node holds live leases'));
+  node.leases.clear();
+  for (const { leaseId } of leases.sort(byGrant)) node.leases.add(leaseId);
 }
 
 // ---- pieces ------------------------------------------------------------------------------------

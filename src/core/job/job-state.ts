@@ -26,6 +26,7 @@ export interface NodeState {
   caps: NodeCaps;
   draining: boolean;
   tuning: Tuning;
+  /** In the order in which they were granted. */
   readonly leases: Set<LeaseId>;
   /** Volatile: when the coordinator last heard from it. */
   lastHeardMs: MonoMs;
@@ -47,7 +48,7 @@ export interface LeaseState {
   cursor: number;
   /** Volatile: how far the node says it has delivered. */
   deliveredCursor: number;
-  /** Volatile: when one of its cursors moved last, or it was granted. */
+  /** Volatile: when one of its cursors moved last, it was granted, or its turn came: see `stillSinceMs`. */
   movedMs: MonoMs;
   /** Volatile: when it expires unless renewed. */
   deadlineMs: MonoMs;
@@ -60,6 +61,17 @@ export interface LeaseState {
   doubledBy: LeaseId | null;
   /** Start of the last committed piece, so that a repeated commit is known as one; -1 for none. */
   lastCommitStart: number;
+}
+
+/** Whether anything of it is known to be delivered. */
+function hasBegun(lease: LeaseState): boolean {
+  return lease.deliveredCursor > lease.start;
+}
+
+/** Of the leases that a node holds, the one that was granted first. */
+function firstOf({ leases }: NodeState): LeaseId | null {
+  for (const leaseId of leases) return leaseId;
+  return null;
 }
 
 /** A lease that reached its end, remembered so that a repeated last report gets its answer again. */
@@ -187,7 +199,24 @@ export class JobState {
   /** Takes the lease out of every index; the caller says what becomes of its range. */
   drop(lease: LeaseState): void {
     this.leases.delete(lease.leaseId);
-    this.nodes.get(lease.nodeId)?.leases.delete(lease.leaseId);
+    const node = this.nodes.get(lease.nodeId);
+    if (node === undefined) return;
+    const wasFirst = firstOf(node) === lease.leaseId;
+    node.leases.delete(lease.leaseId);
+    const next = this.leases.get(firstOf(node) ?? lease.leaseId);
+    // The time in which it waited for its turn is none in which it stood still.
+    if (!wasFirst || next === undefined || hasBegun(next)) return;
+    next.movedMs = monoMs(Math.max(next.movedMs, node.lastHeardMs));
+  }
+
+  /**
+   * Since when the lease stands still. A node begins what it holds in the order in which it was granted: a
+   * lease that waits for its turn stands still only as long as its node does.
+   */
+  stillSinceMs(lease: LeaseState): MonoMs {
+    const node = this.node(lease.nodeId);
+    if (hasBegun(lease) || firstOf(node) === lease.leaseId) return lease.movedMs;
+    return monoMs(Math.max(lease.movedMs, node.pace.lastMoveMs ?? lease.movedMs));
   }
 
   remember(lease: LeaseState): void {

@@ -23,6 +23,7 @@ export class Pace {
   #fromMs = 0;
   readonly #moves: Move[] = [];
   #movedSamples = 0;
+  #lastMoveMs: MonoMs | null = null;
 
   /** Whether it holds work from now on. */
   note(holdsWork: boolean, nowMs: MonoMs): void {
@@ -34,8 +35,14 @@ export class Pace {
   moved(samples: number, nowMs: MonoMs): void {
     if (samples <= 0) return;
     this.#movedSamples += samples;
+    this.#lastMoveMs = nowMs;
     this.#moves.push({ atMs: this.workedMs(nowMs), samples });
     if (this.#moves.length > MOVES_MAX) this.#fromMs = this.#moves.shift()?.atMs ?? 0;
+  }
+
+  /** When it got on last; null before its first move. */
+  get lastMoveMs(): MonoMs | null {
+    return this.#lastMoveMs;
   }
 
   /** Samples of all its moves. */

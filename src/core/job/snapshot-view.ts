@@ -32,20 +32,22 @@ const STILL_LEASES_MAX = 20;
 
 /** What of the leases a summary is made of: filled while they are gone through. */
 class StillLeases {
+  readonly #job: JobState;
   readonly #nowMs: MonoMs;
   readonly #stallMs: number;
   readonly #first: LeaseState[] = [];
   #stalledCount = 0;
   #leastStillMs = Infinity;
 
-  constructor(nowMs: MonoMs, stallMs: number) {
+  constructor(job: JobState, nowMs: MonoMs, stallMs: number) {
+    this.#job = job;
     this.#nowMs = nowMs;
     this.#stallMs = stallMs;
   }
 
   /** Whether it is stalled. */
   add(lease: LeaseState): boolean {
-    const stillMs = elapsedMs(lease.movedMs, this.#nowMs);
+    const stillMs = elapsedMs(this.#job.stillSinceMs(lease), this.#nowMs);
     this.#leastStillMs = Math.min(this.#leastStillMs, stillMs);
     if (stillMs < this.#stallMs) return false;
     this.#stalledCount += 1;
@@ -54,12 +56,13 @@ class StillLeases {
   }
 
   summary(count: number): LeaseSummary {
-    const longestFirst = this.#first.sort((a, b) => a.movedMs - b.movedMs);
+    const job = this.#job;
+    const longestFirst = this.#first.sort((a, b) => job.stillSinceMs(a) - job.stillSinceMs(b));
     return {
       count,
       stalledCount: this.#stalledCount,
       leastStillMs: count === 0 ? 0 : this.#leastStillMs,
-      stalled: longestFirst.map((lease) => liveLease(lease, this.#nowMs)),
+      stalled: longestFirst.map((lease) => liveLease(job, lease, this.#nowMs)),
     };
   }
 }
@@ -131,7 +134,7 @@ export function jobSnapshot(
 ): JobSnapshot {
   const liveLeases: LiveLease[] = [];
   for (const lease of choice === null ? job.leases.values() : chosenLeases(job, choice)) {
-    liveLeases.push(liveLease(lease, nowMs));
+    liveLeases.push(liveLease(job, lease, nowMs));
   }
   return {
     type: 'snapshot',
@@ -142,7 +145,7 @@ export function jobSnapshot(
 }
 
 function leaseSummary(job: JobState, nowMs: MonoMs, stallMs: number): LeaseSummary {
-  const still = new StillLeases(nowMs, stallMs);
+  const still = new StillLeases(job, nowMs, stallMs);
   for (const lease of job.leases.values()) still.add(lease);
   return still.summary(job.leases.size);
 }
@@ -151,7 +154,7 @@ function leaseSummary(job: JobState, nowMs: MonoMs, stallMs: number): LeaseSumma
 export function jobDigest(job: JobState, nowMs: MonoMs, options: DigestOptions): JobDigest {
   const map = new LeaseMap(job.spec.sampleCount, options.cells);
   const stalledBy = new Map<NodeId, number>();
-  const still = new StillLeases(nowMs, options.leaseStallMs);
+  const still = new StillLeases(job, nowMs, options.leaseStallMs);
   for (const lease of job.leases.values()) {
     const isStalled = still.add(lease);
     if (lease.doubles === null) {
@@ -189,14 +192,14 @@ function nodeView(node: NodeState, nowMs: MonoMs): NodeView {
 }
 
 /** In whole milliseconds: of a hundred thousand leases the fractions alone would be megabytes. */
-function liveLease(lease: LeaseState, nowMs: MonoMs): LiveLease {
+function liveLease(job: JobState, lease: LeaseState, nowMs: MonoMs): LiveLease {
   return {
     leaseId: lease.leaseId,
     nodeId: lease.nodeId,
     range: { start: lease.start, end: lease.end },
     cursor: lease.cursor,
     deliveredCursor: lease.deliveredCursor,
-    stillMs: Math.max(0, Math.round(elapsedMs(lease.movedMs, nowMs))),
+    stillMs: Math.max(0, Math.round(elapsedMs(job.stillSinceMs(lease), nowMs))),
     expiresInMs: Math.max(0, Math.round(elapsedMs(nowMs, lease.deadlineMs))),
   };
 }
