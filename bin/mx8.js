@@ -23,7 +23,7 @@ if (Number(process.versions.node.split('.')[0]) >= NODE_MAJOR_MIN) {
     process.stderr.write(
       `mx8: needs Node ${NODE_MAJOR_MIN} or later, but this is ${process.version} at ${process.execPath}, and no ` +
         `node-linux-${process.arch} package was found. Install Node ${NODE_MAJOR_MIN}, or on Linux run ` +
-        `"npm install --include=optional".\n`,
+        `"npm install node-linux-${process.arch}@${NODE_MAJOR_MIN}".\n`,
     );
     process.exit(1);
   }

@@ -158,7 +158,7 @@ function checkWhole(option: string, value: unknown, min: number, max: number): v
 }
 
 function checkSink(value: unknown): void {
-  const sinks = 'a sink: jsonl(dir), files(dir), tar(dir) or your own';
+  const sinks = 'a sink: jsonl(dir), parquet(dir), files(dir), tar(dir) or your own';
   if (typeof value !== 'object' || value === null) throw invalid('output', sinks, value);
   const { kind, dir, openPart } = value as Partial<Record<keyof Sink<unknown>, unknown>>;
   if (typeof openPart !== 'function') throw invalid('output.openPart', 'a function', openPart);

@@ -5,7 +5,7 @@ import { ERROR_TEXT_CHARS_MAX } from './limits.ts';
 /** `modulePath` picks the first frame in that file, so that the reader knows where to look. */
 export function errorText(error: unknown, modulePath: string | null): string {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : `threw ${shown(error)}`;
-  const where = error instanceof Error ? frameIn(error, modulePath) : null;
+  const where = error instanceof Error ? (frameIn(error, modulePath) ?? syntaxPlace(error)) : null;
   const line = text.replaceAll(/\s+/g, ' ').trim();
   const cut =
     line.length > ERROR_TEXT_CHARS_MAX ? `${line.slice(0, ERROR_TEXT_CHARS_MAX - 1)}…` : line;
@@ -31,6 +31,14 @@ function frameIn(error: Error, modulePath: string | null): string | null {
     if (path === modulePath) return `${path}:${match[2]}:${match[3]}`;
   }
   return null;
+}
+
+/** The file and line of what does not parse: they stand above the error itself, where there are frames of Node's only. */
+function syntaxPlace(error: Error): string | null {
+  if (!(error instanceof SyntaxError) || typeof error.stack !== 'string') return null;
+  const [, place, line] = /^(\/[^\n]*|file:\/\/[^\n]*):(\d+)\n/.exec(error.stack) ?? [];
+  if (place === undefined) return null;
+  return `${place.startsWith('/') ? place : (pathOf(place) ?? place)}:${line}`;
 }
 
 function pathOf(url: string): string | null {

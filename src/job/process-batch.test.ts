@@ -128,3 +128,34 @@ test('with on-error fail the first sample that fails for good ends the batch wit
   assert.equal(played.error.message, 'sample 2 (/in/2) failed (tried 2 times): RangeError: no');
   assert(!played.calls.includes('6'), 'nothing after it is tried');
 });
+
+test('process() that is an async generator is told what to do instead', async () => {
+  await using folder = await temporaryFolder();
+  const { signal } = new AbortController();
+  async function* rows(): AsyncGenerator<number> {
+    yield 1;
+  }
+  const job = defineJob({
+    batch: 8,
+    retries: 0,
+    process: (): never => rows() as never,
+    output: jsonl(),
+  });
+  const part = await StagedPart.open(
+    job.output,
+    { out: new LocalOutputStore(folder.path), leaseId: LEASE, nonce: 'n', signal },
+    0,
+  );
+  const setting = {
+    ...{
+      job,
+      modulePath: '/none.ts',
+      onError: 'fail' as const,
+      nodeId: nodeId('n'),
+      leaseId: LEASE,
+    },
+    ...{ signal, clock: new EagerClock(), events: new RecordingEvents() },
+  };
+  await assert.rejects(processBatch(setting, eight().slice(0, 1), part), /await Array\.fromAsync/);
+  await part.finish(0);
+});

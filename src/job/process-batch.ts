@@ -107,8 +107,16 @@ function asRows(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;
   const iterable = typeof value === 'object' && value !== null && Symbol.iterator in value;
   if (iterable) return [...(value as Iterable<unknown>)];
-  const got = value === null ? 'null' : typeof value;
+  const got = isAsyncIterable(value)
+    ? 'an async iterator: collect its rows first, await Array.fromAsync(…)'
+    : value === null
+      ? 'null'
+      : typeof value;
   throw new Mx8Error('row_invalid', `process() returns an array of rows, got ${got}`, { got });
+}
+
+function isAsyncIterable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
 }
 
 function contextOf(setting: ProcessSetting, attempt: number): JobContext {

@@ -225,9 +225,9 @@ const unloadable: readonly (readonly [string, string, string, RegExp])[] = [
   ],
   [
     'is no program',
-    'export default {',
+    'const a = 1;\nexport default {',
     'job_module_invalid',
-    /probe\.job\.ts cannot be used: it does not load: SyntaxError/,
+    /probe\.job\.ts cannot be used: it does not load: SyntaxError: .* \(at .*probe\.job\.ts:3\)/,
   ],
   [
     'imports what is not there',

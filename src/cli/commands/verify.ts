@@ -10,6 +10,7 @@ import * as data from '../flags/data.ts';
 import { FORMAT_FLAGS } from '../flags/format.ts';
 import * as screen from '../flags/screen.ts';
 import { openManifestStore } from '../manifest-store.ts';
+import { snapshotAgeText } from '../snapshot-age.ts';
 import { STORE_FLAGS, openStores, storeOptions } from '../stores.ts';
 import { DataProgress } from './data-progress.ts';
 
@@ -64,7 +65,8 @@ async function runVerify(
     },
   });
   progress.clear();
-  io.stdout(options.json ? resultJson(result) : resultText(result));
+  const age = snapshotAgeText(link, result.link, io.clock.unixMs());
+  io.stdout(options.json ? resultJson(result) : resultText(result, age));
   return result.differenceCount === 0 ? EXIT_DONE : EXIT_DATA;
 }
 
@@ -76,10 +78,11 @@ function differenceJson({ sampleId, location, kind, what }: Difference): string 
   return `${JSON.stringify({ event: 'difference', sample_id: sampleId, location, kind, what })}\n`;
 }
 
-function resultText(result: VerifyResult): string {
+function resultText(result: VerifyResult, age: string | null): string {
   const { link, bytes, differenceCount } = result;
   return [
     `manifest_hash: ${link.hash}`,
+    ...(age === null ? [] : [`snapshot: ${age}`]),
     `verified ${countedText(link.sampleCount, 'sample')}, ${bytesText(bytes)}: ${differenceCount === 0 ? 'no differences' : countedText(differenceCount, 'difference')}`,
     '',
   ].join('\n');

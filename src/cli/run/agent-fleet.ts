@@ -126,7 +126,9 @@ export class AgentFleet {
   #onExit(agent: Agent, code: number | null, signal: string | null): void {
     agent.child = null;
     const { clock, events, committedSamples } = this.#options;
-    events.emit(code === 0 ? 'info' : 'warn', 'agent_exited', {
+    // It was told to end, and had already: then nothing listens for the signal any more.
+    const wasAsked = this.#isStopping && signal === 'SIGTERM';
+    events.emit(code === 0 || wasAsked ? 'info' : 'warn', 'agent_exited', {
       node_id: agent.nodeId,
       code,
       signal,

@@ -50,10 +50,10 @@ function memoryText(summary: RunSummary): string {
   return `peak ${bytesText(summary.peakRssBytes)} of ${bytesText(summary.rssCapBytes)}, all processes together`;
 }
 
-/** What one would type next. */
+/** What one would type next: of what is there now, whatever was pinned of an earlier output of this name. */
 function nextSteps(summary: RunSummary): string[] {
   const next = [
-    `  next: npx mx8 verify ${summary.out}        re-reads the output against its manifest`,
+    `  next: npx mx8 verify ${summary.out}@refresh        re-reads the output against its manifest`,
   ];
   if (summary.snapshot.samples.quarantined > 0) {
     const path = `${summary.out}/_mx8/quarantine.jsonl`;
@@ -61,7 +61,7 @@ function nextSteps(summary: RunSummary): string[] {
     next.push(`        ${show}   what failed, and why`);
   }
   next.push(
-    `        npx mx8 run NEXT.job.ts --data ${summary.out}   the output is the next job's input`,
+    `        npx mx8 run NEXT.job.ts --data ${summary.out}@refresh   the output is the next job's input`,
   );
   return next;
 }
