@@ -75,6 +75,14 @@ test('a job over a folder ends with every sample in the output once, and a summa
   assert(ended.stdout.includes(`  read     ${read}\n`), `${read} were read:\n${ended.stdout}`);
   const verified = await bench.run(['verify', out]);
   assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+  // What is hinted at is the output as it is now; a plain link is what was pinned of it, which is said.
+  const hint = /npx mx8 (verify \S+)/.exec(ended.stdout)?.[1] ?? '';
+  assert.equal(hint, `verify ${out}@refresh`);
+  const plain = await bench.run(['verify', out]);
+  assert.match(
+    plain.stdout,
+    /snapshot: .* as it was pinned .* ago; .*@refresh reads it as it is now/,
+  );
 
   const again = await bench.run(['run', JOB, '--data', data, '--out', out, ...SMALL]);
   assert.notEqual(again.code, 0);
