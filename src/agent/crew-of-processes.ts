@@ -138,8 +138,9 @@ export class ProcessCrew {
 
   #spawn(slot: number, incarnation: number): void {
     if (this.#dismissed) return;
-    const { heapMiB, writeLine, events, tell, settings } = this.#options;
+    const { clock, heapMiB, writeLine, events, tell, settings } = this.#options;
     const process = new WorkerProcess({
+      clock,
       slot,
       heapMiB,
       writeLine,

@@ -13,6 +13,8 @@ export const DRAIN_TIMEOUT_MS_DEFAULT = 1_500;
 export const LEAVE_TIMEOUT_MS = 300;
 /** What a worker that was asked to exit may take before it is killed. */
 export const EXIT_TIMEOUT_MS = 500;
+/** How long after a worker has ended its last words may arrive, where others hold the pipe open. */
+export const LAST_OUTPUT_WAIT_MS = 1_000;
 
 export const WORKERS_MAX = 256;
 

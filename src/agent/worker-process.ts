@@ -1,11 +1,14 @@
 /** One worker process as the agent sees it: messages out, checked messages in, and how it ended. */
 import { fork, type ChildProcess } from 'node:child_process';
 import type { WorkerEnd } from '../core/node/crew-protocol.ts';
+import type { Clock } from '../ports/clock.ts';
+import { LAST_OUTPUT_WAIT_MS } from './limits.ts';
 import { LineRelay } from './line-relay.ts';
 import { siblingModule } from './sibling-module.ts';
 import { decodeFromWorker, type FromWorker, type ToWorker } from './worker-messages.ts';
 
 export interface WorkerProcessOptions {
+  readonly clock: Clock;
   readonly slot: number;
   /** Limit of V8's old space in MiB; null: V8's own. */
   readonly heapMiB: number | null;
@@ -13,7 +16,10 @@ export interface WorkerProcessOptions {
   readonly onMessage: (message: FromWorker) => void;
   /** Something arrived that is no message of ours. */
   readonly onNoise: () => void;
-  /** Called once, when the process is gone and everything it had sent has been taken. */
+  /**
+   * Called once, when the process is gone and everything it had sent has been taken; a process that it started
+   * and that still holds its output is not waited for.
+   */
   readonly onExit: (end: WorkerEnd) => void;
 }
 
@@ -49,6 +55,17 @@ export class WorkerProcess {
         options.onExit(how);
         resolve();
       };
+      this.#child.on('exit', (status, signal) => {
+        const cut = (): void => {
+          stdout?.destroy();
+          stderr?.destroy();
+          end(this.#endOf(status, signal));
+        };
+        // What has arrived while this process was busy is taken first.
+        const { clock } = options;
+        const late = clock.setTimer(LAST_OUTPUT_WAIT_MS, () => clock.defer(cut));
+        this.#child.on('close', () => late.clear());
+      });
       // `close` comes after the streams have ended, so that the last words are complete.
       this.#child.on('close', (status, signal) => end(this.#endOf(status, signal)));
       this.#child.on('error', (error) => {

@@ -114,6 +114,24 @@ test('a sample that ends the worker process is found and quarantined with the la
   assert(bench.lines.includes('[worker 0] goodbye\n'), 'what it printed is passed on');
 });
 
+test('a worker that ends is missed although a process that it started still holds its output', async () => {
+  await using bench = await AgentBench.create(20);
+  const [pidFile, overFile] = [bench.folder.join('child.pid'), bench.folder.join('child.over')];
+  const leave = `
+    const child = spawn('sh', ['-c', 'sleep 30; : > ${overFile}'], { stdio: 'inherit', detached: true });
+    writeFileSync('${pidFile}', String(child.pid), { flag: 'wx' });
+    writeSync(2, 'goodbye\\n');
+    process.kill(process.pid, 'SIGKILL');`;
+  const once = `if (!existsSync('${pidFile}')) { ${leave} }`;
+  const imports = `import { spawn } from 'node:child_process'; import { existsSync, writeFileSync } from 'node:fs';`;
+  const agent = await bench.agent('a', await bench.job(imports + jobWith(once)));
+  assert.equal((await agent.done).type, 'completed');
+  assert.equal(existsSync(overFile), false, 'nobody waited for that process');
+  process.kill(-Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
+  assert.deepEqual(await texts(bench), allBut(20));
+  assert(bench.lines.includes('[worker 0] goodbye\n'), 'what was printed before is passed on');
+});
+
 for (const [what, code, sentence] of [
   [
     'a promise that is rejected and awaited by nobody',
