@@ -130,7 +130,7 @@ class JobOrder implements OrderTask {
     const { signal } = this.#setting;
     this.#parts += 1;
     const nonce = `${settings.nonce}-${workId}-${this.#parts}`;
-    const staging = { out, leaseId, nonce, signal };
+    const staging = { out, leaseId, nonce, signal, modulePath: this.#loaded.path };
     this.#part = await StagedPart.open(this.#loaded.job.output, staging, this.#stagedTo);
     this.#openedAtMs = clock.nowMs();
     return this.#part;

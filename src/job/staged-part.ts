@@ -25,6 +25,7 @@ import {
   type PieceRecord,
   type QuarantinedSample,
 } from './piece-index.ts';
+import { errorText } from './error-text.ts';
 import { findOwner } from './publish.ts';
 import type { AppendFile, OutputRecord, PartWriter, Sink, SinkPart } from './sink.ts';
 
@@ -34,6 +35,8 @@ export interface StagingOptions {
   /** Tells the files of this go from those of any other process or go at the same lease. */
   readonly nonce: string;
   readonly signal: AbortSignal;
+  /** Absolute path of the job module, to point into it where its own sink fails. */
+  readonly modulePath?: string;
 }
 
 interface OpenAppend {
@@ -54,6 +57,7 @@ export class StagedPart implements PartWriter {
   readonly #options: StagingOptions;
   readonly #draft: OutputDraft;
   #part: SinkPart<unknown> | null = null;
+  readonly #kind: string;
   /** In the order of the draft's growing files. */
   readonly #appends: OpenAppend[] = [];
   /** In the order of the draft's whole files. */
@@ -62,7 +66,8 @@ export class StagedPart implements PartWriter {
   readonly #quarantined: QuarantinedSample[] = [];
   #inputBytes = 0;
 
-  private constructor(options: StagingOptions, start: number, draft: OutputDraft) {
+  private constructor(options: StagingOptions, kind: string, start: number, draft: OutputDraft) {
+    this.#kind = kind;
     this.#options = options;
     this.start = start;
     this.signal = options.signal;
@@ -76,9 +81,27 @@ export class StagedPart implements PartWriter {
   ): Promise<StagedPart> {
     const folder = `${idDigits(start)}.${options.nonce}`;
     const draft = await options.out.draft(leaseFolder(options.leaseId), folder);
-    const part = new StagedPart(options, start, draft);
-    part.#part = await sink.openPart(part);
+    const part = new StagedPart(options, sink.kind, start, draft);
+    try {
+      part.#part = await part.#ofSink('openPart', () => sink.openPart(part));
+    } catch (error) {
+      await draft.remove();
+      throw error;
+    }
     return part;
+  }
+
+  /** What a sink throws outside of `write` is about no sample: it ends the job with the sink's own words. */
+  async #ofSink<T>(step: string, body: () => T | Promise<T>): Promise<T> {
+    try {
+      return await body();
+    } catch (error) {
+      if (error instanceof Mx8Error || this.signal.aborted) throw error;
+      const words = errorText(error, this.#options.modulePath ?? null);
+      const kind = this.#kind;
+      const message = `the sink "${kind}" of the job failed in ${step}() of the output of the samples from ${this.start} on: ${words}`;
+      throw new Mx8Error('sink_failed', message, { sink: kind, sample_id: this.start }, error);
+    }
   }
 
   async appendFile(name: (range: SampleRange) => string): Promise<AppendFile> {
@@ -155,7 +178,7 @@ export class StagedPart implements PartWriter {
   async finish(end: number): Promise<StagedPiece> {
     const { out, leaseId } = this.#options;
     const range = { start: this.start, end };
-    await this.#part?.finish();
+    await this.#ofSink('finish', () => this.#part?.finish());
     const { files, records } = this.#filesOf(range, await this.#draft.finish());
     this.#quarantined.sort((a, b) => a.sampleId - b.sampleId);
     const quarantined = this.#quarantined;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rm, symlink } from 'node:fs/promises';
+import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import test from 'node:test';
 import { AgentBench } from '../support/agent-bench.ts';
@@ -42,6 +42,12 @@ interface Quarantined {
 function quarantined(bench: AgentBench): Quarantined[] {
   const lines = readFileSync(`${bench.out}/_mx8/quarantine.jsonl`, 'utf8').trimEnd().split('\n');
   return lines.map((line) => JSON.parse(line) as Quarantined);
+}
+
+/** What is left of outputs that were begun. */
+async function draftsIn(bench: AgentBench): Promise<string[]> {
+  const names = await readdir(`${bench.out}/_mx8/staging`, { recursive: true });
+  return names.filter((name) => name.includes('/'));
 }
 
 async function texts(bench: AgentBench): Promise<string[]> {
@@ -313,6 +319,28 @@ test('a runaway JavaScript heap ends the job with the cap it is a share of', asy
   assert(outcome.type === 'failed');
   assert.equal(outcome.code, 'rss_cap_exceeded');
 });
+
+for (const [step, body] of [
+  [
+    'openPart',
+    `async openPart(part) { await part.appendFile(() => 'x'); throw new Error('no licence'); }`,
+  ],
+  ['finish', `openPart: () => ({ write() {}, finish() { throw new Error('no licence'); } })`],
+]) {
+  test(`a sink of the user's own that throws in ${step} fails the job with its words, as sink_failed`, async () => {
+    await using bench = await AgentBench.create(4);
+    const sink = `{ kind: 'own', dir: null, ${body} }`;
+    const job = await bench.job(jobWith('').replace('output: jsonl()', `output: ${sink}`));
+    const outcome = await (await bench.agent('a', job)).done;
+    assert(outcome.type === 'failed');
+    assert.equal(outcome.code, 'sink_failed', outcome.message);
+    assert.match(
+      outcome.message,
+      /the sink "own" of the job failed in \w+\(\) .* Error: no licence \(at .*probe\.job\.ts:\d+:\d+\)/,
+    );
+    assert.deepEqual(await draftsIn(bench), []);
+  });
+}
 
 test('a full disk fails the job with a sentence that says so', async (t) => {
   const tmpfs = 'mount -t tmpfs -o size=96k none "$0" && exec "$@"';

@@ -191,6 +191,11 @@ const USER_ERROR_KINDS = {
     remedy:
       'Mend process() for the named sample and go on with --resume, or set such samples aside with --on-error quarantine.',
   },
+  sink_failed: {
+    status: 'FAILED_PRECONDITION',
+    retryable: false,
+    remedy: 'Mend the sink of the job at the place that the message names and go on with --resume.',
+  },
   process_stalled: {
     status: 'DEADLINE_EXCEEDED',
     retryable: false,
