@@ -67,8 +67,10 @@ function failed({ snapshot }: Evidence): Health | null {
   };
 }
 
-function finished({ snapshot }: Evidence): Health | null {
-  return snapshot.phase === 'completed' || snapshot.jobDrained ? HEALTHY : null;
+function finished({ snapshot, nodes }: Evidence): Health | null {
+  if (snapshot.phase === 'completed') return HEALTHY;
+  // What is committed has yet to be published, and only a node can do that.
+  return snapshot.jobDrained && nodes.some((node) => !node.isStale) ? HEALTHY : null;
 }
 
 function paused({ snapshot, leases }: Evidence): Health | null {
@@ -92,9 +94,11 @@ function drainedByHand({ snapshot, leases }: Evidence): Health | null {
 function noNodes({ snapshot, nodes }: Evidence): Health | null {
   if (nodes.length > 0) return null;
   const before = snapshot.counters.registerTotal > 0;
+  const unpublished = 'Every agent has left the job before its output was published.';
+  const left = snapshot.jobDrained ? unpublished : 'Every agent has left the job.';
   return {
     state: 'stalled',
-    reason: before ? 'Every agent has left the job.' : 'No agent has registered yet.',
+    reason: before ? left : 'No agent has registered yet.',
     remedy: 'Start one with: mx8 agent.',
   };
 }

@@ -207,6 +207,19 @@ test('delivery without a commit counts as movement', () => {
   assert.equal(view.health.state, 'healthy');
 });
 
+test('a job whose agents left before its output was published is not done', () => {
+  const drained = { jobDrained: true, committed: 1000, liveLeases: [], availableRanges: 0 };
+  const left = watch([0, snapshot({ ...drained, nodes: [] })]).health;
+  assert.equal(left.state, 'stalled');
+  assert.match(left.reason, /before its output was published/);
+  assert.match(left.remedy, /mx8 agent/);
+  const silent = watch([0, snapshot({ ...drained, nodes: [node('n1', 6000)] })]).health;
+  assert.equal(silent.state, 'stalled');
+  assert.equal(watch([0, snapshot(drained)]).health.state, 'healthy');
+  const done = watch([0, snapshot({ ...drained, phase: 'completed', nodes: [] })]).health;
+  assert.equal(done.state, 'healthy');
+});
+
 test('a job without nodes, or waiting for some, says so', () => {
   assert.match(watch([0, snapshot({ nodes: [] })]).health.reason, /Every agent has left/);
   const waiting = watch([0, snapshot({ jobReady: false, registeredNodes: 1 })]);
