@@ -20,3 +20,6 @@ export const LEASE_RECORDS_PER_FETCH = 65_536;
 
 /** How long a loader that ends waits for the coordinator to take its last reports and its leases back. */
 export const LEAVE_WAIT_MS = 1_500;
+
+/** Batches that are in use are released sooner; waiting for longer than this is a program that waits for itself. */
+export const KEPT_STALL_MS = 5_000;

@@ -11,9 +11,11 @@ import { openPipeline } from '../pipeline/index.ts';
 import type { Pipeline, PipelineStats, SampleBatch } from '../pipeline/index.ts';
 import { collectionWhileStalled } from '../platform/collect-garbage.ts';
 import { RssGuard } from '../platform/rss.ts';
+import { warnProgram } from '../platform/warning.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { Places } from '../ports/place.ts';
+import { sayingWhenKept } from './kept-stall.ts';
 import { LoadedBatch } from './loaded-batch.ts';
 import type { Batch } from './loaded-batch.ts';
 import type { CompiledOptions, LoadOptions } from './options.ts';
@@ -198,10 +200,19 @@ export class RunningLoader implements Loader {
       clock,
       openPlaces,
       gate: this.#guard,
-      onStall: collectionWhileStalled(clock),
+      onStall: sayingWhenKept(collectionWhileStalled(clock), clock, () => this.#sayKept()),
       ...(onSampleError === undefined ? {} : { onSampleError }),
     });
     return this.#pipeline;
+  }
+
+  #sayKept(): void {
+    const { events, compiled } = this.#parts;
+    const { maxInflightBytes } = compiled;
+    events.emit('warn', 'kept_batches_hold_memory', { max_inflight_bytes: maxInflightBytes });
+    warnProgram(
+      `load() waits for memory: batches that the program keeps hold all ${maxInflightBytes} bytes of maxInflightBytes. Release them (batch.release()), or raise it.`,
+    );
   }
 
   /** The batch for the consumer, or null when there is none to be seen in it. */
