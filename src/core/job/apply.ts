@@ -109,9 +109,7 @@ function applyToJob(
       job.finalizer = { nodeId: record.node, token: leaseId(position) };
       return;
     case 'job_completed':
-      job.phase = 'completed';
-      job.finalizer = null;
-      job.outputManifestHash = record.outputManifestHash;
+      job.complete(record.outputManifestHash);
       return;
     default:
       return unreachable(record);

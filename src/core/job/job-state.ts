@@ -83,6 +83,8 @@ export interface FinishedLease {
 
 /** How many finished leases are remembered; older repeats get `lease_unknown`, which is harmless. */
 export const FINISHED_LEASES_MAX = 10_000;
+/** As many as nodes may ask about once a job is completed: it stays for as long as the coordinator does. */
+export const FINISHED_OF_COMPLETED_MAX = 1_000;
 
 export interface MutableCounters {
   registerTotal: number;
@@ -229,6 +231,17 @@ export class JobState {
     for (const oldest of this.finished.keys()) {
       this.finished.delete(oldest);
       break;
+    }
+  }
+
+  /** Of its finished leases it remembers the newest only. */
+  complete(outputManifestHash: ManifestHash | null): void {
+    this.phase = 'completed';
+    this.finalizer = null;
+    this.outputManifestHash = outputManifestHash;
+    for (const oldest of this.finished.keys()) {
+      if (this.finished.size <= FINISHED_OF_COMPLETED_MAX) return;
+      this.finished.delete(oldest);
     }
   }
 
