@@ -26,7 +26,8 @@ interface Manifest {
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'mx8-package-'));
-const project = join(folder, 'project');
+// As people name folders: a path is no URL, and a shell may cut it.
+const project = join(folder, 'Jörg’s 100% projects #1');
 const installed = join(project, 'node_modules/mx8');
 let manifest: Manifest;
 

@@ -8,6 +8,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { Mx8Error } from '../../core/base/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { EventSink } from '../../ports/event-sink.ts';
@@ -105,7 +106,7 @@ export class AgentFleet {
     );
     const child = spawn(
       process.execPath,
-      [...process.execArgv, main.pathname, 'agent', ...agentArguments(agent.nodeId)],
+      [...process.execArgv, fileURLToPath(main), 'agent', ...agentArguments(agent.nodeId)],
       { env: { ...environment }, stdio: ['ignore', 'ignore', 'pipe', 'ipc'], detached: true },
     );
     agent.child = child;
