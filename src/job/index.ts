@@ -2,6 +2,7 @@
 export type { ColumnTable, ColumnValues, TableColumn } from '../core/format/column-table.ts';
 export type { FormatChoice } from '../core/format/format-name.ts';
 export { JobBatch, JobSample, type BatchSource } from './batch.ts';
+export { columnTable, type ColumnSource, type NumberArray } from './column-table-of.ts';
 export {
   defineJob,
   isJobDefinition,
@@ -19,6 +20,7 @@ export { checkOutputOutside } from './output-outside.ts';
 export type { QuarantinedSample } from './piece-index.ts';
 export { processBatch, type OnError, type ProcessSetting } from './process-batch.ts';
 export type { ParquetRow } from './parquet-columns.ts';
+export type { ParquetTableRow } from './parquet-tables.ts';
 export { parquet, type ParquetOptions } from './parquet-sink.ts';
 export type { ParquetColumnType, ParquetType } from './parquet-types.ts';
 export { publishPiece, type PieceName } from './publish.ts';

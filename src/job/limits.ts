@@ -29,3 +29,10 @@ export const PARQUET_GROUP_ROWS = 16_384;
 export const PARQUET_GROUP_BYTES: number = 16 * 1024 * 1024;
 /** Columns of a Parquet output: each costs some hundred bytes of footer for each row group. */
 export const PARQUET_COLUMNS_MAX = 4_096;
+
+/** A row group of columns: so many rows, or `PARQUET_GROUP_BYTES` of values. Whole tables go into one. */
+export const PARQUET_TABLE_GROUP_ROWS = 122_880;
+/** Columns that are one sample: readers decode a row group of at most twice this. */
+export const PARQUET_TABLE_BYTES_MAX: number = 128 * 1024 * 1024;
+/** About what the values of a page take. */
+export const PARQUET_PAGE_BYTES: number = 1024 * 1024;

@@ -1,5 +1,6 @@
 /** The columns of a Parquet output: as the job names them, or as its first rows have them. */
 import { Mx8Error } from '../core/base/errors.ts';
+import { isColumnTable } from '../core/format/column-table.ts';
 import type { JobBatch } from './batch.ts';
 import { PARQUET_COLUMNS_MAX } from './limits.ts';
 import { PARQUET_TYPES, Unfit, columnKind, typeOfValue } from './parquet-types.ts';
@@ -106,6 +107,10 @@ function wayOut(name: string): string {
 }
 
 function checkIsRow(row: unknown, index: number, rowCount: number, batch: JobBatch): void {
+  if (isColumnTable(row) || row instanceof Uint8Array) {
+    const what = 'it is columns, and those before it are rows';
+    throw badRow(index, rowCount, batch, `${what}: an output file has either rows or columns`);
+  }
   if (typeof row === 'object' && row !== null && !Array.isArray(row)) return;
   const what = row === null ? 'null' : Array.isArray(row) ? 'an array' : typeof row;
   throw badRow(index, rowCount, batch, `it is ${what}, not an object of columns`);

@@ -1,5 +1,5 @@
 /**
- * `parquet()`: rows in columns. Rows are gathered into row groups, of which one at most is in memory; each row is
+ * `parquet()`: rows in columns, or columns as they are (`parquet-tables.ts`). Rows are gathered into row groups, of which one at most is in memory; each row is
  * a sample of the output data set, named as resolving the file would name it (decision 34).
  */
 import { crc32 } from 'node:zlib';
@@ -10,7 +10,10 @@ import { PARQUET_GROUP_BYTES, PARQUET_GROUP_ROWS } from './limits.ts';
 import { partName } from './output-name.ts';
 import { inferredColumns, namedColumns, storedRow } from './parquet-columns.ts';
 import type { ParquetColumns, ParquetRow } from './parquet-columns.ts';
+import { arrowFields } from './parquet-arrow-types.ts';
 import { ParquetGroups } from './parquet-groups.ts';
+import { TablesFile, isTableRow } from './parquet-tables.ts';
+import type { ParquetTableRow } from './parquet-tables.ts';
 import type { ParquetColumnType } from './parquet-types.ts';
 import type { AppendFile, Sink, SinkPart } from './sink.ts';
 
@@ -19,8 +22,14 @@ export interface ParquetOptions {
   readonly columns?: Readonly<Record<string, ParquetColumnType>>;
 }
 
-/** Rows as those of `part-<first sample>-<end>.parquet`, in the order of the samples, compressed with zstd. */
-export function parquet(dir: string | null = null, options: ParquetOptions = {}): Sink<ParquetRow> {
+/**
+ * Rows as those of `part-<first sample>-<end>.parquet`, in the order of the samples, compressed with zstd: objects by
+ * column, or tables of many rows (`sample.columns()`, `columnTable()`, the bytes of an Arrow IPC stream).
+ */
+export function parquet<Row extends ParquetRow | ParquetTableRow = ParquetRow | ParquetTableRow>(
+  dir: string | null = null,
+  options: ParquetOptions = {},
+): Sink<Row> {
   const columns = options.columns === undefined ? null : namedColumns(options.columns);
   return {
     kind: 'parquet',
@@ -42,20 +51,33 @@ interface HeldRow {
 
 const encoder = new TextEncoder();
 
-class ParquetPart implements SinkPart<ParquetRow> {
+class ParquetPart implements SinkPart<ParquetRow | ParquetTableRow> {
   readonly #file: AppendFile;
   #columns: ParquetColumns | null;
   #groups: ParquetGroups | null = null;
   /** Rows that are in no group yet. */
   #held: readonly HeldRow[] = [];
+  /** Where the first row was a table. */
+  #tables: TablesFile | null = null;
 
   constructor(file: AppendFile, columns: ParquetColumns | null) {
     this.#file = file;
     this.#columns = columns;
   }
 
-  async write(rows: readonly ParquetRow[], batch: JobBatch): Promise<void> {
+  async write(rows: readonly (ParquetRow | ParquetTableRow)[], batch: JobBatch): Promise<void> {
     if (rows.length === 0) return;
+    if (this.#tables === null && (this.#groups !== null || !isTableRow(rows[0]))) {
+      await this.#writeRows(rows as readonly ParquetRow[], batch);
+      return;
+    }
+    const named = this.#columns === null ? null : arrowFields(this.#columns.list);
+    const tables = this.#tables ?? new TablesFile(this.#file, named);
+    await tables.write(rows, batch);
+    this.#tables = tables;
+  }
+
+  async #writeRows(rows: readonly ParquetRow[], batch: JobBatch): Promise<void> {
     const columns = this.#columns ?? inferredColumns(rows, batch);
     const taken = rows.map((row, index) => heldRow(columns, row, index, rows.length, batch));
     const groups = this.#groups ?? new ParquetGroups(columns);
@@ -73,6 +95,7 @@ class ParquetPart implements SinkPart<ParquetRow> {
   }
 
   async finish(): Promise<void> {
+    await this.#tables?.finish();
     if (this.#groups === null) return;
     this.#held = await this.#writeGroups(this.#groups, this.#held, true);
     await this.#file.append(this.#groups.footer());

@@ -19,6 +19,7 @@ import type { TemporaryFolder } from '../support/temporary-folder.ts';
 const FIXTURES = fileURLToPath(new URL('../fixtures/formats/', import.meta.url));
 const COLUMNS_JOB = fileURLToPath(new URL('../support/jobs/columns.job.ts', import.meta.url));
 const PARQUET_JOB = fileURLToPath(new URL('../support/jobs/parquet.job.ts', import.meta.url));
+const TABLES_JOB = fileURLToPath(new URL('../support/jobs/tables.job.ts', import.meta.url));
 const JOB = fileURLToPath(new URL('../support/jobs/rows.job.ts', import.meta.url));
 
 function lines(start: number, end: number): string {
@@ -380,6 +381,44 @@ async function columnsOf(bench: Workbench, file: string, text: readonly string[]
     (at * (at - 1)) / 2,
   );
   for (const { stride, type } of sums) assert.deepEqual([stride, type], [2, 'list<float32>']);
+  await tablesOf(bench, file, text.slice(0, at));
+}
+
+/** Columns out of columns, each range once although workers die in the middle; the output is a data set of columns. */
+async function tablesOf(bench: Workbench, file: string, text: readonly string[]): Promise<void> {
+  const out = bench.path('tables');
+  const run = ['run', TABLES_JOB, '--data', file, '--out', out, '--nodes', '2', '--ram-gb', '1.5'];
+  const ended = await bench.run([...run, '--block-size', '4'], { TEST_DEATHS: bench.path('') });
+  assert.equal(ended.code, 0, ended.stderr);
+  const died = (await readdir(bench.path(''))).filter((name) => name.startsWith('died-at-'));
+  assert.equal(died.length, 2);
+  const ids: bigint[] = [];
+  const samples: number[] = [];
+  const manifestStoreRoot = bench.path('columns-store');
+  for await (const batch of load(out, { manifestStoreRoot, batchSize: 3 })) {
+    for (let index = 0; index < batch.sampleCount; index += 1) {
+      const table = batch.columns(index);
+      assert.deepEqual(table.names, ['id', 'vector', 'half', 'odd']);
+      assert.equal(table.column('vector').stride, 2);
+      samples.push(table.rows);
+      for (let row = 0; row < table.rows; row += 1) {
+        const { id, half, odd } = table.row(row) as {
+          id: bigint;
+          half: number;
+          odd: string | null;
+        };
+        ids.push(id);
+        assert.deepEqual([half, odd], [Number(id) >> 1, id % 2n === 1n ? `odd ${id}` : null]);
+      }
+    }
+  }
+  assert.deepEqual(
+    ids,
+    text.map((_, id) => BigInt(id)),
+  );
+  assert.equal(samples.length, Math.ceil(text.length / 10));
+  const verified = await bench.run(['verify', out]);
+  assert.equal(verified.code, 0, verified.stdout + verified.stderr);
 }
 
 async function rowsIn(out: string): Promise<{ sample_id: number; id: number }[]> {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 
 import type { FormatChoice } from '../../src/core/format/format-name.ts';
-import { files, jsonl, parquet, tar } from '../../src/job/index.ts';
+import { columnTable, files, jsonl, parquet, tar } from '../../src/job/index.ts';
 import type { Sink } from '../../src/job/index.ts';
 import type { VerifyResult } from '../../src/snapshots/index.ts';
 import type { ObjectOutputs } from '../support/object-outputs.ts';
@@ -154,6 +154,12 @@ onEach(
       [tar(), text, (part) => part.write('?', 3), { header: 1 }],
       [jsonl(), (id) => ({ id, text: 'row' }), (part) => part.write('\n', 4), { content: 1 }],
       [parquet(), (id) => ({ id, text: 'row' }), (part) => part.fill(0, 4, 60), { content: 3 }],
+      [
+        parquet(),
+        (id) => columnTable({ id: Int32Array.of(id, id), text: ['row', null] }),
+        (part) => part.fill(0, 4, 60),
+        { content: 3 },
+      ],
       [files(), text, null, { missing: 1 }],
     ];
     for (const [sink, row, harm, kinds] of cases) {

@@ -35,10 +35,13 @@ export class TableColumn {
   readonly offsets: Int32Array | null;
   /** The items of lists, or the fields of structs. */
   readonly children: readonly TableColumn[];
+  /** The same as it lies in memory, for who writes it. */
+  readonly data: ColumnData;
   readonly #type: ColumnType;
 
   constructor(field: ColumnField, data: ColumnData) {
     this.name = field.name;
+    this.data = data;
     this.#type = data.type;
     this.type = typeText(data.type);
     this.length = data.length;
@@ -114,7 +117,11 @@ export class TableColumn {
   }
 }
 
+const TABLE_MARK = 'mx8.columns.1';
+
 export class ColumnTable implements Iterable<TableColumn> {
+  /** Tells a table from rows, also one that another copy of the package made. */
+  readonly mark: string = TABLE_MARK;
   /** How many rows of the file they are. */
   readonly rows: number;
   readonly #columns: readonly TableColumn[];
@@ -153,6 +160,12 @@ export class ColumnTable implements Iterable<TableColumn> {
   [Symbol.iterator](): Iterator<TableColumn> {
     return this.#columns[Symbol.iterator]();
   }
+}
+
+export function isColumnTable(value: unknown): value is ColumnTable {
+  return (
+    typeof value === 'object' && value !== null && 'mark' in value && value.mark === TABLE_MARK
+  );
 }
 
 function typed(type: ColumnType, bytes: Uint8Array, length: number): ColumnValues {
