@@ -10,7 +10,9 @@ const job: JobDefinition<ColumnTable> = defineJob({
     Array.from(batch, (sample) => {
       if (sample.id === 2 || sample.id === 5) dieOnce(sample.id);
       const table = sample.columns();
-      const ids = Array.from({ length: table.rows }, (_, row) => Number(table.column('id').at(row)));
+      const ids = Array.from({ length: table.rows }, (_, row) =>
+        Number(table.column('id').at(row)),
+      );
       return columnTable({
         id: table.column('id'),
         vector: table.column('vector'),
