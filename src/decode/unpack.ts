@@ -3,10 +3,11 @@
  * the window that the file asks for). Errors are `FormatError` with a place in the file.
  */
 import type { Transform } from 'node:stream';
-import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
+import { constants, createBrotliDecompress, createGunzip, createZstdDecompress } from 'node:zlib';
 
 import { FormatError } from '../core/format/format-error.ts';
 import type { Codec } from '../core/format/format-name.ts';
+import { SnappyBlock } from '../core/format/snappy.ts';
 import { ZstdFrames } from '../core/format/zstd-frames.ts';
 import type { FramePiece } from '../core/format/zstd-frames.ts';
 import { UNPACK_CHUNK_BYTES, ZSTD_WINDOW_LOG_MAX } from './limits.ts';
@@ -26,19 +27,56 @@ export function unpack(
   compressed: AsyncIterable<Uint8Array>,
   from: number,
 ): AsyncGenerator<UnpackedChunk, void, undefined> {
-  return codec === 'gzip' ? unpackGzip(compressed, from) : unpackZstd(compressed, from);
+  switch (codec) {
+    case 'gzip':
+      return unpackStream(codec, createGunzip({ chunkSize: UNPACK_CHUNK_BYTES }), compressed, from);
+    case 'brotli':
+      return unpackStream(codec, brotli(), compressed, from);
+    case 'zstd':
+      return unpackZstd(compressed, from);
+    case 'snappy':
+      return unpackSnappy(compressed, from);
+    default:
+      return codec satisfies never;
+  }
 }
 
-/** Members that follow each other count as one frame: where one ends shows only in decompressing it. */
-async function* unpackGzip(
+function brotli(): Unzip {
+  return createBrotliDecompress({ chunkSize: UNPACK_CHUNK_BYTES });
+}
+
+/** Members of gzip that follow each other count as one frame: where one ends shows only in decompressing it. */
+async function* unpackStream(
+  codec: Codec,
+  unzip: Unzip,
   compressed: AsyncIterable<Uint8Array>,
   from: number,
 ): AsyncGenerator<UnpackedChunk, void, undefined> {
   let offset = 0;
-  const options = { chunkSize: UNPACK_CHUNK_BYTES };
-  for await (const bytes of inflated('gzip', createGunzip(options), compressed, from)) {
+  for await (const bytes of inflated(codec, unzip, compressed, from)) {
     yield { bytes, frameAt: from, offset };
     offset += bytes.length;
+  }
+}
+
+async function* unpackSnappy(
+  compressed: AsyncIterable<Uint8Array>,
+  from: number,
+): AsyncGenerator<UnpackedChunk, void, undefined> {
+  const block = new SnappyBlock(UNPACK_CHUNK_BYTES);
+  let offset = 0;
+  try {
+    for await (const chunk of compressed) {
+      for (const bytes of block.push(chunk)) {
+        yield { bytes, frameAt: from, offset };
+        offset += bytes.length;
+      }
+    }
+    block.finish();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const what = `the snappy data is damaged or cut off, after ${offset} decompressed bytes`;
+    throw new FormatError(`${what} (${error.message})`, from + block.taken);
   }
 }
 
@@ -141,7 +179,8 @@ function drained(unzip: Unzip): Promise<void> {
 
 function unpackError(name: Codec, error: unknown, at: number, bytes: number): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (!(error instanceof Error) || !/^(?:Z_|ZSTD_|ERR_ZLIB)/.test(code)) return error;
+  if (!(error instanceof Error) || !/^(?:Z_|ZSTD_|ERR_ZLIB|ERR_BROTLI|ERR__ERROR)/.test(code))
+    return error;
   const where = `after ${bytes} decompressed bytes`;
   if (code === 'Z_BUF_ERROR') {
     return new FormatError(`the ${name} data ends too early, ${where}: it was cut off`, at);

@@ -4,13 +4,22 @@ import { cp, readFile, writeFile } from 'node:fs/promises';
 import { relative } from 'node:path';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { crc32, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import {
+  brotliCompressSync,
+  brotliDecompressSync,
+  crc32,
+  gunzipSync,
+  gzipSync,
+  zstdCompressSync,
+  zstdDecompressSync,
+} from 'node:zlib';
+import { snappyUncompress } from 'hyparquet';
 
 import { EagerClock } from '../../test/support/eager-clock.ts';
 import { recordsOf, rejectsWith } from '../../test/support/manifest-store-suite.ts';
 import { type TemporaryFolder, temporaryFolder } from '../../test/support/temporary-folder.ts';
 import { codedPartOf } from '../core/format/coded-part.ts';
-import type { FormatChoice } from '../core/format/format-name.ts';
+import type { FormatChoice, PartCodec } from '../core/format/format-name.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import { nodeRandom } from '../platform/random.ts';
 import { RecordingEvents } from '../testing/recording-events.ts';
@@ -67,6 +76,16 @@ class Bench {
 }
 
 /** The samples of records, cut out of their files by hand. */
+function decompressed(codec: PartCodec, bytes: Buffer): Buffer {
+  if (codec === 'gzip') return gunzipSync(bytes);
+  if (codec === 'brotli') return brotliDecompressSync(bytes);
+  if (codec !== 'snappy') return zstdDecompressSync(bytes);
+  // Its length is what it begins with: here two bytes of seven bits.
+  const output = Buffer.alloc((bytes.readUInt8(0) & 0x7f) | (bytes.readUInt8(1) << 7));
+  snappyUncompress(bytes, output);
+  return output;
+}
+
 async function samplesOf(records: readonly SampleRecord[]): Promise<Buffer[]> {
   const samples: Buffer[] = [];
   for (const { location, byteOffset, byteLength, decodeHint } of records) {
@@ -79,7 +98,7 @@ async function samplesOf(records: readonly SampleRecord[]): Promise<Buffer[]> {
       samples.push(bytes);
       continue;
     }
-    const whole = part.codec === 'gzip' ? gunzipSync(bytes) : zstdDecompressSync(bytes);
+    const whole = decompressed(part.codec, bytes);
     const sample = whole.subarray(part.start, part.start + part.bytes);
     assert.equal(crc32(sample), part.crc32);
     samples.push(sample);
@@ -208,15 +227,17 @@ test('shards that mosaicml-streaming wrote are read by their index', async () =>
   await cp(FIXTURES, folder.path, { recursive: true });
   const plain = await bench.resolve('mds', 'auto');
   assert.deepEqual([plain.format, plain.sampleCount], ['mds', 60]);
-  const packed = await bench.resolve('mds-zstd', 'mds');
   const samples = await samplesOf(await bench.records(plain));
-  assert.deepEqual(await samplesOf(await bench.records(packed)), samples);
+  for (const name of ['mds-zstd', 'mds-br', 'mds-snappy']) {
+    const packed = await bench.resolve(name, 'mds');
+    assert.deepEqual(await samplesOf(await bench.records(packed)), samples);
+    assert.deepEqual(await bench.verify(packed.pinnedLink), []);
+  }
   const [first] = await bench.records(plain);
   assert.equal(
     first?.decodeHint,
     'mx8:mds;columns=id:int:8,meta:json,raw:bytes,score:float32:4,text:str',
   );
-  assert.deepEqual(await bench.verify(packed.pinnedLink), []);
 });
 
 test('a damaged shard is named with its data set and the byte', async () => {
@@ -403,7 +424,8 @@ test('a decompression bomb is refused by its ratio or its size, with the knob', 
   const bench = new Bench(folder);
   const bomb = Buffer.alloc(40 * 1024 * 1024, 'x');
   await folder.write({ 'a.jsonl.zst': zstdCompressSync(bomb), 'b.jsonl.gz': gzipSync(bomb) });
-  for (const name of ['a.jsonl.zst', 'b.jsonl.gz']) {
+  await folder.write({ 'c.jsonl.br': brotliCompressSync(bomb) });
+  for (const name of ['a.jsonl.zst', 'b.jsonl.gz', 'c.jsonl.br']) {
     const error = await rejectsWith('unpack_budget_exceeded', bench.resolve(name));
     assert.match(error.message, /more than 500 for each\..* raise --unpack-ratio-max/);
     const bytes = { ratioMax: 1_000_000, bytesMax: 2 ** 20 };
@@ -412,6 +434,27 @@ test('a decompression bomb is refused by its ratio or its size, with the knob', 
     // Whoever knows that it is as it should be may have it.
     const budget = { ratioMax: 1_000_000, bytesMax: 2 ** 30 };
     assert.equal((await bench.resolve(name, 'jsonl', budget)).sampleCount, 1);
+  }
+  // Of each byte of Snappy 21 come at most.
+  await cp(`${FIXTURES}mds-snappy`, folder.join('mds'), { recursive: true });
+  const few = { ratioMax: 1_000_000, bytesMax: 1000 };
+  await rejectsWith('unpack_budget_exceeded', bench.resolve('mds', 'mds', few));
+});
+
+test('damaged brotli and Snappy say so, with the byte', async () => {
+  await using folder = await temporaryFolder();
+  const bench = new Bench(folder);
+  for (const name of ['br', 'snappy']) {
+    await cp(`${FIXTURES}mds-${name}`, folder.join(name), { recursive: true });
+    const path = folder.join(name, `shard.00000.mds.${name}`);
+    const whole = await readFile(path);
+    const wrong = Buffer.from(whole);
+    wrong.fill(0xff, 100, 140);
+    for (const bytes of [whole.subarray(0, -20), wrong]) {
+      await writeFile(path, bytes);
+      const error = await rejectsWith('shard_corrupt', bench.resolve(name, 'mds'));
+      assert.match(error.message, /shard\.00000\.mds\.(br|snappy) at byte \d+, read as mds/);
+    }
   }
 });
 

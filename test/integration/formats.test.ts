@@ -197,7 +197,7 @@ test('load() gives what WebDataset, MosaicML, Parquet and CSV tools wrote, by pa
     }
     assert.equal(i, 40);
   }
-  for (const name of ['mds', 'mds-zstd']) {
+  for (const name of ['mds', 'mds-zstd', 'mds-br', 'mds-snappy']) {
     let i = 0;
     const options = { format: 'mds', batchSize: 9, manifestStoreRoot } as const;
     for await (const batch of load(folder.join('in', name), options)) {

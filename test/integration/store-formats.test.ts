@@ -97,7 +97,7 @@ async function sameAsHere(bench: Workbench, root: string, columns: string[]): Pr
     assert.ok(here.length >= 40, name);
     assert.deepEqual(await samplesOf(`${root}/${name}`, options), here, name);
   }
-  for (const name of ['mds', 'mds-zstd']) {
+  for (const name of ['mds', 'mds-zstd', 'mds-br', 'mds-snappy']) {
     const how = { ...options, format: 'mds' } as const;
     const here = await samplesOf(`${FIXTURES}${name}`, how);
     assert.equal(here.length, 60);

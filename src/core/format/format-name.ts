@@ -18,7 +18,7 @@ export type ShardFormat = Exclude<FormatName, 'files'>;
 export type FormatChoice = 'auto' | FormatName;
 export const FORMAT_CHOICES: readonly FormatChoice[] = ['auto', ...FORMAT_NAMES];
 
-export const CODECS = ['gzip', 'zstd'] as const;
+export const CODECS = ['gzip', 'zstd', 'brotli', 'snappy'] as const;
 export type Codec = (typeof CODECS)[number];
 /** Formats with columns, whose groups of rows give lines of JSON. */
 export const TABLE_FORMATS = ['parquet', 'arrow'] as const;
@@ -26,7 +26,13 @@ export type TableFormat = (typeof TABLE_FORMATS)[number];
 /** How the samples of a file are to be had of it. */
 export type PartCodec = Codec | TableFormat;
 
-const CODEC_EXTENSIONS: Readonly<Record<string, Codec>> = { gz: 'gzip', zst: 'zstd', zstd: 'zstd' };
+/** Not of Snappy: files of that name are framed in three ways, and MosaicML's index says which are its own. */
+const CODEC_EXTENSIONS: Readonly<Record<string, Codec>> = {
+  gz: 'gzip',
+  zst: 'zstd',
+  zstd: 'zstd',
+  br: 'brotli',
+};
 
 const FORMAT_EXTENSIONS: Readonly<Record<string, ShardFormat>> = {
   jsonl: 'jsonl',
