@@ -92,6 +92,8 @@ export interface ObjectSpan {
  * stays with an object: it tells who made it.
  */
 export interface ObjectPlace extends Place {
+  /** Parts that an object is made of at most. */
+  readonly uploadPartsMax: number;
   write(
     location: string,
     bytes: Uint8Array,

@@ -30,6 +30,7 @@ export class FolderPackTarget implements PackTarget {
   readonly root: string;
   plan: string | null = null;
   isPublished: boolean = false;
+  readonly partsMax: number = Infinity;
   readonly #lock: HeldLock;
   /** In the names of files that are being written: who lost the lock must not spoil those of the next. */
   readonly #nonce: string;
@@ -119,8 +120,8 @@ export class FolderPackTarget implements PackTarget {
     return this.#shards.begin(planId, shards, look);
   }
 
-  openShard(shard: ShardFacts): PackShard {
-    return this.#shards.open(shard);
+  openShard(shard: ShardFacts, partBytes: number): PackShard {
+    return this.#shards.open(shard, partBytes);
   }
 
   async openMeta(name: MetaName): Promise<PackFile> {

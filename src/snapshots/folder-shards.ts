@@ -63,11 +63,12 @@ export class FolderShards {
     return finished;
   }
 
-  open({ name, bytes }: ShardFacts): PackShard {
+  open({ name, bytes }: ShardFacts, partBytes: number): PackShard {
     const path = join(this.folder, name);
     const note = (crc: number): Promise<void> =>
       this.#note({ plan: this.#planId, shard: name, bytes, crc32: crc });
-    return new FolderShard(path, `${path}.${this.#nonce}.part`, this.folder, note);
+    const temporary = `${path}.${this.#nonce}.part`;
+    return new FolderShard(path, temporary, this.folder, partBytes, note);
   }
 
   async close(): Promise<void> {
@@ -92,6 +93,7 @@ class FolderShard implements PackShard {
   readonly #path: string;
   readonly #temporary: string;
   readonly #folder: string;
+  readonly #partBytes: number;
   readonly #note: (crc: number) => Promise<void>;
   readonly #file: Promise<FileHandle>;
   #crc = 0;
@@ -101,11 +103,13 @@ class FolderShard implements PackShard {
     path: string,
     temporary: string,
     folder: string,
+    partBytes: number,
     note: (crc: number) => Promise<void>,
   ) {
     this.#path = path;
     this.#temporary = temporary;
     this.#folder = folder;
+    this.#partBytes = partBytes;
     this.#note = note;
     this.#file = writing(folder, () => open(temporary, 'wx'));
     // Whoever puts the first part hears of it.
@@ -117,7 +121,7 @@ class FolderShard implements PackShard {
     return writing(this.#folder, async () => {
       const file = await this.#file;
       for (let at = 0; at < bytes.length;) {
-        const position = index * PACK_PART_BYTES + at;
+        const position = index * this.#partBytes + at;
         const { bytesWritten } = await file.write(bytes, at, bytes.length - at, position);
         at += bytesWritten;
       }

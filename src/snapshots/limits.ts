@@ -56,11 +56,16 @@ export const PACK_BATCHES_AHEAD = 8;
 /** Shards are written in parts of this size: the rate of a connection, and few enough for what stores take of one object. */
 export const PACK_PART_BYTES: number = 8 * 1024 * 1024;
 
-/** What S3 takes of one object: shards of 80 GB. */
-export const PACK_PARTS_MAX = 10_000;
+/**
+ * The largest that shards of very many bytes are written in: ten thousand of them are the 5 TB that S3 takes of one
+ * object, and one buffer can have them.
+ */
+export const PACK_PART_BYTES_MAX: number = 512 * 1024 * 1024;
 
 /** Parts in memory, of all shards together: one is being filled, the others are on their way. */
 export const PACK_PARTS_AT_ONCE = 10;
+/** With larger parts: one is being filled, three are free for what comes next, one is on its way. */
+export const PACK_PARTS_AT_ONCE_MIN = 5;
 
 /** Shards that are begun and not yet finished: the last step of one takes a while, also where the shard is small. */
 export const PACK_SHARDS_AT_ONCE = 8;

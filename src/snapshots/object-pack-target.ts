@@ -65,6 +65,10 @@ export class ObjectPackTarget implements PackTarget {
     return target;
   }
 
+  get partsMax(): number {
+    return this.#place.uploadPartsMax;
+  }
+
   get planName(): string {
     return `${this.root}/_mx8/${PACKING}/${PACKING_PLAN}`;
   }

@@ -5,7 +5,6 @@
  */
 import { Mx8Error } from '../core/base/errors.ts';
 import type { ObjectPlace, ObjectStat, PartUpload } from '../ports/place.ts';
-import { PACK_PART_BYTES, PACK_PARTS_MAX } from './limits.ts';
 import type { PackShard } from './pack-target.ts';
 
 export interface ObjectShardOptions {
@@ -25,11 +24,6 @@ export class ObjectShard implements PackShard {
   #isFinished = false;
 
   constructor(options: ObjectShardOptions) {
-    const { location, bytes } = options;
-    if (bytes > PACK_PART_BYTES * PACK_PARTS_MAX) {
-      const text = `The shard ${location} would have ${bytes} bytes; stores take ${PACK_PARTS_MAX} parts of ${PACK_PART_BYTES} bytes. Give a smaller --shard-size.`;
-      throw new Mx8Error('flag_invalid', text, { flag: '--shard-size', location });
-    }
     this.#options = options;
   }
 

@@ -33,6 +33,8 @@ export async function preparedByListing(
   target: PackTarget,
   choices: PackChoices,
   onSamples: OnSamples,
+  /** Throws where these shards cannot be written: before anything is. */
+  check: (shards: readonly PreparedShard[]) => void,
 ): Promise<Prepared> {
   const gathering = new Gathering(choices);
   const hash = createHash('sha256');
@@ -47,6 +49,7 @@ export async function preparedByListing(
       onSamples(gathering.sampleCount);
     }
     const prepared = gathering.settle({ listHash: hash.digest('hex') });
+    check(prepared.shards);
     await file.finish();
     await target.recordPlan(encodePlan(prepared.plan));
     return prepared;

@@ -17,14 +17,10 @@ import { ShardCutter } from '../core/manifest/shard-cutter.ts';
 import { openPipeline } from '../pipeline/index.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Places } from '../ports/place.ts';
-import {
-  PACK_BATCHES_AHEAD,
-  PACK_PART_BYTES,
-  PACK_PIECE_BYTES,
-  PACK_SAMPLES_AT_ONCE,
-} from './limits.ts';
+import { PACK_BATCHES_AHEAD, PACK_PIECE_BYTES, PACK_SAMPLES_AT_ONCE } from './limits.ts';
 import { resized } from './pack-error.ts';
 import { entryName } from './pack-names.ts';
+import type { PartSizes } from './pack-parts.ts';
 import { PackPieces } from './pack-pieces.ts';
 import type { Piece } from './pack-pieces.ts';
 import { listedItems } from './pack-prepared.ts';
@@ -37,6 +33,7 @@ export interface PackRunOptions {
   readonly prepared: Prepared;
   /** Names of the shards that are there. */
   readonly finished: ReadonlySet<string>;
+  readonly parts: PartSizes;
   /** Bytes of samples that are read and not yet in a part. */
   readonly maxInflightBytes: number;
   readonly clock: Clock;
@@ -55,11 +52,11 @@ export class PackRun {
 
   constructor(options: PackRunOptions) {
     this.#options = options;
-    const { maxInflightBytes, target, onFinished } = options;
+    const { maxInflightBytes, target, parts, onFinished } = options;
     // Half of the memory at most: the next piece is read while one is used.
     const pieceBytes = Math.min(PACK_PIECE_BYTES, Math.floor(maxInflightBytes / 2));
     this.#pieces = new PackPieces(pieceBytes, Math.min(PACK_SAMPLES_AT_ONCE, pieceBytes));
-    this.#packer = new ShardPacker(target, onFinished);
+    this.#packer = new ShardPacker(target, parts, onFinished);
   }
 
   /** Every shard, the manifest and the labels are finished; the manifest's hash. */
@@ -110,10 +107,10 @@ export class PackRun {
     const packer = this.#packer;
     if (!packer.hasRoom) await packer.untilRoom();
     if (isFirst) packer.begin(shard, entry, item.bytes);
-    packer.data(bytes.subarray(0, PACK_PART_BYTES));
-    for (let at = PACK_PART_BYTES; at < bytes.length; at += PACK_PART_BYTES) {
+    packer.data(bytes.subarray(0, PACK_PIECE_BYTES));
+    for (let at = PACK_PIECE_BYTES; at < bytes.length; at += PACK_PIECE_BYTES) {
       if (!packer.hasRoom) await packer.untilRoom();
-      packer.data(bytes.subarray(at, at + PACK_PART_BYTES));
+      packer.data(bytes.subarray(at, at + PACK_PIECE_BYTES));
     }
     if (!isLast) return;
     packer.end(item.bytes);

@@ -17,7 +17,7 @@ export interface PackFile {
 
 export interface PackShard {
   /**
-   * The bytes from `index * PACK_PART_BYTES` on; all parts but the last are that long, and they come in order, several at a
+   * The bytes from `index * partBytes` on; all parts but the last are that long, and they come in order, several at a
    * time. The memory is the shard's until the promise settles.
    */
   put(index: number, bytes: Uint8Array): Promise<void>;
@@ -42,6 +42,8 @@ export interface PackTarget {
   /** How errors name the plan, and the list of the input. */
   readonly planName: string;
   readonly listName: string;
+  /** What it takes of one shard. */
+  readonly partsMax: number;
   /** Whether that pack was interrupted when all was in its place, and only its own things were to be removed. */
   readonly isPublished: boolean;
   /** What is to be said where it was, and something else is wanted. */
@@ -59,7 +61,8 @@ export interface PackTarget {
    * pack left in their place is removed.
    */
   begin(planId: string, shards: readonly ShardFacts[], look: Look): Promise<ReadonlySet<string>>;
-  openShard(shard: ShardFacts): PackShard;
+  /** `partBytes`: of every part but its last. */
+  openShard(shard: ShardFacts, partBytes: number): PackShard;
   openMeta(name: MetaName): Promise<PackFile>;
   /** Everything that was written and finished is in its place, the manifest last. */
   publish(): Promise<void>;

@@ -20,7 +20,9 @@ import type { PackInput } from './pack-input.ts';
 import { checkChoices, decodePlan, encodePlan, planIdOf } from './pack-plan.ts';
 import type { LabelMode, PackChoices } from './pack-plan.ts';
 import { preparedByListing, preparedByPlan } from './pack-prepared.ts';
-import type { Prepared } from './pack-prepared.ts';
+import type { Prepared, PreparedShard } from './pack-prepared.ts';
+import { partSizes } from './pack-parts.ts';
+import type { PartSizes } from './pack-parts.ts';
 import { PackRun } from './pack-run.ts';
 import type { PackTarget } from './pack-target.ts';
 import { UNPACK_DEFAULTS } from './put-samples.ts';
@@ -137,12 +139,13 @@ class Packing {
     const { target, prepared } = { target: this.#target, prepared: await this.#prepare() };
     this.#prepared = prepared;
     const { shards, plan, labelNames: labels } = prepared;
+    const parts = this.#partsOf(shards);
     const finished = await this.#finished(prepared);
-    const { clock, places, signal, maxInflightBytes } = this.#options;
+    const { clock, places, signal } = this.#options;
     this.#tell('packing');
     const run = new PackRun({
-      ...{ target, prepared, finished, clock, places, signal },
-      maxInflightBytes: maxInflightBytes ?? PACK_READ_BYTES_MAX,
+      ...{ target, prepared, finished, parts, clock, places, signal },
+      maxInflightBytes: this.#maxInflightBytes,
       onFinished: () => {
         this.#finishedShards += 1;
       },
@@ -170,6 +173,15 @@ class Packing {
     if (finishedShards > 0) this.#options.onLeft?.({ output, finishedShards, shards });
   }
 
+  get #maxInflightBytes(): number {
+    return this.#options.maxInflightBytes ?? PACK_READ_BYTES_MAX;
+  }
+
+  #partsOf(shards: readonly PreparedShard[]): PartSizes {
+    const { partsMax } = this.#target;
+    return partSizes(shards, { partsMax, maxInflightBytes: this.#maxInflightBytes });
+  }
+
   async #prepare(): Promise<Prepared> {
     const target = this.#target;
     const { refresh = false, signal } = this.#options;
@@ -179,7 +191,9 @@ class Packing {
       this.#options.onProgress?.({ phase: 'listing', samples, samplesTotal: null, bytes: 0 });
     };
     if (target.plan === null) {
-      return preparedByListing(this.#input, target, this.#choices, onSamples);
+      return preparedByListing(this.#input, target, this.#choices, onSamples, (shards) => {
+        this.#partsOf(shards);
+      });
     }
     const plan = decodePlan(target.plan, target.planName);
     checkChoices(target, plan, this.#choices);

@@ -9,7 +9,8 @@ import {
   encodeUstarHeader,
   paddedLength,
 } from '../core/base/ustar.ts';
-import { PACK_PARTS_AT_ONCE, PACK_PART_BYTES, PACK_SHARDS_AT_ONCE } from './limits.ts';
+import { PACK_SHARDS_AT_ONCE } from './limits.ts';
+import type { PartSizes } from './pack-parts.ts';
 import type { PackShard, PackTarget, ShardFacts } from './pack-target.ts';
 
 /** New ones that a piece of a sample may need, with its header and the end of the shard before it. */
@@ -25,6 +26,7 @@ interface OpenShard {
 
 export class ShardPacker {
   readonly #target: Pick<PackTarget, 'openShard'>;
+  readonly #parts: PartSizes;
   readonly #onFinished: (shard: ShardFacts) => void;
   readonly #header: Uint8Array = new Uint8Array(USTAR_BLOCK_BYTES);
   readonly #free: Buffer[] = [];
@@ -39,15 +41,20 @@ export class ShardPacker {
   /** Called when a part has come back, a shard is finished, or something failed. */
   #wake: (() => void) | null = null;
 
-  constructor(target: Pick<PackTarget, 'openShard'>, onFinished: (shard: ShardFacts) => void) {
+  constructor(
+    target: Pick<PackTarget, 'openShard'>,
+    parts: PartSizes,
+    onFinished: (shard: ShardFacts) => void,
+  ) {
     this.#target = target;
+    this.#parts = parts;
     this.#onFinished = onFinished;
   }
 
   /** Whether a piece, of at most the size of a part, can be added without waiting. */
   get hasRoom(): boolean {
     if (this.#failure !== null) throw this.#failure.error;
-    const parts = this.#free.length + PACK_PARTS_AT_ONCE - this.#partsMade;
+    const parts = this.#free.length + this.#parts.partsAtOnce - this.#partsMade;
     return parts >= PARTS_PER_PIECE && this.#finishing.size < PACK_SHARDS_AT_ONCE;
   }
 
@@ -59,7 +66,7 @@ export class ShardPacker {
   begin(facts: ShardFacts, entry: string, bytes: number): void {
     if (this.#open?.facts.name !== facts.name) {
       this.#endShard();
-      const shard = this.#target.openShard(facts);
+      const shard = this.#target.openShard(facts, this.#parts.partBytes);
       this.#open = { facts, shard, puts: [], position: 0 };
     }
     this.#append(encodeUstarHeader({ name: entry, size: bytes }, this.#header));
@@ -120,7 +127,7 @@ export class ShardPacker {
 
   #append(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length;) {
-      const room = Math.min(PACK_PART_BYTES - this.#filled, bytes.length - at);
+      const room = Math.min(this.#parts.partBytes - this.#filled, bytes.length - at);
       this.#partNow().set(
         room === bytes.length ? bytes : bytes.subarray(at, at + room),
         this.#filled,
@@ -132,7 +139,7 @@ export class ShardPacker {
 
   #appendZeros(count: number): void {
     for (let left = count; left > 0;) {
-      const room = Math.min(PACK_PART_BYTES - this.#filled, left);
+      const room = Math.min(this.#parts.partBytes - this.#filled, left);
       this.#partNow().fill(0, this.#filled, this.#filled + room);
       left -= room;
       this.#advance(room);
@@ -142,17 +149,17 @@ export class ShardPacker {
   #advance(bytes: number): void {
     this.#filled += bytes;
     must(this.#open, 'a shard is open while bytes are added').position += bytes;
-    if (this.#filled === PACK_PART_BYTES) this.#send();
+    if (this.#filled === this.#parts.partBytes) this.#send();
   }
 
   #partNow(): Buffer {
     if (this.#part !== null) return this.#part;
     const free = this.#free.pop();
     if (free === undefined) {
-      assert(this.#partsMade < PACK_PARTS_AT_ONCE, 'who adds a piece has waited for room');
+      assert(this.#partsMade < this.#parts.partsAtOnce, 'who adds a piece has waited for room');
       this.#partsMade += 1;
     }
-    this.#part = free ?? Buffer.allocUnsafeSlow(PACK_PART_BYTES);
+    this.#part = free ?? Buffer.allocUnsafeSlow(this.#parts.partBytes);
     return this.#part;
   }
 

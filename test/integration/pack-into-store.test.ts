@@ -105,6 +105,32 @@ onEach(
 );
 
 onEach(
+  'a shard of more parts than the store takes gets larger ones, or the way out before anything is packed',
+  async (world) => {
+    await using folder = await temporaryFolder();
+    const input = await samples(folder);
+    const local = await packed(world, input, folder.join('local'));
+    // 12 MiB are 2 parts of 8 MiB; in one part they are one of 16.
+    Object.defineProperty(world.place, 'uploadPartsMax', { value: 1 });
+    const remote = await packed(world, input, world.at('few'));
+    assert.equal(remote.shardCount, local.shardCount);
+    const out = world.open(world.at('few'));
+    for (const name of await readdir(folder.join('local/shards'))) {
+      const bytes = Buffer.from((await out.read(`shards/${name}`)) ?? []);
+      assert.equal(Buffer.compare(bytes, await readFile(folder.join('local/shards', name))), 0);
+    }
+    await folder.write({ 'in/cats/large.bin': Buffer.alloc(17 * 1024 ** 2, 1) });
+    const error = await refusal(packed(world, input, world.at('none')));
+    assert.equal(error.code, 'flag_invalid');
+    assert.match(
+      error.message,
+      /shard-0000\d\.tar would have 178\d+ bytes, of 1 samples; the store takes 1 parts of an object, and parts of 16777216 bytes fit into memory\. Give --max-inflight-bytes 125829120 or more\. Nothing has been packed/,
+    );
+    assert.deepEqual(await namesBelow(world, world.at('none')), []);
+  },
+);
+
+onEach(
   'objects are packed from a store into a store, and what differs afterwards is told by kind',
   async (world) => {
     await using folder = await temporaryFolder();

@@ -31,6 +31,8 @@ interface Sent extends Partial<AzureQuestion> {
 }
 
 export class AzurePlace extends StorePlace implements ObjectPlace {
+  /** What Azure takes of blocks. */
+  readonly uploadPartsMax: number = 50_000;
   readonly #session: AzureSession;
 
   constructor(ranges: RangeClient, session: AzureSession) {

@@ -45,6 +45,8 @@ interface Sent extends Partial<GcsQuestion> {
 }
 
 export class GcsPlace extends StorePlace implements ObjectPlace {
+  /** Google has no limit but 5 TiB; each part is an object that is to be removed. */
+  readonly uploadPartsMax: number = 100_000;
   readonly #session: GcsSession;
 
   constructor(ranges: RangeClient, session: GcsSession) {

@@ -27,6 +27,8 @@ const PAGE_KEYS = 1000;
 const MARK_HEADER = 'x-amz-meta-mx8-mark';
 
 export class S3Place extends StorePlace implements ObjectPlace {
+  /** What S3 takes. */
+  readonly uploadPartsMax: number = 10_000;
   readonly #session: S3Session;
 
   constructor(ranges: RangeClient, session: S3Session) {
