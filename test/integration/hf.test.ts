@@ -19,6 +19,7 @@ const SMALL = Buffer.from('small');
 
 interface Visit extends AsyncDisposable {
   readonly hub: HfHub;
+  readonly ranges: RangeClient;
   readonly place: Place & HfPlace;
 }
 
@@ -32,6 +33,7 @@ async function visit(
   const place = new HfPlace(ranges, options, { ...hub.variables, ...variables });
   return {
     hub,
+    ranges,
     place,
     [Symbol.asyncDispose]: async () => {
       await place.close();
@@ -99,6 +101,63 @@ test('a branch is pinned to its commit: what is added or replaced later is not s
   assert.equal(manifest.split(pinnedRow).length, 4, manifest);
   const gone = await bench.run(['resolve', `${link}/none`], variables);
   assert.match(gone.stderr, /no object below hf:.*train\/none/);
+});
+
+test('a repository of more files than are sorted at once is listed folder by folder, in order', async () => {
+  await using bench = await visit();
+  const { hub, ranges } = bench;
+  const paths = ['a', 'a-b/x', 'a.txt', 'b/1', 'b/2/deep/1', 'b/2/deep/2', 'b/2-1', 'b/é', 'z/1'];
+  for (let at = 0; at < 1500; at += 1) paths.push(`many/${at % 40}/part-${at}.bin`);
+  const files = new Map(paths.map((path) => [path, Buffer.from(path)]));
+  const expected = paths.toSorted((one, other) =>
+    Buffer.compare(Buffer.from(one), Buffer.from(other)),
+  );
+  const root = `hf://datasets/${hub.repository}/`;
+  for (const subtreeFilesMax of [1, 30, 700, 5000]) {
+    const limits = { subtreeFilesMax, folderEntriesMax: 100 };
+    const place = new HfPlace(ranges, { allowedOrigins: [] }, hub.variables, limits);
+    const listed = async (prefix: string, after?: string): Promise<string[]> => {
+      const found: string[] = [];
+      hub.commit(files);
+      for await (const page of place.list(
+        `${root}${prefix}`,
+        after === undefined ? {} : { after: `${root}${after}` },
+      )) {
+        // What is added while it is listed is of another commit.
+        if (found.length === 0) hub.put('b/new', SMALL);
+        found.push(...page.map(({ location }) => location.slice(root.length)));
+      }
+      return found;
+    };
+    assert.deepEqual(await listed(''), expected);
+    assert.deepEqual(await listed('b/2'), ['b/2-1', 'b/2/deep/1', 'b/2/deep/2']);
+    assert.deepEqual(
+      await listed('many/1'),
+      expected.filter((path) => path.startsWith('many/1')),
+    );
+    for (const after of ['b/2/deep/1', 'many/7/part-7.bin', 'zzz']) {
+      assert.deepEqual(
+        await listed('', after),
+        expected.filter((path) => Buffer.compare(Buffer.from(path), Buffer.from(after)) > 0),
+      );
+    }
+    assert.deepEqual(await listed('none/'), []);
+    await place.close();
+  }
+  assert.ok(hub.asked.every((request) => !request.includes('/tree/main')));
+  assert.ok(hub.asked.some((request) => request.endsWith('/many/7')));
+  const few = { subtreeFilesMax: 1, folderEntriesMax: 20 };
+  const place = new HfPlace(ranges, { allowedOrigins: [] }, hub.variables, few);
+  const list = async (): Promise<void> => {
+    for await (const page of place.list(root)) assert.ok(page.length > 0);
+  };
+  await refused(
+    list(),
+    'scheme_unsupported',
+    'The folder "many" of hf:',
+    'more than 20 files and folders',
+  );
+  await place.close();
 });
 
 test('large files come from where the Hub redirects to, and again once that has expired', async () => {

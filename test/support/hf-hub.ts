@@ -119,11 +119,15 @@ export class HfHub implements AsyncDisposable {
       refuse(response, 404, 'EntryNotFound', `${folder} does not exist on "main"`);
       return;
     }
-    const folders = new Set(inside.flatMap(foldersOf).filter((path) => path.startsWith(start)));
+    const isDeep = url.searchParams.get('recursive') === 'true';
+    const isShown = (path: string): boolean => isDeep || !path.slice(start.length).includes('/');
+    const below = inside.flatMap(foldersOf).filter((path) => path.startsWith(start));
+    const folders = new Set(below.filter(isShown));
     const entries = [
       ...[...folders].map((path) => ({ type: 'directory', oid: oidOf(path), size: 0, path })),
       // Deeper ones first, unlike the order of bytes.
       ...inside
+        .filter(isShown)
         .toSorted((one, other) => other.split('/').length - one.split('/').length)
         .map((path) => entryOf(path, content.get(path) ?? new Uint8Array(0))),
     ];

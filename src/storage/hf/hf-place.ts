@@ -5,7 +5,6 @@
  * (`X-Linked-Etag`), not what the server behind it does.
  */
 import { Mx8Error } from '../../core/base/errors.ts';
-import { compareUtf8 } from '../../core/manifest/byte-order.ts';
 import { normalEtag } from '../../core/transfer/response-head.ts';
 import type { ResponseHead } from '../../core/transfer/response-head.ts';
 import type { ListedObject, ListOptions, ObjectRange, ObjectStat } from '../../ports/place.ts';
@@ -27,26 +26,35 @@ import type { HfLocation } from './hf-location.ts';
 import { hfSettings, isHubStorage } from './hf-settings.ts';
 import type { HfSettings } from './hf-settings.ts';
 import { nextLink, parseCommit, parseTreePage } from './hf-tree.ts';
-import type { TreeFile } from './hf-tree.ts';
+import type { TreeEntry } from './hf-tree.ts';
+import { walkHub } from './hf-walk.ts';
+import type { WalkLimits } from './hf-walk.ts';
 
 /** What the Hub gives at most. */
 const PAGE_FILES = 1000;
 /**
- * The Hub lists folders before files, so a listing is sorted here. It advises to have fewer than 100,000 files
- * in a repository; ten times as many take some 300 MB while they are sorted.
+ * The Hub advises to have fewer than 100,000 files in a repository and 10,000 in a folder. So many take some 30 MB
+ * while they are sorted; a folder may have ten times as many.
  */
-const FILES_MAX = 1_000_000;
+const WALK_LIMITS: WalkLimits = { subtreeFilesMax: 100_000, folderEntriesMax: 1_000_000 };
 
 export class HfPlace extends ReadOnlyPlace implements Authority {
   readonly #ranges: RangeClient;
   readonly #variables: Variables;
+  readonly #limits: WalkLimits;
   readonly #plain: PlainClient = new PlainClient();
   readonly #redirects: Redirects;
   #settings: Promise<HfSettings> | null = null;
   #endpoint: URL | null = null;
 
-  constructor(ranges: RangeClient, options: HttpOptions, variables: Variables) {
+  constructor(
+    ranges: RangeClient,
+    options: HttpOptions,
+    variables: Variables,
+    limits: WalkLimits = WALK_LIMITS,
+  ) {
     super('the Hugging Face Hub');
+    this.#limits = limits;
     this.#ranges = ranges;
     this.#variables = variables;
     this.#redirects = new Redirects((_, to) => {
@@ -73,23 +81,22 @@ export class HfPlace extends ReadOnlyPlace implements Authority {
     const at = parseHfLocation(prefix);
     // The pages are of one commit, whatever is added meanwhile.
     const pinned = parseHfLocation(await this.pin(prefix, signal));
-    const last = after === undefined ? null : parseHfLocation(after).path;
-    const files: TreeFile[] = [];
-    for await (const page of this.#tree(prefix, pinned, signal)) {
-      for (const file of page) {
-        const isWanted = last === null || compareUtf8(file.path, last) > 0;
-        if (isWanted && file.path.startsWith(at.path)) files.push(file);
-      }
-      if (files.length > FILES_MAX) throw tooMany(prefix);
-    }
     const root = at.path === '' ? prefix.replace(/\/?$/, '/') : prefix.slice(0, -at.path.length);
-    files.sort((one, other) => compareUtf8(one.path, other.path));
-    for (let start = 0; start < files.length; start += PAGE_FILES) {
-      yield files.slice(start, start + PAGE_FILES).map(({ path, bytes, etag }) => ({
-        location: `${root}${path}`,
-        bytes,
-        etag,
-      }));
+    const walk = walkHub({
+      pages: (folder, isDeep) => this.#tree(prefix, { ...pinned, path: folder }, isDeep, signal),
+      prefix: at.path,
+      after: after === undefined ? null : parseHfLocation(after).path,
+      limits: this.#limits,
+      tooMany: (folder) => tooMany(prefix, folder, this.#limits.folderEntriesMax),
+    });
+    for await (const files of walk) {
+      for (let start = 0; start < files.length; start += PAGE_FILES) {
+        yield files.slice(start, start + PAGE_FILES).map(({ path, bytes, etag }) => ({
+          location: `${root}${path}`,
+          bytes,
+          etag,
+        }));
+      }
     }
   }
 
@@ -147,16 +154,16 @@ export class HfPlace extends ReadOnlyPlace implements Authority {
     return judgeHub(location, head, body, token !== null);
   }
 
-  /** The files below the folder that the path is in, or is. */
+  /** What is in the folder, or with `isDeep` below it. */
   async *#tree(
     prefix: string,
-    { repository, revision, path }: HfLocation,
+    { repository, revision, path: folder }: HfLocation,
+    isDeep: boolean,
     signal: AbortSignal | undefined,
-  ): AsyncGenerator<readonly TreeFile[]> {
-    const folder = path.slice(0, Math.max(0, path.lastIndexOf('/')));
+  ): AsyncGenerator<readonly TreeEntry[]> {
     const below = folder === '' ? '' : `/${encodeKey(folder)}`;
     const api = `api/datasets/${repository}/tree/${revision ?? ''}${below}`;
-    let url = await this.#url(`${api}?recursive=true&expand=false&limit=${PAGE_FILES}`);
+    let url = await this.#url(`${api}?recursive=${isDeep}&expand=false&limit=${PAGE_FILES}`);
     for (;;) {
       const { head, body } = await this.#ask(prefix, 'GET', url, signal, isNoFolder);
       if (head.status === 404) return;
@@ -232,10 +239,10 @@ function isNoFolder({ head }: PlainAnswer): boolean {
   return head.status === 404 && head.headers.get('x-error-code') === 'EntryNotFound';
 }
 
-function tooMany(prefix: string): Mx8Error {
+function tooMany(prefix: string, folder: string, entriesMax: number): Mx8Error {
   return new Mx8Error(
     'scheme_unsupported',
-    `${prefix} has more than ${FILES_MAX} files, more than are listed of a repository. Link to a folder in it, or pack the files into shards.`,
+    `The folder ${folder === '' ? 'at the root' : JSON.stringify(folder)} of ${prefix} has more than ${entriesMax} files and folders, more than are sorted at once. Put the files into folders, or pack them into shards.`,
     { location: prefix },
   );
 }

@@ -2,19 +2,27 @@
 import type { ObjectStat } from '../../ports/place.ts';
 
 export interface TreeFile extends ObjectStat {
+  readonly type: 'file';
   readonly path: string;
 }
 
+export type TreeEntry = TreeFile | { readonly type: 'folder'; readonly path: string };
+
 /** A sentence when it is none. What is named is what `ETag` and `X-Linked-Etag` are of that file. */
-export function parseTreePage(body: string): readonly TreeFile[] | string {
+export function parseTreePage(body: string): readonly TreeEntry[] | string {
   const entries = parsed(body);
   if (!Array.isArray(entries)) return 'it is no list of files';
-  const files: TreeFile[] = [];
+  const found: TreeEntry[] = [];
   for (const entry of entries as readonly unknown[]) {
-    if (field(entry, 'type') === 'directory') continue;
+    const isFolder = field(entry, 'type') === 'directory';
     const [path, bytes, oid] = [field(entry, 'path'), field(entry, 'size'), field(entry, 'oid')];
     const large = field(field(entry, 'lfs'), 'oid');
+    if (isFolder && typeof path === 'string') {
+      found.push({ type: 'folder', path });
+      continue;
+    }
     const isFile =
+      !isFolder &&
       typeof path === 'string' &&
       typeof bytes === 'number' &&
       Number.isSafeInteger(bytes) &&
@@ -23,9 +31,9 @@ export function parseTreePage(body: string): readonly TreeFile[] | string {
       return `it has an entry without a usable path or size: ${JSON.stringify(entry).slice(0, 120)}`;
     }
     const etag = typeof large === 'string' ? large : oid;
-    files.push({ path, bytes, etag: typeof etag === 'string' ? etag : '' });
+    found.push({ type: 'file', path, bytes, etag: typeof etag === 'string' ? etag : '' });
   }
-  return files;
+  return found;
 }
 
 /** The commit that a revision names now. Null when it says none. */
