@@ -6,7 +6,7 @@ import { etagTag } from '../core/transfer/etag-tag.ts';
 import type { ListedObject, Places } from '../ports/place.ts';
 import type { StampWriter } from '../ports/manifest-store.ts';
 import { RESERVED_NAMES } from './index-folder.ts';
-import { remoteMissing } from './locate-base.ts';
+import { remoteMissing, suffixHint } from './locate-base.ts';
 import type { WalkTally } from './walk-folder.ts';
 
 export interface ObjectWalkOptions {
@@ -48,7 +48,8 @@ export async function* indexPrefix(options: PrefixIndexOptions): AsyncGenerator<
   }
   if (next > 0) return;
   const besides = tally.skippedEntries > 0 ? ' besides what is named _mx8 or shards' : '';
-  throw new Mx8Error('input_empty', `There is no object below ${prefix}${besides}.`, {
+  const hint = suffixHint(prefix.replace(/\/$/, ''));
+  throw new Mx8Error('input_empty', `There is no object below ${prefix}${besides}.${hint}`, {
     location: prefix,
   });
 }

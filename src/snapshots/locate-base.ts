@@ -130,13 +130,17 @@ async function isFile(path: string): Promise<boolean> {
   }
 }
 
-function inputMissing(path: string, error: unknown): Mx8Error {
-  const hint = looksLikeSuffix(path)
+/** For who meant to pin or to renew, and wrote it in another way. */
+export function suffixHint(base: string): string {
+  return looksLikeSuffix(base)
     ? ' To pin a snapshot write @sha256: and 64 hex digits, to renew it @refresh, at the very end.'
     : '';
+}
+
+function inputMissing(path: string, error: unknown): Mx8Error {
   return new Mx8Error(
     'input_missing',
-    `Cannot open the data set ${path}: ${systemReason(error)}.${hint}`,
+    `Cannot open the data set ${path}: ${systemReason(error)}.${suffixHint(path)}`,
     { location: path, system_code: systemCode(error) },
     error,
   );

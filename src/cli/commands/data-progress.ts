@@ -1,6 +1,7 @@
 /** How the commands that read data sets show how far they are: a few times a second, as one line. */
 import { elapsedMs, type MonoMs } from '../../core/base/units.ts';
-import { bytesText, countText, percentText, rateText } from '../../view/format.ts';
+import type { EventSink } from '../../ports/event-sink.ts';
+import { bytesText, countText, durationText, percentText, rateText } from '../../view/format.ts';
 import type { CommandIo } from '../command-io.ts';
 import { StatusScreen } from '../run/status-screen.ts';
 
@@ -48,6 +49,17 @@ export class DataProgress implements Disposable {
     );
   }
 
+  /** Where what happens meanwhile is logged: above the line, not behind it. */
+  get events(): EventSink {
+    const { events } = this.#io;
+    return {
+      emit: (level, event, fields) => {
+        this.clear();
+        events.emit(level, event, fields);
+      },
+    };
+  }
+
   /** Takes the line away, so that a result can be printed. */
   clear(): void {
     this.#screen.clear();
@@ -73,6 +85,8 @@ function factsOf(
   if (spentMs >= 1000 && newSamples > 0) {
     facts.push(rateText((newSamples * 1000) / spentMs));
     if (newBytes > 0) facts.push(`${bytesText((newBytes * 1000) / spentMs)}/s`);
+    const left = (samplesTotal ?? 0) - samples;
+    if (left > 0) facts.push(`${durationText((left * spentMs) / newSamples)} left`);
   }
   return facts;
 }

@@ -52,9 +52,13 @@ async function runResolve(
   await using places = openStores(options, io);
   const choice = formatChoice(options);
   const resolved = await resolveLink(link, {
-    store: openManifestStore(options.manifestStoreRoot, io, storeOptions(options)),
+    store: openManifestStore(
+      options.manifestStoreRoot,
+      { ...io, events: progress.events },
+      storeOptions(options),
+    ),
     clock: io.clock,
-    events: io.events,
+    events: progress.events,
     places,
     signal: io.signal,
     ...choice,

@@ -52,10 +52,14 @@ async function runVerify(
   await using places = openStores({ ...options, diskCache: null }, io);
   const tell = options.json ? differenceJson : differenceText;
   const result = await verify(link, {
-    store: openManifestStore(options.manifestStoreRoot, io, storeOptions(options)),
+    store: openManifestStore(
+      options.manifestStoreRoot,
+      { ...io, events: progress.events },
+      storeOptions(options),
+    ),
     places,
     clock: io.clock,
-    events: io.events,
+    events: progress.events,
     signal: io.signal,
     ...formatChoice(options),
     onProgress: (figures) => progress.show(figures),

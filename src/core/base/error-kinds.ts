@@ -88,7 +88,8 @@ const USER_ERROR_KINDS = {
   input_empty: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Give a folder with files in it; what is named _mx8 or shards is passed over.',
+    remedy:
+      'Give a folder, or a prefix of a store, with files below it; what is named _mx8 or shards is passed over.',
   },
   scheme_unsupported: {
     status: 'INVALID_ARGUMENT',
@@ -210,7 +211,7 @@ const USER_ERROR_KINDS = {
   output_occupied: {
     status: 'FAILED_PRECONDITION',
     retryable: false,
-    remedy: 'Choose another --out; to go on with the job that is there, pass --resume.',
+    remedy: 'Choose another --out; mx8 run goes on with a job that is there with --resume.',
   },
   pack_not_resumable: {
     status: 'FAILED_PRECONDITION',
