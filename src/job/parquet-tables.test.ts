@@ -17,6 +17,7 @@ import { RangeReader } from '../decode/range-reader.ts';
 import { JobBatch } from './batch.ts';
 import { columnTable } from './column-table-of.ts';
 import { PARQUET_TABLE_GROUP_ROWS } from './limits.ts';
+import { jsonl } from './jsonl-sink.ts';
 import { parquet } from './parquet-sink.ts';
 import type { ParquetOptions } from './parquet-sink.ts';
 import type { ParquetTableRow } from './parquet-tables.ts';
@@ -410,6 +411,20 @@ test('tables share row groups up to their size, and one that fails to be written
   await empty.write([columnTable({ id: new Float64Array(0) })]);
   await empty.finish();
   assert.equal(empty.bytes.length, 0);
+});
+
+test('columns are no row of another sink', async () => {
+  const part = await jsonl(null).openPart({
+    start: 0,
+    signal: new AbortController().signal,
+    wholeFile: () => Promise.reject(new Error('no such file')),
+    appendFile: () =>
+      Promise.resolve({ sizeBytes: 0, append: () => Promise.resolve(), record: () => undefined }),
+  });
+  const error = await refusal(
+    Promise.resolve(part.write([columnTable({ id: [1] })], batchOf(7, 1))),
+  );
+  assert.match(error.message, /the row of sample 7 .* it is columns, which are no JSON: take row/);
 });
 
 test('columnTable says which column is not one', () => {

@@ -157,6 +157,13 @@ export class ColumnTable implements Iterable<TableColumn> {
     return Object.fromEntries(this.#columns.map((column) => [column.name, column.at(index)]));
   }
 
+  /** Columns as a row of `jsonl()` would be lost without a word. */
+  toJSON(): never {
+    throw new TypeError(
+      'it is columns, which are no JSON: take row(i), or write them with parquet()',
+    );
+  }
+
   [Symbol.iterator](): Iterator<TableColumn> {
     return this.#columns[Symbol.iterator]();
   }
