@@ -3,7 +3,7 @@ import { X509Certificate, createPrivateKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 import { Mx8Error } from '../core/base/errors.ts';
-import type { ClientTls } from '../wire/dialer.ts';
+import type { ClientTls } from '../wire/connection.ts';
 import type { ServerTls } from '../wire/grpc-server.ts';
 
 export interface ServerTlsFiles {

@@ -43,8 +43,11 @@ export const FOLLOW_INTERVAL_MS = 200;
 /** How long a coordinator that handed over answers on, to say where the new leader is. */
 export const FAREWELL_MS = 500;
 
-/** What answers get to leave before the sessions of a coordinator that handed over end. */
-export const FAREWELL_ANSWER_MS = 20;
+/**
+ * What nodes get to leave before the sessions of a coordinator that handed over end: what ends while they
+ * come to the new leader is work for both.
+ */
+export const FAREWELL_ANSWER_MS = 150;
 
 /** Events kept for a page; it shows the last few dozen. */
 export const RECENT_EVENTS_MAX = 200;

@@ -109,7 +109,7 @@ export class RoleBackend implements CoordinatorBackend {
   async read(command: ReadCommand): Promise<Reply> {
     const { leadership, clock } = this.#options;
     if (leadership.writer !== null) return leadership.writer.submit(command);
-    if (!leadership.state.jobs.has(command.jobId)) throw this.#notLeader();
+    if (!leadership.state.jobs.has(command.jobId)) throw this.notLeader();
     const position = { epoch: 0, seq: 0, nextIndex: 0 };
     const context = { nowMs: clock.nowMs(), nowUnixMs: 0, ...position, relief: 'off' as const };
     const { reply, records } = step(leadership.state, command, context);
@@ -126,7 +126,7 @@ export class RoleBackend implements CoordinatorBackend {
     const { writer } = leadership;
     const found = await (writer?.read(seen) ?? seen(leadership.state, clock.nowMs()));
     if (found !== null) return found.value;
-    if (writer === null) throw this.#notLeader();
+    if (writer === null) throw this.notLeader();
     throw new Mx8Error('job_unknown', `this coordinator runs no job "${jobId}"`);
   }
 
@@ -145,7 +145,7 @@ export class RoleBackend implements CoordinatorBackend {
   /** Manifests never change: whoever knows the job can answer. */
   async manifest(jobId: JobId, hash: ManifestHash): Promise<ManifestReader> {
     const spec = this.jobSpec(jobId);
-    if (spec === null && this.#options.leadership.writer === null) throw this.#notLeader();
+    if (spec === null && this.#options.leadership.writer === null) throw this.notLeader();
     return this.#options.shelf.ofJob(jobId, spec, hash);
   }
 
@@ -176,7 +176,7 @@ export class RoleBackend implements CoordinatorBackend {
 
   get #writer(): Writer {
     const { writer } = this.#options.leadership;
-    if (writer === null) throw this.#notLeader();
+    if (writer === null) throw this.notLeader();
     return writer;
   }
 
@@ -184,7 +184,8 @@ export class RoleBackend implements CoordinatorBackend {
     return this.#handedOverTo ?? this.#options.leadership.view.leader;
   }
 
-  #notLeader(): Mx8Error {
+  /** Why what mutates is not done here, and who does it. */
+  notLeader(): Mx8Error {
     const leader = this.#leader;
     if (leader === null) {
       return new Mx8Error(

@@ -252,7 +252,8 @@ class RunningCoordinator implements CoordinatorServer {
     }
     this.#backend.handedOver(leader);
     if (leader === null) return;
-    // What waited is answered first; whoever asked nothing is told by the end of its session.
+    this.#grpc?.sendAway(this.#backend.notLeader());
+    // Nodes of an older version are told by the end of their session.
     await this.#options.clock.sleep(FAREWELL_ANSWER_MS);
     this.#grpc?.endSessions();
   }

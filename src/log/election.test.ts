@@ -172,3 +172,24 @@ test('of two live coordinators with one address the later is refused, the earlie
   assert.match(refusal.message, /another coordinator \(first\) says that it serves at h:1/);
   assert.equal(await one.renew(candidate('first', 'h:1')), true);
 });
+
+test('on one machine a leader that resigns is seen at once, before the next look is due', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'mx8-election-'));
+  const [one, two] = [1, 2].map(
+    () => new SqliteElection({ folder, ttlMs: TTL_MS, clock: new FakeClock() }),
+  );
+  assert.ok(one !== undefined && two !== undefined);
+  await one.campaign(candidate('one'));
+  await two.campaign(candidate('two'));
+  const seen = Promise.withResolvers<void>();
+  let isKnown = false;
+  const end = two.watch(() => (isKnown ? seen.resolve() : undefined));
+  isKnown = true;
+  await one.resign();
+  // The clocks stand still: no look falls due.
+  await seen.promise;
+  assert.deepEqual(await two.campaign(candidate('two')), { type: 'elected' });
+  end();
+  for (const election of [one, two]) await election.close();
+  await rm(folder, { recursive: true });
+});

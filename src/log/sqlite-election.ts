@@ -8,7 +8,7 @@
  *
  * Nothing here is synced: after a power cut there is no candidate either. Safety is the log's.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { type FSWatcher, mkdirSync, rmSync, watch as watchFolder } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { join } from 'node:path';
 import { Mx8Error } from '../core/base/errors.ts';
@@ -68,6 +68,7 @@ export class SqliteElection implements Election {
     { beat: number; sinceMs: MonoMs }
   >();
   readonly #looks: Set<TimerHandle> = new Set<TimerHandle>();
+  readonly #watchers: Set<FSWatcher> = new Set<FSWatcher>();
   readonly #events: EventSink | null;
   readonly #paused: PausedWriterWatch | null;
   #own: { readonly who: string; readonly lock: StateLock } | null = null;
@@ -127,11 +128,15 @@ export class SqliteElection implements Election {
     );
   }
 
-  /** Looks from time to time: SQLite tells nobody of what another process wrote, or of its end. */
+  /**
+   * Looks from time to time: SQLite tells nobody of what another process wrote, or of its end. A leader
+   * that resigns deletes its lock's file last, which the system tells at once.
+   */
   watch(onChange: () => void): () => void {
     let last: string | null = null;
     let timer: TimerHandle | null = null;
     const look = (): void => {
+      timer?.clear();
       if (timer !== null) this.#looks.delete(timer);
       const now = this.#look();
       if (now !== last) onChange();
@@ -140,10 +145,29 @@ export class SqliteElection implements Election {
       this.#looks.add(timer);
     };
     look();
+    const folder = this.#onDeleted((file) => {
+      if (last !== null && last !== '' && file === lockName(last)) look();
+    });
     return () => {
       timer?.clear();
       if (timer !== null) this.#looks.delete(timer);
+      folder?.close();
     };
+  }
+
+  /** Where the system cannot tell (it watches only so many folders), looking from time to time must do. */
+  #onDeleted(tell: (file: string) => void): FSWatcher | null {
+    try {
+      const watcher = watchFolder(this.#locks, { persistent: false }, (kind, file) => {
+        if (kind === 'rename' && file !== null) tell(file);
+      });
+      watcher.on('error', () => watcher.close());
+      this.#watchers.add(watcher);
+      return watcher;
+    } catch (error) {
+      if (error instanceof Error && 'syscall' in error) return null;
+      throw error;
+    }
   }
 
   async resign(): Promise<void> {
@@ -159,6 +183,7 @@ export class SqliteElection implements Election {
   async close(): Promise<void> {
     for (const timer of this.#looks) timer.clear();
     this.#looks.clear();
+    for (const watcher of this.#watchers) watcher.close();
     if (this.#own !== null) this.#letGo(this.#own);
     if (this.#db.isOpen) this.#db.close();
   }
@@ -253,7 +278,7 @@ export class SqliteElection implements Election {
   }
 
   #lockPath(who: string): string {
-    return join(this.#locks, `${who}.lock`);
+    return join(this.#locks, lockName(who));
   }
 
   #leaderWho(): string | null {
@@ -305,6 +330,10 @@ export class SqliteElection implements Election {
       );
     }
   }
+}
+
+function lockName(who: string): string {
+  return `${who}.lock`;
 }
 
 function isSqliteError(error: unknown): error is Error {

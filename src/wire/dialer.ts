@@ -2,74 +2,128 @@
  * The connection to whichever coordinator of the list answers. What fails is closed, and the next
  * attempt goes to the next address; how long to wait before it grows and is spread by chance, so that a
  * fleet does not come back in one moment.
+ *
+ * A client that has a session also keeps connections to the others open: one of them leads next, and a
+ * fleet that makes all its connections in that moment would be what everybody waits for. A coordinator
+ * that answers that it does not lead is kept as such a spare.
  */
-import { Client, credentials, type ChannelCredentials } from '@grpc/grpc-js';
 import { must } from '../core/base/assert.ts';
-import { Mx8Error } from '../core/base/errors.ts';
+import { type ErrorCode, type ErrorDetails, Mx8Error } from '../core/base/errors.ts';
+import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
+import type { CallConnection, Connection } from './connection.ts';
 import { type CoordAddress, parseCoordUrl } from './coord-url.ts';
-import { quietGrpcLog } from './grpc-log.ts';
 import {
   BACKOFF_MS_MAX,
   BACKOFF_MS_MIN,
   CONNECT_TIMEOUT_MS_MAX,
   CONNECT_TIMEOUT_MS_MIN,
-  KEEPALIVE_INTERVAL_MS,
-  KEEPALIVE_TIMEOUT_MS,
+  SPARE_DELAY_MS_MAX,
+  SPARES_MAX,
 } from './limits.ts';
+import { leaderOf } from './status.ts';
 
-export interface ClientTls {
-  /** Authority that signed the coordinator's certificate; the system's when absent. */
-  readonly caPem?: string;
-  /** What this client shows, where the coordinator asks for a certificate. */
-  readonly certPem?: string;
-  readonly keyPem?: string;
+/** Why a connection is of no use. */
+export interface DialFailure {
+  readonly code: ErrorCode;
+  readonly details?: ErrorDetails;
 }
 
-export interface Connection {
-  readonly client: Client;
-  readonly address: CoordAddress;
+export interface DialerOptions<C extends Connection> {
+  readonly coordUrl: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly dial: (address: CoordAddress) => C;
 }
 
-export class Dialer {
+export class Dialer<C extends Connection = CallConnection> {
   readonly #addresses: readonly CoordAddress[];
-  readonly #tls: ClientTls;
-  readonly #messageBytesMax: number;
-  readonly #random: Random;
+  readonly #options: DialerOptions<C>;
+  readonly #spares: Map<string, C> = new Map<string, C>();
   #next = 0;
   /** Where the leader was said to be; dialled before the list goes on. */
   #hint: CoordAddress | null = null;
-  #current: Connection | null = null;
+  #current: C | null = null;
+  #isCurrentHinted = false;
+  #keepsSpares = false;
+  #spareTimer: TimerHandle | null = null;
 
-  constructor(coordUrl: string, tls: ClientTls, messageBytesMax: number, random: Random) {
-    quietGrpcLog();
-    this.#addresses = parseCoordUrl(coordUrl);
-    this.#tls = tls;
-    this.#messageBytesMax = messageBytesMax;
-    this.#random = random;
+  constructor(options: DialerOptions<C>) {
+    this.#options = options;
+    this.#addresses = parseCoordUrl(options.coordUrl);
   }
 
-  connection(): Connection {
-    this.#current ??= this.#connect();
+  connection(): C {
+    this.#current ??= this.#take();
     return this.#current;
   }
 
-  /**
-   * That connection is of no use: the next one goes elsewhere, to `leader` if that is known. Safe to say
-   * more than once.
-   */
-  failed(connection: Connection, leader: string | null = null): void {
-    if (this.#current !== connection) return;
-    this.#current = null;
-    this.#hint = leader === null ? null : this.#trusted(leader, connection.address);
-    if (this.#hint === null) this.#next = (this.#next + 1) % this.#addresses.length;
-    connection.client.close();
+  /** Connects to the other addresses soon, and keeps connections to those that do not lead from now on. */
+  keepSpares(): void {
+    const { clock, random } = this.#options;
+    this.#keepsSpares = true;
+    this.#spareTimer ??= clock.setTimer(
+      random.fraction() * SPARE_DELAY_MS_MAX,
+      () => this.#dialSpares(),
+      { unref: true },
+    );
   }
 
-  /** The next connection goes to that address; one that is open to another is closed. */
+  /**
+   * That connection is of no use: the next one goes elsewhere, to the leader if the failure says where it
+   * is. Safe to say more than once.
+   */
+  failed(connection: C, failure: DialFailure): void {
+    if (this.#current !== connection) return;
+    this.#current = null;
+    const leader = leaderOf(failure);
+    this.#hint = leader === null ? null : this.#trusted(leader, connection.address);
+    if (this.#hint === null) this.#next = (this.#next + 1) % this.#addresses.length;
+    if (failure.code === 'coordinator_unavailable' || !this.#isSpare(connection))
+      connection.close();
+    else this.#keep(connection);
+  }
+
+  /** True when the next call goes to where the leader was said to be. */
+  get isHinted(): boolean {
+    return this.#current === null ? this.#hint !== null : this.#isCurrentHinted;
+  }
+
+  /** The next connection goes to that address. */
   goTo(leader: string): void {
     const connection = this.#current;
-    if (connection !== null) this.failed(connection, leader);
+    if (connection !== null) this.failed(connection, { code: 'not_leader', details: { leader } });
+  }
+
+  /**
+   * The wait before attempt 1, 2, …: short within a round of the list, growing from round to round. Who
+   * comes to a standby while nobody leads is back soon after somebody does.
+   */
+  backoffMs(attempt: number): number {
+    const count = this.#addresses.length;
+    const rounds = Math.min(30, Math.floor(attempt / count));
+    const isWithinRound = attempt % count !== 0;
+    const boundMs = isWithinRound ? BACKOFF_MS_MIN : BACKOFF_MS_MIN * 2 ** rounds;
+    return this.#options.random.fraction() * Math.min(BACKOFF_MS_MAX, boundMs);
+  }
+
+  /**
+   * How long a connection may take after so many that failed: longer from round to round, because a
+   * leader that all nodes come back to at once may need longer than usual, and is not helped by nodes that
+   * hang up and dial again.
+   */
+  connectTimeoutMs(failures: number): number {
+    const rounds = Math.min(30, Math.floor(failures / this.#addresses.length));
+    return Math.min(CONNECT_TIMEOUT_MS_MAX, CONNECT_TIMEOUT_MS_MIN * 2 ** rounds);
+  }
+
+  close(): void {
+    this.#current?.close();
+    this.#current = null;
+    this.#keepsSpares = false;
+    this.#spareTimer?.clear();
+    for (const spare of this.#spares.values()) spare.close();
+    this.#spares.clear();
   }
 
   /** The address in a hint; null for one that cannot be read or would give up TLS. */
@@ -84,57 +138,52 @@ export class Dialer {
     }
   }
 
-  /**
-   * The wait before attempt 1, 2, …: short within a round of the list, growing from round to round. Who
-   * comes to a standby while nobody leads is back soon after somebody does.
-   */
-  backoffMs(attempt: number): number {
-    const count = this.#addresses.length;
-    const rounds = Math.min(30, Math.floor(attempt / count));
-    const isWithinRound = attempt % count !== 0;
-    const boundMs = isWithinRound ? BACKOFF_MS_MIN : BACKOFF_MS_MIN * 2 ** rounds;
-    return this.#random.fraction() * Math.min(BACKOFF_MS_MAX, boundMs);
+  get #nextAddress(): CoordAddress {
+    return this.#hint ?? must(this.#addresses[this.#next], 'the list of addresses is not empty');
   }
 
-  /**
-   * How long a connection may take after so many that failed: longer from round to round, because a
-   * leader that all nodes come back to at once may need longer than usual, and is not helped by nodes that
-   * hang up and dial again.
-   */
-  connectTimeoutMs(failures: number): number {
-    const rounds = Math.min(30, Math.floor(failures / this.#addresses.length));
-    return Math.min(CONNECT_TIMEOUT_MS_MAX, CONNECT_TIMEOUT_MS_MIN * 2 ** rounds);
-  }
-
-  close(): void {
-    this.#current?.client.close();
-    this.#current = null;
-  }
-
-  #connect(): Connection {
-    const listed = must(this.#addresses[this.#next], 'the list of addresses is not empty');
-    const address = this.#hint ?? listed;
+  /** A spare that is not connected at this moment would make its first call wait for its next attempt. */
+  #take(): C {
+    const address = this.#nextAddress;
+    this.#isCurrentHinted = this.#hint !== null;
     this.#hint = null;
-    const client = new Client(address.target, this.#credentials(address), {
-      'grpc.max_receive_message_length': this.#messageBytesMax,
-      'grpc.max_send_message_length': this.#messageBytesMax,
-      'grpc.keepalive_time_ms': KEEPALIVE_INTERVAL_MS,
-      'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
-      // A shared connection would bring grpc-js's own wait after a failure, which may be minutes.
-      'grpc.use_local_subchannel_pool': 1,
-      // Repeating is done here, where it is known what may be repeated.
-      'grpc.enable_retries': 0,
-    });
-    return { client, address };
+    const spare = this.#spares.get(keyOf(address));
+    this.#spares.delete(keyOf(address));
+    if (spare?.isReady === true) return spare;
+    spare?.close();
+    return this.#options.dial(address);
   }
 
-  #credentials({ usesTls }: CoordAddress): ChannelCredentials {
-    if (!usesTls) return credentials.createInsecure();
-    const { caPem, certPem, keyPem } = this.#tls;
-    return credentials.createSsl(buffer(caPem), buffer(keyPem), buffer(certPem));
+  #dialSpares(): void {
+    this.#spareTimer = null;
+    for (const address of this.#others()) {
+      if (this.#spares.size >= SPARES_MAX) return;
+      if (!this.#spares.has(keyOf(address))) this.#keep(this.#options.dial(address));
+    }
+  }
+
+  /** Whether to keep a connection that is left for the next; the spare that is taken then makes room. */
+  #isSpare({ address }: C): boolean {
+    const key = keyOf(address);
+    const isListed = this.#addresses.some((listed) => keyOf(listed) === key);
+    const others = [...this.#spares.keys()].filter((one) => one !== keyOf(this.#nextAddress));
+    const hasRoom = others.length < SPARES_MAX && !this.#spares.has(key);
+    return this.#keepsSpares && isListed && hasRoom;
+  }
+
+  #keep(connection: C): void {
+    this.#spares.set(keyOf(connection.address), connection);
+    connection.keepOpen();
+  }
+
+  /** The addresses of the list but the present one, those that come next first. */
+  #others(): readonly CoordAddress[] {
+    const present = this.#current === null ? null : keyOf(this.#current.address);
+    const inTurn = [...this.#addresses.slice(this.#next), ...this.#addresses.slice(0, this.#next)];
+    return inTurn.filter((address) => keyOf(address) !== present);
   }
 }
 
-function buffer(pem: string | undefined): Buffer | null {
-  return pem === undefined ? null : Buffer.from(pem);
+function keyOf({ target, usesTls }: CoordAddress): string {
+  return `${usesTls ? 'https' : 'http'}://${target}`;
 }

@@ -13,7 +13,9 @@ import type { Random } from '../ports/random.ts';
 import type { CoordinatorView } from '../ports/coordinator-client.ts';
 import type { ManifestSlice } from '../ports/manifest-replica.ts';
 import { CommandClient } from './command-client.ts';
-import { type ClientTls, Dialer } from './dialer.ts';
+import { type ClientTls, GrpcConnection } from './connection.ts';
+import type { CoordAddress } from './coord-url.ts';
+import { Dialer } from './dialer.ts';
 import { bytes, children, flag, requiredChild, uint64s } from './fields.ts';
 import { CALL_TIMEOUT_MS_DEFAULT, MESSAGE_BYTES_MAX_DEFAULT } from './limits.ts';
 import { SessionClient } from './session-client.ts';
@@ -56,7 +58,9 @@ export class GrpcCoordinatorClient extends CommandClient {
     const { coordUrl, clock, random, tls = {} } = options;
     const messageBytesMax = options.grpcMaxMessageBytes ?? MESSAGE_BYTES_MAX_DEFAULT;
     const callTimeoutMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS_DEFAULT;
-    this.#dialer = new Dialer(coordUrl, tls, messageBytesMax, random);
+    const dial = (address: CoordAddress): GrpcConnection =>
+      new GrpcConnection(address, { clock, tls, messageBytesMax });
+    this.#dialer = new Dialer({ coordUrl, clock, random, dial });
     this.#callerOptions = { dialer: this.#dialer, clock, callTimeoutMs };
     this.#caller = new UnaryCaller(this.#callerOptions);
   }

@@ -29,6 +29,8 @@ export interface GrpcServerOptions {
 export interface GrpcServer {
   /** The port that was bound; of interest when 0 was asked for. */
   readonly port: number;
+  /** Tells every session that this coordinator leads no more, and where its node finds the one that does. */
+  sendAway(why: Mx8Error): void;
   /** Ends every session, so that its node looks for the coordinator that leads now. */
   endSessions(): void;
   stop(): Promise<void>;
@@ -53,6 +55,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   });
   return {
     port: listener.port,
+    sendAway: (why) => sessions.sendAway(why),
     endSessions: () => sessions.endAll(),
     stop: () => stop(listener, sessions, clock),
   };

@@ -47,6 +47,22 @@ export const SILENCE_MS = 3000;
 export const BACKOFF_MS_MIN = 50;
 export const BACKOFF_MS_MAX = 1000;
 
+/**
+ * Connections that a client with a session keeps open to coordinators that do not lead, so that it is with
+ * the next leader at once: those of the usual three candidates. Each costs either side some 20 KiB.
+ */
+export const SPARES_MAX = 2;
+
+/**
+ * Before spares are connected, at most; a part of it is drawn. Who has just found the leader has better
+ * things to do, and so has the leader.
+ */
+export const SPARE_DELAY_MS_MAX = 1000;
+
+/** Bounds of the wait before a spare connection that was lost is tried again; it grows from try to try. */
+export const SPARE_RETRY_MS_MIN = 400;
+export const SPARE_RETRY_MS_MAX = 5000;
+
 /** HTTP/2 pings tell a peer that is gone (cut off, not closed) after the sum of these. */
 export const KEEPALIVE_INTERVAL_MS = 10_000;
 export const KEEPALIVE_TIMEOUT_MS = 10_000;

@@ -11,22 +11,22 @@
  * repeated and has its effect once.
  */
 import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
-import { type ErrorCode, Mx8Error } from '../core/base/errors.ts';
+import { Mx8Error } from '../core/base/errors.ts';
 import { addMs, type MonoMs } from '../core/base/units.ts';
 import type { Reply } from '../core/job/protocol.ts';
 import type { TimerHandle } from '../ports/clock.ts';
 import type { Push } from '../ports/coordinator-client.ts';
-import type { Connection } from './dialer.ts';
+import type { CallConnection } from './connection.ts';
 import { uint64 } from './fields.ts';
 import { CLIENT_REQUESTS_MAX, SILENCE_MS } from './limits.ts';
 import { MessageBatcher, unbatched } from './message-batcher.ts';
 import type { WireMessage } from './schema.ts';
-import { asMx8Error, errorOfCall, leaderOf, unavailable } from './status.ts';
+import { asMx8Error, errorOfCall, unavailable } from './status.ts';
 import { abortReason, type CallerOptions, v1Method } from './unary-caller.ts';
 import {
   commandMessage,
-  leaderFrom,
   pushFrom,
+  refusalFrom,
   replyFrom,
   type SessionCommand,
 } from './v1-session.ts';
@@ -56,7 +56,7 @@ export class SessionClient {
   #lastRequestId = 0;
   /** What introduces the node on a new connection; null until it was registered once. */
   #hello: Hello | null = null;
-  #connection: Connection | null = null;
+  #connection: CallConnection | null = null;
   #stream: Stream | null = null;
   #out: MessageBatcher | null = null;
   #isOpen = false;
@@ -168,6 +168,7 @@ export class SessionClient {
     this.#saidDisconnected = false;
     this.#attempts = 0;
     this.#watchSilence();
+    this.#options.dialer.keepSpares();
     this.#options.onPush({ type: 'connected' });
   }
 
@@ -194,18 +195,26 @@ export class SessionClient {
     const [stream, connection] = [this.#stream, this.#connection];
     this.#stream = null;
     this.#out = null;
+    const wasOpen = this.#isOpen;
     this.#isOpen = false;
     this.#connectTimer?.clear();
     this.#silenceTimer?.clear();
     this.#lastFailure = error;
     stream?.cancel();
-    if (connection !== null) dialer.failed(connection, leaderOf(error));
+    if (connection !== null) dialer.failed(connection, error);
     if (!this.#saidDisconnected) {
       this.#saidDisconnected = true;
       onPush({ type: 'disconnected', code: error.code, message: error.message });
     }
     if (this.#isClosed || (this.#hello === null && this.#requests.size === 0)) return;
+    // A leader that leaves says who follows it: there is nothing to wait for. The word of one that never
+    // answered may be old, and two of them could send us to and fro.
+    const knowsWhere = this.#attempts === 0 && wasOpen && dialer.isHinted;
     this.#attempts += 1;
+    if (knowsWhere) {
+      this.#connect();
+      return;
+    }
     this.#retryTimer = clock.setTimer(dialer.backoffMs(this.#attempts), () => {
       this.#retryTimer = null;
       this.#connect();
@@ -217,17 +226,16 @@ export class SessionClient {
   #receive(message: WireMessage): void {
     this.#heardMs = this.#options.clock.nowMs();
     const id = uint64(message, 'requestId');
-    if (id === 0) {
+    const elsewhere = sentElsewhere(message);
+    if (elsewhere !== null) this.#broke(elsewhere);
+    else if (id !== 0) this.#answered(id, parsedReply(message));
+    else {
       const push = pushFrom(message);
       if (push !== null) this.#options.onPush(push);
-      return;
     }
-    const reply = parsedReply(message);
-    if (reply.type === 'refused' && mustGoElsewhere(reply.code)) {
-      const leader = leaderFrom(message);
-      this.#broke(new Mx8Error(reply.code, reply.message, leader === '' ? {} : { leader }));
-      return;
-    }
+  }
+
+  #answered(id: number, reply: Reply): void {
     if (!this.#isOpen) this.#opened();
     const request = this.#requests.get(id);
     if (request === undefined) return;
@@ -280,9 +288,15 @@ export class SessionClient {
   }
 }
 
-/** Refusals of the coordinator rather than of the request: the request waits for the next connection. */
-function mustGoElsewhere(code: ErrorCode): boolean {
-  return code === 'not_leader' || code === 'store_outcome_unknown';
+/**
+ * A refusal of the coordinator rather than of a request, which is sent again on the next connection. One
+ * that leaves says so unasked as well.
+ */
+function sentElsewhere(message: WireMessage): Mx8Error | null {
+  const refusal = refusalFrom(message);
+  if (refusal === null) return null;
+  const { code } = refusal;
+  return code === 'not_leader' || code === 'store_outcome_unknown' ? refusal : null;
 }
 
 /** The reply in a message; one that cannot be read is a refusal of its own. */

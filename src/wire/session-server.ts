@@ -40,6 +40,11 @@ export class Sessions {
     return session;
   };
 
+  /** Tells every node, asked or not, that it is to go on elsewhere. */
+  sendAway(why: Mx8Error): void {
+    for (const session of this.#open) session.sendAway(why);
+  }
+
   /** Ends every session, as the coordinator stops. */
   endAll(): void {
     for (const session of this.#open) session.end();
@@ -81,6 +86,10 @@ class Session implements SessionReceiver {
     if (this.#isOver) return;
     this.over();
     this.#call.end();
+  }
+
+  sendAway(why: Mx8Error): void {
+    this.#refuse(0, why);
   }
 
   #receive(message: WireMessage): void {

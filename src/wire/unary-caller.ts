@@ -6,7 +6,7 @@ import { addMs, type MonoMs } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Dialer } from './dialer.ts';
 import { type WireMessage, type WireMethod, wireMethods } from './schema.ts';
-import { errorOfCall, isOfTheWay, leaderOf, unavailable } from './status.ts';
+import { errorOfCall, isOfTheWay, unavailable } from './status.ts';
 
 export interface CallerOptions {
   readonly dialer: Dialer;
@@ -84,7 +84,7 @@ export class UnaryCaller {
           const failure = hasTimedOut
             ? unavailable(address.text, `nothing within ${callTimeoutMs} ms`)
             : errorOfCall(error, address.text);
-          if (isOfTheWay(failure.code)) dialer.failed(connection, leaderOf(failure));
+          if (isOfTheWay(failure.code)) dialer.failed(connection, failure);
           reject(failure);
         },
       );
@@ -104,9 +104,7 @@ export class UnaryCaller {
     try {
       return await this.#allOf(call, address.text, signal);
     } catch (error) {
-      if (error instanceof Mx8Error && isOfTheWay(error.code)) {
-        dialer.failed(connection, leaderOf(error));
-      }
+      if (error instanceof Mx8Error && isOfTheWay(error.code)) dialer.failed(connection, error);
       throw error;
     } finally {
       call.cancel();

@@ -182,16 +182,22 @@ export function commandFrom(message: WireMessage, speaker: Speaker): SessionComm
 
 // ---- coordinator → node --------------------------------------------------------------------------
 
-/** A refusal of the coordinator; with `not_leader` it says where the leader is, if that is known. */
+/**
+ * A refusal of the coordinator; with `not_leader` it says where the leader is, if that is known. Request 0
+ * is none: all that the node asks from here on would be refused so.
+ */
 export function refusedMessage(requestId: number, error: Mx8Error): WireMessage {
   const { code, message } = error;
   return { requestId, refused: { code, message, leader: leaderOf(error) ?? '' } };
 }
 
-/** Where the leader is, as a refusal says; empty when it does not. */
-export function leaderFrom(message: WireMessage): string {
-  const refusal = child(message, 'refused');
-  return refusal === null ? '' : text(refusal, 'leader');
+/** The refusal in a message, with where the leader is if it says so; null when it is something else. */
+export function refusalFrom(message: WireMessage): Mx8Error | null {
+  const refused = child(message, 'refused');
+  if (refused === null) return null;
+  const [code, leader] = [text(refused, 'code'), text(refused, 'leader')];
+  const known = isErrorCode(code) ? code : 'internal';
+  return new Mx8Error(known, text(refused, 'message'), leader === '' ? {} : { leader });
 }
 
 export function replyMessage(requestId: number, reply: Reply): WireMessage {

@@ -13,7 +13,7 @@ import { nodeClock } from '../../src/platform/clock.ts';
 import { nodeRandom } from '../../src/platform/random.ts';
 import { startTestCoordinator, TEST_CAPS } from '../../src/testing/index.ts';
 import { RawClient } from '../../src/testing/raw-client.ts';
-import type { ClientTls } from '../../src/wire/dialer.ts';
+import type { ClientTls } from '../../src/wire/connection.ts';
 import { GrpcCoordinatorClient } from '../../src/wire/grpc-coordinator-client.ts';
 
 const JOB = jobId('job');
