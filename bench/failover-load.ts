@@ -1,7 +1,7 @@
 /**
- * A hundred simulated agents on one job, each with a session and a hundred leases of its own, which it
- * renews as an agent does; of one lease it also moves the cursor, which is a durable write. Addresses in
- * the first argument. Says on demand what was accepted since a moment.
+ * A share of a hundred simulated agents on one job, each with a session and a hundred leases of its own,
+ * which it renews as an agent does; of one lease it also moves the cursor, which is a durable write.
+ * `failover-load.ts ADDRESSES SHARE`. Says on demand what was accepted since a moment.
  */
 import { GrpcCoordinatorClient } from '../src/wire/grpc-coordinator-client.ts';
 import { jobId, nodeId } from '../src/core/base/units.ts';
@@ -14,6 +14,11 @@ import { TEST_CAPS } from '../src/testing/index.ts';
 
 export const AGENTS = 100;
 export const LEASES = 10_000;
+/**
+ * Processes that share the agents, which in life have one each: an agent waits for what the others of its
+ * process do in the same moment.
+ */
+export const SHARES = 4;
 export const BLOCK = 1_000_000;
 
 const LEASES_EACH = LEASES / AGENTS;
@@ -25,14 +30,14 @@ const HEARTBEAT_EVERY_MS = 1000;
 const MEMORY_MS = 60_000;
 
 export interface LoadQuestion {
-  /** On the machine's monotonic clock. */
+  /** On the machine's monotonic clock: when a leader was told to end. */
   readonly sinceMs: number;
   /** Asks the coordinator for the leases too, which is no light question. */
   readonly countsLeases: boolean;
 }
 
 export interface LoadAnswer {
-  /** When the first durable call that was sent after that moment was accepted; null if none was. */
+  /** When the first durable call that was sent after that moment was accepted by another; null if none was. */
   readonly firstMs: number | null;
   /** When every agent had one accepted; null as long as one had not. */
   readonly allMs: number | null;
@@ -46,6 +51,8 @@ export interface LoadAnswer {
 }
 
 interface Accepted {
+  /** When the session that it came on was made: one that is older ended at the leader that was to end. */
+  readonly connectedMs: number;
   readonly sentMs: number;
   readonly endedMs: number;
 }
@@ -63,9 +70,13 @@ class SimulatedAgent {
   callMsMax = 0;
   #leases: readonly Lease[] = [];
   #cursor = 0;
+  #connectedMs = 0;
 
   constructor(coordUrl: string, index: number) {
     this.client = new GrpcCoordinatorClient({ coordUrl, clock: nodeClock(), random: nodeRandom() });
+    this.client.onPush((push) => {
+      if (push.type === 'connected') this.#connectedMs = machineMs();
+    });
     const name = `agent-${String(index).padStart(3, '0')}`;
     this.node = { jobId: jobId('job'), nodeId: nodeId(name), instanceId: name };
   }
@@ -83,9 +94,11 @@ class SimulatedAgent {
     this.#every(RENEW_EVERY_MS, () => this.#renew());
   }
 
-  /** The first durable call that was sent after `sinceMs` and accepted. */
+  /** The first durable call that was sent after `sinceMs` and accepted by another leader. */
   firstSince(sinceMs: number): number | null {
-    return this.recent.find(({ sentMs }) => sentMs >= sinceMs)?.endedMs ?? null;
+    const isLater = ({ sentMs, connectedMs }: Accepted): boolean =>
+      sentMs >= sinceMs && connectedMs >= sinceMs;
+    return this.recent.find(isLater)?.endedMs ?? null;
   }
 
   async #write(): Promise<void> {
@@ -96,7 +109,7 @@ class SimulatedAgent {
     await this.#report(lease, this.#cursor);
     const endedMs = machineMs();
     this.accepted += 1;
-    this.recent.push({ sentMs, endedMs });
+    this.recent.push({ sentMs, endedMs, connectedMs: this.#connectedMs });
     if (this.recent.length % 100 === 0) {
       this.recent = this.recent.filter((one) => one.endedMs > endedMs - MEMORY_MS);
     }
@@ -132,8 +145,11 @@ class SimulatedAgent {
   }
 }
 
-async function main(coordUrl: string): Promise<void> {
-  const agents = Array.from({ length: AGENTS }, (_, index) => new SimulatedAgent(coordUrl, index));
+async function main(coordUrl: string, share: number): Promise<void> {
+  const agents = Array.from(
+    { length: AGENTS / SHARES },
+    (_, index) => new SimulatedAgent(coordUrl, index * SHARES + share),
+  );
   await Promise.all(agents.map((agent) => agent.begin()));
   process.on('message', (question) => {
     void answer(agents, question as LoadQuestion).then((said) => process.send?.(said));
@@ -161,4 +177,6 @@ async function answer(
   };
 }
 
-if (process.argv[1]?.endsWith('failover-load.ts') === true) await main(process.argv[2] ?? '');
+if (process.argv[1]?.endsWith('failover-load.ts') === true) {
+  await main(process.argv[2] ?? '', Number(process.argv[3]));
+}

@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EtcdCluster } from '../test/support/etcd.ts';
 import { freePort } from '../test/support/free-port.ts';
 import type { CandidateNews } from './failover-coordinator.ts';
-import { LEASES, type LoadAnswer, type LoadQuestion, machineMs } from './failover-load.ts';
+import { LEASES, type LoadAnswer, type LoadQuestion, machineMs, SHARES } from './failover-load.ts';
 import { type Benchmark, type BenchRow, benchRow } from './report.ts';
 
 const KILLS = 20;
@@ -193,23 +193,36 @@ class Pair implements AsyncDisposable {
 }
 
 class Load {
-  readonly #child: ChildProcess;
+  readonly #children: readonly ChildProcess[];
 
-  private constructor(child: ChildProcess) {
-    this.#child = child;
+  private constructor(children: readonly ChildProcess[]) {
+    this.#children = children;
   }
 
   static async start(coordUrl: string): Promise<Load> {
-    const child = fork(new URL('failover-load.ts', import.meta.url), [coordUrl]);
-    child.setMaxListeners(0);
-    await message(child);
-    return new Load(child);
+    const path = new URL('failover-load.ts', import.meta.url);
+    const children = Array.from({ length: SHARES }, (_, share) =>
+      fork(path, [coordUrl, String(share)]),
+    );
+    await Promise.all(
+      children.map((child) => {
+        child.setMaxListeners(0);
+        return message(child);
+      }),
+    );
+    return new Load(children);
   }
 
   async ask(sinceMs: number, countsLeases = false): Promise<LoadAnswer> {
-    const answer = message(this.#child);
-    this.#child.send({ sinceMs, countsLeases } satisfies LoadQuestion);
-    return (await answer) as LoadAnswer;
+    const answers = await Promise.all(
+      this.#children.map(async (child, share) => {
+        const answer = message(child);
+        const question = { sinceMs, countsLeases: countsLeases && share === 0 };
+        child.send(question satisfies LoadQuestion);
+        return (await answer) as LoadAnswer;
+      }),
+    );
+    return answers.reduce(merged);
   }
 
   async untilAllAccepted(sinceMs: number): Promise<LoadAnswer> {
@@ -221,8 +234,21 @@ class Load {
   }
 
   end(): void {
-    this.#child.kill('SIGKILL');
+    for (const child of this.#children) child.kill('SIGKILL');
   }
+}
+
+function merged(one: LoadAnswer, other: LoadAnswer): LoadAnswer {
+  const firsts = [one.firstMs, other.firstMs].filter((ms) => ms !== null);
+  return {
+    firstMs: firsts.length === 0 ? null : Math.min(...firsts),
+    allMs: one.allMs === null || other.allMs === null ? null : Math.max(one.allMs, other.allMs),
+    failed: [...one.failed, ...other.failed],
+    accepted: one.accepted + other.accepted,
+    leases: one.leases + other.leases,
+    leasesExpired: one.leasesExpired + other.leasesExpired,
+    callMsMax: Math.max(one.callMsMax, other.callMsMax),
+  };
 }
 
 async function message(child: ChildProcess): Promise<unknown> {

@@ -32,6 +32,8 @@ export interface CandidacyOptions extends Omit<WriterOptions, 'onFatal' | 'repli
   /** Throws when this process's jobs do not go with those of the log. */
   readonly check: (state: CoordinatorState) => void;
   readonly onFacts: FactListener;
+  /** Another leads, and this process stands by. */
+  readonly onLed?: () => void;
   /** This process leads no more: whoever speaks to it should go elsewhere. */
   readonly onLeft: () => void;
   readonly onEnded: OnEnded;
@@ -221,6 +223,7 @@ export class Candidacy implements Leadership {
       const leader = answer.type === 'led' ? answer.leader : null;
       if (leader !== null && leader.who !== before) {
         events.emit('info', 'leader_known', { leader: leader.who, address: leader.address });
+        this.#options.onLed?.();
       }
       this.#tell({ type: 'campaigned', callId, leader });
     } catch (cause) {

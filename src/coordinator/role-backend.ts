@@ -42,6 +42,7 @@ export class RoleBackend implements CoordinatorBackend {
   #handedOverTo: LeaderInfo | null = null;
   /** Set while this process hands over; resolves when it is known to whom, or given up. */
   #handOver: PromiseWithResolvers<void> | null = null;
+  #refusal: { readonly address: string | null; readonly error: Mx8Error } | null = null;
   /** Requests that wait for one of these moments to pass. */
   #held = 0;
 
@@ -184,19 +185,20 @@ export class RoleBackend implements CoordinatorBackend {
     return this.#handedOverTo ?? this.#options.leadership.view.leader;
   }
 
-  /** Why what mutates is not done here, and who does it. */
+  /**
+   * Why what mutates is not done here, and who does it. Thousands of requests may be refused in one moment,
+   * and an error takes its time to make.
+   */
   notLeader(): Mx8Error {
-    const leader = this.#leader;
-    if (leader === null) {
-      return new Mx8Error(
-        'not_leader',
-        'not leader for mutating operation; no leader is known yet',
-      );
-    }
-    return new Mx8Error(
-      'not_leader',
-      `not leader for mutating operation; the leader is at ${leader.address}`,
-      { leader: leader.address },
-    );
+    const address = this.#leader?.address ?? null;
+    if (this.#refusal?.address !== address) this.#refusal = { address, error: refusal(address) };
+    return this.#refusal.error;
   }
+}
+
+function refusal(address: string | null): Mx8Error {
+  const what = 'not leader for mutating operation';
+  if (address === null) return new Mx8Error('not_leader', `${what}; no leader is known yet`);
+  const message = `${what}; the leader is at ${address}`;
+  return new Mx8Error('not_leader', message, { leader: address });
 }

@@ -36,6 +36,7 @@ import { ManifestShelf } from './manifest-shelf.ts';
 import { Meters } from './meters.ts';
 import { PushHub } from './push-hub.ts';
 import { RecentEvents } from './recent-events.ts';
+import { rehearse } from './rehearsal.ts';
 import { RoleBackend } from './role-backend.ts';
 import type { Writer } from './writer.ts';
 
@@ -128,6 +129,8 @@ class RunningCoordinator implements CoordinatorServer {
   readonly #listeners: ((fact: Fact) => void)[] = [];
   #grpc: GrpcServer | null = null;
   #stopped: Promise<void> | null = null;
+  /** Ends what a standby rehearses; null until it began. */
+  #rehearsal: AbortController | null = null;
 
   constructor(options: CoordinatorOptions) {
     const { clock, events, bind } = options;
@@ -227,6 +230,7 @@ class RunningCoordinator implements CoordinatorServer {
 
   async #stop(): Promise<void> {
     const { election, log } = this.#options;
+    this.#rehearsal?.abort();
     if (election === undefined) await this.#grpc?.stop();
     else this.#backend.beginHandOver();
     await this.#leadership.stop();
@@ -283,7 +287,10 @@ class RunningCoordinator implements CoordinatorServer {
     const tickIntervalMs = this.#options.tickIntervalMs ?? TICK_INTERVAL_MS_DEFAULT;
     const who = Buffer.from(random.bytes(9)).toString('base64url');
     const address = (): string => this.#address;
-    const prepare = (writer: Writer): Promise<void> => this.#createJobs(writer);
+    const prepare = (writer: Writer): Promise<void> => {
+      this.#rehearsal?.abort();
+      return this.#createJobs(writer);
+    };
     const onFacts = (facts: readonly Fact[]): void => {
       logFacts(facts, this.#options.events);
       this.#hub.publish(facts);
@@ -305,6 +312,7 @@ class RunningCoordinator implements CoordinatorServer {
       address,
       prepare,
       check: (state) => this.#checkJobs(state),
+      onLed: () => this.#rehearse(),
       onLeft: () => {
         this.#spans?.end();
         this.#grpc?.endSessions();
@@ -313,6 +321,25 @@ class RunningCoordinator implements CoordinatorServer {
         if (error !== null) this.#fail(error);
       },
     });
+  }
+
+  /** Once, while another leads and there is time. */
+  #rehearse(): void {
+    if (this.#rehearsal !== null) return;
+    this.#rehearsal = new AbortController();
+    const { clock, random, events } = this.#options;
+    const startMs = clock.nowMs();
+    rehearse({ clock, random, shelf: this.#shelf }, this.#rehearsal.signal).then(
+      (requests) => {
+        const rehearsal_ms = Math.round(clock.nowMs() - startMs);
+        events.emit('debug', 'standby_rehearsed', { requests, rehearsal_ms });
+      },
+      (cause: unknown) => {
+        // It leads as well without, only slower at first.
+        const message = cause instanceof Error ? cause.message : String(cause);
+        events.emit('warn', 'rehearsal_failed', { message });
+      },
+    );
   }
 
   /** The events of the leadership, which a page lists beside the facts. */
