@@ -59,9 +59,12 @@ export const SPARES_MAX = 2;
  */
 export const SPARE_DELAY_MS_MAX = 1000;
 
-/** Bounds of the wait before a spare connection that was lost is tried again; it grows from try to try. */
+/**
+ * Bounds of the wait before a spare connection that was lost is tried again; it grows from try to try. In a
+ * rolling restart the next leader is one that was started a moment ago.
+ */
 export const SPARE_RETRY_MS_MIN = 400;
-export const SPARE_RETRY_MS_MAX = 5000;
+export const SPARE_RETRY_MS_MAX = 1000;
 
 /** HTTP/2 pings tell a peer that is gone (cut off, not closed) after the sum of these. */
 export const KEEPALIVE_INTERVAL_MS = 10_000;
