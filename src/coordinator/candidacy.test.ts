@@ -83,6 +83,8 @@ class Member {
   readonly events: RecordingEvents = new RecordingEvents();
   readonly ended: (Mx8Error | null)[] = [];
   timesLeft = 0;
+  /** What it was told about others. */
+  heard: ('led' | 'changed')[] = [];
 
   constructor(world: World, who: string, address: string) {
     this.world = world;
@@ -101,6 +103,8 @@ class Member {
         await writer.submit({ type: 'create_job', spec: SPEC });
       },
       onFacts: (facts) => world.facts.push(...facts),
+      onLed: () => this.heard.push('led'),
+      onLeaderChanged: () => this.heard.push('changed'),
       onLeft: () => {
         this.timesLeft += 1;
       },
@@ -265,4 +269,19 @@ test('a candidate whose address another one has is refused, once that one is kno
     assert.match(error.message, /127\.0\.0\.1:1, as this one does/);
     return error.code === 'candidate_duplicate';
   });
+});
+
+test('a standby hears that another leads, and before it takes over that the leader may have gone', async () => {
+  const world = new World();
+  const first = await world.candidate();
+  assert.equal(first.heard.includes('led'), false);
+  const second = await world.candidate();
+  assert.equal(second.heard.at(-1), 'led');
+  second.heard = [];
+  const stopped = first.candidacy.stop();
+  await world.clock.advance(1000);
+  await stopped;
+  assert.equal(second.leads, true);
+  assert.equal(second.heard[0], 'changed');
+  assert.equal(second.heard.includes('led'), false);
 });

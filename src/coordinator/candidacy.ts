@@ -32,8 +32,10 @@ export interface CandidacyOptions extends Omit<WriterOptions, 'onFatal' | 'repli
   /** Throws when this process's jobs do not go with those of the log. */
   readonly check: (state: CoordinatorState) => void;
   readonly onFacts: FactListener;
-  /** Another leads, and this process stands by. */
+  /** Another leads, and this process stands by: said each time that it is heard. */
   readonly onLed?: () => void;
+  /** The leader may have gone: what matters now is to take over. */
+  readonly onLeaderChanged?: () => void;
   /** This process leads no more: whoever speaks to it should go elsewhere. */
   readonly onLeft: () => void;
   readonly onEnded: OnEnded;
@@ -120,7 +122,10 @@ export class Candidacy implements Leadership {
     // It was asked to stop meanwhile.
     if (this.#machine.phase !== 'standby') return;
     this.#follower.start();
-    this.#unwatch = election.watch(() => this.#tell({ type: 'leader_changed' }));
+    this.#unwatch = election.watch(() => {
+      this.#options.onLeaderChanged?.();
+      this.#tell({ type: 'leader_changed' });
+    });
     this.#tell({ type: 'start' });
   }
 
@@ -223,8 +228,8 @@ export class Candidacy implements Leadership {
       const leader = answer.type === 'led' ? answer.leader : null;
       if (leader !== null && leader.who !== before) {
         events.emit('info', 'leader_known', { leader: leader.who, address: leader.address });
-        this.#options.onLed?.();
       }
+      if (leader !== null) this.#options.onLed?.();
       this.#tell({ type: 'campaigned', callId, leader });
     } catch (cause) {
       const { code, message } = asMx8Error(cause);

@@ -129,8 +129,9 @@ class RunningCoordinator implements CoordinatorServer {
   readonly #listeners: ((fact: Fact) => void)[] = [];
   #grpc: GrpcServer | null = null;
   #stopped: Promise<void> | null = null;
-  /** Ends what a standby rehearses; null until it began. */
+  /** Ends what a standby rehearses at this moment. */
   #rehearsal: AbortController | null = null;
+  #hasRehearsed = false;
 
   constructor(options: CoordinatorOptions) {
     const { clock, events, bind } = options;
@@ -287,10 +288,7 @@ class RunningCoordinator implements CoordinatorServer {
     const tickIntervalMs = this.#options.tickIntervalMs ?? TICK_INTERVAL_MS_DEFAULT;
     const who = Buffer.from(random.bytes(9)).toString('base64url');
     const address = (): string => this.#address;
-    const prepare = (writer: Writer): Promise<void> => {
-      this.#rehearsal?.abort();
-      return this.#createJobs(writer);
-    };
+    const prepare = (writer: Writer): Promise<void> => this.#createJobs(writer);
     const onFacts = (facts: readonly Fact[]): void => {
       logFacts(facts, this.#options.events);
       this.#hub.publish(facts);
@@ -313,6 +311,7 @@ class RunningCoordinator implements CoordinatorServer {
       prepare,
       check: (state) => this.#checkJobs(state),
       onLed: () => this.#rehearse(),
+      onLeaderChanged: () => this.#rehearsal?.abort(),
       onLeft: () => {
         this.#spans?.end();
         this.#grpc?.endSessions();
@@ -323,23 +322,28 @@ class RunningCoordinator implements CoordinatorServer {
     });
   }
 
-  /** Once, while another leads and there is time. */
+  /** Until it was done once: while another leads there is time. */
   #rehearse(): void {
-    if (this.#rehearsal !== null) return;
-    this.#rehearsal = new AbortController();
+    if (this.#rehearsal !== null || this.#hasRehearsed) return;
+    const rehearsal = new AbortController();
+    this.#rehearsal = rehearsal;
     const { clock, random, events } = this.#options;
     const startMs = clock.nowMs();
-    rehearse({ clock, random, shelf: this.#shelf }, this.#rehearsal.signal).then(
-      (requests) => {
+    rehearse({ clock, random, shelf: this.#shelf }, rehearsal.signal)
+      .then((requests) => {
+        this.#hasRehearsed = !rehearsal.signal.aborted;
         const rehearsal_ms = Math.round(clock.nowMs() - startMs);
         events.emit('debug', 'standby_rehearsed', { requests, rehearsal_ms });
-      },
-      (cause: unknown) => {
+      })
+      .catch((cause: unknown) => {
         // It leads as well without, only slower at first.
+        this.#hasRehearsed = true;
         const message = cause instanceof Error ? cause.message : String(cause);
         events.emit('warn', 'rehearsal_failed', { message });
-      },
-    );
+      })
+      .finally(() => {
+        this.#rehearsal = null;
+      });
   }
 
   /** The events of the leadership, which a page lists beside the facts. */

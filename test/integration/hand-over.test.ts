@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http2';
 import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { jobId, nodeId } from '../../src/core/base/units.ts';
 import { startCoordinator } from '../../src/coordinator/start-coordinator.ts';
 import { MemoryElection, MemoryElectionBoard } from '../../src/log/memory-election.ts';
@@ -63,12 +64,13 @@ test('a node that asks nothing is told by the leader that leaves where the next 
   const first = await startTestCoordinator({
     server: { election: new MemoryElection(board, TTL_MS) },
   });
+  const events = new RecordingEvents();
   const second = await startCoordinator({
     log: new MemoryLog(first.disk),
     manifests: first.manifests,
     clock,
     random: nodeRandom(),
-    events: new RecordingEvents(),
+    events,
     bind: { host: '127.0.0.1', port: 0 },
     election: new MemoryElection(board, TTL_MS),
     onFatal: (error) => assert.fail(error.message),
@@ -77,6 +79,9 @@ test('a node that asks nothing is told by the leader that leaves where the next 
   try {
     await client.register(NODE, TEST_CAPS, NO_TOKEN);
     const [left, back] = [nextPush(client, 'disconnected'), nextPush(client, 'connected')];
+    // Meanwhile the standby has rehearsed, once and unheard.
+    while (events.of('standby_rehearsed').length === 0) await sleep(10);
+    assert.deepEqual(events.of('lease_granted'), []);
     const stopped = first.server.stop();
     const push = await left;
     assert.ok(push.type === 'disconnected');
@@ -85,6 +90,7 @@ test('a node that asks nothing is told by the leader that leaves where the next 
     await back;
     assert.equal((await client.requestLeases(NODE, 1, [])).leases.length, 1);
     await stopped;
+    assert.equal(events.of('standby_rehearsed').length, 1);
   } finally {
     await client.close();
     await second.stop();
