@@ -29,7 +29,7 @@ import { RoleBackend } from './role-backend.ts';
 const NODES = 20;
 const LEASES_EACH = 20;
 /** In which each lease is reported on: after so many nothing becomes faster any more. */
-const ROUNDS = 8;
+const ROUNDS = 6;
 const TICK_INTERVAL_MS = 1000;
 const SAMPLES_PER_LEASE = 1000;
 
