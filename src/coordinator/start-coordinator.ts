@@ -331,7 +331,8 @@ class RunningCoordinator implements CoordinatorServer {
     const startMs = clock.nowMs();
     rehearse({ clock, random, shelf: this.#shelf }, rehearsal.signal)
       .then((requests) => {
-        this.#hasRehearsed = !rehearsal.signal.aborted;
+        if (rehearsal.signal.aborted) return;
+        this.#hasRehearsed = true;
         const rehearsal_ms = Math.round(clock.nowMs() - startMs);
         events.emit('debug', 'standby_rehearsed', { requests, rehearsal_ms });
       })
