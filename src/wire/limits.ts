@@ -49,7 +49,7 @@ export const BACKOFF_MS_MAX = 1000;
 
 /**
  * Connections that a client with a session keeps open to coordinators that do not lead, so that it is with
- * the next leader at once: those of the usual three candidates. Each costs either side some 20 KiB.
+ * the next leader at once: those of the usual three candidates. Each costs either side some 50 KiB.
  */
 export const SPARES_MAX = 2;
 
