@@ -120,3 +120,57 @@ test('an operator’s bound on requests is kept whatever the store would serve',
   assert.ok(mostInFlight <= 70, String(mostInFlight));
   assert.ok(served >= 0.8 * ((70 * WATCHED_MS) / 50), String(served));
 });
+
+test('two jobs of a coordinator have one budget, each agent the same, and who is left has all of it', () => {
+  const jobs = 2;
+  const model = settled({ jobs, serves: () => 150 });
+  const tally = model.run(WATCHED_MS);
+  const all = figuresOf(tally, 150);
+  assert.ok(all.served >= 0.8 && all.refused <= 0.03 && all.least >= 0.5, textOf(all));
+  const ofJob = (job: number): number =>
+    tally.byAgent.filter((_, index) => index % jobs === job).reduce((sum, one) => sum + one, 0);
+  assert.ok(Math.abs(ofJob(0) - ofJob(1)) <= 0.1 * tally.served, `${ofJob(0)} and ${ofJob(1)}`);
+
+  const before = model.shares.sum;
+  model.failOver();
+  const { refused, served } = model.run(2500);
+  assert.ok(refused <= 0.03 * served, `${refused} of ${served}`);
+  const budget = model.budget ?? Infinity;
+  assert.ok(Math.abs(budget - before) <= 0.15 * before, `${budget}, ${before} before`);
+
+  for (const { index } of model.agents) if (index % jobs === 1) model.kill(index);
+  model.run(8000);
+  const left = model.run(20_000);
+  assert.ok(left.servedMs / 20_000 / 150 >= 0.8, `${left.servedMs / 20_000}`);
+});
+
+test('an operator’s bound is kept by all jobs of a coordinator together', () => {
+  const model = new StoreModel({
+    ...{ seed: 2, agents: AGENTS, jobs: 3, wants: () => 16, serves: () => 10_000, isShared: true },
+    storeRequestsMax: 70,
+  });
+  model.run(3000);
+  const { mostInFlight, served } = model.run(WATCHED_MS);
+  assert.ok(mostInFlight <= 70, String(mostInFlight));
+  assert.ok(served >= 0.8 * ((70 * WATCHED_MS) / 50), String(served));
+});
+
+test('writes that go by the budget leave the store to ranges too, and few of both are refused', (t) => {
+  const serves = 150;
+  const options = { agents: 20, wants: () => 12, writes: 12, serves: () => serves };
+  for (const seed of [1, 2]) {
+    const counted = settled({ ...options, seed }).run(WATCHED_MS);
+    const beside = settled({ ...options, seed, countsWrites: false }).run(WATCHED_MS);
+    const [all, apart] = [figuresOf(counted, serves), figuresOf(beside, serves)];
+    const ranges = (tally: Tally): number => tally.byAgent.reduce((sum, one) => sum + one, 0);
+    t.diagnostic(`seed ${seed}, all by turns:   ${textOf(all)}; ${ranges(counted)} ranges`);
+    t.diagnostic(`seed ${seed}, writes beside:  ${textOf(apart)}; ${ranges(beside)} ranges`);
+    assert.ok(all.served >= 0.8 && all.refused <= 0.03, textOf(all));
+    assert.ok(all.refused < apart.refused, `${textOf(all)}; ${textOf(apart)}`);
+    assert.ok(all.least >= 0.25 && apart.least < 0.1, `${textOf(all)}; ${textOf(apart)}`);
+    assert.ok(ranges(counted) >= 5 * ranges(beside));
+    // They take four times as long and have half of what is under way: a fifth of what is served.
+    const writes = counted.served - ranges(counted);
+    assert.ok(writes >= 0.1 * counted.served, `${writes} writes of ${counted.served}`);
+  }
+});

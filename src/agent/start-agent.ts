@@ -95,7 +95,8 @@ class Agent implements AgentHandle {
     this.#node = { jobId, nodeId, instanceId };
     this.#state = newNode(machineOptions(options), clock.nowMs());
     const onError = (error: unknown): void => this.#fail(error);
-    const surroundings = { clock, random, events: options.events, variables: processVariables() };
+    const [variables, traffic] = [processVariables(), this.#stores.open()];
+    const surroundings = { clock, random, events: options.events, variables, traffic };
     this.#places = new OpenPlaces(options.stores, surroundings);
     this.#out = work.type === 'job' ? openOutput(work.out, this.#places) : null;
     this.#publisher = this.#out === null ? null : new Publisher(this.#out, onError);
@@ -367,6 +368,7 @@ class Agent implements AgentHandle {
     await this.#publisher?.idle();
     await this.#manifest.close();
     await this.#places.close();
+    this.#stores.close();
     const { type } = outcome;
     this.#options.events.emit('info', 'agent_ended', { node_id: this.#node.nodeId, outcome: type });
     this.#resolve(outcome);

@@ -1,21 +1,26 @@
-/** The stores that the worker processes of an agent read from: one report of all, and the shares of each. */
+/** The stores that the processes of an agent speak to: one report of all, and the shares of each. */
 import type { MonoMs } from '../core/base/units.ts';
 import { HostDesk } from '../core/transfer/host-desk.ts';
 import { REPORT_HOSTS_MAX } from '../core/transfer/store-report.ts';
 import type { StoreReport, StoreShare } from '../core/transfer/store-report.ts';
-import type { Clock } from '../ports/clock.ts';
+import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { StoreSharer } from '../ports/store-sharer.ts';
+import { StoreTraffic } from '../storage/http/store-traffic.ts';
 import { STATS_INTERVAL_MS, WORKER_SHARE_TTL_MS } from './limits.ts';
+
+/** The agent's own process, which publishes what has been committed; no worker is called that. */
+const OWN = 'agent';
 
 export class StoreDesk implements StoreSharer {
   readonly #clock: Clock;
+  #timer: TimerHandle | null = null;
   readonly #hosts: Map<string, HostDesk> = new Map();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** What a worker reads from, and what it may do until it says so again. */
+  /** What a process does at stores, and what it may do until it says so again. */
   heard(worker: string, reports: readonly StoreReport[]): readonly StoreShare[] {
     const nowMs = this.#clock.nowMs();
     for (const report of reports) this.#of(report.host).heard(worker, report, nowMs);
@@ -28,6 +33,21 @@ export class StoreDesk implements StoreSharer {
       if (share !== null) shares.push(share);
     }
     return shares;
+  }
+
+  /** For the agent's own process, which has a share as a worker has, until the desk is closed. */
+  open(): StoreTraffic {
+    const traffic = new StoreTraffic(this.#clock);
+    const serve = (): void => {
+      traffic.hear(this.heard(OWN, traffic.reports()), this.#clock.nowMs());
+      this.#timer = this.#clock.setTimer(STATS_INTERVAL_MS, serve, { unref: true });
+    };
+    serve();
+    return traffic;
+  }
+
+  close(): void {
+    this.#timer?.clear();
   }
 
   /** The worker has ended. */

@@ -22,7 +22,8 @@ const STATS = {
 
 const STORE = {
   ...{ host: 'https://store.example', wanted: 4, inFlight: 2, servingMilli: 1500, pauseMs: 0 },
-  ...{ answeredTotal: 9, refusedTotal: 1, firstByteUsTotal: 90_000, share: null },
+  ...{ answeredTotal: 9, refusedTotal: 1, firstByteUsTotal: 90_000 },
+  ...{ untimedTotal: 3, share: null },
 };
 
 const GOOD: readonly Readonly<Record<string, unknown>>[] = [

@@ -232,7 +232,7 @@ function isStore(value: unknown): boolean {
     isHost(host) &&
     (share === null || isCount(share)) &&
     counts(value, 'wanted', 'inFlight', 'servingMilli', 'pauseMs') &&
-    counts(value, 'answeredTotal', 'refusedTotal', 'firstByteUsTotal')
+    counts(value, 'answeredTotal', 'refusedTotal', 'firstByteUsTotal', 'untimedTotal')
   );
 }
 

@@ -2,8 +2,9 @@
 import type { StoreView } from '../core/job/protocol.ts';
 import { countedText, durationText } from './format.ts';
 
-export function storeText({ budget, inFlight, agents, ...store }: StoreView): string {
-  const limit = budget === null ? 'not limited' : `of at most ${budget}`;
+export function storeText({ budget, inFlight, agents, jobs, ...store }: StoreView): string {
+  const all = jobs === 1 ? '' : ` that ${jobs} jobs share`;
+  const limit = budget === null ? 'not limited' : `of at most ${budget}${all}`;
   const pause = store.pausedMs === 0 ? '' : `, paused for ${durationText(store.pausedMs)}`;
   return `${countedText(inFlight, 'request')} in flight, ${limit}${pause}; ${refusedText(store)}; ${countedText(agents, 'agent')}`;
 }

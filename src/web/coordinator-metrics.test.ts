@@ -8,7 +8,7 @@ import { writeCoordinatorMetrics } from './coordinator-metrics.ts';
 import { MetricsText } from './metrics-text.ts';
 
 const STORE = {
-  ...{ host: 'https://store.example', budget: 12, agents: 3, inFlight: 11, wanted: 90 },
+  ...{ host: 'https://store.example', budget: 12, jobs: 1, agents: 3, inFlight: 11, wanted: 90 },
   ...{ answeredTotal: 990, refusedTotal: 10, firstByteUs: 25_000, pausedMs: 1500 },
 };
 
@@ -26,6 +26,7 @@ test('stores stand with their budget, what is wanted of them and what they refus
   const own = '{job_id="job",host="https://store.example"}';
   assert.deepEqual(lines, [
     `mx8_store_budget_requests${own} 12`,
+    `mx8_store_jobs${own} 1`,
     `mx8_store_inflight_requests${own} 11`,
     `mx8_store_wanted_requests${own} 90`,
     `mx8_store_answered_total${own} 990`,

@@ -221,9 +221,10 @@ function writeStores(text: MetricsText, jobs: readonly LabelledJob[]): void {
     );
   add(
     'budget_requests',
-    'Requests in flight that all nodes may have; absent where none is limited.',
+    'Requests in flight that all nodes of all jobs there may have; absent where none is limited.',
     ({ budget }) => budget,
   );
+  add('jobs', 'Jobs of this process that share that.', ({ jobs }) => jobs);
   add('inflight_requests', 'Requests in flight, as nodes last said.', ({ inFlight }) => inFlight);
   add('wanted_requests', 'Requests in flight that nodes would have.', ({ wanted }) => wanted);
   add('answered_total', 'Answers while this process leads.', (store) => store.answeredTotal);

@@ -20,7 +20,7 @@ const plain = { noNullPrototype: true } as const;
 const reports: fc.Arbitrary<StoreReport> = fc.record(
   {
     ...{ host, wanted: u32, inFlight: u32, servingMilli: u32, pauseMs: u32 },
-    ...{ answeredTotal: u53, refusedTotal: u53, firstByteUsTotal: u53 },
+    ...{ answeredTotal: u53, refusedTotal: u53, firstByteUsTotal: u53, untimedTotal: u53 },
     share: fc.option(u32),
   },
   plain,
@@ -33,6 +33,7 @@ const views: fc.Arbitrary<StoreView> = fc.record(
   {
     ...{ host, agents: u32, inFlight: u32, wanted: u32, answeredTotal: u53, refusedTotal: u53 },
     budget: fc.option(fc.integer({ min: 1, max: 0xffffffff })),
+    jobs: fc.integer({ min: 1, max: 0xffffffff }),
     ...{ firstByteUs: u53, pausedMs: u53 },
   },
   plain,
@@ -42,7 +43,8 @@ const SPEAKER = { jobId: jobId('j'), nodeId: nodeId('n'), instanceId: 'i' };
 const HEARTBEAT = { type: 'heartbeat', ...SPEAKER, stats: IDLE_STATS, sentAtUnixMs: 7 } as const;
 const REPORT: StoreReport = {
   ...{ host: 'https://store.example', wanted: 9, inFlight: 4, servingMilli: 3500, pauseMs: 0 },
-  ...{ answeredTotal: 100, refusedTotal: 3, firstByteUsTotal: 5_000_000, share: 4 },
+  ...{ answeredTotal: 100, refusedTotal: 3, firstByteUsTotal: 5_000_000 },
+  ...{ untimedTotal: 40, share: 4 },
 };
 const SHARE: StoreShare = { host: REPORT.host, requests: 4, pauseMs: 0, ttlMs: 5000 };
 

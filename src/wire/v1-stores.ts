@@ -30,6 +30,7 @@ function reportFrom(message: WireMessage): StoreReport {
     answeredTotal: uint64(message, 'answeredTotal'),
     refusedTotal: uint64(message, 'refusedTotal'),
     firstByteUsTotal: uint64(message, 'firstByteUsTotal'),
+    untimedTotal: uint64(message, 'untimedTotal'),
     pauseMs: uint(message, 'pauseMs'),
     share: flag(message, 'hasShare') ? uint(message, 'share') : null,
   };
@@ -59,6 +60,8 @@ export function storeViewFrom(message: WireMessage): StoreView {
     host: hostOf(message),
     // A budget is never 0.
     budget: uint(message, 'budget') || null,
+    // From coordinators that have a budget for each job there is no such number.
+    jobs: uint(message, 'jobs') || 1,
     agents: uint(message, 'agents'),
     inFlight: uint(message, 'inFlight'),
     wanted: uint(message, 'wanted'),

@@ -141,6 +141,7 @@ test('a store that throttles is shown with what it gives, and no action', { skip
     answeredTotal: (answeredTotal += 40),
     refusedTotal: (refusedTotal += 20),
     firstByteUsTotal: answeredTotal * 20_000,
+    untimedTotal: 0,
     pauseMs: 0,
     share: null,
   });

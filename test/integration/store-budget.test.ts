@@ -1,12 +1,18 @@
-/** Real agents with worker processes at a store that refuses what is too much for it. */
+/** Real agents with worker processes at a store that refuses what is too much for it, and writes to each kind of store. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 
 import { load } from '../../src/index.ts';
 import type { JobSpec } from '../../src/core/job/protocol.ts';
+import { files, jsonl } from '../../src/job/index.ts';
+import { StoreTraffic } from '../../src/storage/http/store-traffic.ts';
+import { PART_BYTES } from '../../src/storage/object-writer.ts';
+import { openOutput } from '../../src/storage/output-stores.ts';
+import { OpenPlaces, STORE_DEFAULTS } from '../../src/storage/places.ts';
 import { AgentBench } from '../support/agent-bench.ts';
 import { BusyStore } from '../support/busy-store.ts';
+import { eachStore, isWrite } from '../support/store-kinds.ts';
 
 const SAMPLES = 1500;
 const SERVES = 12;
@@ -111,3 +117,42 @@ test('loaders of a job share what a store serves as agents do, and each sample i
     Array.from({ length: samples }, (_, id) => id),
   );
 });
+
+const { onEach } = eachStore();
+
+onEach(
+  'with a single turn at a time outputs are written in parts, copied, published and cleared, refusals and lost answers included',
+  async (world) => {
+    const { clock } = world.setting;
+    const traffic = new StoreTraffic(clock);
+    const how = { ...STORE_DEFAULTS, ...world.options };
+    await using places = new OpenPlaces(how, { ...world.setting, traffic });
+    const { origin: host } = new URL(world.troubled.url);
+    traffic.hear([{ host, requests: 1, pauseMs: 0, ttlMs: 600_000 }], clock.nowMs());
+    const out = openOutput(world.at('one-turn'), places);
+    let writes = 0;
+    world.troubled.decide = (asked) => {
+      if (!isWrite(asked)) return 'none';
+      writes += 1;
+      return writes % 5 === 2 ? 'refused' : writes % 5 === 4 ? 'unheard' : 'none';
+    };
+    const large = { data: Buffer.alloc(PART_BYTES + 5, 'l'), name: 'large' };
+    const small = Array.from({ length: 12 }, (_, id) => ({ data: `${id}`, name: `s/${id}` }));
+    const ids = [0, ...small.map((_, id) => id + 1)];
+    const piece = await world.stage(out, files(), ids, [large, ...small]);
+    const more = await world.stage(out, jsonl(), [13], [{ id: 13 }]);
+    await world.finalize(out, [piece, more]);
+    const { asked } = world.troubled.seen;
+    world.troubled.decide = () => 'none';
+    assert.equal((await world.visible(out)).length, 14);
+
+    assert.ok(world.troubled.troubles.length >= 6, world.troubled.troubles.join(' '));
+    assert.equal(world.troubled.seen.atOnce, 1, 'everything goes by the turn');
+    const [report] = traffic.reports();
+    const refused = world.troubled.troubles.filter((trouble) => trouble === 'refused').length;
+    const unheard = world.troubled.troubles.length - refused;
+    assert.equal(report?.refusedTotal, refused);
+    assert.equal(report.answeredTotal, asked - refused - unheard);
+    assert.ok(report.untimedTotal > report.answeredTotal / 2, JSON.stringify(report));
+  },
+);

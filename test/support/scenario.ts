@@ -275,6 +275,7 @@ function storeReport(host: string, named: ReadonlyMap<string, string>): StoreRep
     servingMilli: 1000 * number('serving', flying),
     ...{ answeredTotal: number('answered'), refusedTotal: number('refused') },
     ...{ firstByteUsTotal: 50_000 * number('answered'), pauseMs: number('pause') },
+    untimedTotal: 0,
     share: named.has('share') ? number('share') : null,
   };
 }

@@ -1,12 +1,12 @@
 /**
- * Agents that read from one store, modelled: the store serves so many requests at a time and refuses the
+ * Agents that read from one store, and may write to it, modelled: the store serves so many requests at a time and refuses the
  * rest with 503; every agent has the limit of its own, the retries and, where a coordinator divides a budget,
  * the share that the real ones have. Events and their times are simulated, decisions are the real code's.
  */
 import assert from 'node:assert/strict';
 
 import { addMs, jobId, manifestHash, monoMs, nodeId } from '../../src/core/base/units.ts';
-import type { NodeId } from '../../src/core/base/units.ts';
+import type { JobId, NodeId } from '../../src/core/base/units.ts';
 import { emptyState, step } from '../../src/core/job/coordinator.ts';
 import type { CoordinatorState } from '../../src/core/job/coordinator.ts';
 import { IDLE_STATS } from '../../src/core/job/job-state.ts';
@@ -15,9 +15,10 @@ import { HostLimit } from '../../src/core/transfer/host-limit.ts';
 import { HostTraffic } from '../../src/core/transfer/host-traffic.ts';
 import { RETRY_LIMITS, RetryBudget } from '../../src/core/transfer/retry-budget.ts';
 import type { StoreShare } from '../../src/core/transfer/store-report.ts';
+import { TurnOrder } from '../../src/core/transfer/turn-order.ts';
+import type { RequestKind } from '../../src/core/transfer/turn-order.ts';
 import { seededRandom } from '../../src/testing/seeded-random.ts';
 
-const JOB = jobId('modelled');
 const HOST = 'https://store.example';
 const REFUSAL_MS = 2;
 const TRANSIT_MS = 5;
@@ -30,12 +31,19 @@ export interface StoreModelOptions {
   /** Requests that the store serves at a time. */
   readonly serves: (nowMs: number) => number;
   readonly isShared: boolean;
+  /** Of one coordinator; agents are of one after the other. 1. */
+  readonly jobs?: number;
   readonly storeRequestsMax?: number;
   readonly serviceMs?: number;
+  /** Writes that each agent would have in flight besides, which take the store four times as long. 0. */
+  readonly writes?: number;
+  /** Whether they go by the agent's turns, as ranges do; else each is sent when the agent likes. true. */
+  readonly countsWrites?: boolean;
   readonly retryAfterMs?: number;
 }
 
 export interface Tally {
+  /** Ranges and writes; those of `byAgent` are ranges. */
   served: number;
   refused: number;
   /** Integral of what was being served. */
@@ -47,17 +55,20 @@ export interface Tally {
 class Agent {
   readonly index: number;
   readonly nodeId: NodeId;
+  readonly jobId: JobId;
   readonly limit: HostLimit = new HostLimit();
   readonly traffic: HostTraffic = new HostTraffic();
-  readonly queue: RetryBudget[] = [];
+  readonly order: TurnOrder = new TurnOrder();
+  readonly queues: Record<RequestKind, RetryBudget[]> = { range: [], other: [] };
   /** Requests that it has begun and not finished, those that wait for another try included. */
-  readers: number = 0;
+  readonly begun: Record<RequestKind, number> = { range: 0, other: 0 };
   isDead: boolean = false;
   /** When it looks next whether it may go on. */
   wakesMs: number = 0;
 
-  constructor(index: number) {
+  constructor(index: number, jobs: number) {
     this.index = index;
+    this.jobId = jobOf(index % jobs);
     this.nodeId = nodeId(`agent-${String(index).padStart(3, '0')}`);
   }
 }
@@ -77,9 +88,12 @@ export class StoreModel {
     this.#options = options;
     const random = seededRandom(options.seed);
     this.#random = () => random.fraction();
-    this.agents = Array.from({ length: options.agents }, (_, index) => new Agent(index));
+    this.agents = Array.from(
+      { length: options.agents },
+      (_, index) => new Agent(index, options.jobs ?? 1),
+    );
     this.#tally = this.#emptyTally();
-    this.#createJob();
+    for (let job = 0; job < (options.jobs ?? 1); job += 1) this.#createJob(jobOf(job));
     for (const agent of this.agents) this.#join(agent);
     this.#every(1000, () => void this.#perform({ type: 'tick' }));
   }
@@ -97,11 +111,11 @@ export class StoreModel {
   }
 
   get held(): number | null {
-    return this.#state.jobs.get(JOB)?.stores.get(HOST)?.held ?? null;
+    return this.#state.stores.get(HOST)?.held ?? null;
   }
 
   get budget(): number | null {
-    return this.#state.jobs.get(JOB)?.stores.get(HOST)?.budget ?? null;
+    return this.#state.stores.get(HOST)?.budget ?? null;
   }
 
   /** What happened in the next so many milliseconds. */
@@ -125,20 +139,22 @@ export class StoreModel {
     const agent = this.agents[index];
     assert.ok(agent);
     agent.isDead = true;
-    agent.queue.length = 0;
+    agent.queues.range.length = 0;
+    agent.queues.other.length = 0;
   }
 
   /** Another coordinator takes over, which knows nothing of stores. */
   failOver(): void {
-    this.#state.jobs.get(JOB)?.stores.clear();
+    this.#state.stores.clear();
+    for (const job of this.#state.jobs.values()) job.stores.clear();
   }
 
-  #createJob(): void {
+  #createJob(id: JobId): void {
     const { agents } = this.#options;
     this.#perform({
       type: 'create_job',
       spec: {
-        jobId: JOB,
+        jobId: id,
         manifestHash: manifestHash('0'.repeat(64)),
         ...{ sampleCount: 1000, blockSize: 10, worldSize: agents, minWorldSize: 1 },
         ...{ shuffle: false, seed: 0n, epoch: 0, leaseTtlMs: 10_000, heartbeatIntervalMs: 1000 },
@@ -148,7 +164,7 @@ export class StoreModel {
   }
 
   #join(agent: Agent): void {
-    const node = { jobId: JOB, nodeId: agent.nodeId, instanceId: agent.nodeId };
+    const node = { jobId: agent.jobId, nodeId: agent.nodeId, instanceId: agent.nodeId };
     const caps = {
       maxFetchConcurrency: 1,
       maxDecodeConcurrency: 1,
@@ -189,75 +205,100 @@ export class StoreModel {
 
   #read(agent: Agent): void {
     if (agent.isDead) return;
-    const wanted = this.#options.wants(agent.index, this.#nowMs);
-    while (agent.readers < wanted) {
-      agent.readers += 1;
-      this.#queue(agent, new RetryBudget(RETRY_LIMITS, this.#nowMs));
+    const { wants, writes = 0 } = this.#options;
+    const wanted = { range: wants(agent.index, this.#nowMs), other: writes };
+    for (const kind of ['range', 'other'] as const) {
+      while (agent.begun[kind] < wanted[kind]) {
+        agent.begun[kind] += 1;
+        this.#queue(agent, kind, new RetryBudget(RETRY_LIMITS, this.#nowMs));
+      }
     }
     this.#pump(agent);
   }
 
-  #queue(agent: Agent, tries: RetryBudget): void {
-    agent.queue.push(tries);
+  #queue(agent: Agent, kind: RequestKind, tries: RetryBudget): void {
+    if (!this.#goesByTurns(kind)) {
+      this.#send(agent, kind, tries);
+      return;
+    }
+    agent.queues[kind].push(tries);
     agent.traffic.waits(1);
+  }
+
+  #goesByTurns(kind: RequestKind): boolean {
+    return kind === 'range' || this.#options.countsWrites !== false;
   }
 
   #pump(agent: Agent): void {
     if (agent.isDead) return;
-    const { limit, traffic, queue } = agent;
+    const { limit, traffic, queues, order } = agent;
     while (traffic.inFlight < limit.limit && traffic.mayStart(this.#nowMs)) {
-      const tries = queue.shift();
-      if (tries === undefined) return;
+      const [first, second] = (['range', 'other'] as const).filter((one) => queues[one].length > 0);
+      if (first === undefined) return;
+      const kind = second === undefined ? first : order.next;
+      const tries = queues[kind].shift();
+      assert.ok(tries);
       traffic.waits(-1);
       traffic.started(this.#nowMs);
-      this.#send(agent, tries);
+      order.started(kind, second !== undefined);
+      this.#send(agent, kind, tries);
     }
     const againMs = traffic.nextChangeMs(this.#nowMs);
-    if (queue.length > 0 && againMs !== null && againMs !== agent.wakesMs) {
+    const isWaiting = queues.range.length + queues.other.length > 0;
+    if (isWaiting && againMs !== null && againMs !== agent.wakesMs) {
       agent.wakesMs = againMs;
       this.#at(againMs - this.#nowMs, () => this.#pump(agent));
     }
   }
 
-  #send(agent: Agent, tries: RetryBudget): void {
+  #send(agent: Agent, kind: RequestKind, tries: RetryBudget): void {
     const sentMs = this.#nowMs;
     const { serves, serviceMs = 50 } = this.#options;
     this.#pass();
     if (this.#serving >= serves(this.#nowMs)) {
-      this.#at(REFUSAL_MS, () => this.#refused(agent, tries, sentMs));
+      this.#at(REFUSAL_MS, () => this.#refused(agent, kind, tries, sentMs));
       return;
     }
     this.#serving += 1;
     this.#tally.mostInFlight = Math.max(this.#tally.mostInFlight, this.#serving);
-    this.#at(serviceMs * (0.8 + 0.4 * this.#random()), () => {
+    const usualMs = kind === 'range' ? serviceMs : 4 * serviceMs;
+    this.#at(usualMs * (0.8 + 0.4 * this.#random()), () => {
       this.#pass();
       this.#serving -= 1;
       this.#tally.served += 1;
-      this.#tally.byAgent[agent.index] = (this.#tally.byAgent[agent.index] ?? 0) + 1;
+      const ranges = this.#tally.byAgent[agent.index] ?? 0;
+      this.#tally.byAgent[agent.index] = ranges + Number(kind === 'range');
       const tookMs = this.#nowMs - sentMs;
-      agent.limit.answered(tookMs, agent.traffic.inFlight);
-      agent.traffic.answered(tookMs);
-      agent.traffic.ended(this.#nowMs);
-      agent.readers -= 1;
+      if (this.#goesByTurns(kind)) {
+        agent.limit.answered(kind === 'range' ? tookMs : 0, agent.traffic.inFlight);
+        agent.traffic.answered(kind === 'range' ? tookMs : null);
+        agent.traffic.ended(this.#nowMs);
+        agent.order.ended(kind);
+      }
+      agent.begun[kind] -= 1;
       this.#read(agent);
     });
   }
 
-  #refused(agent: Agent, tries: RetryBudget, sentMs: number): void {
+  #refused(agent: Agent, kind: RequestKind, tries: RetryBudget, sentMs: number): void {
     const { retryAfterMs = 0 } = this.#options;
     const tookMs = this.#nowMs - sentMs;
+    const goesByTurns = this.#goesByTurns(kind);
     this.#tally.refused += 1;
-    agent.limit.answered(tookMs, agent.traffic.inFlight);
-    agent.limit.refused(agent.traffic.inFlight);
-    agent.traffic.refused(this.#nowMs, tookMs, retryAfterMs);
-    agent.traffic.ended(this.#nowMs);
+    if (goesByTurns) {
+      agent.limit.answered(tookMs, agent.traffic.inFlight);
+      agent.limit.refused(agent.traffic.inFlight);
+      agent.traffic.refused(this.#nowMs, tookMs, retryAfterMs);
+      agent.traffic.ended(this.#nowMs);
+      agent.order.ended(kind);
+    }
     const waitMs = tries.waitMs(this.#nowMs, this.#random(), retryAfterMs);
     assert.ok(waitMs !== null, 'nobody is refused for so long');
-    agent.traffic.waits(1);
+    if (goesByTurns) agent.traffic.waits(1);
     this.#at(waitMs, () => {
-      agent.traffic.waits(-1);
+      if (goesByTurns) agent.traffic.waits(-1);
       if (agent.isDead) return;
-      this.#queue(agent, tries);
+      this.#queue(agent, kind, tries);
       this.#pump(agent);
     });
     this.#pump(agent);
@@ -293,6 +334,10 @@ export class StoreModel {
     const byAgent = this.agents.map(() => 0);
     return { served: 0, refused: 0, servedMs: 0, mostInFlight: 0, byAgent };
   }
+}
+
+function jobOf(index: number): JobId {
+  return jobId(`modelled-${index}`);
 }
 
 function shareIn(reply: Reply): StoreShare | null {

@@ -44,6 +44,9 @@ export interface Frontier {
 
 export class TroubledStore implements AsyncDisposable {
   readonly troubles: Trouble[] = [];
+  /** Requests so far, and the most that were under way at a time. */
+  readonly seen: { asked: number; atOnce: number } = { asked: 0, atOnce: 0 };
+  #open = 0;
   readonly #server: Server;
   readonly #target: URL;
   readonly #frontier: Frontier;
@@ -86,6 +89,12 @@ export class TroubledStore implements AsyncDisposable {
 
   async #serve(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
     const { method = '', url = '' } = asked;
+    this.seen.asked += 1;
+    this.#open += 1;
+    this.seen.atOnce = Math.max(this.seen.atOnce, this.#open);
+    answer.on('close', () => {
+      this.#open -= 1;
+    });
     const trouble = this.#decide({ method, url });
     if (trouble !== 'none') this.troubles.push(trouble);
     switch (trouble) {

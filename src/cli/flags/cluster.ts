@@ -150,7 +150,7 @@ export const maxStoreRequests: Flag<number | null> = optionalFlag(
   {
     name: 'max-store-requests',
     variable: 'MX8_MAX_STORE_REQUESTS',
-    doc: 'Most requests to read that all agents of a job together have in flight at one store; the coordinator divides them, and has them ask less of a store that refuses.',
+    doc: 'Most requests, of any kind, that all agents of all its jobs together have in flight at one store; the coordinator divides them, and has them ask less of a store that refuses.',
   },
   'as many as the store gives',
 );

@@ -104,7 +104,10 @@ export type Fact =
       readonly nodeId: NodeId;
       readonly leases: number;
     }
-  /** A store refuses, or answers late: all nodes of the job together ask less of it. From null: nothing limited them. */
+  /**
+   * A store refuses, or answers late: all nodes together ask less of it, those of other jobs too. From null: nothing
+   * limited them.
+   */
   | {
       readonly event: 'store_budget_lowered';
       readonly jobId: JobId;

@@ -156,7 +156,7 @@ export class JobState {
     nodes: [],
     untilMs: monoMs(0),
   };
-  /** Volatile: by host. */
+  /** Volatile: those of `CoordinatorState` that its nodes take part in. */
   readonly stores: Map<string, StoreBudget> = new Map<string, StoreBudget>();
   readonly counters: MutableCounters = {
     registerTotal: 0,
@@ -256,6 +256,8 @@ export class JobState {
 
 export class CoordinatorState {
   readonly jobs: Map<JobId, JobState> = new Map<JobId, JobState>();
+  /** Volatile: by host, of all jobs. */
+  readonly stores: Map<string, StoreBudget> = new Map<string, StoreBudget>();
 }
 
 export function emptyState(): CoordinatorState {

@@ -112,7 +112,7 @@ export function jobFigures(job: JobState, nowMs: MonoMs): JobFigures {
     outputManifestHash: job.outputManifestHash,
     counters: { ...job.counters },
     elastic: elasticState(job),
-    stores: [...job.stores.values()].map((store) => store.view(nowMs)),
+    stores: [...job.stores.values()].map((store) => store.view(job.spec.jobId, nowMs)),
   };
 }
 

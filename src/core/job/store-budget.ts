@@ -1,6 +1,6 @@
 /**
- * How many requests all agents of a job together may have in flight at one host, and who gets how many of
- * them. Soft state: nothing of it is written down; after a restart or a fail-over the first reports, which
+ * How many requests all agents of all jobs of a coordinator together may have in flight at one host, and who gets
+ * how many of them: an agent is an agent, whatever job it is of. Soft state: nothing of it is written down; after a restart or a fail-over the first reports, which
  * say what share each agent goes by, bring it back.
  *
  *   open --refusals or late answers--> held --grows, shrinks--> held
@@ -12,11 +12,14 @@
  * does (Ha, Rhee, Xu, "CUBIC: a new TCP-friendly high-speed TCP variant", 2008; RFC 9438): back to where the
  * host refused within a fixed time, slowly there, faster the longer nothing happens. Answers that begin much later than they once did are a milder sign of the same, as in
  * `core/transfer/host-limit.ts`. The unit of time is the interval of heartbeats, since that is how long it
- * takes until what is decided here is known, and again until its effect is heard of.
+ * takes until what is decided here is known, and again until its effect is heard of; of jobs with different ones the
+ * longest.
  */
+import type { JobId, NodeId } from '../base/units.ts';
 import { FairShares } from '../transfer/fair-shares.ts';
 import { RETRY_AFTER_MS_MAX } from '../transfer/retry-budget.ts';
 import type { StoreReport, StoreShare } from '../transfer/store-report.ts';
+import { AnswerTimes } from './answer-times.ts';
 
 /** What is left of the budget after refusals, and in how many beats it is back. */
 const KEPT_AFTER_REFUSALS = 0.85;
@@ -54,14 +57,7 @@ const REFUSED_PART_PAUSE = 0.5;
 /** It is away, which says nothing of how much it can do; and what is left, for trying. */
 const REFUSED_PART_AWAY = 0.9;
 const KEPT_WHEN_AWAY = 0.1;
-/** As in `host-limit.ts`: how much later than in the best of times is late. */
-const LATE_FACTOR = 4;
-const LATE_MS_MIN = 100;
-const LATE_ANSWERS_MIN = 8;
 const KEPT_WHEN_LATE = 0.95;
-/** The best time is forgotten, as the way to the host may have changed: in a beat, and in a late one. */
-const BEST_DRIFT = 1.01;
-const BEST_DRIFT_LATE = 1.05;
 /** A budget of which less is used says nothing about the host. */
 const USED_PART_MIN = 0.4;
 /** Beats for which a share is good, and the least time, as a busy machine may be late by that much. */
@@ -71,22 +67,43 @@ const SHARE_MS_MIN = 2000;
 const RESTORE_BEATS = 3;
 export const STORE_REQUESTS_MAX = 65_536;
 
-interface Member {
-  instanceId: string | null;
-  report: StoreReport;
-  heardMs: number;
+/** What was heard of since the last judgement. */
+interface Window {
+  answered: number;
+  /** Of those, the ones that `firstByteUs` is of. */
+  timed: number;
+  refused: number;
+  firstByteUs: number;
 }
 
-/** What a screen shows of a host. */
+/** A node of a job. */
+export interface StoreMember {
+  readonly jobId: JobId;
+  readonly nodeId: NodeId;
+  readonly instanceId: string | null;
+}
+
+interface Heard extends StoreMember {
+  readonly report: StoreReport;
+  readonly heardMs: number;
+}
+
+interface Totals {
+  answered: number;
+  refused: number;
+}
+
+/** What a screen of a job shows of a host. */
 export interface StoreView {
   readonly host: string;
-  /** Null: nobody is limited. */
+  /** Of all jobs of this coordinator that are busy there, and how many those are. Null: nobody is limited. */
   readonly budget: number | null;
-  /** Of the agents that were heard lately, as they last said. */
+  readonly jobs: number;
+  /** Of the job's agents that were heard lately, as they last said. */
   readonly agents: number;
   readonly inFlight: number;
   readonly wanted: number;
-  /** Answers and refusals since this coordinator leads. */
+  /** Its answers and refusals since this coordinator leads. */
   readonly answeredTotal: number;
   readonly refusedTotal: number;
   /** Mean time until an answer began, in the last beat that had some; 0: not known. */
@@ -106,10 +123,10 @@ export interface Lowered {
 
 export class StoreBudget {
   readonly host: string;
-  readonly #beatMs: number;
+  #beatMs: number;
   /** Where the operator wants it to end. */
   readonly #mostRequests: number;
-  readonly #members: Map<string, Member> = new Map();
+  readonly #members: Map<string, Heard> = new Map();
   readonly #shares: FairShares;
   readonly #beganMs: number;
   #budget: number | null;
@@ -118,15 +135,15 @@ export class StoreBudget {
   #grownBeats: number = BEATS_TO_RETURN;
   /** The most that the host was seen to serve, forgotten by and by. */
   #bestServing: number = 0;
-  #bestMs: number = Infinity;
-  #meanMs: number = 0;
-  #window: { answered: number; refused: number; firstByteUs: number } = emptyWindow();
+  readonly #times: AnswerTimes = new AnswerTimes();
+  #window: Window = emptyWindow();
   #judgedMs: number;
   #deafUntilMs: number;
   #pausedUntilMs: number = -Infinity;
   #isAway: boolean = false;
   #isGuess: boolean = false;
-  #totals: { answered: number; refused: number } = { answered: 0, refused: 0 };
+  /** By job. */
+  readonly #totals: Map<JobId, Totals> = new Map();
 
   /** `mostRequests` null: as many as the host gives. */
   constructor(host: string, beatMs: number, mostRequests: number | null, nowMs: number) {
@@ -160,67 +177,81 @@ export class StoreBudget {
     return Math.max(SHARE_MS_MIN, SHARE_BEATS * this.#beatMs);
   }
 
+  /** A job whose nodes are heard once in `beatMs` takes part. */
+  keepTime(beatMs: number): void {
+    this.#beatMs = Math.max(this.#beatMs, beatMs);
+    this.#shares.slowTo(this.#beatMs);
+  }
+
   /** What a node says; what was concluded from all reports by now, where that is less for them. */
-  heard(id: string, instanceId: string | null, report: StoreReport, nowMs: number): Lowered | null {
+  heard(member: StoreMember, report: StoreReport, nowMs: number): Lowered | null {
+    const id = keyOf(member);
     const before = this.#members.get(id);
     if (before === undefined) this.#restore(report, nowMs);
     // A new process counts anew; what the first report sums up happened at no time that is known.
-    const last = before !== undefined && before.instanceId === instanceId ? before.report : report;
+    const isSame = before !== undefined && before.instanceId === member.instanceId;
+    const last = isSame ? before.report : report;
     const answered = Math.max(0, report.answeredTotal - last.answeredTotal);
     const refused = Math.max(0, report.refusedTotal - last.refusedTotal);
     this.#window.answered += answered;
+    this.#window.timed += answered - Math.max(0, report.untimedTotal - last.untimedTotal);
     this.#window.refused += refused;
     this.#window.firstByteUs += Math.max(0, report.firstByteUsTotal - last.firstByteUsTotal);
-    this.#totals.answered += answered;
-    this.#totals.refused += refused;
-    this.#members.set(id, { instanceId, report, heardMs: nowMs });
+    const totals = this.#totals.get(member.jobId) ?? { answered: 0, refused: 0 };
+    totals.answered += answered;
+    totals.refused += refused;
+    this.#totals.set(member.jobId, totals);
+    this.#members.set(id, { ...member, report, heardMs: nowMs });
     this.#shares.wish(id, report, nowMs, this.shareTtlMs);
     return nowMs - this.#judgedMs >= this.#beatMs ? this.#judge(nowMs) : null;
   }
 
   /** The share of a node until it asks again; null while nobody is limited. */
-  shareOf(id: string, nowMs: number): StoreShare | null {
+  shareOf(member: StoreMember, nowMs: number): StoreShare | null {
     const { budget } = this;
     if (budget === null) return null;
     const ttlMs = this.shareTtlMs;
-    const requests = this.#shares.ask(id, budget, nowMs, ttlMs);
+    const requests = this.#shares.ask(keyOf(member), budget, nowMs, ttlMs);
     return { host: this.host, requests, pauseMs: this.#pauseMs(nowMs), ttlMs };
   }
 
-  /** The node is known to be gone. */
-  forget(id: string): void {
-    this.#members.delete(id);
-    this.#shares.forget(id);
-  }
-
-  /** Forgets nodes that `isMember` does not know and that were silent for as long as a share lasts. */
-  prune(isMember: (id: string) => boolean, nowMs: number): void {
-    for (const [id, { heardMs }] of this.#members) {
-      if (!isMember(id)) this.forget(id);
-      else if (nowMs - heardMs >= this.shareTtlMs) this.#members.delete(id);
+  /** Forgets nodes of the job that `isMember` does not know, and that were silent for as long as a share lasts. */
+  prune(jobId: JobId, isMember: (nodeId: NodeId) => boolean, nowMs: number): void {
+    let left = 0;
+    for (const [id, member] of this.#members) {
+      if (member.jobId !== jobId) continue;
+      const isGone = !isMember(member.nodeId);
+      if (isGone) this.#shares.forget(id);
+      if (isGone || nowMs - member.heardMs >= this.shareTtlMs) this.#members.delete(id);
+      else left += 1;
     }
+    if (left === 0) this.#totals.delete(jobId);
   }
 
-  /** Nobody has read there for a while. */
-  get isIdle(): boolean {
-    return this.#members.size === 0;
+  /** Whose nodes were busy there lately. */
+  get jobs(): readonly JobId[] {
+    return [...this.#totals.keys()];
   }
 
-  view(nowMs: number): StoreView {
-    let [inFlight, wanted] = [0, 0];
-    for (const { report } of this.#members.values()) {
+  view(jobId: JobId, nowMs: number): StoreView {
+    let [agents, inFlight, wanted] = [0, 0, 0];
+    for (const { report, jobId: of } of this.#members.values()) {
+      if (of !== jobId) continue;
+      agents += 1;
       inFlight += report.inFlight;
       wanted += report.wanted;
     }
+    const totals = this.#totals.get(jobId);
     return {
       host: this.host,
       budget: this.budget,
-      agents: this.#members.size,
+      jobs: this.#totals.size,
+      agents,
       inFlight,
       wanted,
-      answeredTotal: this.#totals.answered,
-      refusedTotal: this.#totals.refused,
-      firstByteUs: Math.round(this.#meanMs * 1000),
+      answeredTotal: totals?.answered ?? 0,
+      refusedTotal: totals?.refused ?? 0,
+      firstByteUs: Math.round(this.#times.meanMs * 1000),
       pausedMs: this.#pauseMs(nowMs),
     };
   }
@@ -244,7 +275,7 @@ export class StoreBudget {
     const window = this.#window;
     this.#judgedMs = nowMs;
     this.#window = emptyWindow();
-    const isLate = this.#seeTimes(window);
+    const isLate = this.#times.areLate(window.timed, window.firstByteUs);
     if (nowMs < this.#deafUntilMs) return null;
     const { serving, wanted, pauseMs } = this.#sums(nowMs);
     const { answered, refused } = window;
@@ -332,16 +363,6 @@ export class StoreBudget {
     this.#grownBeats = BEATS_TO_RETURN;
   }
 
-  /** Whether answers begin much later than in the best of times. */
-  #seeTimes({ answered, firstByteUs }: { answered: number; firstByteUs: number }): boolean {
-    if (answered < LATE_ANSWERS_MIN) return false;
-    this.#meanMs = firstByteUs / answered / 1000;
-    const lateMs = Math.max(this.#bestMs * LATE_FACTOR, this.#bestMs + LATE_MS_MIN);
-    const isLate = this.#meanMs > lateMs;
-    this.#bestMs = Math.min(this.#meanMs, this.#bestMs * (isLate ? BEST_DRIFT_LATE : BEST_DRIFT));
-    return isLate;
-  }
-
   #sums(nowMs: number): { serving: number; wanted: number; pauseMs: number } {
     let [servingMilli, wanted, pauseMs] = [0, 0, 0];
     for (const { report, heardMs } of this.#members.values()) {
@@ -354,6 +375,11 @@ export class StoreBudget {
   }
 }
 
-function emptyWindow(): { answered: number; refused: number; firstByteUs: number } {
-  return { answered: 0, refused: 0, firstByteUs: 0 };
+/** Ids are printable. */
+function keyOf({ jobId, nodeId }: StoreMember): string {
+  return `${jobId}\n${nodeId}`;
+}
+
+function emptyWindow(): Window {
+  return { answered: 0, timed: 0, refused: 0, firstByteUs: 0 };
 }

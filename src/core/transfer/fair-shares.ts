@@ -38,7 +38,7 @@ const TURN_ROUNDS_MAX = 5;
 const CYCLE_ROUNDS_MAX = 20;
 
 export class FairShares {
-  readonly #roundMs: number;
+  #roundMs: number;
   readonly #holders: Map<string, Holder> = new Map();
   #heldSum = 0;
   #dealtMs = -Infinity;
@@ -47,6 +47,11 @@ export class FairShares {
 
   constructor(roundMs: number) {
     this.#roundMs = roundMs;
+  }
+
+  /** Some ask less often than that: a round is as long as theirs from now on. */
+  slowTo(roundMs: number): void {
+    this.#roundMs = Math.max(this.#roundMs, roundMs);
   }
 
   get size(): number {

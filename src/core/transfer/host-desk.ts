@@ -1,6 +1,6 @@
 /**
- * One host, as all worker processes of an agent together read from it: what they say is one report of the
- * agent, and the share of the agent is divided among them. Times are milliseconds of one monotonic clock.
+ * One host, as all processes of an agent together speak to it: what they say is one report of the agent, and
+ * the share of the agent is divided among them. Times are milliseconds of one monotonic clock.
  */
 import { FairShares } from './fair-shares.ts';
 import { HeldShare } from './held-share.ts';
@@ -16,6 +16,7 @@ export class HostDesk {
   #answeredTotal: number = 0;
   #refusedTotal: number = 0;
   #firstByteUsTotal: number = 0;
+  #untimedTotal: number = 0;
 
   /** Every worker reports about once in `reportMs`. */
   constructor(host: string, reportMs: number, shareTtlMs: number) {
@@ -26,11 +27,13 @@ export class HostDesk {
 
   heard(worker: string, report: StoreReport, nowMs: number): void {
     const last = this.#workers.get(worker)?.report;
-    const more = (of: 'answeredTotal' | 'refusedTotal' | 'firstByteUsTotal'): number =>
-      Math.max(0, report[of] - (last?.[of] ?? 0));
+    const more = (
+      of: 'answeredTotal' | 'refusedTotal' | 'firstByteUsTotal' | 'untimedTotal',
+    ): number => Math.max(0, report[of] - (last?.[of] ?? 0));
     this.#answeredTotal += more('answeredTotal');
     this.#refusedTotal += more('refusedTotal');
     this.#firstByteUsTotal += more('firstByteUsTotal');
+    this.#untimedTotal += more('untimedTotal');
     this.#workers.set(worker, { report, heardMs: nowMs });
     this.#shares.wish(worker, report, nowMs, this.#shareTtlMs);
   }
@@ -44,13 +47,13 @@ export class HostDesk {
     return { host: this.#host, requests, pauseMs: Math.ceil(this.share.pauseMsAt(nowMs)), ttlMs };
   }
 
-  /** The worker has ended, and its requests with it; or it reads there no more. */
+  /** The worker has ended, and its requests with it; or it does nothing there any more. */
   forget(worker: string): void {
     this.#workers.delete(worker);
     this.#shares.forget(worker);
   }
 
-  /** No worker reads there. */
+  /** No worker speaks to it. */
   get isIdle(): boolean {
     return this.#workers.size === 0;
   }
@@ -68,6 +71,7 @@ export class HostDesk {
       answeredTotal: this.#answeredTotal,
       refusedTotal: this.#refusedTotal,
       firstByteUsTotal: this.#firstByteUsTotal,
+      untimedTotal: this.#untimedTotal,
       share: this.share.requestsAt(nowMs),
     };
   }

@@ -31,6 +31,17 @@ test('a report says the most that was wanted since the last one, and how much wa
   assert.equal(traffic.report(HOST, 2000).wanted, 1);
 });
 
+test('of what takes as long as it likes the time is not told', () => {
+  const [traffic, desk] = [new HostTraffic(), new HostDesk(HOST, 250, 3000)];
+  traffic.answered(20);
+  traffic.answered(null);
+  const said = traffic.report(HOST, 1000);
+  assert.deepEqual([said.answeredTotal, said.untimedTotal, said.firstByteUsTotal], [2, 1, 20_000]);
+  desk.heard('0.1', said, 1000);
+  desk.heard('1.1', said, 1000);
+  assert.equal(desk.report(1000).untimedTotal, 2);
+});
+
 test('what was refused was not served, and the longest wait that the host asks for is passed on', () => {
   const traffic = new HostTraffic();
   traffic.report(HOST, 0);
@@ -93,7 +104,8 @@ test('a host from which nothing was read for half a minute is idle', () => {
 
 function report(more: Partial<StoreReport>): StoreReport {
   const none = { wanted: 0, inFlight: 0, servingMilli: 0, answeredTotal: 0, refusedTotal: 0 };
-  return { host: HOST, ...none, firstByteUsTotal: 0, pauseMs: 0, share: null, ...more };
+  const nothing = { firstByteUsTotal: 0, untimedTotal: 0, pauseMs: 0, share: null };
+  return { host: HOST, ...none, ...nothing, ...more };
 }
 
 test('the workers of an agent are one reader, whatever becomes of each', () => {

@@ -25,6 +25,7 @@ export class HostTraffic {
   #answeredTotal: number = 0;
   #refusedTotal: number = 0;
   #firstByteUsTotal: number = 0;
+  #untimedTotal: number = 0;
   /** Sum over all requests that were not refused of the time that they were under way. */
   #servedMs: number = 0;
   #countedMs: number = 0;
@@ -74,9 +75,11 @@ export class HostTraffic {
     this.inFlight -= 1;
   }
 
-  answered(firstByteMs: number): void {
+  /** Null: how long it took says nothing of the host. */
+  answered(firstByteMs: number | null): void {
     this.#answeredTotal += 1;
-    this.#firstByteUsTotal += Math.round(firstByteMs * 1000);
+    if (firstByteMs === null) this.#untimedTotal += 1;
+    else this.#firstByteUsTotal += Math.round(firstByteMs * 1000);
   }
 
   /** 429 or 503, `tookMs` after the request, which is still counted as under way. */
@@ -104,6 +107,7 @@ export class HostTraffic {
       answeredTotal: this.#answeredTotal,
       refusedTotal: this.#refusedTotal,
       firstByteUsTotal: this.#firstByteUsTotal,
+      untimedTotal: this.#untimedTotal,
       pauseMs: Math.max(0, Math.round(this.#askedToWaitUntilMs - nowMs)),
       share: this.share.requestsAt(nowMs),
     };

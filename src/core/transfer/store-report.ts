@@ -1,5 +1,5 @@
 /**
- * What processes that read from stores and whoever divides the requests between them say to each other: an
+ * What processes that speak to stores and whoever divides the requests between them say to each other: an
  * agent and its coordinator, a worker process and its agent.
  */
 
@@ -22,8 +22,10 @@ export interface StoreReport {
   readonly answeredTotal: number;
   /** Answers 429 and 503; not among `answeredTotal`. */
   readonly refusedTotal: number;
-  /** Until the answers began, microseconds. */
+  /** Until the answers began, microseconds; but for those of `untimedTotal`. */
   readonly firstByteUsTotal: number;
+  /** Of `answeredTotal` those whose time says nothing of the host: to writes, heads and listings. */
+  readonly untimedTotal: number;
   /** What the host still asks to wait (`Retry-After`); 0: nothing. */
   readonly pauseMs: number;
   /** The share that the process goes by; null: none, it goes by what it finds out itself. */

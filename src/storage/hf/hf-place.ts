@@ -14,10 +14,10 @@ import type { HttpOptions } from '../http/http-place.ts';
 import { unusable } from '../http/http-errors.ts';
 import { originOf } from '../http/origin.ts';
 import { sendPatiently } from '../http/patient.ts';
-import { PlainClient } from '../http/plain-request.ts';
 import type { PlainAnswer } from '../http/plain-request.ts';
 import type { RangeClient } from '../http/range-client.ts';
 import { Redirects, isRedirect } from '../http/redirects.ts';
+import { StoreClient } from '../http/store-client.ts';
 import { ReadOnlyPlace } from '../read-only-place.ts';
 import { encodeKey } from '../s3/s3-location.ts';
 import { judgeHub } from './hf-errors.ts';
@@ -42,7 +42,7 @@ export class HfPlace extends ReadOnlyPlace implements Authority {
   readonly #ranges: RangeClient;
   readonly #variables: Variables;
   readonly #limits: WalkLimits;
-  readonly #plain: PlainClient = new PlainClient();
+  readonly #plain: StoreClient;
   readonly #redirects: Redirects;
   #settings: Promise<HfSettings> | null = null;
   #endpoint: URL | null = null;
@@ -56,6 +56,7 @@ export class HfPlace extends ReadOnlyPlace implements Authority {
     super('the Hugging Face Hub');
     this.#limits = limits;
     this.#ranges = ranges;
+    this.#plain = new StoreClient(ranges);
     this.#variables = variables;
     this.#redirects = new Redirects((_, to) => {
       const isStorage = this.#endpoint !== null && isHubStorage(this.#endpoint, to);

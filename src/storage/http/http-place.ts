@@ -8,10 +8,10 @@ import type { Authority, RangeRequest, Ticket, Verdict } from './authority.ts';
 import { judgeStatus } from './http-errors.ts';
 import { originOf } from './origin.ts';
 import { sendPatiently } from './patient.ts';
-import { PlainClient } from './plain-request.ts';
 import type { PlainAnswer } from './plain-request.ts';
 import type { RangeClient } from './range-client.ts';
 import { Redirects, isRedirect } from './redirects.ts';
+import { StoreClient } from './store-client.ts';
 
 export interface HttpOptions {
   /** Origins that a redirect may lead to, besides the link's own. */
@@ -22,12 +22,13 @@ export const HTTP_DEFAULTS: HttpOptions = { allowedOrigins: [] };
 
 export class HttpPlace extends ReadOnlyPlace implements Authority {
   readonly #ranges: RangeClient;
-  readonly #plain: PlainClient = new PlainClient();
+  readonly #plain: StoreClient;
   readonly #redirects: Redirects;
 
   constructor(ranges: RangeClient, options: HttpOptions = HTTP_DEFAULTS) {
     super('a web server');
     this.#ranges = ranges;
+    this.#plain = new StoreClient(ranges);
     this.#redirects = new Redirects((_, to) => options.allowedOrigins.includes(to.origin));
   }
 

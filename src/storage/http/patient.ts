@@ -3,9 +3,16 @@ import { Mx8Error } from '../../core/base/errors.ts';
 import { httpDateMs } from '../../core/transfer/http-date.ts';
 import { RETRY_LIMITS, RetryBudget, retryAfterMs } from '../../core/transfer/retry-budget.ts';
 import type { Ticket, Verdict } from './authority.ts';
+import type { Origin } from './origin.ts';
 import type { PlainAnswer, PlainClient, PlainRequest } from './plain-request.ts';
 import type { HttpSurroundings } from './range-client.ts';
+import { isThrottling } from './store-traffic.ts';
 import { tellOfRetry } from './tell-of-retry.ts';
+
+export interface PatientClient extends Pick<PlainClient, 'send'> {
+  /** Counts a request that waits since the host has too much to do, until the returned function is called. */
+  readonly sitOut?: (origin: Origin) => () => void;
+}
 
 export interface PatientRequest {
   /** What it is about, as errors name it: a location, or a prefix. */
@@ -24,7 +31,7 @@ export interface PatientAnswer extends PlainAnswer {
 }
 
 export async function sendPatiently(
-  client: Pick<PlainClient, 'send'>,
+  client: PatientClient,
   { clock, random, events, retry = RETRY_LIMITS }: HttpSurroundings,
   request: PatientRequest,
 ): Promise<PatientAnswer> {
@@ -40,7 +47,7 @@ export async function sendPatiently(
       budget.waitMs(clock.nowMs(), 0);
       continue;
     }
-    const { why, header } = outcome;
+    const { why, header, busy } = outcome;
     const leastMs = retryAfterMs(header, httpDateMs(header ?? ''), clock.unixMs());
     const waitMs = budget.waitMs(clock.nowMs(), random.fraction(), leastMs);
     if (waitMs === null) {
@@ -52,7 +59,8 @@ export async function sendPatiently(
       );
     }
     tellOfRetry(budget, { clock, events, retry }, { location, why, waitMs });
-    await clock.sleep(waitMs, signal);
+    const leave = busy === undefined ? undefined : client.sitOut?.(busy);
+    await clock.sleep(waitMs, signal).finally(leave);
   }
 }
 
@@ -63,12 +71,11 @@ type Attempt =
       readonly why: string;
       readonly header?: string | undefined;
       readonly mayHaveLanded: boolean;
+      /** It has too much to do. */
+      readonly busy?: Origin | undefined;
     };
 
-async function attempt(
-  client: Pick<PlainClient, 'send'>,
-  request: PatientRequest,
-): Promise<Attempt> {
+async function attempt(client: PatientClient, request: PatientRequest): Promise<Attempt> {
   const made = await request.make();
   let answer: PlainAnswer;
   try {
@@ -87,5 +94,6 @@ async function attempt(
     header: answer.head.headers.get('retry-after'),
     // A conflict is with another request, which may be the one that we took for lost.
     mayHaveLanded: answer.head.status >= 500 || answer.head.status === 409,
+    busy: isThrottling(answer.head) ? made.origin : undefined,
   };
 }

@@ -14,7 +14,7 @@ import type { Origin } from './origin.ts';
 
 /** A page of a listing has at most some MiB; more is no answer. */
 const BODY_BYTES_MAX: number = 64 * 1024 ** 2;
-const SOCKETS_MAX = 32;
+export const SOCKETS_MAX = 32;
 /** Without a byte for so long the request counts as broken. */
 const SILENT_MS_MAX = 60_000;
 

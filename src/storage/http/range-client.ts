@@ -20,8 +20,10 @@ import { BodyCursor } from './body-cursor.ts';
 import { HostGate } from './host-gate.ts';
 import { hedged } from './hedge.ts';
 import type { Turn } from './host-gate.ts';
+import { Lane } from './lane.ts';
 import type { Origin } from './origin.ts';
 import type { Exchange } from './range-connection.ts';
+import { SOCKETS_MAX } from './plain-request.ts';
 import { retryAfterOf } from './retry-after.ts';
 import { StallWatch } from './stall-watch.ts';
 import { isThrottling, StoreTraffic } from './store-traffic.ts';
@@ -43,10 +45,13 @@ export interface HttpSurroundings {
 const AGAIN_AT_ONCE_MAX = 6;
 /** Nonsense may come from a proxy that is being restarted; after so many times it is what the store says. */
 const INVALID_ANSWERS_MAX = 3;
+/** Heads, listings and writes of a client: all at once until a host refuses. */
+const OTHER_REQUESTS: HostLimitBounds = { start: SOCKETS_MAX, min: 1, max: SOCKETS_MAX };
 
 export class RangeClient {
   readonly surroundings: HttpSurroundings;
   readonly #gates: Map<string, HostGate> = new Map();
+  readonly #lanes: Map<string, Lane> = new Map();
   readonly #traffic: StoreTraffic;
   readonly #watch: StallWatch;
 
@@ -80,10 +85,22 @@ export class RangeClient {
     return gate;
   }
 
+  /** Those who wait for turns there with anything but ranges. */
+  lane(origin: Origin): Lane {
+    let lane = this.#lanes.get(origin.text);
+    if (lane === undefined) {
+      lane = new Lane('other', this.#traffic.of(origin.text), OTHER_REQUESTS);
+      this.#lanes.set(origin.text, lane);
+    }
+    return lane;
+  }
+
   close(): void {
     this.#watch.stop();
     for (const gate of this.#gates.values()) gate.close();
+    for (const lane of this.#lanes.values()) lane.close();
     this.#gates.clear();
+    this.#lanes.clear();
   }
 }
 

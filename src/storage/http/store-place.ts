@@ -18,9 +18,9 @@ import { listPages } from './listing.ts';
 import type { KeyPage } from './listing.ts';
 import { sendPatiently } from './patient.ts';
 import type { PatientAnswer } from './patient.ts';
-import { PlainClient } from './plain-request.ts';
 import type { PlainAnswer, PlainRequest } from './plain-request.ts';
 import type { RangeClient } from './range-client.ts';
+import { StoreClient } from './store-client.ts';
 import { conditionError } from './write-condition.ts';
 
 /** As much of a body as an error has. */
@@ -53,11 +53,12 @@ export interface PlainQuestion {
 export abstract class StorePlace {
   protected readonly ranges: RangeClient;
   readonly #authority: Authority;
-  readonly #plain: PlainClient = new PlainClient();
+  readonly #plain: StoreClient;
 
   /** The range client stays its owner's. */
   constructor(ranges: RangeClient, authority: Authority) {
     this.ranges = ranges;
+    this.#plain = new StoreClient(ranges);
     this.#authority = authority;
   }
 

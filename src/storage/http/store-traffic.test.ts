@@ -6,6 +6,8 @@ import type { StoreShare } from '../../core/transfer/store-report.ts';
 import { FakeClock } from '../../testing/fake-clock.ts';
 import { HostGate } from './host-gate.ts';
 import type { Turn } from './host-gate.ts';
+import { Lane } from './lane.ts';
+import type { Slot } from './lane.ts';
 import { originOf } from './origin.ts';
 import { StoreTraffic } from './store-traffic.ts';
 
@@ -76,6 +78,22 @@ test('after a pause, and when a share that was nothing is not renewed, those who
   assert.equal(await askers.settled(), 2);
 });
 
+test('a turn that was refused is free again after a quarter of a second, however long the share lasts', async () => {
+  const clock = new FakeClock();
+  const traffic = new StoreTraffic(clock);
+  const gate = new HostGate(ORIGIN, traffic.of(HOST));
+  const askers = new Askers();
+  traffic.hear([share(1)], clock.nowMs());
+  for (let index = 0; index < 3; index += 1) askers.ask(gate);
+  assert.equal(await askers.settled(), 1);
+  askers.turns[0]?.answered(5, answer(503));
+  askers.turns[0]?.done();
+  await clock.advance(249);
+  assert.equal(await askers.settled(), 1);
+  await clock.advance(1);
+  assert.equal(await askers.settled(), 2);
+});
+
 test('who gives up waiting is not counted any more', async () => {
   const clock = new FakeClock();
   const traffic = new StoreTraffic(clock);
@@ -121,4 +139,43 @@ test('a share of a host that was not read from yet holds for its first request',
   askers.ask(gate);
   askers.ask(gate);
   assert.equal(await askers.settled(), 1);
+});
+
+test('a write waits behind at most a few ranges, and ranges do not wait for all writes', async () => {
+  const clock = new FakeClock();
+  const traffic = new StoreTraffic(clock);
+  const gate = new HostGate(ORIGIN, traffic.of(HOST));
+  const lane = new Lane('other', traffic.of(HOST));
+  traffic.hear([share(1)], clock.nowMs());
+  let [running, text] = [null as Slot | null, ''];
+  const ask = (kind: string, turn: Promise<Slot>): void =>
+    void turn.then((slot) => {
+      assert.equal(running, null, 'one at a time');
+      running = slot;
+      text += kind;
+    });
+  for (let index = 0; index < 6; index += 1) ask('r', gate.turn(undefined));
+  for (let index = 0; index < 3; index += 1) ask('w', lane.turn(undefined));
+  assert.equal(traffic.reports()[0]?.wanted, 9, 'both kinds are wanted');
+  for (let turn = 0; turn < 9; turn += 1) {
+    for (let round = 0; round < 5; round += 1) await Promise.resolve();
+    const ended: Slot | null = running;
+    running = null;
+    ended?.done();
+  }
+  assert.equal(text, 'rwrwrwrrr');
+});
+
+test('a client that closes takes those who wait with it out of what is wanted', async () => {
+  const clock = new FakeClock();
+  const traffic = new StoreTraffic(clock);
+  const lanes = [new Lane('other', traffic.of(HOST)), new Lane('range', traffic.of(HOST))];
+  traffic.hear([share(0)], clock.nowMs());
+  for (const lane of lanes) void lane.turn(undefined);
+  assert.equal(traffic.reports()[0]?.wanted, 2);
+  lanes[0]?.close();
+  traffic.reports();
+  assert.equal(traffic.reports()[0]?.wanted, 1);
+  lanes[1]?.close();
+  assert.equal(clock.timerCount, 0);
 });

@@ -1,9 +1,11 @@
-/** All requests of this process to stores, by host; whoever reads from one host shares what may be in flight there. */
+/** All requests of this process to stores, by host; whoever speaks to one host shares what may be in flight there. */
 import type { MonoMs } from '../../core/base/units.ts';
 import { HostTraffic } from '../../core/transfer/host-traffic.ts';
 import type { ResponseHead } from '../../core/transfer/response-head.ts';
 import { REPORT_HOSTS_MAX } from '../../core/transfer/store-report.ts';
 import type { StoreReport, StoreShare } from '../../core/transfer/store-report.ts';
+import { TurnOrder } from '../../core/transfer/turn-order.ts';
+import type { RequestKind } from '../../core/transfer/turn-order.ts';
 import type { Clock, TimerHandle } from '../../ports/clock.ts';
 import type { StoreSharer } from '../../ports/store-sharer.ts';
 import { retryAfterOf } from './retry-after.ts';
@@ -57,12 +59,23 @@ export function isThrottling({ status }: ResponseHead): boolean {
   return status === 429 || status === 503;
 }
 
-/** One host of them; tells those who wait when they may go on. */
+/** Requests of one kind of one client, as the host's flow sees them. */
+export interface FlowMember {
+  readonly kind: RequestKind;
+  /** One of them would begin now, were it for this client alone. */
+  readonly canGo: boolean;
+  go(): void;
+}
+
+/** One host of them: gives turns to those who wait, in `TurnOrder`, and among clients around the circle. */
 export class HostFlow {
   readonly traffic: HostTraffic = new HostTraffic();
   readonly #clock: Clock;
-  readonly #waiting: Set<() => void> = new Set();
+  readonly #order: TurnOrder = new TurnOrder();
+  /** Who had a turn last is at the end. */
+  readonly #members: Set<FlowMember> = new Set();
   #timer: TimerHandle | null = null;
+  #wakesMs: number = Infinity;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -70,15 +83,17 @@ export class HostFlow {
 
   /** Somebody would send requests through it. */
   get isUsed(): boolean {
-    return this.#waiting.size > 0;
+    return this.#members.size > 0;
   }
 
-  /** `goOn` is called when a request may have become possible, until the returned function is called. */
-  join(goOn: () => void): () => void {
-    this.#waiting.add(goOn);
+  /** It is told to go when a request has become possible, until the returned function is called. */
+  join(member: FlowMember): () => void {
+    this.#members.add(member);
     return () => {
-      this.#waiting.delete(goOn);
-      if (this.#waiting.size === 0) this.#timer?.clear();
+      this.#members.delete(member);
+      if (this.#members.size > 0) return;
+      this.#timer?.clear();
+      this.#timer = null;
     };
   }
 
@@ -87,7 +102,9 @@ export class HostFlow {
     const nowMs = this.#clock.nowMs();
     if (this.traffic.mayStart(nowMs)) return true;
     const changeMs = this.traffic.nextChangeMs(nowMs);
-    if (changeMs !== null && this.#timer === null) {
+    if (changeMs !== null && (this.#timer === null || changeMs < this.#wakesMs)) {
+      this.#timer?.clear();
+      this.#wakesMs = changeMs;
       const waitMs = Math.max(1, Math.ceil(changeMs - nowMs));
       this.#timer = this.#clock.setTimer(waitMs, () => this.#wake(), { unref: true });
     }
@@ -98,18 +115,21 @@ export class HostFlow {
     this.traffic.waits(requests);
   }
 
-  started(): void {
+  started(kind: RequestKind): void {
     this.traffic.started(this.#clock.nowMs());
+    this.#order.started(kind, this.#next(kind === 'range' ? 'other' : 'range') !== null);
   }
 
-  answered(firstByteMs: number, head: ResponseHead): void {
-    if (!isThrottling(head)) this.traffic.answered(firstByteMs);
-    else this.traffic.refused(this.#clock.nowMs(), firstByteMs, retryAfterOf(head, this.#clock));
+  /** `tookMs` after its request; see `Slot`. */
+  answered(tookMs: number, isTimed: boolean, head: ResponseHead): void {
+    if (!isThrottling(head)) this.traffic.answered(isTimed ? tookMs : null);
+    else this.traffic.refused(this.#clock.nowMs(), tookMs, retryAfterOf(head, this.#clock));
   }
 
-  ended(): void {
+  ended(kind: RequestKind): void {
     this.traffic.ended(this.#clock.nowMs());
-    for (const goOn of this.#waiting) goOn();
+    this.#order.ended(kind);
+    this.#serve();
   }
 
   hear(share: StoreShare | null, askedMs: MonoMs): void {
@@ -120,6 +140,25 @@ export class HostFlow {
   #wake(): void {
     this.#timer?.clear();
     this.#timer = null;
-    for (const goOn of this.#waiting) goOn();
+    this.#serve();
+  }
+
+  #serve(): void {
+    for (let next = this.#first(); next !== null && this.mayStart(); next = this.#first()) {
+      next.go();
+      // Unless it has left.
+      if (this.#members.delete(next)) this.#members.add(next);
+    }
+  }
+
+  #first(): FlowMember | null {
+    const [range, other] = [this.#next('range'), this.#next('other')];
+    if (range === null || other === null) return range ?? other;
+    return this.#order.next === 'range' ? range : other;
+  }
+
+  #next(kind: RequestKind): FlowMember | null {
+    for (const member of this.#members) if (member.kind === kind && member.canGo) return member;
+    return null;
   }
 }
