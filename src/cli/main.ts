@@ -51,6 +51,8 @@ async function main(argv: readonly string[], environment: Environment): Promise<
   } catch (error) {
     process.exitCode = report(error);
   }
+  // Whoever reads slowly gets all of it: what is still on its way into a pipe would be lost.
+  await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
   // Nothing of a finished command may keep the process: its own clean-up is part of the command.
   process.exit(process.exitCode ?? EXIT_BUG);
 }

@@ -14,14 +14,20 @@ export interface StoreSurroundings {
   readonly events: EventSink;
 }
 
-/** The store below `root`; null stands for the one in the home folder, shared by all jobs of a person. */
+export interface ManifestStoreFlagOptions {
+  /** Null stands for the one in the home folder, shared by all jobs of a person. */
+  readonly manifestStoreRoot: string | null;
+  readonly manifestCacheBytes?: number;
+}
+
 export function openManifestStore(
-  root: string | null,
+  { manifestStoreRoot, manifestCacheBytes: cacheBytes }: ManifestStoreFlagOptions,
   ports: StoreSurroundings,
   stores: StoreOptions = STORE_DEFAULTS,
 ): ManifestStore {
   const { clock, random, events } = ports;
   const variables = processVariables();
   const openPlaces = (): OpenPlaces => new OpenPlaces(stores, { clock, random, events, variables });
-  return openStore(root, { clock, random, events, openPlaces });
+  const copies = cacheBytes === undefined ? {} : { cacheBytes };
+  return openStore(manifestStoreRoot, { clock, random, events, openPlaces, ...copies });
 }

@@ -87,6 +87,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/verify.ts')).command,
   },
   {
+    name: 'clean',
+    summary: 'remove copies of manifests and states of finished runs that nobody uses any more',
+    load: async () => (await import('./commands/clean.ts')).command,
+  },
+  {
     name: 'demo2',
     summary: 'kill a node in mid-job and watch its work being done by the others',
     load: async () => (await import('./commands/demo2.ts')).command,

@@ -28,8 +28,15 @@ export class FsManifestReader implements ManifestReader {
   readonly #file: FileHandle;
   readonly #marks: Float64Array;
   readonly #stamps: StampsFile | null;
+  readonly #onRead: ((hash: ManifestHash) => void) | undefined;
 
-  constructor(path: string, file: FileHandle, index: ManifestIndex, stamps: StampsFile | null) {
+  constructor(
+    path: string,
+    file: FileHandle,
+    index: ManifestIndex,
+    stamps: StampsFile | null,
+    onRead?: (hash: ManifestHash) => void,
+  ) {
     this.hash = index.hash;
     this.sampleCount = index.sampleCount;
     this.manifestBytes = index.manifestBytes;
@@ -37,6 +44,7 @@ export class FsManifestReader implements ManifestReader {
     this.#file = file;
     this.#marks = index.marks;
     this.#stamps = stamps;
+    this.#onRead = onRead;
   }
 
   async *records(
@@ -137,6 +145,7 @@ export class FsManifestReader implements ManifestReader {
   }
 
   async #read(start: number, end: number): Promise<Buffer> {
+    this.#onRead?.(this.hash);
     const bytes = await readRange(this.#file, start, end);
     if (bytes.length < end - start) throw this.#changed();
     return bytes;

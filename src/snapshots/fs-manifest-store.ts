@@ -46,6 +46,8 @@ export interface FsManifestStoreOptions {
   readonly events: EventSink;
   /** How long `withLock` waits for another resolver that lives. */
   readonly lockWaitMsMax?: number;
+  /** Called for every read of a manifest. */
+  readonly onRead?: (hash: ManifestHash) => void;
 }
 
 export class FsManifestStore implements ManifestStore {
@@ -63,7 +65,8 @@ export class FsManifestStore implements ManifestStore {
     try {
       const index = (await this.#savedIndex(hash, file)) ?? (await this.#checked(hash, path, file));
       const stamps = await StampsFile.open(this.#stampsPath(hash), hash, index.sampleCount);
-      return new FsManifestReader(path, file, index, stamps);
+      const { onRead } = this.#options;
+      return new FsManifestReader(path, file, index, stamps, onRead);
     } catch (error) {
       await file.close();
       throw storeError('read', path, error);

@@ -3,6 +3,8 @@ export { FsManifestStore } from './fs-manifest-store.ts';
 export type { FsManifestStoreOptions } from './fs-manifest-store.ts';
 export { LinkFollower } from './link-follower.ts';
 export type { FollowedLines } from './link-follower.ts';
+export { manifestCacheRetention, manifestCacheRoot, tidyManifestCache } from './manifest-cache.ts';
+export type { CachedManifest } from './manifest-cache.ts';
 export { openManifestStore } from './open-manifest-store.ts';
 export { pack } from './pack.ts';
 export type { PackLeft, PackOptions, PackProgress, PackResult } from './pack.ts';

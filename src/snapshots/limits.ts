@@ -102,3 +102,8 @@ export const UNPACK_RATIO_MAX_DEFAULT = 500;
 
 /** Decompressed bytes of one file: larger shards than anybody writes, and hours of decompressing. */
 export const UNPACK_BYTES_MAX_DEFAULT: number = 1024 ** 4;
+
+/** What copies of manifests of stores take on a machine; those used within a day stay in any case. */
+export const MANIFEST_CACHE_BYTES_DEFAULT: number = 20 * 1024 ** 3;
+/** A copy that was not used for so long goes. It can be fetched again. */
+export const MANIFEST_CACHE_KEEP_DAYS = 30;

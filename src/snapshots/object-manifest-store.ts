@@ -11,8 +11,8 @@ import { dirname, join } from 'node:path';
 
 import { assert, must } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
-import { isManifestHash } from '../core/base/units.ts';
-import type { ManifestHash } from '../core/base/units.ts';
+import { elapsedMs, isManifestHash } from '../core/base/units.ts';
+import type { ManifestHash, MonoMs } from '../core/base/units.ts';
 import { intentKey } from '../core/manifest/dataset-link.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
@@ -33,6 +33,7 @@ import { readChunks } from './file-bytes.ts';
 import { FsManifestStore } from './fs-manifest-store.ts';
 import { IO_CHUNK_BYTES, LOCK_WAIT_MS_MAX } from './limits.ts';
 import type { HeldLock } from './lock-file.ts';
+import { markUsed } from './manifest-cache.ts';
 import { objectBytes, readWhole } from './object-bytes.ts';
 import { acquireObjectLock } from './object-lock.ts';
 import { storeError, systemCode } from './system-error.ts';
@@ -49,7 +50,14 @@ export interface ObjectManifestStoreOptions {
   readonly events: EventSink;
   /** How long `withLock` waits for another resolver that lives. */
   readonly lockWaitMsMax?: number;
+  /** Called when the cache has grown. Rejections are told of and change nothing. */
+  readonly tidy?: () => Promise<void>;
 }
+
+/** A copy that is removed while it is opened is fetched again; by whom it would be time and again is no tidying. */
+const OPEN_TRIES = 3;
+/** Who reads for long says so now and then. */
+const MARK_INTERVAL_MS = 600_000;
 
 interface Held {
   readonly lock: HeldLock;
@@ -63,18 +71,62 @@ export class ObjectManifestStore implements ManifestStore {
   readonly #cache: FsManifestStore;
   /** Locks that this store holds, by intent key. */
   readonly #held = new Map<string, Held>();
+  /** When the use of a copy was noted last. */
+  readonly #marked = new Map<ManifestHash, MonoMs>();
 
   constructor(options: ObjectManifestStoreOptions) {
     const { cache: root, clock, random, events } = options;
     this.#options = options;
     this.#place = options.place;
-    this.#cache = new FsManifestStore({ root, clock, random, events });
+    const onRead = (hash: ManifestHash): void => void this.#mark(hash);
+    this.#cache = new FsManifestStore({ root, clock, random, events, onRead });
   }
 
   async open(hash: ManifestHash): Promise<ManifestReader> {
-    if (!(await this.#cache.has(hash))) await this.#fetch(hash);
-    await this.#fetchStamps(hash);
-    return this.#cache.open(hash);
+    for (let tries = 1; ; tries += 1) {
+      this.#marked.delete(hash);
+      await this.#mark(hash);
+      const isNew = !(await this.#cache.has(hash));
+      if (isNew) await this.#fetch(hash);
+      const hasStamps = await this.#fetchStamps(hash);
+      const reader = await this.#openCopy(hash, hasStamps);
+      if (reader === null && tries < OPEN_TRIES) continue;
+      if (isNew) await this.#tidy();
+      return reader ?? this.#cache.open(hash);
+    }
+  }
+
+  /** Null: another process has removed it, or a part of it, since it was found. */
+  async #openCopy(hash: ManifestHash, hasStamps: boolean): Promise<ManifestReader | null> {
+    let reader: ManifestReader;
+    try {
+      reader = await this.#cache.open(hash);
+    } catch (error) {
+      if (error instanceof Mx8Error && error.code === 'manifest_missing') return null;
+      throw error;
+    }
+    // Without them nothing would be compared with what was pinned.
+    if (!hasStamps || (await reader.stamps(0, 0)) !== null) return reader;
+    await reader.close();
+    await rm(this.#noteOf(hash), { force: true });
+    return null;
+  }
+
+  async #mark(hash: ManifestHash): Promise<void> {
+    const { cache, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    const markedMs = this.#marked.get(hash);
+    if (markedMs !== undefined && elapsedMs(markedMs, nowMs) < MARK_INTERVAL_MS) return;
+    this.#marked.set(hash, nowMs);
+    await markUsed(cache, hash, clock.unixMs());
+  }
+
+  async #tidy(): Promise<void> {
+    const { tidy, events, cache } = this.#options;
+    await tidy?.().catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      events.emit('warn', 'manifest_cache_not_tidied', { path: cache, reason });
+    });
   }
 
   async has(hash: ManifestHash): Promise<boolean> {
@@ -90,6 +142,8 @@ export class ObjectManifestStore implements ManifestStore {
     const file = join(this.#options.cache, 'by-hash', stored.hash);
     // Over an object of that name too: it has the same bytes, or it is damaged.
     await this.#upload(file, this.#at('by-hash', stored.hash));
+    await this.#mark(stored.hash);
+    await this.#tidy();
     return stored;
   }
 
@@ -204,19 +258,21 @@ export class ObjectManifestStore implements ManifestStore {
     return corruptManifest(location, hash, actual.digest('hex'));
   }
 
-  /** The stamps of the latest pinning, by whichever machine. */
-  async #fetchStamps(hash: ManifestHash): Promise<void> {
+  /** The stamps of the latest pinning, by whichever machine; false where there are none. */
+  async #fetchStamps(hash: ManifestHash): Promise<boolean> {
     const location = this.#at('stamps', hash);
     const file = this.#stampsFile(hash);
     try {
       const { etag } = await this.#place.stat(location);
-      if (etag !== '' && etag === (await this.#notedStamps(hash))) return;
+      if (etag !== '' && etag === (await this.#notedStamps(hash))) return true;
       await this.#download(location, file);
       await this.#noteStamps(hash, etag);
+      return true;
     } catch (error) {
       const isMissing = error instanceof Mx8Error && error.code === 'object_missing';
       if (!isMissing) throw error;
       await rm(file, { force: true });
+      return false;
     }
   }
 

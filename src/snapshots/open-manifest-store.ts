@@ -12,6 +12,8 @@ import type { Random } from '../ports/random.ts';
 import { outputLocation } from '../storage/output-stores.ts';
 import { isRemote } from '../storage/places.ts';
 import { FsManifestStore } from './fs-manifest-store.ts';
+import { MANIFEST_CACHE_BYTES_DEFAULT } from './limits.ts';
+import { manifestCacheRetention, manifestCacheRoot, tidyManifestCache } from './manifest-cache.ts';
 import { ObjectManifestStore } from './object-manifest-store.ts';
 
 export interface ManifestStorePorts {
@@ -20,14 +22,16 @@ export interface ManifestStorePorts {
   readonly events: EventSink;
   /** Called only where the store is not on this machine. What it opens keeps no process alive. */
   readonly openPlaces: () => Places;
+  /** What copies of manifests of stores take on this machine at most. */
+  readonly cacheBytes?: number;
 }
 
 /** Null stands for the one in the home folder, shared by all jobs of a person. */
 export function openManifestStore(root: string | null, ports: ManifestStorePorts): ManifestStore {
   const { clock, random, events, openPlaces } = ports;
-  const home = join(homedir(), '.mx8');
   if (root === null || !isRemote(root)) {
-    return new FsManifestStore({ root: root ?? join(home, 'manifests'), clock, random, events });
+    const folder = root ?? join(homedir(), '.mx8', 'manifests');
+    return new FsManifestStore({ root: folder, clock, random, events });
   }
   const location = outputLocation(root);
   const place = openPlaces().writable(location);
@@ -36,6 +40,16 @@ export function openManifestStore(root: string | null, ports: ManifestStorePorts
     throw new Mx8Error('scheme_unsupported', message, { path: root });
   }
   const name = createHash('sha256').update(location).digest('hex').slice(0, 16);
-  const cache = join(home, 'manifest-cache', name);
-  return new ObjectManifestStore({ location, place, cache, clock, random, events });
+  const cache = join(manifestCacheRoot(), name);
+  const tidy = (): Promise<void> => tidyCopies(ports);
+  return new ObjectManifestStore({ location, place, cache, clock, random, events, tidy });
+}
+
+async function tidyCopies({ clock, events, cacheBytes }: ManifestStorePorts): Promise<void> {
+  const retention = manifestCacheRetention(cacheBytes ?? MANIFEST_CACHE_BYTES_DEFAULT);
+  const root = manifestCacheRoot();
+  const { removed } = await tidyManifestCache(root, retention, clock.unixMs());
+  if (removed.length === 0) return;
+  const bytes = removed.reduce((sum, one) => sum + one.bytes, 0);
+  events.emit('info', 'manifest_cache_tidied', { path: root, manifests: removed.length, bytes });
 }

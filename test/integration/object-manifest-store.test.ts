@@ -1,6 +1,8 @@
 /** Manifests in stores of every kind: the suite of every manifest store, racing resolvers, other machines, damage. */
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { manifestHash } from '../../src/core/base/units.ts';
@@ -193,6 +195,53 @@ onEach(
     const denied = await rejectsWith('object_denied', store.put(inChunks(manifestOf(5).bytes, 99)));
     assert.match(denied.message, /\w+:\/\/\w+\/store-\d+\/by-hash\/[0-9a-f]{64} .*403/);
     world.troubled.decide = () => 'none';
+  },
+);
+
+onEach(
+  'whatever is left of a copy, or taken away while it is opened, the manifest is read with its stamps',
+  async (world) => {
+    await using folder = await temporaryFolder();
+    const location = freshLocation(world);
+    const cache = folder.join('cache');
+    const { bytes } = manifestOf(3000);
+    const { hash } = await storeAt(world, location, folder.join('writer')).put(
+      inChunks(bytes, 777),
+    );
+    await using stamps = await storeAt(world, location, folder.join('writer')).stampWriter();
+    for (let id = 0; id < 3000; id += 1) stamps.add({ bytes: id, mtimeMs: 1 });
+    await stamps.keep(hash);
+    const names = ['stamps-etag', 'stamps', 'index', 'by-hash', 'used'];
+    const store = storeAt(world, location, cache);
+    const opens = async (): Promise<void> => {
+      const reader = await store.open(hash);
+      assert.equal((await reader.stamps(0, 3000))?.bytes[7], 7);
+      assert.equal((await recordsOf(reader, 0, 3000)).length, 3000);
+      await reader.close();
+    };
+    await opens();
+    for (const count of names.keys()) {
+      for (const name of names.slice(0, count + 1)) await rm(join(cache, name, hash));
+      await opens();
+      assert.deepEqual(await readdir(join(cache, 'used')), [hash]);
+    }
+    // Between two requests of an opening, as by another process.
+    const isStat = /(?:HEAD|GET) .*stamps/;
+    for (const name of ['stamps', 'by-hash']) {
+      await opens();
+      let isLeft = true;
+      world.troubled.decide = ({ method, url }) => {
+        if (isLeft && isStat.test(`${method} ${url}`)) rmSync(join(cache, name, hash));
+        isLeft &&= !isStat.test(`${method} ${url}`);
+        return 'none';
+      };
+      await opens();
+      assert.equal(isLeft, false);
+    }
+    const reader = await store.open(hash);
+    for (const name of names) await rm(join(cache, name, hash));
+    assert.equal((await recordsOf(reader, 0, 3000)).length, 3000, 'what is open stays readable');
+    await reader.close();
   },
 );
 

@@ -1,5 +1,7 @@
 /** Jobs whose outputs go to stores of every kind, as a person runs them: killed, resumed, refused. */
 import assert from 'node:assert/strict';
+import { readdir, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { Coordinators } from '../support/coordinators.ts';
@@ -139,6 +141,49 @@ onEach(
       denied.stderr,
       /0 of 4 samples are committed; go on with: .*--out \w+:\/\/\w+\/denied .*--resume/,
     );
+  },
+  [S3],
+);
+
+onEach(
+  'the state of a finished run goes when another begins, with a sentence for who would go on; an interrupted one stays',
+  async (world) => {
+    await using bench = await Workbench.create();
+    const data = await bench.files('in', 4);
+    const words = (out: string): string[] => ['run', JOB, '--out', world.at(out), ...SMALL];
+    const run = (out: string, ...more: string[]): Promise<Ended> =>
+      bench.run([...words(out), ...more], environment(world, bench));
+    const runs = bench.path('runs');
+    const age = async (): Promise<void> => {
+      const oldS = Date.now() / 1000 - 40 * 86_400;
+      for (const name of await readdir(runs, { recursive: true })) {
+        await utimes(join(runs, name), oldS, oldS);
+      }
+    };
+    const done = await run('tidied', '--data', data);
+    assert.equal(done.code, 0, done.stderr);
+    const [finished] = await readdir(runs);
+    await age();
+    world.troubled.decide = (asked) =>
+      isWrite(asked) && asked.url.includes('staging') ? 'denied' : 'none';
+    const denied = await run('interrupted', '--data', data);
+    assert.notEqual(denied.code, 0);
+    assert.match(denied.stderr, /finished_runs_removed/);
+    world.troubled.decide = () => 'none';
+    const left = await readdir(runs);
+    assert.ok(left.length === 1 && finished !== undefined && !left.includes(finished));
+
+    const again = await run('tidied', '--resume');
+    assert.match(
+      again.stderr,
+      /tidied is the finished one of job \S+, manifest [0-9a-f]{64}: there is nothing/,
+    );
+    await age();
+    const cleaned = await bench.run(['clean'], environment(world, bench));
+    assert.match(cleaned.stdout, /kept run .*interrupted: --resume goes on with it/);
+    const resumed = await run('interrupted', '--resume');
+    assert.equal(resumed.code, 0, resumed.stderr);
+    await assertWhole(world, world.at('interrupted'), 4);
   },
   [S3],
 );

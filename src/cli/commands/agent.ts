@@ -52,6 +52,7 @@ const FLAGS = {
   maxInflightBytes: memory.maxInflightBytes,
   maxProcessRssBytes: memory.maxProcessRssBytes,
   manifestStoreRoot: data.manifestStoreRoot,
+  manifestCacheBytes: data.manifestCacheBytes,
   manifestHealing: data.manifestHealing,
   progressIntervalMs: cluster.progressIntervalMs,
   stallBudgetMs: cluster.stallBudgetMs,
@@ -99,7 +100,7 @@ async function run(
   let agent: AgentHandle | null = null;
   const web = await serveAgentWeb(options, () => agent?.figures() ?? null, io);
   await using replicas = openReplicas(options, io);
-  const store = openManifestStore(options.manifestStoreRoot, io, storeOptions(options));
+  const store = openManifestStore(options, io, storeOptions(options));
   try {
     agent = await startAgent({
       client,

@@ -47,6 +47,7 @@ const FLAGS = {
   advertise: leadership.advertise,
   keepPaused: leadership.keepPaused,
   manifestStoreRoot: data.manifestStoreRoot,
+  manifestCacheBytes: data.manifestCacheBytes,
   ...STORE_FLAGS,
   grpcMaxMessageBytes: cluster.grpcMaxMessageBytes,
   staleHeartbeatMs: screen.staleHeartbeatMs,
@@ -86,7 +87,7 @@ async function run(
   { options, argument, given }: CommandLine<typeof FLAGS>,
   io: CommandIo,
 ): Promise<number> {
-  const manifests = openManifestStore(options.manifestStoreRoot, io, storeOptions(options));
+  const manifests = openManifestStore(options, io, storeOptions(options));
   const job = await openJob(argument, options, manifests, options, io);
   const fatal = Promise.withResolvers<never>();
   const stopped = whenAborted(io.signal);

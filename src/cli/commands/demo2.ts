@@ -81,7 +81,10 @@ async function demonstrate(
   io: CommandIo,
 ): Promise<number> {
   const events = { emit: () => undefined };
-  const manifests = openManifestStore(join(folder, 'manifests'), { ...io, events });
+  const manifests = openManifestStore(
+    { manifestStoreRoot: join(folder, 'manifests') },
+    { ...io, events },
+  );
   const input = await resolveLink(manifestPath, { store: manifests, clock: io.clock, events });
   const spec = jobSpecOf({
     ...options,

@@ -16,6 +16,7 @@ import { DataProgress } from './data-progress.ts';
 
 const RESOLVE_FLAGS = {
   manifestStoreRoot: data.manifestStoreRoot,
+  manifestCacheBytes: data.manifestCacheBytes,
   ...FORMAT_FLAGS,
   json: screen.json,
   ...STORE_FLAGS,
@@ -52,11 +53,7 @@ async function runResolve(
   await using places = openStores(options, io);
   const choice = formatChoice(options);
   const resolved = await resolveLink(link, {
-    store: openManifestStore(
-      options.manifestStoreRoot,
-      { ...io, events: progress.events },
-      storeOptions(options),
-    ),
+    store: openManifestStore(options, { ...io, events: progress.events }, storeOptions(options)),
     clock: io.clock,
     events: progress.events,
     places,

@@ -27,7 +27,7 @@ import { agentArguments } from '../run/agent-arguments.ts';
 import { prepareRun, type PreparedRun } from '../run/prepare.ts';
 import type { RunOptions } from '../run/run-options.ts';
 import { jsonEvents, quietEvents } from '../run/run-events.ts';
-import { abandonUnfinished } from '../run/run-state.ts';
+import { abandonUnfinished, checkStillThere, markFinished } from '../run/run-state.ts';
 import { StatusScreen } from '../run/status-screen.ts';
 import { type RunSummary, summaryFields, summaryText } from '../run/summary.ts';
 import { type RunResult, supervise } from '../run/supervise.ts';
@@ -56,6 +56,7 @@ const RUN_FLAGS = {
   prefetchBatches: memory.prefetchBatches,
   maxQueueBatches: memory.maxQueueBatches,
   manifestStoreRoot: data.manifestStoreRoot,
+  manifestCacheBytes: data.manifestCacheBytes,
   leaseTtlMs: cluster.leaseTtlMs,
   heartbeatIntervalMs: cluster.heartbeatIntervalMs,
   progressIntervalMs: cluster.progressIntervalMs,
@@ -151,6 +152,7 @@ async function runPrepared(
 ): Promise<Finished> {
   const stateFolder = await makeFolder(prepared.stateFolder);
   using _lock = StateLock.take(join(stateFolder, 'run.lock'), `the output ${prepared.outText}`);
+  checkStillThere(prepared.out, stateFolder);
   if (options.resume) await abandonUnfinished(prepared.out, options, { ...io, events });
   const fatal = Promise.withResolvers<never>();
   fatal.promise.catch(() => undefined);
@@ -192,6 +194,7 @@ async function runPrepared(
         onSnapshot(snapshot);
       },
     });
+    if (result.snapshot.phase === 'completed') await markFinished(prepared.out, stateFolder);
     return { result, samplesBefore };
   } finally {
     await fleet.stop();

@@ -20,6 +20,7 @@ const FLAGS = {
   jobId: withDefault(cluster.jobIdFlag, null, 'the job’s name, or one drawn by chance'),
   ...CLIENT_FLAGS,
   manifestStoreRoot: data.manifestStoreRoot,
+  manifestCacheBytes: data.manifestCacheBytes,
   json: screen.json,
   ...STORE_FLAGS,
 } as const;
@@ -52,7 +53,7 @@ async function run(
   const { random } = io;
   // A job that takes its id from the first node would take it from nodes of other jobs here.
   const fallbackId = argument === '' ? `job-${randomId(random)}` : null;
-  const manifests = openManifestStore(options.manifestStoreRoot, io, storeOptions(options));
+  const manifests = openManifestStore(options, io, storeOptions(options));
   const job = await openJob(
     argument,
     { ...options, jobId: options.jobId ?? fallbackId },

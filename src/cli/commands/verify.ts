@@ -16,6 +16,7 @@ import { DataProgress } from './data-progress.ts';
 
 const VERIFY_FLAGS = {
   manifestStoreRoot: data.manifestStoreRoot,
+  manifestCacheBytes: data.manifestCacheBytes,
   ...FORMAT_FLAGS,
   json: screen.json,
   ...STORE_FLAGS,
@@ -52,11 +53,7 @@ async function runVerify(
   await using places = openStores({ ...options, diskCache: null }, io);
   const tell = options.json ? differenceJson : differenceText;
   const result = await verify(link, {
-    store: openManifestStore(
-      options.manifestStoreRoot,
-      { ...io, events: progress.events },
-      storeOptions(options),
-    ),
+    store: openManifestStore(options, { ...io, events: progress.events }, storeOptions(options)),
     places,
     clock: io.clock,
     events: progress.events,

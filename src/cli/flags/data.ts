@@ -1,6 +1,7 @@
 /** Which data: the input, its order, the store of its manifests. */
 import { flag, optionalFlag } from '../flag.ts';
 import type { Flag } from '../flag.ts';
+import { MANIFEST_CACHE_BYTES_DEFAULT } from '../../snapshots/limits.ts';
 import { bytes, choice, count, onOff, path, text, uint64 } from '../kinds.ts';
 
 export const dataLink: Flag<string | null> = optionalFlag(
@@ -21,6 +22,17 @@ export const manifestStoreRoot: Flag<string | null> = optionalFlag(
     doc: 'The folder, or s3://, gs:// or az://BUCKET/PREFIX, that keeps pinned manifests and which one is current for a link.',
   },
   '~/.mx8/manifests',
+);
+
+export const manifestCacheBytes: Flag<number> = flag(
+  bytes({ min: 1024 ** 2 }),
+  {
+    name: 'manifest-cache-bytes',
+    variable: 'MX8_MANIFEST_CACHE_BYTES',
+    doc: 'What copies of manifests of stores take in ~/.mx8/manifest-cache at most, but for those used within a day.',
+  },
+  MANIFEST_CACHE_BYTES_DEFAULT,
+  '20GiB',
 );
 
 export const manifestHealing: Flag<'on' | 'off'> = flag(

@@ -1,6 +1,7 @@
 /** The job: its module, its output, what happens to a sample that fails. */
 import { flag, optionalFlag } from '../flag.ts';
 import type { Flag } from '../flag.ts';
+import { RUNS_KEEP_DAYS } from '../run/limits.ts';
 import { choice, count, onOff, path } from '../kinds.ts';
 
 export const outDir: Flag<string | null> = optionalFlag(
@@ -21,6 +22,26 @@ export const runState: Flag<string | null> = optionalFlag(
     doc: 'The folder in which a run whose output goes to a store keeps what --resume needs; one of its own below it for each job.',
   },
   '~/.mx8/runs',
+);
+
+export const keepDays: Flag<number> = flag(
+  count('days', { min: 1, max: 36_500 }),
+  {
+    name: 'keep-days',
+    variable: 'MX8_KEEP_DAYS',
+    doc: 'What was not used for so many days is removed.',
+  },
+  RUNS_KEEP_DAYS,
+);
+
+export const unfinished: Flag<boolean> = flag(
+  onOff(),
+  {
+    name: 'unfinished',
+    variable: 'MX8_UNFINISHED',
+    doc: 'Remove the states of runs that were interrupted, too, and not worked on for --keep-days: they cannot be resumed then.',
+  },
+  false,
 );
 
 export const nodes: Flag<number> = flag(

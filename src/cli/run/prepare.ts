@@ -30,6 +30,7 @@ import { openStores, storeArguments, storeOptions } from '../stores.ts';
 import { runBlockSize } from './block-size.ts';
 import { defaultWorkers, type MemoryPlan, planMemory } from './memory-plan.ts';
 import { beginRunState, checkRunState, runStateFolder } from './run-state.ts';
+import { tidyBefore } from './tidy-runs.ts';
 import type { StatusScreen } from './status-screen.ts';
 
 export interface PreparedRun {
@@ -73,12 +74,8 @@ export async function prepareRun(
   checkOccupancy(out, state, options);
   if (state.type === 'job') checkSameJob(out, state, loaded, options);
   const statePlace = { out, runState: options.runState };
-  if (state.type === 'job') checkRunState(statePlace, state.claim);
-  const manifests = openManifestStore(
-    options.manifestStoreRoot,
-    { ...io, events },
-    storeOptions(options),
-  );
+  if (state.type === 'job') checkRunState(statePlace, state);
+  const manifests = openManifestStore(options, { ...io, events }, storeOptions(options));
   const input = await pinInput(loaded, options, state, manifests, places, surroundings);
   const id = state.type === 'job' ? state.claim.jobId : newJobId(loaded.name, io);
   await claimOutput(output, {
@@ -89,6 +86,7 @@ export async function prepareRun(
     input: options.data ?? loaded.job.input,
     state: state.type === 'job' ? state.claim.state : await beginRunState(statePlace, id),
   });
+  if (state.type !== 'job') await tidyBefore(statePlace, { ...io, events });
   return {
     name: loaded.name,
     jobFile: loaded.path,

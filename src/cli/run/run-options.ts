@@ -40,6 +40,7 @@ export interface RunOptions extends ViewLimits, StoreFlagOptions, ServerTlsFiles
   readonly prefetchBatches: number;
   readonly maxQueueBatches: number;
   readonly manifestStoreRoot: string | null;
+  readonly manifestCacheBytes: number;
   readonly leaseTtlMs: number;
   readonly heartbeatIntervalMs: number;
   readonly progressIntervalMs: number;

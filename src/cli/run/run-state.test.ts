@@ -4,6 +4,7 @@ import test from 'node:test';
 
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts';
 import { jobId, manifestHash } from '../../core/base/units.ts';
+import type { ManifestHash } from '../../core/base/units.ts';
 import { beginRunState, checkRunState, runStateFolder } from './run-state.ts';
 
 const ID = jobId('embed-1234');
@@ -14,20 +15,31 @@ const CLAIM = {
   jobName: 'embed',
   input: null,
 };
+type Claimed = Parameters<typeof checkRunState>[1];
+
+function claimed(state: string | null, outputManifestHash: ManifestHash | null = null): Claimed {
+  return { type: 'job', claim: { ...CLAIM, state }, outputManifestHash };
+}
 
 test('the state of a run lies in its output folder, and of one into a store on the machine that began it', async () => {
   await using folder = await temporaryFolder();
   const local = { out: '/data/out', runState: folder.path };
   assert.equal(runStateFolder(local, ID), '/data/out/_mx8/state');
   assert.equal(await beginRunState(local, ID), null);
-  checkRunState(local, { ...CLAIM, state: null });
+  checkRunState(local, claimed(null));
   const here = { out: 's3://bucket/out', runState: folder.join('here') };
   const state = await beginRunState(here, ID);
   assert.equal(state, `${hostname()}:${folder.join('here', ID)}`);
-  checkRunState(here, { ...CLAIM, state });
+  checkRunState(here, claimed(state));
   const there = { ...here, runState: folder.join('there') };
-  assert.throws(() => checkRunState(there, { ...CLAIM, state }), {
+  assert.throws(() => checkRunState(there, claimed(state)), {
     code: 'output_nothing_to_resume',
     message: /s3:\/\/bucket\/out is of job embed-1234, whose state was begun in \S+here\S+; it is/,
+  });
+  const finished = manifestHash('b'.repeat(64));
+  assert.throws(() => checkRunState(there, claimed(state, finished)), {
+    code: 'output_nothing_to_resume',
+    message:
+      /s3:\/\/bucket\/out is the finished one of job embed-1234, manifest b{64}: there is nothing/,
   });
 });

@@ -9,12 +9,14 @@ import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { Mx8Error } from '../../core/base/errors.ts';
 import type { JobId } from '../../core/base/units.ts';
-import type { OutputClaim } from '../../job/index.ts';
+import type { OutputState } from '../../job/index.ts';
 import { openOutput } from '../../storage/output-stores.ts';
 import { isRemote } from '../../storage/places.ts';
 import { openStores, type StoreFlagOptions } from '../stores.ts';
 
-const MARK = 'run.json';
+/** There from the beginning of a run on, and from its end on. */
+export const RUN_MARK = 'run.json';
+export const FINISHED_MARK = 'finished.json';
 
 export interface RunStatePlace {
   /** As `outputLocation` makes it. */
@@ -24,8 +26,12 @@ export interface RunStatePlace {
 }
 
 export function runStateFolder({ out, runState }: RunStatePlace, jobId: JobId): string {
-  if (!isRemote(out)) return join(out, '_mx8', 'state');
-  return join(runState ?? join(homedir(), '.mx8', 'runs'), jobId);
+  return isRemote(out) ? join(runsFolder(runState), jobId) : join(out, '_mx8', 'state');
+}
+
+/** Of all runs whose outputs are in stores. */
+export function runsFolder(runState: string | null): string {
+  return runState ?? join(homedir(), '.mx8', 'runs');
 }
 
 /** Where the state of a new job is, as the claim of its output says it; null: in the output itself. */
@@ -33,22 +39,50 @@ export async function beginRunState(place: RunStatePlace, jobId: JobId): Promise
   if (!isRemote(place.out)) return null;
   const folder = runStateFolder(place, jobId);
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, MARK), `${JSON.stringify({ job_id: jobId, out: place.out })}\n`);
+  await writeFile(join(folder, RUN_MARK), `${JSON.stringify({ job_id: jobId, out: place.out })}\n`);
   return `${hostname()}:${folder}`;
 }
 
 /** Refuses to go on where the state is not: everything would be done again, into the same output. */
-export function checkRunState(place: RunStatePlace, claim: OutputClaim): void {
-  if (!isRemote(place.out)) return;
+export function checkRunState(
+  place: RunStatePlace,
+  { claim, outputManifestHash }: Extract<OutputState, { readonly type: 'job' }>,
+): void {
   const { jobId, state } = claim;
   const folder = runStateFolder(place, jobId);
-  if (existsSync(join(folder, MARK))) return;
+  if (isThere(place.out, folder)) return;
+  if (outputManifestHash !== null) {
+    throw new Mx8Error(
+      'output_nothing_to_resume',
+      `output ${place.out} is the finished one of job ${jobId}, manifest ${outputManifestHash}: there is nothing to go on with, and the state of its run is not in ${folder} any more`,
+      { path: place.out, job_id: jobId },
+    );
+  }
   const began = state === null ? 'mx8 run does not know where' : `in ${state}`;
   throw new Mx8Error(
     'output_nothing_to_resume',
     `output ${place.out} is of job ${jobId}, whose state was begun ${began}; it is not in ${folder} of this machine. Go on there, or copy that folder to here (--run-state names the one above it)`,
     { path: place.out, job_id: jobId },
   );
+}
+
+/** Once nobody else works on the folder: it may have been tidied away since it was found. */
+export function checkStillThere(out: string, folder: string): void {
+  if (isThere(out, folder)) return;
+  throw new Mx8Error(
+    'output_nothing_to_resume',
+    `the state of the run was removed from ${folder} just now, as its job was finished or given up: there is nothing to go on with in ${out}`,
+    { path: out },
+  );
+}
+
+function isThere(out: string, folder: string): boolean {
+  return !isRemote(out) || existsSync(join(folder, RUN_MARK));
+}
+
+/** What is there is of no use to anybody from now on. */
+export async function markFinished(out: string, folder: string): Promise<void> {
+  if (isRemote(out)) await writeFile(join(folder, FINISHED_MARK), `${JSON.stringify({ out })}\n`);
 }
 
 /** Uploads that an earlier run of the job began and did not end. Whoever could end them is gone. */

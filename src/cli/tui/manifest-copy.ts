@@ -73,7 +73,7 @@ export class ManifestCopy implements ManifestFile, AsyncDisposable {
 
   async #openConverted(signal: AbortSignal): Promise<ManifestReader> {
     this.#folder ??= await mkdtemp(join(tmpdir(), 'mx8-tui-'));
-    const store = openManifestStore(this.#folder, this.#ports);
+    const store = openManifestStore({ manifestStoreRoot: this.#folder }, this.#ports);
     const { hash } = await store.put(
       canonicalised(this.path, true, () => undefined, undefined, signal),
     );
