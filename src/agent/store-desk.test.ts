@@ -17,6 +17,27 @@ function busy(wanted: number): StoreReport {
   };
 }
 
+test('an agent that publishes nothing takes nothing of what its workers could use, and has its part when it does', async () => {
+  const clock = new FakeClock();
+  const desk = new StoreDesk(clock);
+  const lane = new Lane('other', desk.open().of(HOST));
+  let [workers, isGiven] = [0, false];
+  const round = async (): Promise<void> => {
+    desk.hear([{ host: HOST, requests: 2, pauseMs: 0, ttlMs: 60_000 }], clock.nowMs());
+    workers = desk.heard('0.1', [busy(40)])[0]?.requests ?? -1;
+    await clock.advance(250);
+  };
+  for (let rounds = 0; rounds < 4; rounds += 1) await round();
+  assert.equal(workers, 2);
+  void lane.turn(undefined).then(() => (isGiven = true));
+  await clock.advance(0);
+  assert.equal(isGiven, false, 'all of it is in use');
+  for (let rounds = 0; rounds < 3; rounds += 1) await round();
+  assert.deepEqual([isGiven, workers], [true, 1]);
+  lane.close();
+  desk.close();
+});
+
 test('what the agent publishes itself is part of its report, and has a share as a worker has', async () => {
   const clock = new FakeClock();
   const desk = new StoreDesk(clock);

@@ -29,7 +29,9 @@ export class StoreDesk implements StoreSharer {
     for (const [host, desk] of this.#hosts) {
       // One that has rested for a while is reported no more; its share goes to the others.
       if (!named.has(host)) desk.forget(worker);
-      const share = desk.shareOf(worker, nowMs);
+      // The agent itself does nothing at most of them: when it does, it says so, and has its share a moment later.
+      const isAtRest = worker === OWN && !named.has(host);
+      const share = isAtRest ? desk.nothingAt(nowMs) : desk.shareOf(worker, nowMs);
       if (share !== null) shares.push(share);
     }
     return shares;

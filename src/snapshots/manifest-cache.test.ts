@@ -31,7 +31,7 @@ async function putCopy(root: string, digit: string, ageDays: number, bytes = 100
 
 function digitsOf(things: readonly { readonly hash: string }[]): string {
   return things
-    .map(({ hash }) => hash[0])
+    .map(({ hash }) => hash.slice(0, 1))
     .toSorted()
     .join('');
 }

@@ -47,6 +47,12 @@ export class HostDesk {
     return { host: this.#host, requests, pauseMs: Math.ceil(this.share.pauseMsAt(nowMs)), ttlMs };
   }
 
+  /** Of a process that does nothing there, while the agent has a share that others can use. */
+  nothingAt(nowMs: number): StoreShare | null {
+    if (this.share.requestsAt(nowMs) === null) return null;
+    return { host: this.#host, requests: 0, pauseMs: 0, ttlMs: this.#shareTtlMs };
+  }
+
   /** The worker has ended, and its requests with it; or it does nothing there any more. */
   forget(worker: string): void {
     this.#workers.delete(worker);
