@@ -1,6 +1,7 @@
 /**
  * Memory for the columns of a group of rows, used again for the next group: memory that the system gives anew costs
- * more than the decoding that goes into it.
+ * more than the decoding that goes into it. What is not needed any more is given back at once, and not when it is
+ * collected, for the same reason: what asks for as much next gets the same memory, which the processor may still have.
  */
 
 /** Sizes are rounded up to this, so that groups of about the same size fit into each other's memory. */
@@ -19,8 +20,28 @@ export class ColumnMemory {
   begin(check: (bytes: number) => void): void {
     this.#check = check;
     this.#bytes = 0;
+    for (const buffer of this.#free) buffer.transfer(0);
     this.#free = this.#used;
     this.#used = [];
+  }
+
+  /** Gives everything back: nobody reads what was taken any more. */
+  clear(): void {
+    for (const buffer of [...this.#free, ...this.#used]) buffer.transfer(0);
+    this.#free = [];
+    this.#used = [];
+  }
+
+  /** Memory that was not taken from here, and that columns of this group are in now. */
+  keep(bytes: Uint8Array): void {
+    const buffer = ownBuffer(bytes);
+    if (buffer !== null && !this.#used.includes(buffer)) this.#used.push(buffer);
+  }
+
+  /** Gives such memory back, which nobody reads any more, unless it is kept. */
+  giveBack(bytes: Uint8Array): void {
+    const buffer = ownBuffer(bytes);
+    if (buffer !== null && !this.#used.includes(buffer)) buffer.transfer(0);
   }
 
   /** At a multiple of 8; what is in them is anything. */
@@ -36,4 +57,10 @@ export class ColumnMemory {
     this.#used.push(buffer);
     return new Uint8Array(buffer, 0, bytes);
   }
+}
+
+/** Null for what may share its memory (Node cuts small buffers from one that is more than twice as large), and what is small. */
+function ownBuffer({ buffer, length }: Uint8Array): ArrayBuffer | null {
+  const isOwn = buffer instanceof ArrayBuffer && buffer.byteLength <= 2 * length;
+  return isOwn && length >= STEP_BYTES ? buffer : null;
 }

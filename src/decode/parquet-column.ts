@@ -8,7 +8,10 @@ import type { ColumnPlan, Leaf } from './parquet-schema.ts';
 import { dictionaryOf, readBooleans, readFixed, readTexts } from './parquet-values.ts';
 import type { FixedDictionary, Texts } from './parquet-values.ts';
 
-/** `rows` are those of the row group. What is damaged is a `RangeError`, what is not read here `OtherEncoding`. */
+/**
+ * `rows` are those of the row group. What is damaged is a `RangeError`, what is not read here `OtherEncoding`. Pages are
+ * given back when their values are in the column; the bytes that they were in are the caller's.
+ */
 export function decodeColumn(
   plan: Exclude<ColumnPlan, { type: 'other' }>,
   pages: Omit<ChunkPages, 'leaf' | 'listsMax'>,
@@ -19,14 +22,19 @@ export function decodeColumn(
   const isList = plan.type === 'list';
   const values = valuesFor(leaf, isList ? pages.slotsMax : rows, memory);
   const lists = isList ? new Lists(rows, plan.emptyLevel, leaf.levelMax, memory) : null;
+  const dictionaries: Uint8Array[] = [];
   for (const page of pagesOf({ ...pages, leaf, listsMax: isList ? rows : 0 })) {
     if (page.type === 'dictionary') {
       values.learn(page);
+      if (page.memory !== null) dictionaries.push(page.memory);
     } else {
       const { slots, present } = lists?.add(page) ?? flatSlots(page, leaf.levelMax);
-      values.add(page, slots, present);
+      const isKept = values.add(page, slots, present);
+      if (isKept) memory.keep(page.memory ?? pages.bytes);
+      else if (page.memory !== null) memory.giveBack(page.memory);
     }
   }
+  for (const dictionary of dictionaries) memory.giveBack(dictionary);
   const column = values.finish();
   const found = lists?.rows ?? column.length;
   if (found !== rows) throw new RangeError(`a column of ${found} values for ${rows} rows`);
@@ -135,7 +143,8 @@ class Lists {
 
 interface Values {
   learn(dictionary: DictionaryPage): void;
-  add(page: DataPage, slots: number, present: Uint8Array | null): void;
+  /** Whether the column is in the memory of the page now. */
+  add(page: DataPage, slots: number, present: Uint8Array | null): boolean;
   finish(): ColumnData;
 }
 
@@ -206,7 +215,7 @@ class FixedValues implements Values {
     this.#dictionary = { bytes: bytes.subarray(0, count * this.#width), count };
   }
 
-  add({ values, encoding }: DataPage, slots: number, present: Uint8Array | null): void {
+  add({ values, encoding }: DataPage, slots: number, present: Uint8Array | null): boolean {
     checkRoom(this.#length, slots, this.#slotsMax);
     const width = this.#width;
     const count = countValues(slots, present);
@@ -219,6 +228,7 @@ class FixedValues implements Values {
       this.#nulls.add(present, this.#length);
     }
     this.#length += slots;
+    return false;
   }
 
   finish(): ColumnData {
@@ -282,14 +292,15 @@ class TextValues implements Values {
     this.#dictionary = dictionaryOf(values, count);
   }
 
-  add({ values, encoding }: DataPage, slots: number, present: Uint8Array | null): void {
+  add({ values, encoding }: DataPage, slots: number, present: Uint8Array | null): boolean {
     checkRoom(this.#length, slots, this.#slotsMax);
     const count = countValues(slots, present);
     const texts = readTexts(values, encoding, count, this.#dictionary);
-    this.#append(texts);
+    const isKept = this.#append(texts);
     this.#place(texts.lengths, slots, present);
     if (present !== null && count < slots) this.#nulls.add(present, this.#length);
     this.#length += slots;
+    return isKept;
   }
 
   finish(): ColumnData {
@@ -300,9 +311,10 @@ class TextValues implements Values {
     return { type: this.#type, length, ...nulls, values, offsets, children: [] };
   }
 
-  #append({ bytes, starts, lengths, total }: Texts): void {
-    if (starts === null && this.#used === 0) {
-      // Nearly always the only page of its column; where not, it is copied with what comes.
+  #append({ bytes, starts, lengths, total }: Texts): boolean {
+    // Nearly always the only page of its column; where not, it is copied with what comes.
+    const isKept = starts === null && this.#used === 0 && total > 0;
+    if (isKept) {
       this.#bytes = bytes;
     } else {
       this.#makeRoom(total);
@@ -310,6 +322,7 @@ class TextValues implements Values {
       else gather(bytes, starts, lengths, this.#bytes, this.#used);
     }
     this.#used += total;
+    return isKept;
   }
 
   #makeRoom(bytes: number): void {

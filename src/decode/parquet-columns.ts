@@ -6,7 +6,7 @@ import type { ColumnMetaData, Compressors, FileMetaData, RowGroup } from 'hyparq
 
 import type { ColumnData } from '../core/format/column-data.ts';
 import { FormatError } from '../core/format/format-error.ts';
-import { ColumnMemory } from './column-memory.ts';
+import type { ColumnMemory } from './column-memory.ts';
 import { columnOf } from './column-of-values.ts';
 import { decodeColumn } from './parquet-column.ts';
 import {
@@ -33,17 +33,18 @@ export class ParquetTable implements OpenTable {
   readonly #size: number;
   readonly #metadata: FileMetaData;
   readonly #plans: readonly ColumnPlan[];
-  readonly #memory: ColumnMemory = new ColumnMemory();
+  readonly #memory: ColumnMemory;
 
-  static async open(file: TableFile): Promise<ParquetTable> {
+  static async open(file: TableFile, memory: ColumnMemory): Promise<ParquetTable> {
     const size = await file.source.sizeOf(file.location, file.signal);
-    return new ParquetTable(file, size, await readFooter(file, size));
+    return new ParquetTable(file, size, await readFooter(file, size), memory);
   }
 
-  private constructor(file: TableFile, size: number, metadata: FileMetaData) {
+  private constructor(file: TableFile, size: number, metadata: FileMetaData, memory: ColumnMemory) {
     this.#file = file;
     this.#size = size;
     this.#metadata = metadata;
+    this.#memory = memory;
     checkColumns(metadata, file.columns, size);
     this.#plans = columnPlans(metadata, file.columns);
   }
@@ -134,7 +135,9 @@ export class GroupReading {
     const pages = this.#pagesOf(meta, bytes);
     if (pages === null) return null;
     try {
-      return decodeColumn(plan, pages, rows, memory);
+      const column = decodeColumn(plan, pages, rows, memory);
+      memory.giveBack(bytes);
+      return column;
     } catch (error) {
       if (error instanceof OtherEncoding) return null;
       throw told(error, at);

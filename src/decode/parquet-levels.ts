@@ -34,6 +34,11 @@ export class ByteReader {
 
   /** Of at most 32 bits. */
   varint(): number {
+    const first = this.bytes[this.at] ?? 0x80;
+    if (first < 0x80) {
+      this.at += 1;
+      return first;
+    }
     let value = 0;
     for (let factor = 1; factor < 2 ** 35; factor *= 128) {
       const byte = this.uint8();
@@ -61,7 +66,7 @@ function tooShort(): RangeError {
 }
 
 /** Runs of one value, and stretches of packed ones, as they follow each other. */
-class Runs {
+export class Runs {
   readonly #reader: ByteReader;
   readonly #width: number;
   /** Of the one that was read last. */
@@ -138,21 +143,28 @@ export function readZeros(bytes: Uint8Array, count: number, zerosMax: number): I
   for (let done = 0; done < count; done += runs.length) {
     runs.next(count - done);
     if (!runs.isPacked && runs.value !== 0) continue;
-    for (let index = 0; index < runs.length; index += 1) {
-      if (runs.isPacked) {
-        const byte = bytes[runs.at + (index >> 3)] as number;
-        if (byte === 0xff && (index & 7) === 0) {
-          index += 7;
-          continue;
-        }
-        if (((byte >> (index & 7)) & 1) === 1) continue;
+    if (found + (runs.isPacked ? 0 : runs.length) > zerosMax) throw tooManyZeros();
+    if (!runs.isPacked) {
+      for (let index = 0; index < runs.length; index += 1) zeros[found + index] = done + index;
+      found += runs.length;
+      continue;
+    }
+    for (let index = 0; index < runs.length; index += 8) {
+      let rest = ~(bytes[runs.at + (index >> 3)] as number) & 0xff;
+      for (; rest !== 0; rest &= rest - 1) {
+        const zero = index + 31 - Math.clz32(rest & -rest);
+        if (zero >= runs.length) break;
+        if (found === zerosMax) throw tooManyZeros();
+        zeros[found] = done + zero;
+        found += 1;
       }
-      if (found === zerosMax) throw new RangeError('more lists than rows');
-      zeros[found] = done + index;
-      found += 1;
     }
   }
   return zeros.subarray(0, found);
+}
+
+function tooManyZeros(): RangeError {
+  return new RangeError('more lists than rows');
 }
 
 /** So many are unpacked at a time, which stay in the processor's cache until they are used. */

@@ -11,6 +11,7 @@ export interface DictionaryPage {
   readonly type: 'dictionary';
   readonly values: Uint8Array;
   readonly count: number;
+  readonly memory: Uint8Array | null;
 }
 
 export interface DataPage {
@@ -23,6 +24,8 @@ export interface DataPage {
   readonly definitions: Uint8Array | null;
   /** The slots that lists begin with; null where the column has none. */
   readonly starts: Int32Array | null;
+  /** What its values are in, where nothing else is; null where they lie in the bytes of the column. */
+  readonly memory: Uint8Array | null;
 }
 
 export interface ChunkPages {
@@ -62,8 +65,9 @@ function pageOf(
   const { uncompressed_page_size: size } = header;
   const { dictionary_page_header: dictionary } = header;
   if (dictionary !== undefined) {
+    const count = checkCount(dictionary.num_values);
     const values = unpacked(packed, size, chunk.decompress);
-    return { type: 'dictionary', values, count: checkCount(dictionary.num_values) };
+    return { type: 'dictionary', values, count, memory: chunk.decompress === null ? null : values };
   }
   if (header.data_page_header !== undefined) return firstPage(header, packed, chunk);
   return header.data_page_header_v2 === undefined ? null : secondPage(header, packed, chunk);
@@ -76,7 +80,8 @@ function firstPage(
   { leaf: { levelMax }, listsMax, slotsMax, decompress }: ChunkPages,
 ): DataPage {
   const slots = checkCount(header?.num_values ?? 0, slotsMax);
-  const reader = new ByteReader(unpacked(packed, size, decompress));
+  const page = unpacked(packed, size, decompress);
+  const reader = new ByteReader(page);
   const next = (encoding: string | undefined): Uint8Array => {
     if (encoding !== 'RLE') throw new OtherEncoding(`levels in ${String(encoding)}`);
     return reader.take(reader.uint32());
@@ -95,6 +100,7 @@ function firstPage(
     slots,
     definitions,
     starts,
+    memory: decompress === null ? null : page,
   };
 }
 
@@ -119,6 +125,7 @@ function secondPage(
     slots,
     definitions: levelMax === 0 ? null : readLevels(definitionBytes, levelMax, slots),
     starts: listsMax > 0 ? readZeros(repetitionBytes, slots, listsMax) : null,
+    memory: isPlain || decompress === null ? null : values,
   };
 }
 

@@ -1,5 +1,6 @@
 /** The encodings of Parquet's values, from the bytes of a page to memory as Arrow has it: without an object for a value. */
 import { ByteReader, bitsAt, readIndices, unpackBits } from './parquet-levels.ts';
+import { notIn, pickWords, placesOf } from './parquet-pick.ts';
 
 /** An encoding that is not read here. */
 export class OtherEncoding extends Error {}
@@ -188,13 +189,13 @@ function pick(
 ): void {
   const known = dictionary?.count ?? 0;
   const bytes = dictionary?.bytes ?? new Uint8Array(0);
-  const isWords = width === 4 || width === 8;
-  const from = isWords ? words(bytes) : null;
-  const to = isWords ? words(into) : null;
+  if (width === 4 || width === 8) {
+    const each = width === 4 ? 1 : 2;
+    pickWords(placesOf(page, count), { from: words(bytes), known, each }, words(into));
+    return;
+  }
   eachPlace(page, count, (places, length, first) => {
-    if (from === null || to === null) pickBytes(places, length, known, width, bytes, into, first);
-    else if (width === 4) pickWords(places, length, known, from, to, first);
-    else pickPairs(places, length, known, from, to, first);
+    pickBytes(places, length, known, width, bytes, into, first);
   });
 }
 
@@ -212,43 +213,6 @@ function pickBytes(
     if (place >>> 0 >= known) throw notIn(place, known);
     to.set(from.subarray(place * width, (place + 1) * width), (first + index) * width);
   }
-}
-
-/** As whole numbers: what is no number keeps its bits. */
-function pickWords(
-  places: Int32Array,
-  length: number,
-  known: number,
-  from: Int32Array,
-  to: Int32Array,
-  first: number,
-): void {
-  for (let index = 0; index < length; index += 1) {
-    const place = places[index] as number;
-    if (place >>> 0 >= known) throw notIn(place, known);
-    to[first + index] = from[place] as number;
-  }
-}
-
-function pickPairs(
-  places: Int32Array,
-  length: number,
-  known: number,
-  from: Int32Array,
-  to: Int32Array,
-  first: number,
-): void {
-  for (let index = 0; index < length; index += 1) {
-    const place = places[index] as number;
-    if (place >>> 0 >= known) throw notIn(place, known);
-    const at = (first + index) * 2;
-    to[at] = from[place * 2] as number;
-    to[at + 1] = from[place * 2 + 1] as number;
-  }
-}
-
-function notIn(place: number, known: number): RangeError {
-  return new RangeError(`a value at place ${place >>> 0} of a dictionary of ${known}`);
 }
 
 /** Byte 0 of all values, then byte 1 of all, and so on. */

@@ -12,12 +12,18 @@ import type { TableFormat } from '../core/format/format-name.ts';
 import type { ByteSource } from '../ports/byte-source.ts';
 import { ArrowTable } from './arrow-columns.ts';
 import { schemaMessage } from './arrow-schema.ts';
+import { ColumnMemory } from './column-memory.ts';
 import { ParquetTable } from './parquet-columns.ts';
 import type { TableFile } from './table-file.ts';
 import type { OpenTable, TableGroup } from './table-group.ts';
 
-export function openTable(format: TableFormat, file: TableFile): Promise<OpenTable> {
-  return format === 'parquet' ? ParquetTable.open(file) : ArrowTable.open(file);
+/** `memory` is that of the files before, of which no group is needed any more. */
+export function openTable(
+  format: TableFormat,
+  file: TableFile,
+  memory: ColumnMemory = new ColumnMemory(),
+): Promise<OpenTable> {
+  return format === 'parquet' ? ParquetTable.open(file, memory) : ArrowTable.open(file);
 }
 
 /** Cuts ranges from one group after the other; what is described is alike, and written once. */
@@ -42,6 +48,7 @@ export class RangeReader {
   readonly #source: ByteSource;
   readonly #cutter: RangeCutter = new RangeCutter();
   readonly #stop: AbortController = new AbortController();
+  readonly #memory: ColumnMemory = new ColumnMemory();
   #open: Open | null = null;
   #group: TableGroup | null = null;
 
@@ -76,8 +83,13 @@ export class RangeReader {
     this.leave();
   }
 
-  /** Lets go of what is decoded. */
+  /** Lets go of what is decoded. Not while something is, but for closing: then its memory is left to be collected. */
   leave(): void {
+    this.#forget();
+    if (!this.#stop.signal.aborted) this.#memory.clear();
+  }
+
+  #forget(): void {
     this.#open = null;
     this.#group = null;
   }
@@ -89,11 +101,11 @@ export class RangeReader {
   async #tableOf(location: string, part: CodedPart): Promise<OpenTable> {
     const open = this.#open;
     if (open !== null && isOf(open, location, part)) return open.table;
-    this.leave();
+    this.#forget();
     const { signal } = this.#stop;
     const file = { source: this.#source, location, columns: part.columns, signal };
     const format = part.codec === 'arrow' ? 'arrow' : 'parquet';
-    const table = await openTable(format, file);
+    const table = await openTable(format, file, this.#memory);
     this.#open = { location, part, table };
     return table;
   }
