@@ -9,11 +9,12 @@ import { must } from '../core/base/assert.ts';
 import type { ColumnData, ColumnField, ColumnType, TimeUnit } from '../core/format/column-data.ts';
 import { widthOf } from '../core/format/column-data.ts';
 import { FormatError } from '../core/format/format-error.ts';
-import { arrowBatches, wholeMessage } from './arrow-messages.ts';
+import { arrowBatches, batchMessage } from './arrow-messages.ts';
 import type { FoundBatch } from './arrow-messages.ts';
 import { checkRows } from './arrow-rows.ts';
 import { conversionOf, decodedColumns, told } from './arrow-table.ts';
 import type { Values } from './arrow-table.ts';
+import type { ColumnMemory } from './column-memory.ts';
 import { columnOf } from './column-of-values.ts';
 import type { TableFile } from './table-file.ts';
 import type { OpenTable, TableGroup } from './table-group.ts';
@@ -21,19 +22,21 @@ import type { OpenTable, TableGroup } from './table-group.ts';
 export class ArrowTable implements OpenTable {
   readonly #file: TableFile;
   readonly #size: number;
+  readonly #memory: ColumnMemory;
   /** Goes through the file; kept behind the batch that was asked for last. */
   #batches: AsyncGenerator<FoundBatch, void, undefined>;
   /** The batch that it gave last; -1: none yet. */
   #lastAt: number = -1;
   #fields: readonly ColumnField[] = [];
 
-  static async open(file: TableFile): Promise<ArrowTable> {
-    return new ArrowTable(file, await file.source.sizeOf(file.location, file.signal));
+  static async open(file: TableFile, memory: ColumnMemory): Promise<ArrowTable> {
+    return new ArrowTable(file, await file.source.sizeOf(file.location, file.signal), memory);
   }
 
-  private constructor(file: TableFile, size: number) {
+  private constructor(file: TableFile, size: number, memory: ColumnMemory) {
     this.#file = file;
     this.#size = size;
+    this.#memory = memory;
     this.#batches = arrowBatches(file, size);
   }
 
@@ -62,12 +65,15 @@ export class ArrowTable implements OpenTable {
   }
 
   /** Null: it has no rows. */
-  async #decode({ schema, dictionaries, found }: FoundBatch): Promise<TableGroup | null> {
+  async #decode({ schema, choice, dictionaries, found }: FoundBatch): Promise<TableGroup | null> {
     const { message, at } = found;
     if (message.type !== 'batch' || message.rows === 0) return null;
     const { rows } = message;
     checkRows(rows, at);
-    const batch = await wholeMessage(this.#file, found);
+    // Nobody needs the group before any more; what asks for as much memory next gets the same.
+    this.#memory.clear();
+    const batch = await batchMessage(this.#file, { found, choice });
+    this.#memory.keep(batch);
     const messages = [schema, ...dictionaries.map(({ whole }) => whole), batch];
     return told(at, () => {
       const decoded = decodedColumns(messages, rows, this.#file.columns, at);

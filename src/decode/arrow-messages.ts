@@ -1,13 +1,21 @@
 /**
  * Goes through the messages of an Arrow file or stream. A file has a footer that says where its record batches
- * are; a stream is walked from its start, of which only the heads of batches are read that nobody asks for.
+ * are; a stream is walked from its start, of which only the heads of batches are read that nobody asks for. Of a batch
+ * that is asked for the buffers of the chosen columns are read, and of dictionaries theirs.
  */
+import { chooseColumns, chosenBatch, chosenSchema } from '../core/format/arrow-choice.ts';
+import type { ArrowChoice } from '../core/format/arrow-choice.ts';
 import { parseArrowFooter, parseArrowMessage } from '../core/format/arrow-message.ts';
 import type { ArrowContent, ArrowMessage } from '../core/format/arrow-message.ts';
 import { FormatError } from '../core/format/format-error.ts';
-import { ARROW_METADATA_BYTES_MAX, TABLE_GROUP_BYTES_MAX, TABLE_GROUP_ROWS_MAX } from './limits.ts';
+import {
+  ARROW_GAP_BYTES,
+  ARROW_METADATA_BYTES_MAX,
+  TABLE_GROUP_BYTES_MAX,
+  TABLE_GROUP_ROWS_MAX,
+} from './limits.ts';
 import type { TableFile } from './table-file.ts';
-import { readAll } from './table-file.ts';
+import { fill, newBytes, readAll } from './table-file.ts';
 
 const MAGIC = 'ARROW1';
 /** The magic and two bytes of nothing, before the first message. */
@@ -27,7 +35,10 @@ export interface FoundMessage {
 export type WholeMessage = Uint8Array<ArrayBuffer>;
 
 export interface FoundBatch {
+  /** Of the chosen columns, where there is a choice. */
   readonly schema: WholeMessage;
+  /** Null: its batches are read whole. */
+  readonly choice: ArrowChoice | null;
   /** Those that its columns may name, in order. */
   readonly dictionaries: readonly FoundDictionary[];
   readonly found: FoundMessage;
@@ -54,14 +65,15 @@ async function* batchesOfFile(
   size: number,
 ): AsyncGenerator<FoundBatch, void, undefined> {
   const blocks = await readFooter(file, size);
-  const schema = await schemaAt(file, FILE_HEAD_BYTES, size);
-  const dictionaries = new Dictionaries(file);
+  const first = await messageOf(file, FILE_HEAD_BYTES, size, 'schema');
+  const { schema, choice } = await schemaOf(file, first);
+  const dictionaries = new Dictionaries(file, choice);
   for (const { at } of blocks.dictionaries) {
     await dictionaries.add(await messageOf(file, at, size, 'dictionary'));
   }
   for (const { at } of blocks.batches) {
     const found = await messageOf(file, at, size, 'batch');
-    yield { schema, dictionaries: dictionaries.all, found };
+    yield { schema, choice, dictionaries: dictionaries.all, found };
   }
 }
 
@@ -71,42 +83,75 @@ async function* batchesOfStream(
 ): AsyncGenerator<FoundBatch, void, undefined> {
   const first = await messageAt(file, 0, size);
   if (first === null) throw new FormatError('no Arrow data: it has no schema', 0);
-  const schema = await schemaOf(file, first);
-  const dictionaries = new Dictionaries(file);
+  const { schema, choice } = await schemaOf(file, first);
+  const dictionaries = new Dictionaries(file, choice);
   for (let at = endOf(first); at < size;) {
     const found = await messageAt(file, at, size);
     if (found === null) return;
     if (found.message.type === 'dictionary') await dictionaries.add(found);
     if (found.message.type === 'batch') {
-      yield { schema, dictionaries: dictionaries.all, found };
+      yield { schema, choice, dictionaries: dictionaries.all, found };
     }
     at = endOf(found);
   }
 }
 
+/** A record batch with its body, or what the choice has of it. */
+export async function batchMessage(
+  file: TableFile,
+  { found, choice }: Pick<FoundBatch, 'found' | 'choice'>,
+): Promise<WholeMessage> {
+  const { message, metadata, at, bodyAt } = found;
+  if (choice === null || message.type !== 'batch') return wholeMessage(file, found);
+  const part = parsed(at, () => chosenBatch(metadata, message.regions, choice, ARROW_GAP_BYTES));
+  if (part === null) return wholeMessage(file, found);
+  const chosen = parsed(at, () => parseArrowMessage(part.metadata));
+  const { whole, body } = begun(part.metadata, part.bytes, at);
+  const readings = part.ranges.map(({ start, length }, index) => {
+    const place = part.places[index] ?? 0;
+    return fill(file, bodyAt + start, body.subarray(place, place + length));
+  });
+  // Nobody may let go of the memory while something is read into it.
+  const [failed] = (await Promise.allSettled(readings)).filter(
+    (reading) => reading.status === 'rejected',
+  );
+  if (failed !== undefined) throw failed.reason;
+  if (chosen.type === 'batch') checkContent(chosen, body, at);
+  return whole;
+}
+
 /** The message with its body, aligned as its numbers must be. */
-export async function wholeMessage(
+async function wholeMessage(
   file: TableFile,
   { metadata, bodyAt, message, at }: FoundMessage,
 ): Promise<WholeMessage> {
-  const { bodyBytes } = message;
+  const { whole, body } = begun(metadata, message.bodyBytes, at);
+  if (body.length > 0) await fill(file, bodyAt, body);
+  if (message.type === 'batch' || message.type === 'dictionary') checkContent(message, body, at);
+  return whole;
+}
+
+/** All but the body, which is to be filled. */
+function begun(
+  metadata: Uint8Array,
+  bodyBytes: number,
+  at: number,
+): { readonly whole: WholeMessage; readonly body: Uint8Array } {
   if (bodyBytes > TABLE_GROUP_BYTES_MAX) {
     const what = `an Arrow record batch or dictionary of ${bodyBytes} bytes; at most ${TABLE_GROUP_BYTES_MAX} can be decoded at a time`;
-    throw new FormatError(`${what}: write the file with smaller batches`, at);
+    throw new FormatError(
+      `${what}: choose fewer columns, or write the file with smaller batches`,
+      at,
+    );
   }
-  const metadataBytes = Math.ceil(metadata.length / 8) * 8;
-  const whole = new Uint8Array(8 + metadataBytes + bodyBytes);
+  const bodyAt = 8 + Math.ceil(metadata.length / 8) * 8;
+  const whole = newBytes(bodyAt + bodyBytes);
   const view = new DataView(whole.buffer);
   view.setInt32(0, -1, true);
-  view.setInt32(4, metadataBytes, true);
+  view.setInt32(4, bodyAt - 8, true);
   whole.set(metadata, 8);
-  if (bodyBytes > 0) {
-    whole.set(await readAll(file, bodyAt, bodyBytes), 8 + metadataBytes);
-  }
-  if (message.type === 'batch' || message.type === 'dictionary') {
-    checkContent(message, whole.subarray(8 + metadataBytes), at);
-  }
-  return whole;
+  whole.fill(0, 8 + metadata.length, bodyAt);
+  return { whole, body: whole.subarray(bodyAt) };
 }
 
 /** That it has no more values than its bytes, decompressed, can be: each takes a bit at least, unless it is null. */
@@ -124,20 +169,25 @@ function checkContent(
   }
   if (bytes > TABLE_GROUP_BYTES_MAX) {
     const what = `an Arrow record batch of ${bytes} bytes, decompressed; at most ${TABLE_GROUP_BYTES_MAX} can be decoded at a time`;
-    throw new FormatError(`${what}: write the file with smaller batches`, at);
+    throw new FormatError(
+      `${what}: choose fewer columns, or write the file with smaller batches`,
+      at,
+    );
   }
   if (valuesMax <= Math.max(TABLE_GROUP_ROWS_MAX, bytes * 8)) return;
   throw new FormatError(`an Arrow column of ${valuesMax} values in ${bytes} bytes`, at);
 }
 
-/** Those of a file, or of a stream so far: a new one of an id stands for the one before. */
+/** Those of a file, or of a stream so far, that chosen columns need: a new one of an id stands for the one before. */
 class Dictionaries {
   readonly #file: TableFile;
+  readonly #choice: ArrowChoice | null;
   #known: FoundDictionary[] = [];
   #bytes = 0;
 
-  constructor(file: TableFile) {
+  constructor(file: TableFile, choice: ArrowChoice | null) {
     this.#file = file;
+    this.#choice = choice;
   }
 
   get all(): readonly FoundDictionary[] {
@@ -147,6 +197,7 @@ class Dictionaries {
   async add(found: FoundMessage): Promise<void> {
     const { message } = found;
     if (message.type !== 'dictionary') return;
+    if (this.#choice?.dictionaries.has(message.id) === false) return;
     if (!message.isDelta) {
       this.#known = this.#known.filter(({ found: { message: other } }) => {
         const isReplaced = other.type === 'dictionary' && other.id === message.id;
@@ -167,13 +218,19 @@ function endOf({ bodyAt, message }: FoundMessage): number {
   return bodyAt + message.bodyBytes;
 }
 
-async function schemaAt(file: TableFile, at: number, size: number): Promise<WholeMessage> {
-  return schemaOf(file, await messageOf(file, at, size, 'schema'));
-}
-
-async function schemaOf(file: TableFile, found: FoundMessage): Promise<WholeMessage> {
-  if (found.message.type === 'schema') return await wholeMessage(file, found);
-  throw new FormatError('no Arrow data: it does not begin with a schema', found.at);
+async function schemaOf(
+  file: TableFile,
+  found: FoundMessage,
+): Promise<Pick<FoundBatch, 'schema' | 'choice'>> {
+  const { message, metadata, at } = found;
+  if (message.type !== 'schema') {
+    throw new FormatError('no Arrow data: it does not begin with a schema', at);
+  }
+  const choice = parsed(at, () => chooseColumns(metadata, file.columns));
+  if (choice === null) return { schema: await wholeMessage(file, found), choice };
+  const part = parsed(at, () => chosenSchema(metadata, choice));
+  parsed(at, () => parseArrowMessage(part));
+  return { schema: await wholeMessage(file, { ...found, metadata: part }), choice };
 }
 
 async function messageOf(
@@ -205,15 +262,15 @@ async function messageAt(file: TableFile, at: number, size: number): Promise<Fou
   const from = at + (isMarked ? 8 : 4);
   if (from + length > size) throw cutOff(at);
   const metadata = await readAll(file, from, length);
-  const message = parsed(metadata, at);
+  const message = parsed(at, () => parseArrowMessage(metadata));
   const bodyAt = from + length;
   if (bodyAt + message.bodyBytes > size) throw cutOff(at);
   return { at, metadata, bodyAt, message };
 }
 
-function parsed(metadata: Uint8Array, at: number): ArrowMessage {
+function parsed<T>(at: number, parse: () => T): T {
   try {
-    return parseArrowMessage(metadata);
+    return parse();
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new FormatError(`a damaged Arrow message (${error.message})`, at);

@@ -5,9 +5,12 @@ import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 
+import { planStream } from '../core/format/arrow-write.ts';
+import type { ColumnData } from '../core/format/column-data.ts';
 import { FormatError } from '../core/format/format-error.ts';
 import type { ByteSource } from '../ports/byte-source.ts';
 import { arrowRows } from './arrow-rows.ts';
+import { schemaMessage } from './arrow-schema.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../test/fixtures/formats/', import.meta.url));
 const NAMES = ['rows.none.arrow', 'rows.zstd.arrow', 'rows.lz4.feather', 'rows.arrows'] as const;
@@ -99,6 +102,60 @@ test('columns are chosen by their names', async () => {
   await assert.rejects(missing, /no column "nothing"/);
 });
 
+test('whatever columns are chosen, they have the values that they have among all', async () => {
+  const names = Object.keys(expected[0] ?? {});
+  assert.ok(names.length > 10);
+  const choices = [...names.map((name) => [name]), names.slice(3, 9), names.toReversed()];
+  for (const file of NAMES) {
+    for (const columns of choices) {
+      const { rows } = await rowsOf(fileOf(file), { columns });
+      const wanted = expected.map((row) =>
+        Object.fromEntries(columns.map((name) => [name, row[name]])),
+      );
+      assert.deepEqual(rows, wanted, `${file}: ${columns.join(', ')}`);
+    }
+  }
+});
+
+test('of a record batch only the buffers of the chosen columns are read', async () => {
+  const rows = 50_000;
+  const numbers = (bits: 32 | 64): ColumnData => {
+    const values = new Uint8Array((rows * bits) / 8).map((_, index) => index % 100);
+    const type = { kind: 'int' as const, bits, isSigned: true };
+    return {
+      type,
+      length: rows,
+      nullCount: 0,
+      validity: null,
+      values,
+      offsets: null,
+      children: [],
+    };
+  };
+  const columns = [numbers(64), numbers(32), numbers(64)];
+  const fields = columns.map(({ type }, index) => {
+    return { name: 'abc'.charAt(index), type, isNullable: true };
+  });
+  const plan = planStream(schemaMessage(fields), columns, 0, rows);
+  const file = new Uint8Array(plan.bytes);
+  plan.write(file);
+  const all = await rowsOf(file);
+  for (const [name, valueBytes] of [
+    ['a', 8],
+    ['b', 4],
+    ['c', 8],
+  ] as const) {
+    const { rows: chosen, readBytes } = await rowsOf(file, { columns: [name] });
+    assert.deepEqual(
+      chosen,
+      all.rows.map((row) => ({ [name]: row[name] })),
+    );
+    assert.ok(readBytes >= rows * valueBytes && readBytes < rows * valueBytes + 4_096, name);
+  }
+  const two = await rowsOf(file, { columns: ['c', 'a'] });
+  assert.ok(two.readBytes < rows * 16 + 4_096, 'what lies between them is not read');
+});
+
 test('what is cut off, or no Arrow data, says so with the byte', async () => {
   const file = fileOf('rows.none.arrow');
   const footer = Buffer.from(file);
@@ -127,11 +184,12 @@ test('files with changed bytes give rows or are refused, in no time and no more 
     fc.asyncProperty(
       fc.constantFrom(...NAMES),
       fc.array(change, { minLength: 1, maxLength: 6 }),
-      async (name, changes) => {
+      fc.option(fc.subarray(Object.keys(expected[0] ?? {}), { minLength: 1 })),
+      async (name, changes, columns) => {
         const file = Buffer.from(fileOf(name));
         for (const [at, value] of changes) file[at % file.length] = value;
         try {
-          const { rows } = await rowsOf(file);
+          const { rows } = await rowsOf(file, { columns });
           assert.ok(rows.length <= 100_000);
         } catch (error) {
           assert.ok(error instanceof FormatError, String(error));

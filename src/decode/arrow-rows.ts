@@ -3,7 +3,7 @@
  * record batches for row groups.
  */
 import { FormatError } from '../core/format/format-error.ts';
-import { arrowBatches, wholeMessage } from './arrow-messages.ts';
+import { arrowBatches, batchMessage } from './arrow-messages.ts';
 import type { FoundBatch } from './arrow-messages.ts';
 import { rowTexts } from './arrow-table.ts';
 import { jsonLines } from './json-lines.ts';
@@ -29,7 +29,7 @@ export async function* arrowRows(
 
 async function* batchRows(
   file: TableFile,
-  { schema, dictionaries, found }: FoundBatch,
+  { schema, choice, dictionaries, found }: FoundBatch,
 ): AsyncGenerator<UnpackedChunk, void, undefined> {
   const { message, at } = found;
   if (message.type !== 'batch' || message.rows === 0) return;
@@ -38,7 +38,7 @@ async function* batchRows(
   const messages = [
     schema,
     ...dictionaries.map(({ whole }) => whole),
-    await wholeMessage(file, found),
+    await batchMessage(file, { found, choice }),
   ];
   const textOf = rowTexts(messages, rows, file.columns, at);
   yield* jsonLines(rows, textOf, at);

@@ -18,6 +18,9 @@ export const PARQUET_FOOTER_GUESS_BYTES: number = 64 * 1024;
 /** What describes an Arrow message or file: some hundred bytes for each column. */
 export const ARROW_METADATA_BYTES_MAX: number = 64 * 1024 * 1024;
 
+/** Of Arrow's buffers: what lies closer together is read at once with what is between. */
+export const ARROW_GAP_BYTES: number = 64 * 1024;
+
 /**
  * A row group of Parquet, or a record batch of Arrow, is decoded as a whole, into several times this memory. At the
  * limit: fewer columns, or smaller groups.

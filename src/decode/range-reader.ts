@@ -23,7 +23,7 @@ export function openTable(
   file: TableFile,
   memory: ColumnMemory = new ColumnMemory(),
 ): Promise<OpenTable> {
-  return format === 'parquet' ? ParquetTable.open(file, memory) : ArrowTable.open(file);
+  return format === 'parquet' ? ParquetTable.open(file, memory) : ArrowTable.open(file, memory);
 }
 
 /** Cuts ranges from one group after the other; what is described is alike, and written once. */

@@ -16,8 +16,23 @@ export async function readAll(
   at: number,
   bytes: number,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const into = new Uint8Array(bytes);
+  const into = newBytes(bytes);
+  await fill({ source, location, signal }, at, into);
+  return into;
+}
+
+/** Exactly as many bytes as `into` has. */
+export async function fill(
+  { source, location, signal }: Omit<TableFile, 'columns'>,
+  at: number,
+  into: Uint8Array,
+): Promise<void> {
   const got = await source.read(location, at, into, signal);
-  if (got === bytes) return into;
+  if (got === into.length) return;
   throw new FormatError(`the file ends at byte ${at + got}: it was cut off`, at + got);
+}
+
+/** What is in them is anything: for who fills all of them. */
+export function newBytes(bytes: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
 }

@@ -54,6 +54,11 @@ export class FlatTable {
     return this.#at(slot) !== 0;
   }
 
+  /** Of the value in this slot; 0 where there is none. */
+  position(slot: number): number {
+    return this.#at(slot);
+  }
+
   /** '' where there is none. */
   text(slot: number): string {
     const { count, start } = this.vector(slot, 1);
