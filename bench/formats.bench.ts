@@ -12,6 +12,7 @@ import { crc32 } from 'node:zlib';
 
 import { ColumnTable } from '../src/core/format/column-table.ts';
 import type { TableFormat } from '../src/core/format/format-name.ts';
+import { ColumnMemory } from '../src/decode/column-memory.ts';
 import { parquetRows } from '../src/decode/parquet-rows.ts';
 import { RangeCutter, openTable } from '../src/decode/range-reader.ts';
 import { load } from '../src/index.ts';
@@ -85,7 +86,14 @@ async function duckColumnRate(
   return rate(rows, startMs);
 }
 
-/** As a worker decodes row groups: into memory that it has, as slabs are, with the CRC-32 that is compared. */
+/** That it may use for one query: all cores, if nobody says otherwise. */
+async function duckThreads(connection: DuckConnection): Promise<string> {
+  const result = await connection.stream("SELECT current_setting('threads') AS threads");
+  const [row] = (await result.fetchChunk())?.getRowObjects(['threads']) ?? [];
+  return String((row as { readonly threads: unknown }).threads);
+}
+
+/** As a worker decodes row groups: in memory that it has from the file before, into a slab, with the CRC-32 that is compared. */
 async function columnRate(
   path: string,
   columns: readonly string[],
@@ -94,7 +102,7 @@ async function columnRate(
   const source = new LocalBytes();
   const cutter = new RangeCutter();
   const startMs = performance.now();
-  const table = await openTable(format, { source, location: path, columns });
+  const table = await openTable(format, { source, location: path, columns }, memory);
   let rows = 0;
   for await (const group of table.groups()) {
     const plan = cutter.cut(group, { start: 0, end: group.rows });
@@ -109,6 +117,7 @@ async function columnRate(
 }
 
 let slab: Uint8Array = new Uint8Array(0);
+const memory = new ColumnMemory();
 
 /** The same file as an Arrow stream, a record batch for each row group. */
 async function makeArrow(parquet: string, path: string): Promise<void> {
@@ -204,6 +213,7 @@ async function shapeRows(
   { parquet, arrow, root }: Files,
 ): Promise<readonly BenchRow[]> {
   const columns = SHAPES[name];
+  const threads = await duckThreads(connection);
   const [vectors = 0, ...ranges] = await mediansOf(COLUMN_ROUNDS, [
     () => duckColumnRate(connection, parquet, columns),
     () => columnRate(parquet, columns),
@@ -230,7 +240,7 @@ async function shapeRows(
       limit,
       unit: 'rows/s',
       target,
-      note: `${of}; limit: ${than} of DuckDB`,
+      note: `${of}; limit: ${than} of DuckDB, ${threads} threads`,
     });
   return [
     row('Parquet row groups as columns', 0, vectors, { atLeast: 1 }, 'vectors'),
