@@ -12,6 +12,7 @@ import { isColumnTable } from '../core/format/column-table.ts';
 import type { ColumnTable } from '../core/format/column-table.ts';
 import { FormatError } from '../core/format/format-error.ts';
 import { ArrowTable } from '../decode/arrow-columns.ts';
+import { ColumnMemory } from '../decode/column-memory.ts';
 import { ParquetTable } from '../decode/parquet-columns.ts';
 import { RangeCutter } from '../decode/range-reader.ts';
 import type { ByteSource } from '../ports/byte-source.ts';
@@ -131,7 +132,10 @@ export class TablesFile {
     held: readonly HeldTable[],
   ): Promise<readonly string[]> {
     const source = writtenSource(written, encodeFooter(shape, [group]));
-    const table = await ParquetTable.open({ source, location: '', columns: null });
+    const table = await ParquetTable.open(
+      { source, location: '', columns: null },
+      new ColumnMemory(),
+    );
     const decoded = await table.groupAt(written.start);
     let start = 0;
     return held.map(({ rows }) => {
@@ -186,7 +190,8 @@ async function* tablesOf(row: ParquetTableRow, owner: Owner): AsyncGenerator<Col
   }
   const source = writtenSource({ start: 0, bytes: row }, new Uint8Array(0));
   try {
-    yield* (await ArrowTable.open({ source, location: '', columns: null })).groups();
+    const file = { source, location: '', columns: null };
+    yield* (await ArrowTable.open(file, new ColumnMemory())).groups();
   } catch (error) {
     if (!(error instanceof FormatError || error instanceof RangeError)) throw error;
     const what = 'its bytes are no Arrow IPC stream or file';
