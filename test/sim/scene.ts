@@ -8,6 +8,8 @@ import type { JobSpec } from '../../src/core/job/protocol.ts';
 import { Chance } from './world/chance.ts';
 
 export const LEASE_TTL_MS = 3000;
+/** In one world of eight. */
+const SHORT_LEASE_TTL_MS = 2000;
 export const LEADER_TTL_MS = 1600;
 export const TICK_MS = 250;
 
@@ -128,7 +130,14 @@ export function sceneOf(seed: number): Scene {
   // Whoever starts nodes gives each an id of its own.
   const tellsOfDeaths = common.tellsOfDeaths && !common.strikes.includes('double id');
   const scene = { ...common, tellsOfDeaths };
+  if (seed % 8 === 5) return hurried(scene);
   return seed % 16 === 7 ? darkened(scene) : scene;
+}
+
+/** Leases hardly outlive a fail-over, and nodes hold fewer of them: what is due meets what is late more often. */
+function hurried(scene: Scene): Scene {
+  const jobs = scene.jobs.map((spec) => ({ ...spec, leaseTtlMs: SHORT_LEASE_TTL_MS }));
+  return { ...scene, jobs, want: scene.want >> 1 };
 }
 
 /** The store often does what it is asked and falls silent, and the next leader trims soon. */

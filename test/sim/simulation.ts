@@ -212,6 +212,8 @@ export class Simulation {
     const { minWorldSize } = agent.spec;
     if (agent.isLost || !this.#isCreated(agent) || others.length <= Math.max(1, minWorldSize))
       return;
+    // A slow node alone would not be done in the time that is watched.
+    if (others.every((other) => other === agent || other.isSlow)) return;
     agent.lose();
     if (this.agents.length > world.scene.nodes || world.chance.happens(300)) return;
     const name = `${agent.nodeId}-next`;

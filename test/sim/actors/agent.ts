@@ -233,7 +233,7 @@ export class Agent {
     }
   }
 
-  get #isSlow(): boolean {
+  get isSlow(): boolean {
     const { agents, world } = this.simulation;
     // Of other jobs nobody may take its work away, and it would go on for ever.
     return this === agents[0] && this.spec.commitsOutputs && world.scene.slowness > 1;
@@ -243,7 +243,7 @@ export class Agent {
     if (this.#isWorkPlanned || this.#work.size === 0) return;
     this.#isWorkPlanned = true;
     const { chance, scene } = this.simulation.world;
-    const workMs = scene.workMs * (this.#isSlow ? scene.slowness : 1);
+    const workMs = scene.workMs * (this.isSlow ? scene.slowness : 1);
     this.process.later(chance.between(workMs >> 1, workMs), () => {
       this.#isWorkPlanned = false;
       this.#doWork();
@@ -264,7 +264,7 @@ export class Agent {
       if (left === 0) break;
       left -= 1;
       const rest = end - work.at;
-      const most = this.#isSlow ? Math.min(rest, 4) : rest;
+      const most = this.isSlow ? Math.min(rest, 4) : rest;
       const count =
         rest > 1 && world.chance.happens(partly) ? world.chance.between(1, most - 1 || 1) : most;
       events.push(this.#deliver(work, count));

@@ -23,6 +23,8 @@ export class Process implements Clock {
   #baseMs: number;
   readonly #sinceMs: number;
   #wallOffsetMs: number;
+  /** Jumps of the monotonic clock: where it stood, and by how much it went on. */
+  readonly #leaps: { readonly atMs: number; readonly deltaMs: number }[] = [];
 
   constructor(world: World, name: string, place: number, rateMs = 1000, isPlain = false) {
     this.world = world;
@@ -46,7 +48,16 @@ export class Process implements Clock {
   /** The wall clock is set; with `alsoMonotonic` the machine slept and its monotonic clock counted that. */
   jump(deltaMs: number, alsoMonotonic: boolean): void {
     this.#wallOffsetMs += deltaMs;
-    if (alsoMonotonic) this.#baseMs += Math.max(0, deltaMs);
+    if (!alsoMonotonic || deltaMs <= 0) return;
+    this.#leaps.push({ atMs: this.nowMs(), deltaMs });
+    this.#baseMs += deltaMs;
+  }
+
+  /** How much of what its monotonic clock counted since it stood at `sinceMs` never passed. */
+  leaptMsSince(sinceMs: number): number {
+    let sumMs = 0;
+    for (const { atMs, deltaMs } of this.#leaps) if (atMs >= sinceMs) sumMs += deltaMs;
+    return sumMs;
   }
 
   /** Milliseconds of the world until `delayMs` of its own have passed, as its clock runs now. */
