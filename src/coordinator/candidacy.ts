@@ -41,6 +41,8 @@ export interface CandidacyOptions extends Omit<WriterOptions, 'onFatal' | 'repli
   readonly onEnded: OnEnded;
   /** How a standby reads what is in the log. Default: as it was written. */
   readonly codec?: LogCodec;
+  /** How often a standby reads the log unasked; see `limits.ts` for the default. */
+  readonly followIntervalMs?: number;
 }
 
 type WithoutTime<T> = T extends unknown ? Omit<T, 'nowMs'> : never;
@@ -331,9 +333,9 @@ export class Candidacy implements Leadership {
   }
 
   #newFollower(): Follower {
-    const { log, clock, events } = this.#options;
+    const { log, clock, events, followIntervalMs: intervalMs = FOLLOW_INTERVAL_MS } = this.#options;
     const onFailure = (error: Mx8Error): void => this.#failed('writer_failed', error);
-    return new Follower({ log, clock, events, replica: this.#replica, onFailure });
+    return new Follower({ log, clock, events, replica: this.#replica, intervalMs, onFailure });
   }
 
   #failed(type: 'claim_failed' | 'writer_failed', cause: unknown): void {

@@ -3,7 +3,6 @@ import { Mx8Error } from '../core/base/errors.ts';
 import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { LogStore } from '../ports/log-store.ts';
-import { FOLLOW_INTERVAL_MS } from './limits.ts';
 import type { Replica } from './replica.ts';
 
 export interface FollowerOptions {
@@ -11,6 +10,8 @@ export interface FollowerOptions {
   readonly clock: Clock;
   readonly events: EventSink;
   readonly replica: Replica;
+  /** How often the log is read unasked. */
+  readonly intervalMs: number;
   /** The log cannot be used, or only by a newer mx8: trying again would not help. */
   readonly onFailure: (error: Mx8Error) => void;
 }
@@ -59,7 +60,8 @@ export class Follower {
 
   #arm(): void {
     if (this.#isStopped) return;
-    this.#timer = this.#options.clock.setTimer(FOLLOW_INTERVAL_MS, () => this.#read());
+    const { clock, intervalMs } = this.#options;
+    this.#timer = clock.setTimer(intervalMs, () => this.#read());
   }
 
   async #catchUp(): Promise<void> {

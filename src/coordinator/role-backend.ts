@@ -71,9 +71,12 @@ export class RoleBackend implements CoordinatorBackend {
     };
   }
 
-  async submit(command: Command): Promise<Reply> {
+  submit(command: Command): Promise<Reply> {
+    return this.#options.leadership.writer?.submit(command) ?? this.#submitLater(command);
+  }
+
+  async #submitLater(command: Command): Promise<Reply> {
     const { leadership, holdRequestsMax = QUEUE_COMMANDS_MAX } = this.#options;
-    if (leadership.writer !== null) return leadership.writer.submit(command);
     // Whoever asks in these moments is answered, or told where to go, instead of to try again somewhere.
     const moment = leadership.taking ?? this.#handOver?.promise;
     if (moment !== undefined && this.#held < holdRequestsMax) {

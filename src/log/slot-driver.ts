@@ -4,6 +4,7 @@
  */
 import { Mx8Error } from '../core/base/errors.ts';
 import { elapsedMs, type MonoMs } from '../core/base/units.ts';
+import { LOOK } from '../core/log/log-view.ts';
 import type {
   Step,
   StoreAnswer,
@@ -11,7 +12,13 @@ import type {
   StoreTransaction,
 } from '../core/log/store-protocol.ts';
 import type { Clock } from '../ports/clock.ts';
-import { KvError, type KvOperation, type KvStore, type KvTransaction } from '../ports/kv-store.ts';
+import {
+  KvError,
+  type KvOperation,
+  type KvStore,
+  type KvTransacted,
+  type KvTransaction,
+} from '../ports/kv-store.ts';
 import type { Random } from '../ports/random.ts';
 
 export interface SlotDriverOptions {
@@ -28,9 +35,12 @@ const PAUSE_MS_MAX = 1000;
 
 export class SlotDriver {
   readonly #options: SlotDriverOptions;
+  /** `LOOK` with the prefix before its keys. */
+  readonly #look: readonly KvOperation[];
 
   constructor(options: SlotDriverOptions) {
     this.#options = options;
+    this.#look = LOOK.map((operation) => withPrefix(operation, options.prefix));
   }
 
   /**
@@ -61,49 +71,71 @@ export class SlotDriver {
     return step.result;
   }
 
-  async #attempt(
+  /** What has not answered by the deadline has no answer. */
+  #attempt(
     transaction: StoreTransaction,
     startMs: MonoMs,
     mayBeDone: boolean,
   ): Promise<StoreAnswer> {
-    try {
-      return await this.#withinTime(this.#transact(transaction), startMs);
-    } catch (error) {
-      if (!(error instanceof KvError)) throw error;
-      if (!error.retryable) {
-        const isKnown = error.isDecided && !mayBeDone;
-        throw failure(isKnown ? 'store_refused' : 'store_outcome_unknown', error.message, error);
-      }
-      return { type: error.isDecided ? 'refused' : 'unknown' };
-    }
+    const { clock, kv } = this.#options;
+    return new Promise<StoreAnswer>((resolve, reject) => {
+      const timer = clock.setTimer(this.#leftMs(startMs), () => resolve({ type: 'unknown' }));
+      kv.transact(this.#prefixed(transaction)).then(
+        (answer) => {
+          timer.clear();
+          resolve(this.#transacted(transaction, answer));
+        },
+        (error: unknown) => {
+          timer.clear();
+          const failed = failedAnswer(error, mayBeDone);
+          if (failed instanceof Error) reject(failed);
+          else resolve(failed);
+        },
+      );
+    });
   }
 
-  async #transact(transaction: StoreTransaction): Promise<StoreAnswer> {
-    const { kv, prefix } = this.#options;
-    const { compares } = transaction;
-    const prefixed: KvTransaction = {
-      compares: compares.map((compare) => ({ ...compare, key: prefix + compare.key })),
-      then: transaction.then.map((operation) => withPrefix(operation, prefix)),
-      else: transaction.else.map((operation) => withPrefix(operation, prefix)),
+  #prefixed({ compares, then, else: otherwise }: StoreTransaction): KvTransaction {
+    const { prefix } = this.#options;
+    return {
+      compares: compares.map(({ key, target, revision }) => ({
+        key: prefix + key,
+        target,
+        revision,
+      })),
+      then: this.#prefixedEach(then),
+      else: this.#prefixedEach(otherwise),
     };
-    const { succeeded, revision, found } = await kv.transact(prefixed);
+  }
+
+  /** Nearly every transaction begins with the same gets. */
+  #prefixedEach(operations: readonly StoreOperation[]): readonly KvOperation[] {
+    const { prefix } = this.#options;
+    return operations.map((operation, at) => {
+      const look = operation === LOOK[at] ? this.#look[at] : undefined;
+      return look ?? withPrefix(operation, prefix);
+    });
+  }
+
+  #transacted(asked: StoreTransaction, { succeeded, revision, found }: KvTransacted): StoreAnswer {
+    const { length } = this.#options.prefix;
+    const gets = (succeeded ? asked.then : asked.else).filter(({ type }) => type === 'get');
     return {
       type: 'transacted',
       succeeded,
       revision,
-      found: found.map((pairs) =>
-        pairs.map((pair) => ({ ...pair, key: pair.key.slice(prefix.length) })),
-      ),
+      found: found.map((pairs, at) => {
+        const get = gets[at];
+        // What was asked for by its key has that key: strings made anew have to be hashed anew.
+        const own = get?.type === 'get' && get.endKey === undefined ? get.key : null;
+        return pairs.map(({ key, value, createRevision, modRevision }) => ({
+          key: own ?? key.slice(length),
+          value,
+          createRevision,
+          modRevision,
+        }));
+      }),
     };
-  }
-
-  /** What has not answered by the deadline has no answer. */
-  #withinTime(call: Promise<StoreAnswer>, startMs: MonoMs): Promise<StoreAnswer> {
-    const { clock } = this.#options;
-    return new Promise<StoreAnswer>((resolve, reject) => {
-      const timer = clock.setTimer(this.#leftMs(startMs), () => resolve({ type: 'unknown' }));
-      call.then(resolve, reject).finally(() => timer.clear());
-    });
   }
 
   async #pause(pauseMs: number, startMs: MonoMs, mayBeDone: boolean): Promise<void> {
@@ -120,6 +152,14 @@ export class SlotDriver {
     const { clock, giveUpAfterMs } = this.#options;
     return Math.max(0, giveUpAfterMs - elapsedMs(startMs, clock.nowMs()));
   }
+}
+
+/** What a failed attempt says to its machine; an error where asking again would not help. */
+function failedAnswer(error: unknown, mayBeDone: boolean): StoreAnswer | Error {
+  if (!(error instanceof KvError)) return error instanceof Error ? error : new Error(String(error));
+  if (error.retryable) return { type: error.isDecided ? 'refused' : 'unknown' };
+  const isKnown = error.isDecided && !mayBeDone;
+  return failure(isKnown ? 'store_refused' : 'store_outcome_unknown', error.message, error);
 }
 
 function isWriting(transaction: StoreTransaction): boolean {

@@ -12,6 +12,8 @@ export const LEASE_TTL_MS = 3000;
 const SHORT_LEASE_TTL_MS = 2000;
 export const LEADER_TTL_MS = 1600;
 export const TICK_MS = 250;
+/** Standbys read the log unasked so often, and otherwise when the store tells them of something. */
+export const FOLLOW_MS = 500;
 
 export interface FaultRates {
   /** Of a thousand messages between nodes and coordinators. */
@@ -181,7 +183,7 @@ function commonScene(seed: number): Scene {
     workAtOnce: chance.between(8, 20),
     partly: chance.pick([0, 100, 300]),
     quarantines: chance.pick([0, 0, 50]),
-    snapshotEntries: chance.pick([4, 12, 30, 1000]),
+    snapshotEntries: chance.pick([6, 12, 30, 1000]),
     queueMax: chance.happens(150) ? 12 : 65_536,
     storeDelayMs: chance.pick([2, 5, 15]),
     silenceMs: 350,

@@ -24,7 +24,7 @@ import { checkRefusal } from './checkers/refusals.ts';
 import { Stranger } from './actors/stranger.ts';
 import { DECIDED_MS, Progress } from './checkers/progress.ts';
 import { checkReplay, checkSnapshot } from './checkers/replay.ts';
-import { LEADER_TTL_MS, type Scene } from './scene.ts';
+import { FOLLOW_MS, LEADER_TTL_MS, type Scene } from './scene.ts';
 import { Strikes } from './strikes.ts';
 import { Outputs } from './truth/outputs.ts';
 import { Truth } from './truth/truth.ts';
@@ -41,15 +41,15 @@ const DOUBLE_PLACE = 10;
 const OPERATOR_PLACE = 12;
 const STRANGER_PLACE = 13;
 const NO_BYTES = new Uint8Array(0);
-/** One in so many entries the whole state is compared and checked. */
+/** One in so many entries the whole state is compared and checked, or the snapshot that counts. */
 const FULL_CHECK_ENTRIES = 24;
 /**
  * What is given, once all faults are over, to standbys to be there again (they wait for old entries to go)
  * and to coordinators to decide what they were asked.
  */
 const REST_MS = Math.max(2 * LEADER_TTL_MS + 1500, DECIDED_MS);
-/** A standby reads five times a second, by a clock that may be slow, from a store that may be far. */
-const FOLLOWED_MS = 1000;
+/** A standby reads unasked by a clock that may be slow, from a store that may be far. */
+const FOLLOWED_MS = 3 * FOLLOW_MS;
 
 export class Simulation {
   readonly world: World;
@@ -395,15 +395,24 @@ export class Simulation {
   }
 
   #checkSampled(): void {
-    const { world, truth } = this;
+    const { truth } = this;
     const { snapshot } = this.store;
-    if (snapshot !== null && snapshot.seq > this.#snapshotChecked) {
-      this.#snapshotChecked = snapshot.seq;
-      checkSnapshot(world, truth, snapshot.bytes, snapshot.seq);
-    }
+    const isFirst = this.#snapshotChecked === 0;
+    if (
+      snapshot !== null &&
+      (isFirst || snapshot.seq >= this.#snapshotChecked + FULL_CHECK_ENTRIES)
+    )
+      this.#checkSnapshot();
     if (truth.tailSeq < this.#entriesChecked + FULL_CHECK_ENTRIES) return;
     this.#entriesChecked = truth.tailSeq;
     this.#checkLive();
+  }
+
+  #checkSnapshot(): void {
+    const { snapshot } = this.store;
+    if (snapshot === null || snapshot.seq === this.#snapshotChecked) return;
+    this.#snapshotChecked = snapshot.seq;
+    checkSnapshot(this.world, this.truth, snapshot.bytes, snapshot.seq);
   }
 
   #checkLive(): void {
@@ -420,6 +429,7 @@ export class Simulation {
     const { world } = this;
     this.progress.end();
     this.outputs.checkEnd();
+    this.#checkSnapshot();
     for (const { candidacy, process, log } of this.coordinators) {
       // What is being written is in the state already.
       if (!process.isAlive || log.operation !== 'none') continue;

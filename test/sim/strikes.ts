@@ -63,8 +63,9 @@ export class Strikes {
   aim(coordinator: Coordinator): void {
     const { world } = this.#simulation;
     const { aimed } = world.scene.rates;
+    if (aimed === 0 || this.#aimed.length === 0) return;
     const permille = (coordinator.phases & RARE) === 0 ? aimed : aimed * RARE_FACTOR;
-    if (this.#aimed.length === 0 || !world.chance.happens(permille)) return;
+    if (!world.chance.happens(permille)) return;
     this.strike(world.chance.pick(this.#aimed), coordinator);
   }
 

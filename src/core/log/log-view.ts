@@ -65,7 +65,10 @@ export function viewOf(found: readonly (readonly StoredPair[])[]): LogView {
 }
 
 /** By key: the value that was decoded last, and what it says. Most of them are read far more often than written. */
-const lastDecoded = new Map<string, { readonly value: Uint8Array; readonly mark: object }>();
+const lastDecoded = new Map<
+  string,
+  { readonly value: Uint8Array; readonly mark: Marked<object> }
+>();
 
 /** What `pair` holds, shaped like `absent`, which stands for a pair that is not there. */
 export function decodeMark<Mark extends object>(
@@ -74,12 +77,12 @@ export function decodeMark<Mark extends object>(
 ): Marked<Mark> {
   if (pair === undefined) return { ...absent, revision: 0 };
   const last = lastDecoded.get(pair.key);
-  if (last !== undefined && isSameBytes(last.value, pair.value)) {
-    return { ...(last.mark as Mark), revision: pair.modRevision };
-  }
-  const mark = markIn(pair) as Mark;
+  const isKnown = last !== undefined && isSameBytes(last.value, pair.value);
+  if (isKnown && last.mark.revision === pair.modRevision) return last.mark as Marked<Mark>;
+  const said = (isKnown ? last.mark : markIn(pair)) as Mark;
+  const mark = { ...said, revision: pair.modRevision };
   lastDecoded.set(pair.key, { value: pair.value, mark });
-  return { ...mark, revision: pair.modRevision };
+  return mark;
 }
 
 function markIn(pair: StoredPair): unknown {

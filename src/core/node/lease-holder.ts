@@ -76,7 +76,7 @@ export function holderWakeMs(state: HolderState): MonoMs | null {
 }
 
 function expire(state: HolderState, effects: HolderEffect[], nowMs: MonoMs): void {
-  for (const held of [...state.leases.values()]) {
+  for (const held of state.leases.values()) {
     if (nowMs < held.deadlineMs) continue;
     const { leaseId } = held.lease;
     state.lose(effects, held, 'its time ran out before a renewal was answered');

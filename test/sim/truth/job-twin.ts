@@ -84,8 +84,12 @@ export class JobTwin {
     return this.doneCount === this.spec.sampleCount;
   }
 
-  apply(record: RecordOfJob, token: string, epoch: number): void {
-    this.seq = Number(token.split('.')[1]);
+  apply(
+    record: RecordOfJob,
+    token: string,
+    { seq, epoch }: { readonly seq: number; readonly epoch: number },
+  ): void {
+    this.seq = seq;
     switch (record.type) {
       case 'lease_granted':
         this.#grant(record, token, epoch);

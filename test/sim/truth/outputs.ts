@@ -4,16 +4,19 @@ import type { StagedPiece } from '../../../src/core/node/holder-protocol.ts';
 import type { World } from '../world/world.ts';
 import type { Truth } from './truth.ts';
 
+interface Visible {
+  readonly start: number;
+  readonly end: number;
+  readonly key: string;
+}
+
 export class Outputs {
   readonly #world: World;
   readonly #truth: Truth;
-  /** `job lease:start-end` of what was staged. */
-  readonly #staged: Set<string> = new Set<string>();
+  /** By job: `lease:start-end` of what was staged. */
+  readonly #staged: Map<string, Set<string>> = new Map<string, Set<string>>();
   /** By job, then first sample: what is visible. */
-  readonly #visible: Map<string, Map<number, CommittedPiece>> = new Map<
-    string,
-    Map<number, CommittedPiece>
-  >();
+  readonly #visible: Map<string, Map<number, Visible>> = new Map<string, Map<number, Visible>>();
 
   constructor(world: World, truth: Truth) {
     this.#world = world;
@@ -21,7 +24,12 @@ export class Outputs {
   }
 
   stage(job: string, node: string, piece: StagedPiece): void {
-    this.#staged.add(`${job} ${keyOf(piece)}`);
+    let staged = this.#staged.get(job);
+    if (staged === undefined) {
+      staged = new Set<string>();
+      this.#staged.set(job, staged);
+    }
+    staged.add(keyOf(piece));
     this.#world.say(() => `${node} stages ${keyOf(piece)}`);
   }
 
@@ -60,18 +68,21 @@ export class Outputs {
 
   #show(job: string, piece: CommittedPiece): void {
     const key = keyOf(piece);
-    if (!this.#staged.has(`${job} ${key}`)) this.#fail(`${key} is published and was never staged`);
+    if (this.#staged.get(job)?.has(key) !== true) {
+      this.#fail(`${key} is published and was never staged`);
+    }
     if (this.#truth.jobs.get(job)?.pieces.has(key) !== true) {
       this.#fail(`${key} is published and is not committed`);
     }
     let visible = this.#visible.get(job);
     if (visible === undefined) {
-      visible = new Map<number, CommittedPiece>();
+      visible = new Map<number, Visible>();
       this.#visible.set(job, visible);
     }
     const other = visible.get(piece.start);
-    if (other !== undefined && keyOf(other) !== key) this.#fail(`${key} hides ${keyOf(other)}`);
-    visible.set(piece.start, piece);
+    if (other?.key === key) return;
+    if (other !== undefined) this.#fail(`${key} hides ${other.key}`);
+    visible.set(piece.start, { start: piece.start, end: piece.end, key });
   }
 
   #fail(message: string): void {

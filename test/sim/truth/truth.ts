@@ -197,7 +197,7 @@ export class Truth {
       this.jobs.delete(record.job);
       this.jobs.set(record.newJob, twin);
     }
-    twin.apply(record, token, slot.epoch);
+    twin.apply(record, token, slot);
   }
 }
 

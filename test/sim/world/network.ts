@@ -50,17 +50,16 @@ export class Network {
     let delayMs = this.delayMs();
     if (world.isFaulty) {
       const { rates } = world.scene;
-      const phases = this.phasesAt(about);
       if (world.chance.happens(rates.lost)) {
-        world.coverage.count('message lost', phases);
+        world.coverage.count('message lost', this.phasesAt(about));
         return;
       }
       if (world.chance.happens(rates.doubled)) {
-        world.coverage.count('message doubled', phases);
+        world.coverage.count('message doubled', this.phasesAt(about));
         this.#deliver(from, to, delayMs + world.chance.between(1, 400), deliver);
       }
       if (world.chance.happens(rates.late)) {
-        world.coverage.count('message late', phases);
+        world.coverage.count('message late', this.phasesAt(about));
         delayMs += world.chance.between(20, 900);
       }
     }
