@@ -18,6 +18,7 @@ const FOUND_LATE: ReadonlySet<string> = new Set([
   'deadline-from-the-answer',
   'overtaken-claim-goes-on',
   'late-failure-spoils-the-next-epoch',
+  'memory-snapshot-unfenced',
 ]);
 
 interface Outcome {
