@@ -56,6 +56,7 @@ export async function readFooter(
   try {
     const metadata = parquetMetadata(footer.buffer, { geoparquet: false });
     checkSchema(metadata.schema);
+    checkPlaces(metadata.row_groups);
     // It passes over the children of an element, and would go back for ever where there are fewer than none.
     markGeoColumns(metadata.schema, metadata.key_value_metadata);
     return metadata;
@@ -76,6 +77,18 @@ function checkSchema(schema: readonly SchemaElement[]): void {
     missing += children - 1;
   }
   if (missing > 0) throw new RangeError(`its schema ends ${missing} elements too early`);
+}
+
+/** That each column says where it begins, by which a row group is found. */
+function checkPlaces(groups: readonly RowGroup[]): void {
+  for (const [index, { columns }] of groups.entries()) {
+    for (const { meta_data: column } of columns) {
+      // Of a damaged footer not all is there that its type says.
+      const place: unknown = column?.data_page_offset;
+      if (column === undefined || typeof place === 'bigint') continue;
+      throw new RangeError(`row group ${index} does not say where each of its columns begins`);
+    }
+  }
 }
 
 export function bufferOf(file: TableFile, size: number): AsyncBuffer {

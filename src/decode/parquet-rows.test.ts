@@ -280,6 +280,15 @@ test('a footer whose elements have fewer children than none is refused, which hy
   });
 });
 
+test('a footer with a column that does not say where it begins is refused', async () => {
+  const file = Buffer.from(files.get('duckdb.v2.parquet') ?? []);
+  const footerAt = file.length - 8 - file.readUInt32LE(file.length - 8);
+  for (const at of [1_968_214_091, 912_101_724]) {
+    file[footerAt + (at % (file.length - footerAt))] = 0;
+  }
+  await assert.rejects(linesOf(file), /row group 0 does not say where each of its columns begins/);
+});
+
 /** As lines, and as columns. */
 async function readOrRefused(file: Uint8Array): Promise<void> {
   const table = { source: memorySource(file), location: '/x', columns: null };
