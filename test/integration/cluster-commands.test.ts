@@ -140,6 +140,32 @@ test('jobs are submitted, told apart by their ids, and left as they are the seco
   assert.deepEqual([named.spec.job_id, named.spec.block_size], ['j1', 7]);
 });
 
+test('a node or lease that the coordinator does not know is a typing mistake, and not to be tried again', async () => {
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', 3);
+  const serving = await serve(bench, ['--data', data, '--job-id', 'j']);
+  const noNode = /--node: node worker-7 is not registered with job j; none is \[flag_invalid\]/;
+  const noLease =
+    /--lease: lease 3\.812\.0 of job j is not live; mx8 status lists those that are \[flag_invalid\]/;
+  const cases: readonly (readonly [readonly string[], RegExp])[] = [
+    [['release', '--node', 'worker-7'], noNode],
+    [['drain', '--node', 'worker-7'], noNode],
+    [['cap', '--node', 'worker-7', '--want', '1'], noNode],
+    [['release', '--lease', '3.812.0'], noLease],
+    [['release', '--lease', '3.812.0', '--dry-run'], noLease],
+  ];
+  for (const [words, sentence] of cases) {
+    const ended = await bench.run(words, serving.environment);
+    assert.equal(ended.code, 2, `mx8 ${words.join(' ')}: ${ended.stderr}`);
+    assert.match(ended.stderr, sentence);
+  }
+  const words = ['drain', '--node', 'worker-7', '--json'];
+  const { stdout } = await bench.run(words, serving.environment);
+  const { retryable, details } = JSON.parse(stdout) as Record<string, unknown>;
+  assert.equal(retryable, false);
+  assert.deepEqual(details, { flag: '--node', answer: 'node_not_registered' });
+});
+
 test('mistakes get a sentence, an exit code, and no stack', async () => {
   await using bench = await Workbench.create();
   const cases: readonly (readonly [readonly string[], number, RegExp])[] = [

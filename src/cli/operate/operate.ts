@@ -1,4 +1,5 @@
 /** What the operator's commands share: whom to ask, and how to say what changed. */
+import { Mx8Error } from '../../core/base/errors.ts';
 import { jobId } from '../../core/base/units.ts';
 import type { Change, Operation } from '../../core/job/operations.ts';
 import { CLIENT_FLAGS, openClient } from '../client.ts';
@@ -35,10 +36,31 @@ export async function operate(
     const id = options.jobId === null ? onlyJob(await client.listJobs()) : jobId(options.jobId);
     const changes = await client.operate(id, operation, dryRun);
     io.stdout(json ? changesJson(id, changes, dryRun) : changesText(id, changes, dryRun));
+  } catch (error) {
+    throw asTyped(error);
   } finally {
     await client.close();
   }
   return EXIT_DONE;
+}
+
+/**
+ * A node or lease that the coordinator does not know is what was typed here. To an agent the same answer
+ * says to register or to ask for another lease, which may be tried again; a typing mistake may not.
+ */
+function asTyped(error: unknown): unknown {
+  if (!(error instanceof Mx8Error)) return error;
+  const answer = error.code;
+  switch (answer) {
+    case 'node_not_registered':
+      return new Mx8Error('flag_invalid', `--node: ${error.message}`, { flag: '--node', answer });
+    case 'lease_unknown': {
+      const message = `--lease: ${error.message}; mx8 status lists those that are`;
+      return new Mx8Error('flag_invalid', message, { flag: '--lease', answer });
+    }
+    default:
+      return error;
+  }
 }
 
 export function changesText(job: string, changes: readonly Change[], dryRun: boolean): string {
