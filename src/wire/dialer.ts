@@ -53,6 +53,11 @@ export class Dialer<C extends Connection = CallConnection> {
     this.#addresses = parseCoordUrl(options.coordUrl);
   }
 
+  /** The list, as it was given. */
+  get addresses(): readonly string[] {
+    return this.#addresses.map(({ text }) => text);
+  }
+
   connection(): C {
     this.#current ??= this.#take();
     return this.#current;

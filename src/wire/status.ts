@@ -98,6 +98,6 @@ export function unavailable(address: string, why: string): Mx8Error {
   return new Mx8Error(
     'coordinator_unavailable',
     `no answer from the coordinator at ${address}: ${why}`,
-    { address },
+    { address, why },
   );
 }

@@ -5,6 +5,7 @@ import { Mx8Error } from '../core/base/errors.ts';
 import { addMs, type MonoMs } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Dialer } from './dialer.ts';
+import { noAnswer } from './no-answer.ts';
 import { type WireMessage, type WireMethod, wireMethods } from './schema.ts';
 import { errorOfCall, isOfTheWay, unavailable } from './status.ts';
 
@@ -46,14 +47,19 @@ export class UnaryCaller {
   ): Promise<T> {
     const { clock, callTimeoutMs, dialer } = this.#options;
     const deadlineMs = addMs(clock.nowMs(), callTimeoutMs);
+    const failures = new Map<string, Mx8Error>();
     for (let attempts = 1; ; attempts += 1) {
       signal?.throwIfAborted();
+      const { text: address } = dialer.connection().address;
       try {
         return await attempt(deadlineMs);
       } catch (error) {
-        const mayTryAgain = error instanceof Mx8Error && isOfTheWay(error.code);
+        if (!(error instanceof Mx8Error && isOfTheWay(error.code))) throw error;
+        failures.set(address, error);
         const waitMs = dialer.backoffMs(attempts);
-        if (!mayTryAgain || addMs(clock.nowMs(), waitMs) >= deadlineMs) throw error;
+        if (addMs(clock.nowMs(), waitMs) >= deadlineMs) {
+          throw noAnswer(error, failures, dialer.addresses);
+        }
         await clock.sleep(waitMs, signal);
       }
     }

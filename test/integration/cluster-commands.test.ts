@@ -181,6 +181,11 @@ test('mistakes get a sentence, an exit code, and no stack', async () => {
       4,
       /no answer from the coordinator at 127\.0\.0\.1:1/,
     ],
+    [
+      ['status', '--coord-url', '127.0.0.1:1,127.0.0.1:2'],
+      4,
+      /no answer from any coordinator: 127\.0\.0\.1:1: .*ECONNREFUSED.*; 127\.0\.0\.1:2: .*ECONNREFUSED/,
+    ],
   ];
   for (const [words, code, sentence] of cases) {
     const ended = await bench.run(words);
