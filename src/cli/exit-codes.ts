@@ -19,6 +19,9 @@ export const EXIT_MEMORY = 5;
 export const EXIT_UNHEALTHY = 6;
 export const EXIT_BUG = 70;
 
+/** A node or a server that is asked to stop has done its part: whoever watches it sees no failure. */
+const NO_FAILURE = 'mx8 coordinator that serves and mx8 agent at work end with 0';
+
 export const EXIT_CODES: readonly ExitCode[] = [
   { code: EXIT_DONE, meaning: 'Everything that was asked for is done.' },
   { code: EXIT_FAILED, meaning: 'It failed; the message says why and what to do.' },
@@ -31,8 +34,8 @@ export const EXIT_CODES: readonly ExitCode[] = [
   },
   { code: EXIT_UNHEALTHY, meaning: 'mx8 doctor found something that needs a person.' },
   { code: EXIT_BUG, meaning: 'A bug in mx8; MX8_LOG=debug shows the stack.' },
-  { code: STOP_EXIT_CODES.SIGINT, meaning: 'Stopped by SIGINT (Ctrl-C), cleanly.' },
-  { code: STOP_EXIT_CODES.SIGTERM, meaning: 'Stopped by SIGTERM, cleanly.' },
+  { code: STOP_EXIT_CODES.SIGINT, meaning: `Stopped by SIGINT (Ctrl-C), cleanly; ${NO_FAILURE}.` },
+  { code: STOP_EXIT_CODES.SIGTERM, meaning: `Stopped by SIGTERM, cleanly; ${NO_FAILURE}.` },
 ];
 
 const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([

@@ -7,6 +7,7 @@ import { COMMANDS } from '../../src/cli/registry.ts';
 import { checkOutput } from '../support/check-output.ts';
 import { Workbench, until } from '../support/mx8-process.ts';
 import type { Mx8 } from '../support/mx8-process.ts';
+import { readText } from '../support/tidy/sources.ts';
 
 const JOB = fileURLToPath(new URL('../support/jobs/checksum.job.ts', import.meta.url));
 
@@ -110,6 +111,38 @@ test('SIGTERM drains an agent, and another finishes what it gave back', async ()
   const rest = await bench.run(['agent', '--node-id', 'next'], serving.environment);
   assert.equal(rest.code, 0, rest.stderr);
   assert.equal((await statusOf(bench, serving)).samples.committed, 400);
+});
+
+test('a coordinator and agents that are stopped end with 0 and other commands do not, as docs/cli.md says', async () => {
+  const listed = [...readText('docs/cli.md').matchAll(/^- `(\d+)`: Stopped by (SIG\w+).*$/gm)];
+  const says = listed.map(([line, code, signal]) => {
+    const exempt = [...line.matchAll(/mx8 (\w+)(?=.* end with 0)/g)].map((match) => match[1]);
+    return { code: Number(code), signal: signal as NodeJS.Signals, exempt };
+  });
+  const exempt = ['coordinator', 'agent'];
+  const expected = [
+    { code: 130, signal: 'SIGINT', exempt },
+    { code: 143, signal: 'SIGTERM', exempt },
+  ] as const;
+  assert.deepEqual(says, expected);
+
+  // SIGTERM of either is in the tests above.
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', 100);
+  const serving = await serve(bench, ['--data', data]);
+  const words = ['agent', '--batch-size', '1', '--sink-sleep-ms', '100'];
+  const agent = bench.start(words, serving.environment);
+  const status = bench.start(['status', '--polls', '0'], serving.environment);
+  await until(
+    'it has work',
+    () => serving.mx8.stderr().includes('lease_granted') && status.stdout() !== '',
+  );
+  const ends: (number | null)[] = [];
+  for (const mx8 of [status, agent, serving.mx8]) {
+    mx8.child.kill('SIGINT');
+    ends.push((await mx8.ended).code);
+  }
+  assert.deepEqual(ends, [130, 0, 0]);
 });
 
 test('jobs are submitted, told apart by their ids, and left as they are the second time', async () => {

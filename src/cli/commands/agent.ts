@@ -70,7 +70,7 @@ export const command: Command = defineCommand({
   name: 'agent',
   summary: 'work on a job as one of its nodes',
   about:
-    'Registers with a coordinator, leases blocks of samples, runs the job in worker processes and commits its output. Without JOB.ts it reads the samples and delivers them to nobody, to try a set-up. It waits for a coordinator that is not there yet, survives its restarts, and at SIGTERM finishes or gives back what it holds.',
+    'Registers with a coordinator, leases blocks of samples, runs the job in worker processes and commits its output. Without JOB.ts it reads the samples and delivers them to nobody, to try a set-up. It waits for a coordinator that is not there yet, survives its restarts, and at SIGINT or SIGTERM finishes or gives back what it holds and ends with 0.',
   argument: {
     name: 'JOB.ts',
     doc: 'A module whose default export is made by defineJob.',

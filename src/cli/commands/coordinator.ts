@@ -59,7 +59,7 @@ export const command: Command = defineCommand({
   name: 'coordinator',
   summary: 'hand out the work of a job to agents and keep what was answered',
   about:
-    'Serves jobs to agents and to any v0 client until it is stopped. With JOB.ts, work counts when its output is committed; with --data alone, when it is delivered; without either it waits for mx8 submit. Killed at any moment and started again with the same command, it goes on from what it answered. A second one on the same state stands by and takes over within seconds; give agents the addresses of both.',
+    'Serves jobs to agents and to any v0 client until it is stopped. With JOB.ts, work counts when its output is committed; with --data alone, when it is delivered; without either it waits for mx8 submit. Killed at any moment and started again with the same command, it goes on from what it answered; stopped with SIGINT or SIGTERM it ends with 0. A second one on the same state stands by and takes over within seconds; give agents the addresses of both.',
   argument: {
     name: 'JOB.ts',
     doc: 'A module whose default export is made by defineJob.',
