@@ -1,11 +1,14 @@
 /**
  * What a worker says when user code lets an error go that nobody catches. Node would print the error
- * with its whole stack, of which the agent keeps the end: the message stands at the beginning. So the
- * message is said again, last and on one line.
+ * with its whole stack, of which the agent would keep some lines. So the message and its place are said
+ * again, last and on one line, with a mark by which the agent knows that this is all there is to say.
  */
 import { writeSync } from 'node:fs';
 import { errorText } from '../job/error-text.ts';
 import { LAST_WORDS_CHARS_MAX } from './limits.ts';
+
+/** Before the sentence; control characters, as user code prints to the same pipes. */
+export const LAST_WORDS_MARK = '\u0002last words\u0003';
 
 /** Room for what stands before the words, and of their end for where it happened. */
 const WHAT_CHARS = 60;
@@ -15,7 +18,7 @@ const END_CHARS = 200;
 export function sayLastWords(modulePath: () => string | null): void {
   const end = (what: string, error: unknown): void => {
     const stack = error instanceof Error ? `${error.stack ?? error.message}\n` : '';
-    say(`${stack}${what}: ${shortened(errorText(error, modulePath()))}\n`);
+    say(`${stack}${LAST_WORDS_MARK}${what}: ${shortened(errorText(error, modulePath()))}\n`);
     process.exit(1);
   };
   // A module that has handlers of its own decides for itself.

@@ -2,7 +2,13 @@
 import { fileURLToPath } from 'node:url';
 import { ERROR_TEXT_CHARS_MAX } from './limits.ts';
 
-/** `modulePath` picks the first frame in that file, so that the reader knows where to look. */
+/** Where mx8 itself is: its own frames say nothing about the user's code. */
+const OWN_FOLDER = fileURLToPath(new URL('..', import.meta.url));
+
+/**
+ * `modulePath` picks the first frame in that file, so that the reader knows where to look; where there is
+ * none, after an await in a module that it imports, the first of any file but mx8's own.
+ */
 export function errorText(error: unknown, modulePath: string | null): string {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : `threw ${shown(error)}`;
   const where = error instanceof Error ? (frameIn(error, modulePath) ?? syntaxPlace(error)) : null;
@@ -24,13 +30,16 @@ function shown(value: unknown): string {
 
 function frameIn(error: Error, modulePath: string | null): string | null {
   if (modulePath === null || typeof error.stack !== 'string') return null;
+  let other: string | null = null;
   for (const line of error.stack.split('\n')) {
     const match = /(file:\/\/[^\s)]+?):(\d+):(\d+)\)?$/.exec(line);
-    if (match?.[1] === undefined) continue;
-    const path = pathOf(match[1]);
-    if (path === modulePath) return `${path}:${match[2]}:${match[3]}`;
+    const path = match?.[1] === undefined ? null : pathOf(match[1]);
+    if (match === null || path === null) continue;
+    const place = `${path}:${match[2]}:${match[3]}`;
+    if (path === modulePath) return place;
+    if (!path.startsWith(OWN_FOLDER)) other ??= place;
   }
-  return null;
+  return other;
 }
 
 /** The file and line of what does not parse: they stand above the error itself, where there are frames of Node's only. */
