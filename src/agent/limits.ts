@@ -21,6 +21,9 @@ export const WORKERS_MAX = 256;
 /** Records handed to a worker at a time: some 100 KiB of IPC, and enough to fill several batches. */
 export const RECORDS_PER_CHUNK = 1_024;
 
+/** How long a failure is not told while its drafts are removed: a store that is away makes that long. */
+export const CLEAR_UP_MS_MAX = 1_000;
+
 /** How often a worker says how much memory it holds. */
 export const STATS_INTERVAL_MS = 250;
 

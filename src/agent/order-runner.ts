@@ -14,6 +14,7 @@ import {
 import type { Clock } from '../ports/clock.ts';
 import type { MemoryGate } from '../ports/memory-gate.ts';
 import type { Places } from '../ports/place.ts';
+import { CLEAR_UP_MS_MAX } from './limits.ts';
 import type { RecordSource } from './record-source.ts';
 import { segmentsOf, type Segment } from './segments.ts';
 import type { RunningStage, Stage, StageTimer } from './stage-timer.ts';
@@ -80,6 +81,7 @@ export class OrderRunner {
     const current = { order, drop, flush: new AbortController(), cursor: order.start };
     this.#current = current;
     const work = task.begin(order, drop.signal);
+    let failed: ReturnType<typeof failure> | null = null;
     try {
       for (const segment of segmentsOf(order, task.batchSize)) {
         await this.#runSegment(current, segment, work);
@@ -87,9 +89,14 @@ export class OrderRunner {
       }
       if (!drop.signal.aborted) await this.#stage(current, work);
     } catch (error) {
-      if (!drop.signal.aborted) channel.send(failure(order.workId, error));
+      if (!drop.signal.aborted) failed = failure(order.workId, error);
     } finally {
-      await this.#discard(work);
+      const cleared = this.#discard(work);
+      if (failed !== null) {
+        await this.#clearedOrLate(cleared);
+        channel.send(failed);
+      }
+      await cleared;
       this.#current = null;
       channel.send({ type: 'work_done', workId: order.workId });
     }
@@ -188,6 +195,14 @@ export class OrderRunner {
       running.end(error instanceof Error ? error.message : String(error));
       throw error;
     }
+  }
+
+  /** The agent that hears of a failure may end at once, and this process with it: drafts are removed before. */
+  async #clearedOrLate(cleared: Promise<void>): Promise<void> {
+    const late = Promise.withResolvers<undefined>();
+    const timer = this.#options.clock.setTimer(CLEAR_UP_MS_MAX, () => late.resolve(undefined));
+    await Promise.race([cleared, late.promise]);
+    timer.clear();
   }
 
   /** Clearing up may fail where writing has failed; the first error has been told. */

@@ -326,7 +326,14 @@ for (const [step, body] of [
     'openPart',
     `async openPart(part) { await part.appendFile(() => 'x'); throw new Error('no licence'); }`,
   ],
-  ['finish', `openPart: () => ({ write() {}, finish() { throw new Error('no licence'); } })`],
+  [
+    'finish',
+    `openPart: () => ({
+      write() {},
+      finish() { throw new Error('no licence'); },
+      abort: () => new Promise((resolve) => setTimeout(resolve, 300)),
+    })`,
+  ],
 ]) {
   test(`a sink of the user's own that throws in ${step} fails the job with its words, as sink_failed`, async () => {
     await using bench = await AgentBench.create(4);
