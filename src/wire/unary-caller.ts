@@ -1,9 +1,14 @@
 /** Calls outside a session: each ends in an answer or an error within its time, trying on until then. */
-import type { ClientReadableStream, ServiceError } from '@grpc/grpc-js';
+import {
+  type Client,
+  type ClientReadableStream,
+  connectivityState,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import { must } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { addMs, type MonoMs } from '../core/base/units.ts';
-import type { Clock } from '../ports/clock.ts';
+import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { Dialer } from './dialer.ts';
 import { noAnswer } from './no-answer.ts';
 import { type WireMessage, type WireMethod, wireMethods } from './schema.ts';
@@ -22,6 +27,12 @@ const METHODS: ReadonlyMap<string, WireMethod> = new Map(
 export function v1Method(name: string): WireMethod {
   return must(METHODS.get(name), `mx8.v1 has a method ${name}`);
 }
+
+const UNCONNECTED: ReadonlySet<connectivityState> = new Set([
+  connectivityState.IDLE,
+  connectivityState.CONNECTING,
+  connectivityState.TRANSIENT_FAILURE,
+]);
 
 export class UnaryCaller {
   readonly #options: CallerOptions;
@@ -71,10 +82,14 @@ export class UnaryCaller {
     const { client, address } = connection;
     return new Promise((resolve, reject) => {
       const { path, request, response } = method;
-      let hasTimedOut = false;
-      const timer = clock.setTimer(deadlineMs - clock.nowMs(), () => {
-        hasTimedOut = true;
+      let silence: string | null = null;
+      const giveUp = (why: string): void => {
+        silence = why;
         call.cancel();
+      };
+      const connecting = this.#unlessConnected(client, giveUp);
+      const timer = clock.setTimer(deadlineMs - clock.nowMs(), () => {
+        giveUp(`nothing within ${callTimeoutMs} ms`);
       });
       const call = client.makeUnaryRequest(
         path,
@@ -83,17 +98,31 @@ export class UnaryCaller {
         message,
         (error: ServiceError | null, answer?: WireMessage) => {
           timer.clear();
+          connecting?.clear();
           if (error === null) {
             resolve(answer ?? {});
             return;
           }
-          const failure = hasTimedOut
-            ? unavailable(address.text, `nothing within ${callTimeoutMs} ms`)
-            : errorOfCall(error, address.text);
+          const failure =
+            silence === null
+              ? errorOfCall(error, address.text)
+              : unavailable(address.text, silence);
           if (isOfTheWay(failure.code)) dialer.failed(connection, failure);
           reject(failure);
         },
       );
+    });
+  }
+
+  /** A machine that is off takes no connection and refuses none: the other addresses get their part of the time. */
+  #unlessConnected(client: Client, giveUp: (why: string) => void): TimerHandle | null {
+    const { clock, dialer, callTimeoutMs } = this.#options;
+    const count = dialer.addresses.length;
+    if (count === 1) return null;
+    const connectMs = Math.floor(callTimeoutMs / count);
+    return clock.setTimer(connectMs, () => {
+      if (!UNCONNECTED.has(client.getChannel().getConnectivityState(false))) return;
+      giveUp(`no connection within ${connectMs} ms`);
     });
   }
 
@@ -107,12 +136,16 @@ export class UnaryCaller {
     const { client, address } = connection;
     const { path, request, response } = method;
     const call = client.makeServerStreamRequest(path, request.encode, response.decode, message);
+    const connecting = this.#unlessConnected(client, (why) => {
+      call.destroy(unavailable(address.text, why));
+    });
     try {
       return await this.#allOf(call, address.text, signal);
     } catch (error) {
       if (error instanceof Mx8Error && isOfTheWay(error.code)) dialer.failed(connection, error);
       throw error;
     } finally {
+      connecting?.clear();
       call.cancel();
     }
   }
@@ -138,7 +171,9 @@ export class UnaryCaller {
       timer = watch();
     });
     call.on('end', () => resolve(messages));
-    call.on('error', (error: ServiceError) => reject(errorOfCall(error, address)));
+    call.on('error', (error: ServiceError | Mx8Error) => {
+      reject(error instanceof Mx8Error ? error : errorOfCall(error, address));
+    });
     return promise.finally(() => {
       timer.clear();
       signal?.removeEventListener('abort', abort);

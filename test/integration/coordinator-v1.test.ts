@@ -1,5 +1,7 @@
 /** Sessions of `mx8.v1` with the client that agents and loaders use, over real sockets. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import test from 'node:test';
 
 import { status } from '@grpc/grpc-js';
@@ -81,6 +83,24 @@ async function piecesOf(client: CoordinatorClient, job: JobId): Promise<Committe
 function ids(leases: readonly Lease[]): LeaseId[] {
   return leases.map((lease) => lease.leaseId);
 }
+
+test('an address that takes no connection and refuses none leaves time for the others', async () => {
+  const sockets: Socket[] = [];
+  // As a machine that is off: nothing ever comes from it.
+  const silent = createServer((socket) => void sockets.push(socket)).listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  await withClient({}, async ({ coordinator }) => {
+    const client = clientOf(`127.0.0.1:${port},${coordinator.address}`, 2000);
+    assert.equal((await client.listJobs()).length, 1);
+    await client.close();
+    const pieces = clientOf(`127.0.0.1:${port},${coordinator.address}`, 2000);
+    assert.deepEqual(await piecesOf(pieces, JOB), []);
+    await pieces.close();
+  });
+  for (const socket of sockets) socket.destroy();
+  silent.close();
+});
 
 test('a job with outputs goes from its first lease to its output manifest', async () => {
   const spec = { commitsOutputs: true, sampleCount: 25, seed: 2n ** 64n - 1n };
