@@ -61,7 +61,7 @@ test('two agents turn a folder into rows, each sample once, in input order', asy
   assert(!existsSync(`${bench.out}/_mx8/quarantine.jsonl`));
 });
 
-test('two nodes that choose one name at the same moment fail the job with both samples, and it can go on', async () => {
+test('two nodes that choose one name at the same moment fail the job with the sample, and it can go on; no output is lost', async () => {
   await using bench = await AgentBench.create(20, { blockSize: 10, worldSize: 2 });
   // The parts of both wait for each other once they are written: none is published before both are staged.
   const job = await bench.job(`
@@ -90,13 +90,25 @@ export default defineJob({
     await bench.agent('b', job, { want: 1 }),
   ];
   const outcomes = await Promise.all(agents.map((agent) => agent.done));
-  const { failure, samples } = await bench.server.client.snapshot(bench.spec.jobId);
+  const { failure, phase, samples } = await bench.server.client.snapshot(bench.spec.jobId);
   assert.equal(samples.committed, 20, JSON.stringify(outcomes));
-  assert.equal(failure?.code, 'row_invalid');
-  assert.match(failure.message, /sample (5 and sample 15|15 and sample 5) both name .*"same\.txt"/);
-  await bench.server.client.resumeJob(bench.spec.jobId);
-  const outcome = await (await bench.agent('c', job)).done;
-  assert.equal(outcome.type, 'completed', JSON.stringify(outcome));
+  const told = outcomes.filter(({ type }) => type === 'failed');
+  assert.ok(told.length > 0, 'one of them says so');
+  for (const outcome of told) {
+    assert.ok('message' in outcome);
+    // Whose the other is, is known once its node has noted it.
+    assert.match(
+      outcome.message,
+      /sample 1?5 and (sample 1?5|a file that is already there) both name .*"same\.txt"/,
+    );
+  }
+  // The other node may have published all outputs, that of the one that fails too, before it could say so.
+  if (phase !== 'completed') {
+    assert.equal(failure?.code, 'row_invalid');
+    await bench.server.client.resumeJob(bench.spec.jobId);
+    const outcome = await (await bench.agent('c', job)).done;
+    assert.equal(outcome.type, 'completed', JSON.stringify(outcome));
+  }
   const names = await bench.outputNames();
   assert.equal(names.length, 20);
   assert.ok(names.includes('same.txt'));
