@@ -53,6 +53,8 @@ export async function publishPiece(
     renames: !isTold,
     files: index.files,
   });
+  // Another may have finished the output meanwhile and cleared the folder before this mark was in it.
+  if (await store.has(MANIFEST_FILE)) await store.clear(leaseFolder(leaseId));
   return placed;
 }
 

@@ -166,6 +166,28 @@ onEach('finalizers and publishers at the same time give one output', async (worl
   );
 });
 
+onEach(
+  'who publishes a piece after the output was finished leaves nothing behind',
+  async (world) => {
+    const out = world.output();
+    const piece = await world.stage(out, files(), [0, 1, 2], [row(0), row(1), row(2)]);
+    const late = new Proxy(out, {
+      get: (store, name) => {
+        const own: unknown = Reflect.get(store, name);
+        if (typeof own !== 'function') return own;
+        return async (...given: unknown[]): Promise<unknown> => {
+          // Its files are where they belong: from here on another is quicker.
+          if (name === 'markPublished') await world.finalize(out, [piece]);
+          return Reflect.apply(own, store, given);
+        };
+      },
+    });
+    assert.notEqual(await publishPiece(late, piece), null);
+    const left = (await world.all(out)).filter((name) => name.startsWith('_mx8/'));
+    assert.deepEqual(left, ['_mx8/manifest.tsv']);
+  },
+);
+
 onEach('the first staging of a token and range stands, whoever repeats it', async (world) => {
   const out = world.output();
   const first = await world.stage(out, jsonl(), [0, 1], ['first', 'first']);
