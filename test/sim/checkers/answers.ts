@@ -33,7 +33,10 @@ export function checkAnswerIsDurable(
     }
     return;
   }
-  const twin = truth.jobs.get(command.jobId);
+  // In the same batch it may have taken the id of its first node, too.
+  const twin =
+    truth.jobs.get(command.jobId) ??
+    [...truth.jobs.values()].find(({ adoptedFrom }) => adoptedFrom === command.jobId);
   if (twin === undefined) return fail(`no job ${command.jobId} is in the log`);
   if ('nodeId' in command) checkForNode(twin, command, reply, truth.epoch === epoch, world, fail);
   else checkForJob(twin, truth.tailSeq, command, truth.epoch === epoch, fail);

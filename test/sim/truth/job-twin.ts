@@ -38,6 +38,8 @@ type RecordOfJob = Exclude<JobRecord, { readonly type: 'job_created' }>;
 
 export class JobTwin {
   spec: JobSpec;
+  /** The name that it was created with, when it took that of its first node. */
+  adoptedFrom: string | null = null;
   /** By sample: committed (or quarantined) or not. */
   readonly done: Uint8Array;
   /** By sample: the lease that holds it. */
@@ -145,6 +147,7 @@ export class JobTwin {
         this.#leave(record.node);
         return;
       case 'job_adopted':
+        this.adoptedFrom = this.spec.jobId;
         this.spec = { ...this.spec, jobId: record.newJob, adoptsFirstJobId: false };
         return;
       case 'job_ready':
