@@ -1,4 +1,5 @@
 /** Those of one client who wait for turns at one host with requests of one kind, first come, first served. */
+import { Mx8Error } from '../../core/base/errors.ts';
 import { HostLimit } from '../../core/transfer/host-limit.ts';
 import type { HostLimitBounds } from '../../core/transfer/host-limit.ts';
 import type { ResponseHead } from '../../core/transfer/response-head.ts';
@@ -18,13 +19,20 @@ export interface Slot {
   done(): void;
 }
 
+interface Waiting {
+  readonly resolve: (slot: Slot) => void;
+  readonly reject: (error: Error) => void;
+  /** It waits no more, and does not hear of its signal. */
+  readonly left: () => void;
+}
+
 export class Lane {
   readonly kind: RequestKind;
   readonly limit: HostLimit;
   /** What all who speak to that host in this process do there. */
   readonly #flow: HostFlow;
   readonly #leaveFlow: () => void;
-  readonly #waiting: ((slot: Slot) => void)[] = [];
+  readonly #waiting: Waiting[] = [];
   #inFlight: number = 0;
 
   constructor(kind: RequestKind, flow: HostFlow, bounds?: HostLimitBounds) {
@@ -41,10 +49,10 @@ export class Lane {
 
   /** The first in line has its turn. */
   go(): void {
-    const resolve = this.#waiting.shift();
-    if (resolve === undefined) return;
-    this.#flow.waits(-1);
-    resolve(this.#take());
+    const first = this.#waiting.shift();
+    if (first === undefined) return;
+    first.left();
+    first.resolve(this.#take());
   }
 
   /** A turn where nobody else waits for one. */
@@ -60,12 +68,16 @@ export class Lane {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(mine), 1);
-        this.#flow.waits(-1);
+        mine.left();
         reject(reasonOf(signal));
       };
-      const mine = (given: Slot): void => {
-        signal?.removeEventListener('abort', onAbort);
-        resolve(given);
+      const mine: Waiting = {
+        resolve,
+        reject,
+        left: () => {
+          signal?.removeEventListener('abort', onAbort);
+          this.#flow.waits(-1);
+        },
       };
       signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiting.push(mine);
@@ -79,8 +91,12 @@ export class Lane {
     return () => this.#flow.waits(-1);
   }
 
+  /** Nobody has a turn here any more: whoever waits is told so. */
   close(): void {
-    this.#flow.waits(-this.#waiting.splice(0).length);
+    for (const { left, reject } of this.#waiting.splice(0)) {
+      left();
+      reject(new Mx8Error('interrupted', 'the client of the store was closed'));
+    }
     this.#leaveFlow();
   }
 

@@ -171,11 +171,35 @@ test('a client that closes takes those who wait with it out of what is wanted', 
   const traffic = new StoreTraffic(clock);
   const lanes = [new Lane('other', traffic.of(HOST)), new Lane('range', traffic.of(HOST))];
   traffic.hear([share(0)], clock.nowMs());
-  for (const lane of lanes) void lane.turn(undefined);
+  for (const lane of lanes) lane.turn(undefined).catch(() => undefined);
   assert.equal(traffic.reports()[0]?.wanted, 2);
   lanes[0]?.close();
   traffic.reports();
   assert.equal(traffic.reports()[0]?.wanted, 1);
   lanes[1]?.close();
   assert.equal(clock.timerCount, 0);
+});
+
+test('who waits for a turn of a client that closes is told so, and is counted once, also when it aborts later', async () => {
+  const traffic = new StoreTraffic(new FakeClock());
+  const [gate, other] = [0, 1].map(() => new HostGate(ORIGIN, traffic.of(HOST))) as [
+    HostGate,
+    HostGate,
+  ];
+  traffic.hear([share(1)], new FakeClock().nowMs());
+  const askers = new Askers();
+  const stop = new AbortController();
+  for (let index = 0; index < 3; index += 1) askers.ask(other);
+  for (let index = 0; index < 2; index += 1) askers.ask(gate, stop.signal);
+  assert.equal(await askers.settled(), 1);
+  const { traffic: seen } = traffic.of(HOST);
+  assert.equal(seen.waiting, 4);
+  gate.close();
+  await askers.settled();
+  assert.deepEqual(
+    askers.refusals.map((error) => (error as { readonly code?: string }).code),
+    ['interrupted', 'interrupted'],
+  );
+  stop.abort();
+  assert.equal(seen.waiting, 2);
 });
