@@ -15,7 +15,6 @@ const SEEDS = 10_000;
 /** Found after many hundreds of seeds: too late for a sample, which takes of the others. */
 const FOUND_LATE: ReadonlySet<string> = new Set([
   'node-counts-from-the-answer',
-  'stale-report-of-a-death',
   'deadline-from-the-answer',
   'overtaken-claim-goes-on',
   'late-failure-spoils-the-next-epoch',

@@ -8,12 +8,12 @@ export const DEATH_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/coordinator/role-backend.ts',
-        find: '    const { leadership, holdRequestsMax = QUEUE_COMMANDS_MAX } = this.#options;\n',
-        replace: `    const { leadership, holdRequestsMax = QUEUE_COMMANDS_MAX } = this.#options;
+        find: '  submit(command: Command): Promise<Reply> {\n',
+        replace: `  submit(command: Command): Promise<Reply> {
     if (command.type === 'node_died') {
       const again = async (): Promise<void> => {
         await this.#options.clock.sleep(600);
-        await leadership.writer?.submit(command);
+        await this.#options.leadership.writer?.submit(command);
       };
       again().catch(() => null);
     }
