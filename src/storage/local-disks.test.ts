@@ -18,6 +18,9 @@ test('files count as here once their folders are known to be, and each folder is
   assert.equal(disks.hold(files), false);
   assert.equal(disks.hold(files.slice(0, 2)), true);
   assert.deepEqual(asked, ['/here/', '/far/']);
+  // Folders of names as long as each other, in turn, and one within another.
+  assert.equal(disks.hold(['/here/a', '/hero/a', '/here/b', '/here/in/c']), false);
+  assert.deepEqual(asked, ['/here/', '/far/', '/hero/', '/here/in/']);
 });
 
 test('beyond the folders that are remembered files count as far away, and nobody is asked', () => {

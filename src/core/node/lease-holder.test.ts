@@ -325,6 +325,21 @@ test('leases that arrive while a node winds down go back without being begun', (
   assert.deepEqual(script.answer('release', OK), ['call leave']);
 });
 
+test('no cursor is sent that lies before one that was sent, also for a lease that was given up, lost and handed over again', () => {
+  const script = Script.holding();
+  const staged = { type: 'piece_staged', piece: piece(L1, 0, 8) } as const;
+  assert.deepEqual(script.at(500).tell(staged), ['call commit 0-8']);
+  assert.deepEqual(script.at(1000).tell({ type: 'tick' }), ['call progress 1.1.0 8']);
+  // Nobody heard what became of that; the work is given up, and the lease runs out.
+  script.refuse('commit', 'cursor_outside');
+  script.at(2000).refuse('progress', 'coordinator_unavailable');
+  script.at(11_000).tell({ type: 'tick' });
+  script.answer('register', registered());
+  assert.deepEqual(script.answer('request_leases', leases([lease(L1, 0)])), [
+    'call progress 1.1.0 8',
+  ]);
+});
+
 test('after the session broke the node registers again and keeps its leases', () => {
   const script = Script.holding();
   assert.deepEqual(script.at(400).tell({ type: 'disconnected' }), []);
