@@ -21,6 +21,7 @@ import { median } from './median.ts';
 import { openDuckDb } from './duckdb.ts';
 import type { DuckConnection } from './duckdb.ts';
 import type { MemoryAnswer, MemorySettings } from './formats-memory.ts';
+import { duckWriteRate, rowsOf, tablesOf, writeRate } from './parquet-writes.ts';
 import { benchRow } from './report.ts';
 import type { BenchRow, Benchmark } from './report.ts';
 
@@ -251,6 +252,32 @@ async function shapeRows(
   ];
 }
 
+/** Columns and rows that `parquet()` writes, beside each other and what DuckDB copies. */
+async function writeRows(
+  connection: DuckConnection,
+  name: keyof typeof SHAPES,
+  { parquet: path, root }: Files,
+): Promise<readonly BenchRow[]> {
+  const columns = SHAPES[name];
+  const of = { path, columns, groupRows: GROUP_ROWS, storeRoot: join(root, 'store') };
+  const [tables, rows] = [await tablesOf(of), await rowsOf(of)];
+  const [copied = 0, fromColumns = 0, fromRows = 0] = await mediansOf(ROUNDS, [
+    () => duckWriteRate(connection, of, ROWS),
+    () => writeRate(tables, ROWS),
+    () => writeRate(rows, ROWS),
+  ]);
+  const note = `${columns.join(', ')}; limit: COPY of DuckDB, ${await duckThreads(connection)} threads`;
+  const shared = { limit: copied, unit: 'rows/s', target: null, note };
+  return [
+    benchRow({
+      name: `formats: Parquet written of columns, ${name}`,
+      ours: fromColumns,
+      ...shared,
+    }),
+    benchRow({ name: `formats: Parquet written of rows, ${name}`, ours: fromRows, ...shared }),
+  ];
+}
+
 /** Resident memory of a process that reads the file once, beyond what Node takes and what is in flight. */
 function memoryRow(what: string, settings: MemorySettings): BenchRow {
   const script = join(import.meta.dirname, 'formats-memory.ts');
@@ -302,6 +329,7 @@ export const benchmark: Benchmark = {
       const rows: BenchRow[] = [];
       for (const name of ['numbers', 'texts', 'vectors'] as const) {
         rows.push(...(await shapeRows(connection, name, files)));
+        rows.push(...(await writeRows(connection, name, files)));
       }
       return [...rows, ...memoryRows(files)];
     } finally {

@@ -1,23 +1,13 @@
 /** `columnTable()`: columns of what a job has made, to be written by `parquet()`. */
 import type { ColumnData, ColumnType } from '../core/format/column-data.ts';
 import { ColumnTable, TableColumn } from '../core/format/column-table.ts';
+import type { ColumnValues } from '../core/format/column-table.ts';
 import { columnOf } from '../decode/column-of-values.ts';
 import { arrowType } from './parquet-arrow-types.ts';
 import { PARQUET_TYPES, Unfit, columnKind, typeOfValue } from './parquet-types.ts';
 import type { ParquetColumnType } from './parquet-types.ts';
 
-export type NumberArray =
-  | Int8Array
-  | Uint8Array
-  | Uint8ClampedArray
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array
-  | Float32Array
-  | Float64Array;
+export type NumberArray = ColumnValues | Uint8ClampedArray;
 
 /**
  * A number for each row; `{ values, stride }`: so many numbers for each row, as lists (vectors, for example); a value for

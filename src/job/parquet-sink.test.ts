@@ -3,91 +3,18 @@ import assert from 'node:assert/strict';
 import { crc32, zstdDecompressSync } from 'node:zlib';
 import test from 'node:test';
 import { memorySource } from '../../test/support/memory-source.ts';
+import { MemoryPart } from '../../test/support/parquet-part.ts';
 import fc from 'fast-check';
 import { parquetReadObjects } from 'hyparquet';
 
 import { codedPartOf } from '../core/format/coded-part.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { parquetRows } from '../decode/parquet-rows.ts';
-import { JobBatch } from './batch.ts';
 import { PARQUET_GROUP_ROWS } from './limits.ts';
-import { parquet } from './parquet-sink.ts';
 import type { ParquetOptions } from './parquet-sink.ts';
 import type { ParquetRow } from './parquet-columns.ts';
-import type { AppendFile, OutputRecord, SinkPart } from './sink.ts';
 
 const ZSTD = { ZSTD: (input: Uint8Array): Uint8Array => zstdDecompressSync(input) };
-
-function batchOf(start: number, count: number): JobBatch {
-  const ids = Array.from({ length: count }, (_, index) => start + index);
-  return new JobBatch({
-    sampleIds: Float64Array.from(ids),
-    payload: new Uint8Array(count),
-    offsets: Float64Array.from([...ids.keys(), count]),
-    labelIds: new Int32Array(count).fill(-1),
-    records: ids.map((sampleId) => ({
-      sampleId,
-      location: `/in/${sampleId}`,
-      byteOffset: null,
-      byteLength: null,
-      decodeHint: '',
-    })),
-  });
-}
-
-/** A part whose file is in memory; what a failing write left is undone, as staging does. */
-class MemoryPart {
-  bytes: Buffer = Buffer.alloc(0);
-  readonly records: OutputRecord[] = [];
-  isFull = false;
-  #part: SinkPart<ParquetRow> | null = null;
-  #next = 0;
-
-  static async open(options?: ParquetOptions): Promise<MemoryPart> {
-    const memory = new MemoryPart();
-    memory.#part = await parquet(null, options).openPart({
-      start: 0,
-      signal: new AbortController().signal,
-      wholeFile: () => Promise.reject(new Error('no such file')),
-      appendFile: (name) => {
-        assert.equal(name({ start: 0, end: 9 }), 'part-000000000000-000000000009.parquet');
-        return Promise.resolve(memory.#file());
-      },
-    });
-    return memory;
-  }
-
-  #file(): AppendFile {
-    const bytesOf = (): number => this.bytes.length;
-    return {
-      get sizeBytes() {
-        return bytesOf();
-      },
-      append: (bytes) => {
-        if (this.isFull) return Promise.reject(new Error('the disk is full'));
-        this.bytes = Buffer.concat([this.bytes, bytes]);
-        return Promise.resolve();
-      },
-      record: (record) => void this.records.push(record),
-    };
-  }
-
-  async write(rows: readonly ParquetRow[], samples: number = rows.length): Promise<void> {
-    const [bytes, records] = [this.bytes, this.records.length];
-    try {
-      await this.#part?.write(rows, batchOf(this.#next, samples));
-      this.#next += samples;
-    } catch (error) {
-      this.bytes = bytes;
-      this.records.length = records;
-      throw error;
-    }
-  }
-
-  async finish(): Promise<void> {
-    await this.#part?.finish();
-  }
-}
 
 /** The lines that whoever reads the file makes of it, by where their row group is. */
 async function linesOf(file: Buffer): Promise<ReadonlyMap<number, Buffer>> {

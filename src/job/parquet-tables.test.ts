@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { crc32, zstdDecompressSync } from 'node:zlib';
 import test from 'node:test';
 import { memorySource } from '../../test/support/memory-source.ts';
+import { batchOf, MemoryPart } from '../../test/support/parquet-part.ts';
 import fc from 'fast-check';
 import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 
@@ -14,74 +15,10 @@ import { planStream } from '../core/format/arrow-write.ts';
 import { schemaMessage } from '../decode/arrow-schema.ts';
 import { columnOf } from '../decode/column-of-values.ts';
 import { RangeReader } from '../decode/range-reader.ts';
-import { JobBatch } from './batch.ts';
 import { columnTable } from './column-table-of.ts';
 import { PARQUET_TABLE_GROUP_ROWS } from './limits.ts';
 import { jsonl } from './jsonl-sink.ts';
-import { parquet } from './parquet-sink.ts';
-import type { ParquetOptions } from './parquet-sink.ts';
 import type { ParquetTableRow } from './parquet-tables.ts';
-import type { OutputRecord, SinkPart } from './sink.ts';
-
-function batchOf(start: number, count: number): JobBatch {
-  const ids = Array.from({ length: count }, (_, index) => start + index);
-  const record = { location: '/in', byteOffset: null, byteLength: null, decodeHint: '' };
-  return new JobBatch({
-    sampleIds: Float64Array.from(ids),
-    payload: new Uint8Array(count),
-    offsets: Float64Array.from([...ids.keys(), count]),
-    labelIds: new Int32Array(count).fill(-1),
-    records: ids.map((sampleId) => ({ sampleId, ...record })),
-  });
-}
-
-/** A part whose file is in memory; what a failing write left is undone, as staging does. */
-class MemoryPart {
-  bytes: Buffer = Buffer.alloc(0);
-  readonly records: OutputRecord[] = [];
-  isFull = false;
-  #part: SinkPart<unknown> | null = null;
-  #next = 0;
-
-  static async open(options?: ParquetOptions): Promise<MemoryPart> {
-    const memory = new MemoryPart();
-    const sizeOf = (): number => memory.bytes.length;
-    memory.#part = await parquet(null, options).openPart({
-      start: 0,
-      signal: new AbortController().signal,
-      wholeFile: () => Promise.reject(new Error('no such file')),
-      appendFile: () =>
-        Promise.resolve({
-          get sizeBytes() {
-            return sizeOf();
-          },
-          append: (bytes: Uint8Array) => {
-            if (memory.isFull) return Promise.reject(new Error('the disk is full'));
-            memory.bytes = Buffer.concat([memory.bytes, bytes]);
-            return Promise.resolve();
-          },
-          record: (record: OutputRecord) => void memory.records.push(record),
-        }),
-    });
-    return memory;
-  }
-
-  async write(rows: readonly unknown[], samples: number = rows.length): Promise<void> {
-    const [bytes, records] = [this.bytes, this.records.length];
-    try {
-      await this.#part?.write(rows, batchOf(this.#next, samples));
-      this.#next += samples;
-    } catch (error) {
-      this.bytes = bytes;
-      this.records.length = records;
-      throw error;
-    }
-  }
-
-  async finish(): Promise<void> {
-    await this.#part?.finish();
-  }
-}
 
 /** What the records say, read as a job reads it: their lengths and sums are compared on the way. */
 async function tablesOf({ bytes, records }: MemoryPart): Promise<readonly ColumnTable[]> {
