@@ -12,7 +12,7 @@ import { PushHub } from '../../../src/coordinator/push-hub.ts';
 import { RoleBackend } from '../../../src/coordinator/role-backend.ts';
 import type { LeaderInfo } from '../../../src/ports/election.ts';
 import { MemoryManifestStore } from '../../../src/testing/memory-manifest-store.ts';
-import { FOLLOW_MS, TICK_MS } from '../scene.ts';
+import { FOLLOW_MS } from '../scene.ts';
 import type { Simulation } from '../simulation.ts';
 import { Process } from '../world/process.ts';
 import { WatchedLog } from '../world/watched-log.ts';
@@ -314,7 +314,7 @@ export class Coordinator {
       clock: process,
       random: { fraction: () => chance.below(1000) / 1000, bytes: (count) => chance.bytes(count) },
       events,
-      tickIntervalMs: TICK_MS,
+      tickIntervalMs: world.scene.tickMs,
       followIntervalMs: FOLLOW_MS,
       snapshotEntries: world.scene.snapshotEntries,
       queueCommandsMax: world.scene.queueMax,
