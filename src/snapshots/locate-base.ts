@@ -31,7 +31,12 @@ export const PACKED_MANIFEST: string = join('_mx8', 'manifest.tsv');
  */
 export function canonicalBase(base: string): string {
   const scheme = schemeOf(base);
-  if (scheme === null) return resolve(base);
+  if (scheme === null) {
+    const [, store] = /^([a-z][a-z0-9+.-]*):\/\/(?:\/|$)/.exec(base) ?? [];
+    if (store === undefined) return resolve(base);
+    const message = `${base} names no ${store === 'http' || store === 'https' ? 'server' : 'bucket'}: it takes ${store}://NAME/PREFIX.`;
+    throw new Mx8Error('link_invalid', message, { base });
+  }
   if (scheme !== 'file') return base;
   try {
     return fileURLToPath(base);

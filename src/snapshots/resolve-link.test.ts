@@ -192,6 +192,10 @@ test('each mistake has a code and a sentence that names the place', async () => 
   const error = await rejectsWith('scheme_unsupported', bench.resolve('s3://bucket/x'));
   assert.match(error.message, /not s3:\/\//);
   await rejectsWith('link_invalid', bench.resolve('@refresh'));
+  const bucket = await rejectsWith('link_invalid', bench.resolve('s3://'));
+  assert.match(bucket.message, /^s3:\/\/ names no bucket: it takes s3:\/\/NAME\/PREFIX\.$/);
+  const server = await rejectsWith('link_invalid', bench.resolve('https:///x'));
+  assert.match(server.message, /names no server/);
 });
 
 test('a link that cannot be resolved leaves no lock and no current snapshot', async () => {

@@ -5,7 +5,7 @@ import { RUNS_KEEP_DAYS } from '../run/limits.ts';
 import { choice, count, onOff, path } from '../kinds.ts';
 
 export const outDir: Flag<string | null> = optionalFlag(
-  path('DIR', 'a folder'),
+  path('DIR', 'a folder or a prefix of a store'),
   {
     name: 'out',
     variable: 'MX8_OUT',
