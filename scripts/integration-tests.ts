@@ -5,14 +5,19 @@
  */
 import { globSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { run } from 'node:test';
 import { spec, type TestEvent } from 'node:test/reporters';
 import { parseArgs } from 'node:util';
 
+import { descendants, listProcesses, type ProcessEntry } from '../test/support/processes.ts';
+
 const ROOT = join(import.meta.dirname, '..');
-const TEST_TIMEOUT_MS = 600_000;
+/** The longest file takes two minutes, on a busy machine four. One that hangs is ended, and has failed. */
+const FILE_MS_MAX = 480_000;
+/** Those are named that took longest, so that whoever looks for time knows where. */
+const SLOWEST = 6;
 /** Of a file that failed beside another. */
 const PASSES_ALONE = 2;
 /** Those that take minutes come first, so that none is left over for the end. */
@@ -54,6 +59,7 @@ function inOrder(names: readonly string[]): string[] {
 async function failedOf(names: readonly string[], concurrency: number): Promise<readonly string[]> {
   const bad: string[] = [];
   const counts = new Map<string, number>();
+  const tookMs = new Map<string, number>();
   const events = new PassThrough({ objectMode: true });
   const report = events.compose<NodeJS.ReadWriteStream>(new spec());
   report.pipe(process.stdout, { end: false });
@@ -61,7 +67,9 @@ async function failedOf(names: readonly string[], concurrency: number): Promise<
   const startMs = performance.now();
   const work = async (): Promise<void> => {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      const beginMs = performance.now();
       if (!(await isWell(name, events, counts))) bad.push(name);
+      tookMs.set(name, performance.now() - beginMs);
     }
   };
   await Promise.all(Array.from({ length: concurrency }, work));
@@ -75,6 +83,11 @@ async function failedOf(names: readonly string[], concurrency: number): Promise<
   say(
     `ℹ ${names.length} ${names.length === 1 ? 'file' : 'files'} in ${seconds}s: ${told.join(', ')}`,
   );
+  const slowest = [...tookMs].toSorted(([, one], [, other]) => other - one).slice(0, SLOWEST);
+  const each = slowest.map(
+    ([name, ms]) => `${basename(name, '.test.ts')} ${Math.round(ms / 1000)}s`,
+  );
+  say(`ℹ slowest: ${each.join(', ')}`);
   return bad;
 }
 
@@ -85,12 +98,17 @@ async function isWell(
   counts: Map<string, number>,
 ): Promise<boolean> {
   let isGood = true;
+  let left: readonly ProcessEntry[] = [];
+  const limit = new AbortController();
+  const timer = setTimeout(() => {
+    left = processesOf(name);
+    limit.abort(new Error(`${name} was not done within ${FILE_MS_MAX / 1000} s`));
+  }, FILE_MS_MAX);
   const tests = run({
     files: [join(ROOT, name)],
     concurrency: 1,
-    timeout: TEST_TIMEOUT_MS,
     cwd: ROOT,
-    signal: stop.signal,
+    signal: AbortSignal.any([stop.signal, limit.signal]),
   });
   for await (const event of tests as AsyncIterable<TestEvent>) {
     if (event.type === 'test:fail') {
@@ -111,7 +129,19 @@ async function isWell(
     const isTotal = event.type === 'test:diagnostic' && event.data.file === undefined;
     if (!isTotal) events.write(event);
   }
-  return isGood;
+  clearTimeout(timer);
+  for (const { pid } of left.filter(isStillTheSame)) process.kill(pid, 'SIGKILL');
+  return isGood && !limit.signal.aborted;
+}
+
+/** What the file has started so far, which nobody stops when it is ended in the middle. */
+function processesOf(name: string): readonly ProcessEntry[] {
+  const test = descendants(process.pid).find(({ command }) => command.includes(join(ROOT, name)));
+  return test === undefined ? [] : [test, ...descendants(test.pid)];
+}
+
+function isStillTheSame({ pid, command }: ProcessEntry): boolean {
+  return listProcesses().some((entry) => entry.pid === pid && entry.command === command);
 }
 
 function say(line: string): void {

@@ -17,7 +17,7 @@ import { serveFiles } from '../support/file-server.ts';
 import { FAKE_GCS, GcsService } from '../support/gcs-service.ts';
 import { HfHub } from '../support/hf-hub.ts';
 import { S3Service, S3_SOURCES, VERSITYGW } from '../support/s3-service.ts';
-import { storeSetting } from '../support/store-setting.ts';
+import { PATIENT, storeSetting } from '../support/store-setting.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 let service: Promise<S3Service> | null = null;
@@ -38,7 +38,7 @@ describePlace({
   skip: false,
   create: async (): Promise<PlaceUnderTest> => {
     const folder = await temporaryFolder();
-    const setting = storeSetting();
+    const setting = storeSetting(PATIENT);
     const root = `${folder.path}/`;
     return {
       place: new LocalPlace(setting.random),
@@ -60,7 +60,7 @@ describePlace({
   create: async (): Promise<PlaceUnderTest> => {
     service ??= S3Service.start();
     const { url } = await service;
-    const setting = storeSetting();
+    const setting = storeSetting(PATIENT);
     const ranges = new RangeClient(setting);
     const session = new S3Session({ ...S3_DEFAULTS, endpointUrl: url }, setting, S3_SOURCES);
     const place = new S3Place(ranges, session);
@@ -88,7 +88,7 @@ describePlace({
   create: async (): Promise<PlaceUnderTest> => {
     const folder = await temporaryFolder();
     const server = await serveFiles(folder.path);
-    const ranges = new RangeClient(storeSetting());
+    const ranges = new RangeClient(storeSetting(PATIENT));
     const place = new HttpPlace(ranges);
     return {
       place,
@@ -113,7 +113,7 @@ describePlace({
   skip: false,
   create: async (): Promise<PlaceUnderTest> => {
     const hub = await HfHub.start();
-    const ranges = new RangeClient(storeSetting());
+    const ranges = new RangeClient(storeSetting(PATIENT));
     const place = new HfPlace(ranges, { allowedOrigins: [hub.storageUrl] }, hub.variables);
     return {
       place,
@@ -138,7 +138,7 @@ describePlace({
   create: async (): Promise<PlaceUnderTest> => {
     azure ??= AzureService.start();
     const running = await azure;
-    const opened = openAzure(running.variables);
+    const opened = openAzure(running.variables, PATIENT);
     folders += 1;
     const folder = `test-${folders}/`;
     return {
@@ -159,7 +159,7 @@ describePlace({
   create: async (): Promise<PlaceUnderTest> => {
     gcs ??= GcsService.start();
     const running = await gcs;
-    const opened = openGcs(running.variables);
+    const opened = openGcs(running.variables, {}, PATIENT);
     folders += 1;
     const folder = `test-${folders}/`;
     return {

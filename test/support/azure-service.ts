@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createConnection } from 'node:net';
 
 import { freePort } from './free-port.ts';
+import { startedOrEnded } from './started-or-ended.ts';
 import { type TemporaryFolder, temporaryFolder } from './temporary-folder.ts';
 import { findToolOf, type Tool } from './tools.ts';
 
@@ -42,9 +43,10 @@ export class AzureService implements AsyncDisposable {
       },
     );
     const service = new AzureService(port, folder, child);
-    await service.#untilServing();
-    await service.#send('PUT', `/${service.container}`, { restype: 'container' });
-    return service;
+    return startedOrEnded(service, async () => {
+      await service.#untilServing();
+      await service.#send('PUT', `/${service.container}`, { restype: 'container' });
+    });
   }
 
   get url(): string {

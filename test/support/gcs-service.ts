@@ -10,6 +10,7 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 
 import { freePort } from './free-port.ts';
+import { startedOrEnded } from './started-or-ended.ts';
 import { findToolOf, type Tool } from './tools.ts';
 
 export const FAKE_GCS: Tool = findToolOf('store-tools.sh', ['fake-gcs-server']);
@@ -33,8 +34,7 @@ export class GcsService implements AsyncDisposable {
       { stdio: 'ignore' },
     );
     const service = new GcsService(`http://127.0.0.1:${port}`, child);
-    await service.#createBucket();
-    return service;
+    return startedOrEnded(service, () => service.#createBucket());
   }
 
   get variables(): Record<string, string> {

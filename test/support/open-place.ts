@@ -8,6 +8,7 @@ import { GCS_DEFAULTS } from '../../src/storage/gcs/gcs-settings.ts';
 import type { GcsOptions } from '../../src/storage/gcs/gcs-settings.ts';
 import { RangeClient } from '../../src/storage/http/range-client.ts';
 import type { Place } from '../../src/ports/place.ts';
+import type { PlaceSurroundings } from '../../src/storage/places.ts';
 import { storeSetting } from './store-setting.ts';
 import type { StoreSetting } from './store-setting.ts';
 
@@ -21,24 +22,30 @@ type Variables = Readonly<Record<string, string>>;
 export function openGcs(
   variables: Variables,
   options: Partial<GcsOptions> = {},
+  given: Partial<PlaceSurroundings> = {},
 ): OpenedPlace<GcsPlace> {
-  return opened((ranges, setting) => {
+  return opened(given, (ranges, setting) => {
     const session = new GcsSession({ ...GCS_DEFAULTS, ...options }, setting, variables);
     return new GcsPlace(ranges, session);
   });
 }
 
-export function openAzure(variables: Variables): OpenedPlace<AzurePlace> {
+export function openAzure(
+  variables: Variables,
+  given: Partial<PlaceSurroundings> = {},
+): OpenedPlace<AzurePlace> {
   return opened(
+    given,
     (ranges, setting) =>
       new AzurePlace(ranges, new AzureSession(AZURE_DEFAULTS, setting, variables)),
   );
 }
 
 function opened<T extends Place>(
+  given: Partial<PlaceSurroundings>,
   make: (ranges: RangeClient, setting: StoreSetting) => T,
 ): OpenedPlace<T> {
-  const setting = storeSetting();
+  const setting = storeSetting(given);
   const ranges = new RangeClient(setting);
   const place = make(ranges, setting);
   return {

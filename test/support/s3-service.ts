@@ -6,6 +6,7 @@ import { createConnection } from 'node:net';
 
 import type { CredentialSource } from '../../src/storage/s3/credentials.ts';
 import { freePort } from './free-port.ts';
+import { startedOrEnded } from './started-or-ended.ts';
 import { temporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
 import { findToolOf, type Tool } from './tools.ts';
 
@@ -49,8 +50,7 @@ export class S3Service implements AsyncDisposable {
       },
     );
     const service = new S3Service(`http://127.0.0.1:${port}`, folder, child);
-    await service.#untilServing(port);
-    return service;
+    return startedOrEnded(service, () => service.#untilServing(port));
   }
 
   /** Where the objects of the bucket are as files: for looking and for harm. */

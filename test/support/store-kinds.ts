@@ -104,7 +104,11 @@ export function eachStore(): EachStore {
   const worlds = new Map<StoreKind, ObjectOutputs>();
   const here = STORE_KINDS.filter(({ missing }) => missing === false);
   before(async () => {
-    await Promise.all(here.map(async (kind) => worlds.set(kind, await ObjectOutputs.start(kind))));
+    const started = await Promise.allSettled(
+      here.map(async (kind) => worlds.set(kind, await ObjectOutputs.start(kind))),
+    );
+    // Only now, as `after` ends those that are known.
+    for (const one of started) if (one.status === 'rejected') throw one.reason;
   });
   after(async () => {
     for (const world of worlds.values()) await world[Symbol.asyncDispose]();

@@ -8,6 +8,12 @@ export interface StoreSetting extends PlaceSurroundings {
   readonly told: readonly { readonly event: string; readonly fields: EventFields }[];
 }
 
+/** Where a store is sound, so that only a busy machine could let time pass. */
+export const PATIENT: Partial<PlaceSurroundings> = {
+  retry: { baseMs: 5, maxMs: 50, budgetMs: 60_000 },
+  stallMs: 20_000,
+};
+
 export function storeSetting(given: Partial<PlaceSurroundings> = {}): StoreSetting {
   const told: { event: string; fields: EventFields }[] = [];
   return {
