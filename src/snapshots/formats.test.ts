@@ -27,7 +27,7 @@ import { FsManifestStore } from './fs-manifest-store.ts';
 import { resolveLink } from './resolve-link.ts';
 import type { ResolvedLink } from './resolve-link.ts';
 import { verify } from './verify.ts';
-import type { Difference } from './verify.ts';
+import type { Difference } from './difference.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../test/fixtures/formats/', import.meta.url));
 

@@ -15,4 +15,5 @@ export { resolveLink } from './resolve-link.ts';
 export type { ResolvedLink, ResolveOptions, ResolveProgress } from './resolve-link.ts';
 export type { UnpackBudget } from './scan-shard.ts';
 export { verify } from './verify.ts';
-export type { Difference, VerifyOptions, VerifyProgress, VerifyResult } from './verify.ts';
+export type { Difference } from './difference.ts';
+export type { VerifyOptions, VerifyProgress, VerifyResult } from './verify.ts';

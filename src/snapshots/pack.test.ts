@@ -16,7 +16,7 @@ import type { PackOptions, PackProgress, PackResult } from './pack.ts';
 import { readClasses } from './read-classes.ts';
 import { resolveLink } from './resolve-link.ts';
 import { verify } from './verify.ts';
-import type { Difference } from './verify.ts';
+import type { Difference } from './difference.ts';
 
 const CLOCK = new EagerClock();
 

@@ -14,7 +14,7 @@ import type { ObjectStat, Places, RangeTarget } from '../ports/place.ts';
 import { forEachBounded } from '../storage/local-output.ts';
 import { VERIFY_RANGE_BYTES, VERIFY_READS_AT_ONCE } from './limits.ts';
 import { hasHeader, headerDifference } from './packed-entry.ts';
-import type { Difference } from './verify.ts';
+import type { Difference } from './difference.ts';
 
 export type Found = Pick<Difference, 'kind' | 'what'>;
 

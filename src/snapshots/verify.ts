@@ -24,27 +24,12 @@ import {
   TURN_READS,
   VERIFY_RANGE_BYTES,
 } from './limits.ts';
+import type { Difference } from './difference.ts';
 import { hasHeader, headerDifference } from './packed-entry.ts';
 import { resolveLink } from './resolve-link.ts';
 import type { ResolvedLink, ResolveOptions, ResolveProgress } from './resolve-link.ts';
 import { SampleFile } from './sample-file.ts';
 import { contentDifference, foundOf, ObjectVerifier } from './verify-objects.ts';
-
-export interface Difference {
-  readonly sampleId: number;
-  readonly location: string;
-  /**
-   * `missing`: no such file · `empty`: a file without bytes · `shorter`: it ends before the sample does ·
-   * `resized`: a whole file has another size than when it was pinned · `modified`: it has that size, but
-   * was written to since · `unreadable`: the system refuses · `header`: the tar header before the sample says something else ·
-   * `content`: what is decompressed is another sample than was pinned, or nothing; or the bytes are no sample of their
-   * format any more.
-   */
-  readonly kind:
-    'missing' | 'empty' | 'shorter' | 'resized' | 'modified' | 'unreadable' | 'header' | 'content';
-  /** A sentence. */
-  readonly what: string;
-}
 
 export interface VerifyProgress {
   readonly phase: ResolveProgress['phase'] | 'verifying';

@@ -10,7 +10,7 @@ import {
 } from '../view/format.ts';
 import type { HealthState } from '../view/health.ts';
 import { bar } from './bar.ts';
-import type { JobLook } from './job-events.ts';
+import type { JobLook } from './job-look.ts';
 import { filled } from './table.ts';
 import type { Line, Span, Style } from './text.ts';
 import { clean, fit, line, lineWidth, span, spread } from './text.ts';

@@ -2,11 +2,10 @@
  * What happened between two snapshots, as lines for the list of events. The names are those of the
  * coordinator's log where it has one. A change and its undoing between two polls are not seen.
  */
-import type { JobCounters, JobSnapshot, LeasePart } from '../core/job/protocol.ts';
+import type { JobCounters } from '../core/job/protocol.ts';
 import { countedText, durationText } from '../view/format.ts';
-import type { JobView } from '../view/job-view.ts';
 import type { LeaseLook } from '../view/looks.ts';
-import { isWhole } from './lease-part.ts';
+import { isWhole, type JobLook } from './job-look.ts';
 import { NAMES_MAX } from './limits.ts';
 import type { Style } from './text.ts';
 import { wireName } from '../view/wire-name.ts';
@@ -16,14 +15,6 @@ export interface Happening {
   readonly name: string;
   readonly text: string;
   readonly style: Style;
-}
-
-/** A snapshot and what the view concluded from it. */
-export interface JobLook {
-  readonly snapshot: JobSnapshot;
-  readonly view: JobView;
-  /** Which leases are listed; all where they are as many as there are. */
-  readonly listed: LeasePart;
 }
 
 export function happeningsBetween(before: JobLook | null, after: JobLook): readonly Happening[] {

@@ -14,7 +14,8 @@ import type { ViewHistory } from '../view/job-view.ts';
 import { allLeases, type ViewLimits } from '../view/looks.ts';
 import { NO_NODE_RATES, nextNodeRates } from '../view/node-rates.ts';
 import type { NodeRateHistory } from '../view/node-rates.ts';
-import type { Happening, JobLook } from './job-events.ts';
+import type { Happening } from './job-events.ts';
+import type { JobLook } from './job-look.ts';
 import { happeningsBetween } from './job-events.ts';
 import { EVENTS_MAX } from './limits.ts';
 

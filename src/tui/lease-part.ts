@@ -4,7 +4,7 @@
  */
 import type { LeaseChoice, LeasePart } from '../core/job/protocol.ts';
 import type { LeaseLook } from '../view/looks.ts';
-import type { JobLook } from './job-events.ts';
+import { isWhole, type JobLook } from './job-look.ts';
 import { WHOLE_LEASES_MAX } from './limits.ts';
 import { placeAt } from './ui-state.ts';
 import type { UiState } from './ui-state.ts';
@@ -74,10 +74,6 @@ export function hasPart(look: JobLook | null, part: LeasePart): boolean {
   if (listed.type !== 'samples') return false;
   const { start, end } = listed.samples;
   return start <= part.samples.start && part.samples.end <= end;
-}
-
-export function isWhole({ view }: JobLook): boolean {
-  return view.leases.length === view.leaseFigures.count;
 }
 
 /** The lease at that place in order of first samples; null where it is on its way. */

@@ -1,7 +1,7 @@
 /** The rows of the manifest: where each sample is, and which node has it now. */
 import type { SampleRecord } from '../core/manifest/record.ts';
 import { bytesText, countText } from '../view/format.ts';
-import type { JobLook } from './job-events.ts';
+import type { JobLook } from './job-look.ts';
 import type { Layout } from './layout.ts';
 import { holderOf } from './lease-part.ts';
 import { filled, listLines } from './table.ts';

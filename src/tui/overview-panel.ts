@@ -1,7 +1,7 @@
 /** The first tab: counters under their wire names, the nodes that need a look, the latest events. */
 import { bytesText, countText } from '../view/format.ts';
 import { eventRows } from './events-panel.ts';
-import type { JobLook } from './job-events.ts';
+import type { JobLook } from './job-look.ts';
 import { nodeRows, inColumns } from './nodes-panel.ts';
 import { factsLine, troubleLines } from './header-panel.ts';
 import type { Layout } from './layout.ts';

@@ -1,6 +1,6 @@
 /** A poll as one line of JSON: wire names, unit last. */
 import type { LeaseLook, NodeLook } from '../view/looks.ts';
-import type { JobLook } from './job-events.ts';
+import type { JobLook } from './job-look.ts';
 import type { Watched } from './job-watch.ts';
 import type { PollReport } from './report.ts';
 import { wireName } from '../view/wire-name.ts';

@@ -10,7 +10,7 @@ import {
   rateText,
 } from '../view/format.ts';
 import type { LeaseLook, NodeLook } from '../view/looks.ts';
-import type { JobLook } from './job-events.ts';
+import type { JobLook } from './job-look.ts';
 import type { Watched } from './job-watch.ts';
 import { PRINTED_ROWS_MAX } from './limits.ts';
 import { staleFirst } from './nodes-panel.ts';

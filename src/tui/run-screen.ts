@@ -13,7 +13,7 @@ import { choiceFor, hasPart, partInSight } from './lease-part.ts';
 import { COLUMNS_MAX, ESCAPE_WAIT_MS, HURRY_MS, REDRAW_MS, ROWS_MAX } from './limits.ts';
 import { ManifestDesk } from './manifest-desk.ts';
 import type { ManifestChoice, ManifestOfJob } from './manifest-source.ts';
-import type { JobLook } from './job-events.ts';
+import type { JobLook } from './job-look.ts';
 import { Painter } from './paint.ts';
 import type { Terminal, TerminalSize } from './terminal.ts';
 import type { TuiModel } from './tui-model.ts';
