@@ -210,7 +210,8 @@ test('whatever needs a person says which command to type and what should then be
 
 test('a store that throttles is told of, with nothing to do', () => {
   const store = {
-    ...{ host: 'https://store.example', budget: 12, jobs: 1, agents: 3, inFlight: 11, wanted: 90 },
+    ...{ host: 'https://store.example', budget: 12, agents: 3, inFlight: 11, wanted: 90 },
+    ...{ jobs: 1, guests: 0 },
     ...{ answeredTotal: 990, refusedTotal: 10, firstByteUs: 25_000, pausedMs: 0 },
   };
   const finding = only(diagnoseJob(jobOf({ stores: [store] })));

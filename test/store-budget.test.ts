@@ -174,3 +174,42 @@ test('writes that go by the budget leave the store to ranges too, and few of bot
     assert.ok(writes >= 0.1 * counted.served, `${writes} writes of ${counted.served}`);
   }
 });
+
+/** A `mx8 verify` and a `mx8 pack` that read as much at a time as they can. */
+test('commands beside a job have a part of the budget as an agent has, and leave the job its own where they have none', (t) => {
+  const [agents, guests, serves] = [20, 4, 100];
+  const options = { agents, guests, serves: () => serves };
+  const wants = (agent: number): number => (agent < agents ? 16 : 64);
+  for (const seed of [1, 2]) {
+    const asking = settled({ ...options, seed, wants });
+    const alone = settled({ ...options, seed, wants, guestsShare: false });
+    const tallies = [asking.run(WATCHED_MS), alone.run(WATCHED_MS)] as const;
+    const [together, apart] = tallies.map((tally) => partsOf(tally, agents, serves));
+    assert.ok(together !== undefined && apart !== undefined);
+    t.diagnostic(`seed ${seed}, with a part:  ${JSON.stringify(together)}`);
+    t.diagnostic(`seed ${seed}, each alone:   ${JSON.stringify(apart)}`);
+    assert.ok(together.refused <= 0.03, JSON.stringify(together));
+    assert.ok(together.guest >= 0.8 && together.guest <= 1.5, JSON.stringify(together));
+    assert.ok(together.leastAgent >= 0.5, JSON.stringify(together));
+    // Who is limited by nobody is refused, and then asks for less than who has a share.
+    assert.ok(apart.guest <= 1 && apart.leastAgent >= 0.5, JSON.stringify(apart));
+    assert.ok(apart.refused >= 1.5 * together.refused, JSON.stringify(apart));
+  }
+});
+
+/** Of agents and guests: mean of a guest and least of an agent, as parts of the mean of an agent. */
+function partsOf(
+  { byAgent, served, servedMs, refused }: Tally,
+  agents: number,
+  serves: number,
+): Record<'guest' | 'leastAgent' | 'agents' | 'refused' | 'served', number> {
+  const mean = (of: readonly number[]): number => of.reduce((sum, one) => sum + one, 0) / of.length;
+  const agent = mean(byAgent.slice(0, agents));
+  return {
+    guest: mean(byAgent.slice(agents)) / agent,
+    leastAgent: Math.min(...byAgent.slice(0, agents)) / agent,
+    agents: (agent * agents) / served,
+    refused: refused / (served + refused),
+    served: servedMs / WATCHED_MS / serves,
+  };
+}

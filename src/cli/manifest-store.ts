@@ -4,14 +4,18 @@ import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { ManifestStore } from '../ports/manifest-store.ts';
 import type { Random } from '../ports/random.ts';
+import type { Variables } from '../ports/variables.ts';
 import { openManifestStore as openStore } from '../snapshots/index.ts';
+import type { StoreTraffic } from '../storage/http/store-traffic.ts';
 import { OpenPlaces, STORE_DEFAULTS } from '../storage/places.ts';
-import type { StoreOptions } from '../storage/places.ts';
+import type { PlaceSurroundings, StoreOptions } from '../storage/places.ts';
 
 export interface StoreSurroundings {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: EventSink;
+  /** What is under way to stores in this process, where others are to know of it. */
+  readonly traffic?: StoreTraffic;
 }
 
 export interface ManifestStoreFlagOptions {
@@ -27,7 +31,14 @@ export function openManifestStore(
 ): ManifestStore {
   const { clock, random, events } = ports;
   const variables = processVariables();
-  const openPlaces = (): OpenPlaces => new OpenPlaces(stores, { clock, random, events, variables });
+  const openPlaces = (): OpenPlaces => new OpenPlaces(stores, surroundingsOf(ports, variables));
   const copies = cacheBytes === undefined ? {} : { cacheBytes };
   return openStore(manifestStoreRoot, { clock, random, events, openPlaces, ...copies });
+}
+
+export function surroundingsOf(
+  { clock, random, events, traffic }: StoreSurroundings,
+  variables: Variables,
+): PlaceSurroundings {
+  return { clock, random, events, variables, ...(traffic === undefined ? {} : { traffic }) };
 }

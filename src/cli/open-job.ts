@@ -12,6 +12,7 @@ import { formatChoice } from './format-choice.ts';
 import * as data from './flags/data.ts';
 import { FORMAT_FLAGS } from './flags/format.ts';
 import { jobSpecOf } from './job-spec.ts';
+import type { StoreSurroundings } from './manifest-store.ts';
 import { snapshotAgeText } from './snapshot-age.ts';
 import { openStores } from './stores.ts';
 import type { StoreFlagOptions } from './stores.ts';
@@ -64,7 +65,7 @@ export async function openJob(
   options: OptionsOf<typeof JOB_SPEC_FLAGS>,
   manifests: ManifestStore,
   stores: StoreFlagOptions,
-  io: CommandIo,
+  io: CommandIo & StoreSurroundings,
 ): Promise<OpenedJob | null> {
   const loaded = moduleFile === '' ? null : await loadJobModule(moduleFile, io);
   const link = options.data ?? loaded?.job.input ?? null;
@@ -102,7 +103,7 @@ async function pinInput(
   store: ManifestStore,
   format: ReturnType<typeof formatChoice>,
   stores: StoreFlagOptions,
-  io: CommandIo,
+  io: CommandIo & StoreSurroundings,
 ): ReturnType<typeof resolveLink> {
   using screen = new StatusScreen(io);
   await using places = openStores(stores, io);

@@ -8,6 +8,7 @@ import type { StoreOptions } from '../storage/places.ts';
 import type { CommandIo } from './command-io.ts';
 import type { OptionsOf } from './flag.ts';
 import * as storage from './flags/storage.ts';
+import { surroundingsOf } from './manifest-store.ts';
 import type { StoreSurroundings } from './manifest-store.ts';
 
 /** Of every command that reads data or hands the reading to other processes. */
@@ -82,8 +83,7 @@ export function openStores(
   options: StoreFlagOptions,
   ports: StoreSurroundings & Pick<CommandIo, 'environment'>,
 ): Places {
-  const { clock, random, events, environment: variables } = ports;
-  return new OpenPlaces(storeOptions(options), { clock, random, events, variables });
+  return new OpenPlaces(storeOptions(options), surroundingsOf(ports, ports.environment));
 }
 
 /** The same options as arguments of another command; what is as it is by itself is left out. */

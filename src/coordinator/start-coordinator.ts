@@ -14,10 +14,12 @@ import type { EventSink } from '../ports/event-sink.ts';
 import type { LogStore } from '../ports/log-store.ts';
 import type { ManifestStore } from '../ports/manifest-store.ts';
 import type { Random } from '../ports/random.ts';
+import type { StoreSharer } from '../ports/store-sharer.ts';
 import type { Tracer } from '../ports/tracer.ts';
 import { expectReply } from '../wire/command-client.ts';
 import { type GrpcServer, type ServerTls, startGrpcServer } from '../wire/grpc-server.ts';
 import { MESSAGE_BYTES_MAX_DEFAULT } from '../wire/limits.ts';
+import type { StoreGuest } from '../wire/store-guest.ts';
 import type { Election, LeaderInfo } from '../ports/election.ts';
 import { Candidacy } from './candidacy.ts';
 import { logFacts } from './fact-events.ts';
@@ -34,6 +36,7 @@ import {
 import { LocalClient } from './local-client.ts';
 import { ManifestShelf } from './manifest-shelf.ts';
 import { Meters } from './meters.ts';
+import { shareOwnRequests } from './own-requests.ts';
 import { PushHub } from './push-hub.ts';
 import { RecentEvents } from './recent-events.ts';
 import { rehearse } from './rehearsal.ts';
@@ -59,8 +62,10 @@ export interface CoordinatorOptions {
   readonly tickIntervalMs?: number;
   /** How nodes that wait for work relieve slow ones. Default: in every way. */
   readonly relief?: Relief;
-  /** Most requests in flight of all agents of a job at one store. Default: as many as it gives. */
+  /** Most requests in flight of all agents of its jobs, and guests, at one store. Default: as many as it gives. */
   readonly storeRequestsMax?: number | null;
+  /** What this process itself asks of stores: while it leads, that is part of the budget. Default: nothing. */
+  readonly stores?: StoreSharer;
   /** With one, several coordinators share the log: one leads, the others stand by. Closed at the end. */
   readonly election?: Election;
   /** Of mx8, for those who ask. */
@@ -128,6 +133,7 @@ class RunningCoordinator implements CoordinatorServer {
   readonly #backend: RoleBackend;
   readonly #listeners: ((fact: Fact) => void)[] = [];
   #grpc: GrpcServer | null = null;
+  #guest: StoreGuest | null = null;
   #stopped: Promise<void> | null = null;
   /** Ends what a standby rehearses at this moment. */
   #rehearsal: AbortController | null = null;
@@ -197,6 +203,7 @@ class RunningCoordinator implements CoordinatorServer {
       messageBytesMax: this.#options.grpcMaxMessageBytes ?? MESSAGE_BYTES_MAX_DEFAULT,
     });
     if (election !== undefined) await this.#leadership.start();
+    this.#guest = shareOwnRequests(this.#options, this.client);
     const { epoch, appliedSeq } = this.#leadership.view;
     events.emit('info', 'coordinator_serving', {
       host: this.host,
@@ -232,6 +239,7 @@ class RunningCoordinator implements CoordinatorServer {
   async #stop(): Promise<void> {
     const { election, log } = this.#options;
     this.#rehearsal?.abort();
+    this.#guest?.stop();
     if (election === undefined) await this.#grpc?.stop();
     else this.#backend.beginHandOver();
     await this.#leadership.stop();
@@ -276,14 +284,8 @@ class RunningCoordinator implements CoordinatorServer {
   }
 
   #newLeadership(): Leadership {
-    const {
-      log,
-      clock,
-      random,
-      election,
-      relief = 'double',
-      storeRequestsMax = null,
-    } = this.#options;
+    const { log, clock, random, election } = this.#options;
+    const { relief = 'double', storeRequestsMax = null } = this.#options;
     const events = this.#heard();
     const tickIntervalMs = this.#options.tickIntervalMs ?? TICK_INTERVAL_MS_DEFAULT;
     const who = Buffer.from(random.bytes(9)).toString('base64url');

@@ -48,6 +48,13 @@ export interface Accepted {
   readonly end: number | null;
 }
 
+/** What a process that is no node may do at stores. */
+export interface SharedStores {
+  readonly storeShares: readonly StoreShare[];
+  /** When it is to say again what it does there. */
+  readonly beatMs: number;
+}
+
 export interface FinalizeAnswer {
   readonly finalizeToken: string | null;
   readonly waitMs: number;
@@ -148,6 +155,12 @@ export interface CoordinatorClient {
   /** With all live leases, or those that are chosen. */
   snapshot(jobId: JobId, leases?: LeaseChoice): Promise<JobSnapshot>;
   checkpoint(jobId: JobId): Promise<Uint8Array>;
+  /** Of a process that is no node; where `stores` does not name a host it does nothing. */
+  shareStores(
+    guestId: NodeId,
+    stores: readonly StoreReport[],
+    signal?: AbortSignal,
+  ): Promise<SharedStores>;
   listJobs(): Promise<readonly JobSnapshot[]>;
   /** Of the coordinator that leads if it can be reached, else of any that answers. */
   coordinator(): Promise<CoordinatorView>;

@@ -8,7 +8,8 @@ import { writeCoordinatorMetrics } from './coordinator-metrics.ts';
 import { MetricsText } from './metrics-text.ts';
 
 const STORE = {
-  ...{ host: 'https://store.example', budget: 12, jobs: 1, agents: 3, inFlight: 11, wanted: 90 },
+  ...{ host: 'https://store.example', budget: 12, agents: 3, inFlight: 11, wanted: 90 },
+  ...{ jobs: 1, guests: 0 },
   ...{ answeredTotal: 990, refusedTotal: 10, firstByteUs: 25_000, pausedMs: 1500 },
 };
 
@@ -27,6 +28,7 @@ test('stores stand with their budget, what is wanted of them and what they refus
   assert.deepEqual(lines, [
     `mx8_store_budget_requests${own} 12`,
     `mx8_store_jobs${own} 1`,
+    `mx8_store_guests${own} 0`,
     `mx8_store_inflight_requests${own} 11`,
     `mx8_store_wanted_requests${own} 90`,
     `mx8_store_answered_total${own} 990`,

@@ -225,6 +225,11 @@ function writeStores(text: MetricsText, jobs: readonly LabelledJob[]): void {
     ({ budget }) => budget,
   );
   add('jobs', 'Jobs of this process that share that.', ({ jobs }) => jobs);
+  add(
+    'guests',
+    'Processes of no job that share it too: commands, this one.',
+    ({ guests }) => guests,
+  );
   add('inflight_requests', 'Requests in flight, as nodes last said.', ({ inFlight }) => inFlight);
   add('wanted_requests', 'Requests in flight that nodes would have.', ({ wanted }) => wanted);
   add('answered_total', 'Answers while this process leads.', (store) => store.answeredTotal);

@@ -3,7 +3,7 @@
  * and one reply. What carries them says how in `ask`.
  */
 import { Mx8Error } from '../core/base/errors.ts';
-import type { JobId, LeaseId, ManifestHash } from '../core/base/units.ts';
+import type { JobId, LeaseId, ManifestHash, NodeId } from '../core/base/units.ts';
 import type { Change, Operation } from '../core/job/operations.ts';
 import type {
   Command,
@@ -27,6 +27,7 @@ import type {
   FinalizeAnswer,
   NodeIdentity,
   Push,
+  SharedStores,
 } from '../ports/coordinator-client.ts';
 
 export type ReplyOf<T extends Reply['type']> = Extract<Reply, { readonly type: T }>;
@@ -154,6 +155,16 @@ export abstract class CommandClient implements CoordinatorClient {
 
   async checkpoint(jobId: JobId): Promise<Uint8Array> {
     return (await this.#expect({ type: 'get_checkpoint', jobId }, 'checkpoint')).bytes;
+  }
+
+  async shareStores(
+    guestId: NodeId,
+    stores: readonly StoreReport[],
+    signal?: AbortSignal,
+  ): Promise<SharedStores> {
+    const share: Command = { type: 'share_stores', guestId, stores };
+    const { storeShares = [], beatMs = 0 } = await this.#expect(share, 'ok', signal);
+    return { storeShares, beatMs };
   }
 
   async #expect<T extends Reply['type']>(

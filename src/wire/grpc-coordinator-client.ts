@@ -25,6 +25,7 @@ import { coordinatorFrom } from './v1-coordinator.ts';
 import { leaseChoiceMessage } from './v1-lease-choice.ts';
 import { operatedFrom, operateMessage } from './v1-operate.ts';
 import { jobSnapshotFrom, pieceFrom, specFrom, specMessage } from './v1-snapshot.ts';
+import { sharedFrom, shareStoresMessage } from './v1-stores.ts';
 
 export interface GrpcClientOptions {
   /** One address or several with commas between them; see `coord-url.ts`. */
@@ -152,6 +153,7 @@ export class GrpcCoordinatorClient extends CommandClient {
       case 'operate':
       case 'get_snapshot':
       case 'get_checkpoint':
+      case 'share_stores':
         return this.#askUnary(command, signal);
       case 'begin_run':
       case 'node_died':
@@ -211,6 +213,10 @@ export class GrpcCoordinatorClient extends CommandClient {
         const answer = await this.#caller.call('GetCheckpoint', { jobId: command.jobId }, signal);
         return { type: 'checkpoint', bytes: bytes(answer, 'checkpoint') };
       }
+      case 'share_stores':
+        return sharedFrom(
+          await this.#caller.call('ShareStores', shareStoresMessage(command), signal),
+        );
       default:
         return unreachable(command);
     }

@@ -87,3 +87,8 @@ export const CONNECTION_MEMORY_MB_MAX = 512;
  * peers refuse long headers: 8 KiB of them is the smallest limit in use.
  */
 export const STATUS_MESSAGE_CHARS_MAX = 2000;
+
+/** How often a guest looks whether there is something to say of stores: so late its first share may be asked for. */
+export const GUEST_LOOK_MS = 100;
+/** A guest that was not answered asks again after so long. */
+export const GUEST_RETRY_MS = 1000;

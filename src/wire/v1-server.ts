@@ -21,6 +21,7 @@ import {
   specFrom,
   specMessage,
 } from './v1-snapshot.ts';
+import { sharedMessage, shareStoresFrom } from './v1-stores.ts';
 
 const EMPTY: WireMessage = {};
 
@@ -61,6 +62,8 @@ export function v1Service(backend: CoordinatorBackend, sessions: Sessions): Grpc
       const { bytes } = expectReply(await backend.submit(command), 'checkpoint');
       return { checkpoint: bytes };
     },
+    ShareStores: async (message) =>
+      sharedMessage(expectReply(await backend.submit(shareStoresFrom(message)), 'ok')),
   };
   const stream = {
     GetManifestRange: (message: WireMessage) => manifestRange(backend, message),

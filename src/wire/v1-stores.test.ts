@@ -34,6 +34,7 @@ const views: fc.Arbitrary<StoreView> = fc.record(
     ...{ host, agents: u32, inFlight: u32, wanted: u32, answeredTotal: u53, refusedTotal: u53 },
     budget: fc.option(fc.integer({ min: 1, max: 0xffffffff })),
     jobs: fc.integer({ min: 1, max: 0xffffffff }),
+    guests: u32,
     ...{ firstByteUs: u53, pausedMs: u53 },
   },
   plain,

@@ -1,9 +1,9 @@
 /** What nodes report of stores, the shares they are answered with, and what is shown of both. */
 import { Mx8Error } from '../core/base/errors.ts';
-import type { StoreView } from '../core/job/protocol.ts';
+import type { Command, Reply, StoreView } from '../core/job/protocol.ts';
 import { HOST_CHARS_MAX, isHost } from '../core/transfer/store-report.ts';
 import type { StoreReport, StoreShare } from '../core/transfer/store-report.ts';
-import { children, flag, requiredText, uint, uint64 } from './fields.ts';
+import { children, flag, nodeIdOf, requiredText, uint, uint64 } from './fields.ts';
 import type { WireMessage } from './schema.ts';
 
 /** Nothing of a node that does not go by shares. */
@@ -40,6 +40,26 @@ export function sharesMessage(shares: readonly StoreShare[] | undefined): WireMe
   return shares === undefined ? {} : { storeShares: shares.map((share) => ({ ...share })) };
 }
 
+type ShareStores = Extract<Command, { readonly type: 'share_stores' }>;
+type Shared = Extract<Reply, { readonly type: 'ok' }>;
+
+export function shareStoresMessage({ guestId, stores }: ShareStores): WireMessage {
+  return { guestId, stores: stores.map(reportMessage) };
+}
+
+export function shareStoresFrom(message: WireMessage): ShareStores {
+  const stores = children(message, 'stores').map(reportFrom);
+  return { type: 'share_stores', guestId: nodeIdOf(message, 'guestId'), stores };
+}
+
+export function sharedMessage({ storeShares, beatMs = 0 }: Shared): WireMessage {
+  return { ...sharesMessage(storeShares), beatMs };
+}
+
+export function sharedFrom(message: WireMessage): Shared {
+  return { type: 'ok', ...sharesFrom(message), beatMs: uint(message, 'beatMs') };
+}
+
 /** Absent where there are none, as from a coordinator that knows no shares. */
 export function sharesFrom(done: WireMessage): { storeShares?: readonly StoreShare[] } {
   const shares = children(done, 'storeShares').map((message) => ({
@@ -62,6 +82,7 @@ export function storeViewFrom(message: WireMessage): StoreView {
     budget: uint(message, 'budget') || null,
     // From coordinators that have a budget for each job there is no such number.
     jobs: uint(message, 'jobs') || 1,
+    guests: uint(message, 'guests'),
     agents: uint(message, 'agents'),
     inFlight: uint(message, 'inFlight'),
     wanted: uint(message, 'wanted'),

@@ -1,18 +1,24 @@
 /** Real agents with worker processes at a store that refuses what is too much for it, and writes to each kind of store. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 
 import { load } from '../../src/index.ts';
 import type { JobSpec } from '../../src/core/job/protocol.ts';
 import { files, jsonl } from '../../src/job/index.ts';
+import { nodeClock } from '../../src/platform/clock.ts';
+import { readInto } from '../../src/snapshots/object-bytes.ts';
 import { StoreTraffic } from '../../src/storage/http/store-traffic.ts';
 import { PART_BYTES } from '../../src/storage/object-writer.ts';
 import { openOutput } from '../../src/storage/output-stores.ts';
 import { OpenPlaces, STORE_DEFAULTS } from '../../src/storage/places.ts';
+import { startTestCoordinator } from '../../src/testing/index.ts';
 import { AgentBench } from '../support/agent-bench.ts';
 import { BusyStore } from '../support/busy-store.ts';
+import { Workbench } from '../support/mx8-process.ts';
 import { eachStore, isWrite } from '../support/store-kinds.ts';
+import { storeSetting } from '../support/store-setting.ts';
 
 const SAMPLES = 1500;
 const SERVES = 12;
@@ -116,6 +122,80 @@ test('loaders of a job share what a store serves as agents do, and each sample i
     seen.toSorted((a, b) => a - b),
     Array.from({ length: samples }, (_, id) => id),
   );
+});
+
+test('a command that is told of the coordinator has a part of the budget of the job beside it, until it ends', async (t) => {
+  await using store = await BusyStore.start(SERVES, TAKES_MS, textOf);
+  const samples = 540;
+  await using bench = await busyBench(store, samples, { worldSize: 2, minWorldSize: 2 });
+  await using commands = await Workbench.create();
+  const job = await bench.job(JOB);
+  const how = { workers: 1, prefetchBatches: 6, maxQueueBatches: 6 };
+  const agents = [await bench.agent('a', job, how), await bench.agent('b', job, how)];
+  await store.served(0.25 * samples);
+  store.tally();
+
+  const lines = Array.from({ length: 40 }, (_, id) => {
+    return `${id}\t${store.url}/${id}\t0\t${textOf(`/${id}`).length}\t\n`;
+  });
+  await writeFile(commands.path('listed.tsv'), `schema_version=0\n${lines.join('')}`);
+  const coord = ['--coord-url', `http://${bench.address}`];
+  const verifying = commands.start(['verify', commands.path('listed.tsv'), ...coord]);
+  const seen = new Set<number>();
+  const look = async (): Promise<number> => {
+    const [found] = (await bench.server.client.snapshot(bench.spec.jobId)).stores;
+    return found?.guests ?? -1;
+  };
+  const ended = verifying.ended.then((how) => ({ ...how, hasEnded: true }));
+  for (;;) {
+    seen.add(await look());
+    const first = await Promise.race([ended, nodeClock().sleep(50)]);
+    if (first !== undefined) break;
+  }
+  const { code, stdout, stderr } = await ended;
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /verified 40 samples.*no differences/);
+  const beside = store.tally();
+  t.diagnostic(`beside the command: ${JSON.stringify(beside)}, guests ${[...seen].join(' ')}`);
+  assert.ok(seen.has(1), `guests: ${[...seen].join(' ')}`);
+  // It said good-bye, so its part was free before its time was up.
+  assert.notEqual(await look(), 1);
+  const outcomes = await Promise.all(agents.map((agent) => agent.done));
+  assert.deepEqual([...new Set(outcomes.map(({ type }) => type))], ['completed']);
+  assert.ok(beside.refused <= 0.15 * beside.served, JSON.stringify(beside));
+});
+
+test('what a coordinator’s own process asks of a store is part of the budget that it divides', async () => {
+  await using store = await BusyStore.start(1000, 20, textOf);
+  const clock = nodeClock();
+  const traffic = new StoreTraffic(clock);
+  const server = { stores: traffic, storeRequestsMax: 3 };
+  const { server: coordinator, events } = await startTestCoordinator({ server });
+  try {
+    await using places = new OpenPlaces(STORE_DEFAULTS, { ...storeSetting(), traffic });
+    const place = places.of(store.url);
+    let id = 0;
+    const isShared = (): boolean => traffic.reports()[0]?.share === 3;
+    const read = async (until: () => boolean): Promise<void> => {
+      while (!until()) {
+        id += 1;
+        const text = textOf(`/${id}`);
+        const [into, object] = [Buffer.alloc(text.length), { etag: 'one', bytes: text.length }];
+        await readInto(place, `${store.url}/${id}`, object, 0, into, undefined);
+        assert.equal(into.toString(), text);
+      }
+    };
+    await Promise.all(Array.from({ length: 16 }, () => read(isShared)));
+    store.tally();
+    const enough = id + 100;
+    await Promise.all(Array.from({ length: 16 }, () => read(() => id >= enough)));
+    const { inFlight, served } = store.tally();
+    assert.ok(served >= 100);
+    assert.ok(inFlight <= 2, `${inFlight} under way as others came`);
+  } finally {
+    await coordinator.stop();
+  }
+  assert.deepEqual(events.of('store_budget_unheard'), []);
 });
 
 const { onEach } = eachStore();

@@ -143,6 +143,10 @@ export class ScenarioWorld {
         const stores = second === '' ? {} : { stores: [storeReport(second, named)] };
         return { type: 'heartbeat', ...from, stats: IDLE_STATS, sentAtUnixMs: 0, ...stores };
       }
+      case 'guest': {
+        const stores = second === '' ? [] : [storeReport(second, named)];
+        return { type: 'share_stores', guestId: nodeId(first), stores };
+      }
       case 'release':
         return { type: 'release', ...from, leaseId: second };
       case 'leave':

@@ -18,6 +18,7 @@ import type { StoreShare } from '../../src/core/transfer/store-report.ts';
 import { TurnOrder } from '../../src/core/transfer/turn-order.ts';
 import type { RequestKind } from '../../src/core/transfer/turn-order.ts';
 import { seededRandom } from '../../src/testing/seeded-random.ts';
+import { EventQueue } from './event-queue.ts';
 
 const HOST = 'https://store.example';
 const REFUSAL_MS = 2;
@@ -40,6 +41,10 @@ export interface StoreModelOptions {
   /** Whether they go by the agent's turns, as ranges do; else each is sent when the agent likes. true. */
   readonly countsWrites?: boolean;
   readonly retryAfterMs?: number;
+  /** Commands beside the jobs, which come after the agents; `wants` is asked for them too. 0. */
+  readonly guests?: number;
+  /** Whether they ask the coordinator for a part of the budget; else each goes by what it finds out. true. */
+  readonly guestsShare?: boolean;
 }
 
 export interface Tally {
@@ -55,7 +60,8 @@ export interface Tally {
 class Agent {
   readonly index: number;
   readonly nodeId: NodeId;
-  readonly jobId: JobId;
+  /** Null: of a guest. */
+  readonly jobId: JobId | null;
   readonly limit: HostLimit = new HostLimit();
   readonly traffic: HostTraffic = new HostTraffic();
   readonly order: TurnOrder = new TurnOrder();
@@ -66,9 +72,9 @@ class Agent {
   /** When it looks next whether it may go on. */
   wakesMs: number = 0;
 
-  constructor(index: number, jobs: number) {
+  constructor(index: number, jobs: number | null) {
     this.index = index;
-    this.jobId = jobOf(index % jobs);
+    this.jobId = jobs === null ? null : jobOf(index % jobs);
     this.nodeId = nodeId(`agent-${String(index).padStart(3, '0')}`);
   }
 }
@@ -88,12 +94,13 @@ export class StoreModel {
     this.#options = options;
     const random = seededRandom(options.seed);
     this.#random = () => random.fraction();
+    const { agents, guests = 0, jobs = 1 } = options;
     this.agents = Array.from(
-      { length: options.agents },
-      (_, index) => new Agent(index, options.jobs ?? 1),
+      { length: agents + guests },
+      (_, index) => new Agent(index, index < agents ? jobs : null),
     );
     this.#tally = this.#emptyTally();
-    for (let job = 0; job < (options.jobs ?? 1); job += 1) this.#createJob(jobOf(job));
+    for (let job = 0; job < jobs; job += 1) this.#createJob(jobOf(job));
     for (const agent of this.agents) this.#join(agent);
     this.#every(1000, () => void this.#perform({ type: 'tick' }));
   }
@@ -164,43 +171,50 @@ export class StoreModel {
   }
 
   #join(agent: Agent): void {
-    const node = { jobId: agent.jobId, nodeId: agent.nodeId, instanceId: agent.nodeId };
-    const caps = {
-      maxFetchConcurrency: 1,
-      maxDecodeConcurrency: 1,
-      maxInflightBytes: 1,
-      maxRamBytes: 1,
-    };
-    this.#perform({ type: 'register', ...node, caps, resumeFrom: new Uint8Array(0) });
+    if (agent.jobId !== null) this.#register(agent.jobId, agent.nodeId);
     this.#at(this.#random() * 1000, () => {
-      this.#beat(agent, node);
+      this.#beat(agent);
       this.#read(agent);
       // Readers that the agent wants later on.
       this.#every(100, () => this.#read(agent));
     });
   }
 
-  #beat(
-    agent: Agent,
-    node: Pick<Extract<Command, { type: 'heartbeat' }>, 'jobId' | 'nodeId' | 'instanceId'>,
-  ): void {
+  #register(id: JobId, node: NodeId): void {
+    const caps = {
+      maxFetchConcurrency: 1,
+      maxDecodeConcurrency: 1,
+      maxInflightBytes: 1,
+      maxRamBytes: 1,
+    };
+    const from = { jobId: id, nodeId: node, instanceId: node };
+    this.#perform({ type: 'register', ...from, caps, resumeFrom: new Uint8Array(0) });
+  }
+
+  #report(agent: Agent): Command {
+    const { isShared, guestsShare = true } = this.#options;
+    const { jobId: id, nodeId: node } = agent;
+    const reports = [agent.traffic.report(HOST, this.#nowMs)];
+    if (id === null) {
+      return { type: 'share_stores', guestId: node, stores: guestsShare ? reports : [] };
+    }
+    const from = { jobId: id, nodeId: node, instanceId: node };
+    const stores = isShared ? { stores: reports } : {};
+    return { type: 'heartbeat', ...from, stats: IDLE_STATS, sentAtUnixMs: 0, ...stores };
+  }
+
+  #beat(agent: Agent): void {
     if (agent.isDead) return;
     const askedMs = this.#nowMs;
-    const stores = this.#options.isShared ? { stores: [agent.traffic.report(HOST, askedMs)] } : {};
+    const report = this.#report(agent);
     this.#at(TRANSIT_MS, () => {
-      const reply = this.#perform({
-        type: 'heartbeat',
-        ...node,
-        stats: IDLE_STATS,
-        sentAtUnixMs: 0,
-        ...stores,
-      });
+      const reply = this.#perform(report);
       this.#at(TRANSIT_MS, () => {
         agent.traffic.share.hear(shareIn(reply), askedMs, this.#nowMs);
         this.#pump(agent);
       });
     });
-    this.#at(1000, () => this.#beat(agent, node));
+    this.#at(1000, () => this.#beat(agent));
   }
 
   #read(agent: Agent): void {
@@ -343,53 +357,4 @@ function jobOf(index: number): JobId {
 function shareIn(reply: Reply): StoreShare | null {
   if (reply.type !== 'ok') return null;
   return reply.storeShares?.find(({ host }) => host === HOST) ?? null;
-}
-
-interface Event {
-  readonly atMs: number;
-  readonly order: number;
-  readonly act: () => void;
-}
-
-/** The earliest first; of two at a time the one that was added first. A binary heap. */
-class EventQueue {
-  readonly #heap: Event[] = [];
-  #order: number = 0;
-
-  add(atMs: number, act: () => void): void {
-    this.#order += 1;
-    this.#heap.push({ atMs, order: this.#order, act });
-    let at = this.#heap.length - 1;
-    while (at > 0 && this.#isBefore(at, (at - 1) >> 1)) at = this.#swap(at, (at - 1) >> 1);
-  }
-
-  /** The first event, if it is due before `untilMs`. */
-  before(untilMs: number): Event | null {
-    const [first] = this.#heap;
-    if (first === undefined || first.atMs >= untilMs) return null;
-    const last = this.#heap.pop();
-    if (last === undefined || last === first) return first;
-    this.#heap[0] = last;
-    for (let at = 0; ;) {
-      const left = 2 * at + 1;
-      let least = this.#isBefore(left, at) ? left : at;
-      if (this.#isBefore(left + 1, least)) least = left + 1;
-      if (least === at) return first;
-      at = this.#swap(at, least);
-    }
-  }
-
-  #isBefore(one: number, other: number): boolean {
-    const [a, b] = [this.#heap[one], this.#heap[other]];
-    if (a === undefined || b === undefined) return false;
-    return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
-  }
-
-  #swap(from: number, to: number): number {
-    const [a, b] = [this.#heap[from], this.#heap[to]];
-    assert.ok(a !== undefined && b !== undefined);
-    this.#heap[from] = b;
-    this.#heap[to] = a;
-    return to;
-  }
 }

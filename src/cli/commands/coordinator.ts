@@ -3,6 +3,7 @@ import { startCoordinator } from '../../coordinator/index.ts';
 import type { CoordinatorServer } from '../../coordinator/index.ts';
 import type { BindAddress } from '../../core/base/bind-address.ts';
 import { otelTracer } from '../../platform/tracing.ts';
+import type { ManifestStore } from '../../ports/manifest-store.ts';
 import { countedText } from '../../view/format.ts';
 import type { HttpServer } from '../../web/index.ts';
 import { dialableHost, parseBind } from '../bind.ts';
@@ -12,6 +13,7 @@ import type { Command, CommandLine } from '../command.ts';
 import { openCoordinatorState } from '../coordinator-state.ts';
 import { EXIT_DONE } from '../exit-codes.ts';
 import { withDefault } from '../flag.ts';
+import type { OptionsOf } from '../flag.ts';
 import * as cluster from '../flags/cluster.ts';
 import * as data from '../flags/data.ts';
 import * as leadership from '../flags/leadership.ts';
@@ -20,6 +22,8 @@ import * as state from '../flags/state.ts';
 import * as tlsFlags from '../flags/tls.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { JOB_SPEC_FLAGS, openJob } from '../open-job.ts';
+import { StoreTraffic } from '../../storage/http/store-traffic.ts';
+import { GUEST_FLAGS, openGuestTraffic } from '../store-guest.ts';
 import { STORE_FLAGS, storeOptions } from '../stores.ts';
 import type { OpenedJob } from '../open-job.ts';
 import { serverTls } from '../tls.ts';
@@ -34,6 +38,10 @@ const FLAGS = {
   relief: cluster.relief,
   maxStoreRequests: cluster.maxStoreRequests,
   ...tlsFlags.SERVER_TLS_FLAGS,
+  coordUrl: {
+    ...GUEST_FLAGS.coordUrl,
+    doc: 'Where the coordinators of the same state listen: what this one lists before it serves is then part of the budget that the leading one divides.',
+  },
   tlsCa: tlsFlags.tlsCa,
   tlsClientCert: tlsFlags.tlsClientCert,
   tlsClientKey: tlsFlags.tlsClientKey,
@@ -87,8 +95,9 @@ async function run(
   { options, argument, given }: CommandLine<typeof FLAGS>,
   io: CommandIo,
 ): Promise<number> {
-  const manifests = openManifestStore(options, io, storeOptions(options));
-  const job = await openJob(argument, options, manifests, options, io);
+  const traffic = new StoreTraffic(io.clock);
+  const manifests = openManifestStore(options, { ...io, traffic }, storeOptions(options));
+  const job = await openedJob(argument, options, manifests, io, traffic);
   const fatal = Promise.withResolvers<never>();
   const stopped = whenAborted(io.signal);
   const { clock } = io;
@@ -113,6 +122,7 @@ async function run(
     leaseStallMs: options.leaseStallMs,
     relief: options.relief,
     storeRequestsMax: options.maxStoreRequests,
+    stores: traffic,
     tracer: otelTracer(),
     onFatal: fatal.reject,
   });
@@ -128,6 +138,18 @@ async function run(
     await web?.close();
   }
   return EXIT_DONE;
+}
+
+/** Before it serves there may be another one that leads, and divides a budget. */
+async function openedJob(
+  moduleFile: string,
+  options: OptionsOf<typeof FLAGS>,
+  manifests: ManifestStore,
+  io: CommandIo,
+  traffic: StoreTraffic,
+): Promise<OpenedJob | null> {
+  await using _guest = openGuestTraffic('coordinator', options, io, traffic);
+  return await openJob(moduleFile, options, manifests, options, { ...io, traffic });
 }
 
 function servingText(

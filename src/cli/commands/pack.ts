@@ -12,6 +12,7 @@ import { ROW_FORMAT_FLAGS } from '../flags/format.ts';
 import * as job from '../flags/job.ts';
 import { maxInflightBytes } from '../flags/memory.ts';
 import * as screen from '../flags/screen.ts';
+import { GUEST_FLAGS, openGuestTraffic } from '../store-guest.ts';
 import { STORE_FLAGS, openStores } from '../stores.ts';
 import { DataProgress } from './data-progress.ts';
 
@@ -23,6 +24,7 @@ const PACK_FLAGS = {
   refresh: data.refresh,
   maxInflightBytes,
   json: screen.json,
+  ...GUEST_FLAGS,
   ...STORE_FLAGS,
 } as const;
 
@@ -56,7 +58,9 @@ export const command: Command = defineCommand({
 
 async function runPack(input: string, options: PackCommandOptions, io: CommandIo): Promise<number> {
   using progress = new DataProgress(io);
-  await using places = openStores(options, io);
+  const around = { ...io, events: progress.events };
+  await using guest = openGuestTraffic('pack', options, around);
+  await using places = openStores(options, { ...around, traffic: guest.traffic });
   const { format, columns, unpack } = formatChoice(options);
   const left: PackLeft[] = [];
   try {

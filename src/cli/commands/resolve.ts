@@ -11,6 +11,7 @@ import { FORMAT_FLAGS } from '../flags/format.ts';
 import * as screen from '../flags/screen.ts';
 import { snapshotAgeText } from '../snapshot-age.ts';
 import { openManifestStore } from '../manifest-store.ts';
+import { GUEST_FLAGS, openGuestTraffic } from '../store-guest.ts';
 import { STORE_FLAGS, openStores, storeOptions } from '../stores.ts';
 import { DataProgress } from './data-progress.ts';
 
@@ -19,6 +20,7 @@ const RESOLVE_FLAGS = {
   manifestCacheBytes: data.manifestCacheBytes,
   ...FORMAT_FLAGS,
   json: screen.json,
+  ...GUEST_FLAGS,
   ...STORE_FLAGS,
 } as const;
 
@@ -50,10 +52,13 @@ async function runResolve(
   io: CommandIo,
 ): Promise<number> {
   using progress = new DataProgress(io);
-  await using places = openStores(options, io);
+  const around = { ...io, events: progress.events };
+  await using guest = openGuestTraffic('resolve', options, around);
+  const ports = { ...around, traffic: guest.traffic };
+  await using places = openStores(options, ports);
   const choice = formatChoice(options);
   const resolved = await resolveLink(link, {
-    store: openManifestStore(options, { ...io, events: progress.events }, storeOptions(options)),
+    store: openManifestStore(options, ports, storeOptions(options)),
     clock: io.clock,
     events: progress.events,
     places,

@@ -223,6 +223,7 @@ function ownCoordinator(
     tickIntervalMs: TICK_INTERVAL_MS,
     relief: options.relief,
     storeRequestsMax: options.maxStoreRequests,
+    stores: prepared.traffic,
     tracer: otelTracer(),
     onFatal,
   });

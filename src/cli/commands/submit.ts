@@ -7,12 +7,15 @@ import { defineCommand } from '../command.ts';
 import type { Command, CommandLine } from '../command.ts';
 import { EXIT_DONE } from '../exit-codes.ts';
 import { withDefault } from '../flag.ts';
+import type { OptionsOf } from '../flag.ts';
 import * as cluster from '../flags/cluster.ts';
 import * as data from '../flags/data.ts';
 import * as screen from '../flags/screen.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { JOB_SPEC_FLAGS, openJob } from '../open-job.ts';
+import type { OpenedJob } from '../open-job.ts';
 import { randomId } from '../random-id.ts';
+import { openGuestTraffic } from '../store-guest.ts';
 import { STORE_FLAGS, storeOptions } from '../stores.ts';
 
 const FLAGS = {
@@ -53,14 +56,7 @@ async function run(
   const { random } = io;
   // A job that takes its id from the first node would take it from nodes of other jobs here.
   const fallbackId = argument === '' ? `job-${randomId(random)}` : null;
-  const manifests = openManifestStore(options, io, storeOptions(options));
-  const job = await openJob(
-    argument,
-    { ...options, jobId: options.jobId ?? fallbackId },
-    manifests,
-    options,
-    io,
-  );
+  const job = await openedJob(argument, { ...options, jobId: options.jobId ?? fallbackId }, io);
   if (job === null) {
     throw new Mx8Error('flag_invalid', 'mx8 submit needs JOB.ts, --data LINK or both', {
       flag: '--data',
@@ -80,4 +76,16 @@ async function run(
     await client.close();
   }
   return EXIT_DONE;
+}
+
+/** The listing of the input is part of the budget of the jobs that run already. */
+async function openedJob(
+  moduleFile: string,
+  options: OptionsOf<typeof FLAGS>,
+  io: CommandIo,
+): Promise<OpenedJob | null> {
+  await using guest = openGuestTraffic('submit', options, io);
+  const ports = { ...io, traffic: guest.traffic };
+  const manifests = openManifestStore(options, ports, storeOptions(options));
+  return await openJob(moduleFile, options, manifests, options, ports);
 }

@@ -11,6 +11,7 @@ import { FORMAT_FLAGS } from '../flags/format.ts';
 import * as screen from '../flags/screen.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { snapshotAgeText } from '../snapshot-age.ts';
+import { GUEST_FLAGS, openGuestTraffic } from '../store-guest.ts';
 import { STORE_FLAGS, openStores, storeOptions } from '../stores.ts';
 import { DataProgress } from './data-progress.ts';
 
@@ -19,6 +20,7 @@ const VERIFY_FLAGS = {
   manifestCacheBytes: data.manifestCacheBytes,
   ...FORMAT_FLAGS,
   json: screen.json,
+  ...GUEST_FLAGS,
   ...STORE_FLAGS,
 } as const;
 
@@ -49,11 +51,14 @@ async function runVerify(
   io: CommandIo,
 ): Promise<number> {
   using progress = new DataProgress(io);
+  const around = { ...io, events: progress.events };
+  await using guest = openGuestTraffic('verify', options, around);
+  const ports = { ...around, traffic: guest.traffic };
   // What lies in a cache says nothing of what is in the store.
-  await using places = openStores({ ...options, diskCache: null }, io);
+  await using places = openStores({ ...options, diskCache: null }, ports);
   const tell = options.json ? differenceJson : differenceText;
   const result = await verify(link, {
-    store: openManifestStore(options, { ...io, events: progress.events }, storeOptions(options)),
+    store: openManifestStore(options, ports, storeOptions(options)),
     places,
     clock: io.clock,
     events: progress.events,

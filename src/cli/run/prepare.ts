@@ -24,6 +24,7 @@ import type { RunOptions } from './run-options.ts';
 import { formatChoice, formatText } from '../format-choice.ts';
 import { jobSpecOf } from '../job-spec.ts';
 import { openManifestStore } from '../manifest-store.ts';
+import { StoreTraffic } from '../../storage/http/store-traffic.ts';
 import { randomId } from '../random-id.ts';
 import { snapshotAgeText } from '../snapshot-age.ts';
 import { openStores, storeArguments, storeOptions } from '../stores.ts';
@@ -43,6 +44,8 @@ export interface PreparedRun {
   readonly stateFolder: string;
   readonly spec: JobSpec;
   readonly manifests: ManifestStore;
+  /** What this process itself has under way to stores. */
+  readonly traffic: StoreTraffic;
   readonly memory: MemoryPlan;
   readonly workersPerNode: number;
   /** The same as one would type it here. */
@@ -68,14 +71,16 @@ export async function prepareRun(
   const loaded = await loadJobModule(jobFile, io);
   const { memory, workersPerNode } = memoryOf(options, events);
   const out = outputFolder(loaded, options);
-  await using places = openStores(options, { ...io, events });
+  const traffic = new StoreTraffic(io.clock);
+  const ports = { ...io, events, traffic };
+  await using places = openStores(options, ports);
   const output = openOutput(out, places);
   const state = await inspectOutput(output);
   checkOccupancy(out, state, options);
   if (state.type === 'job') checkSameJob(out, state, loaded, options);
   const statePlace = { out, runState: options.runState };
   if (state.type === 'job') checkRunState(statePlace, state);
-  const manifests = openManifestStore(options, { ...io, events }, storeOptions(options));
+  const manifests = openManifestStore(options, ports, storeOptions(options));
   const input = await pinInput(loaded, options, state, manifests, places, surroundings);
   const id = state.type === 'job' ? state.claim.jobId : newJobId(loaded.name, io);
   await claimOutput(output, {
@@ -94,6 +99,7 @@ export async function prepareRun(
     stateFolder: runStateFolder(statePlace, id),
     spec: specOf(id, input, loaded, workersPerNode, options),
     manifests,
+    traffic,
     memory,
     workersPerNode,
     outText: options.out ?? loaded.job.output.dir ?? out,

@@ -34,7 +34,7 @@ import {
   unknownJob,
 } from './decide-membership.ts';
 import { operate } from './decide-operation.ts';
-import { forgetStores, hearOfStores } from './decide-stores.ts';
+import { forgetGuests, forgetStores, hearOfStores, shareStores } from './decide-stores.ts';
 import type { CoordinatorState, JobState, NodeState } from './job-state.ts';
 import type { Command, CommittedPiece, Fact, Reply, StepContext } from './protocol.ts';
 import type { JobRecord } from './records.ts';
@@ -64,6 +64,8 @@ function decide(tx: Transaction, command: Command): Reply {
       return createJob(tx, command.spec);
     case 'register':
       return registerNode(tx, command);
+    case 'share_stores':
+      return shareStores(tx, command);
     case 'tick':
       return tick(tx);
     default: {
@@ -74,7 +76,10 @@ function decide(tx: Transaction, command: Command): Reply {
   }
 }
 
-type OfJob = Exclude<Command, { readonly type: 'create_job' | 'register' | 'tick' }>;
+type OfJob = Exclude<
+  Command,
+  { readonly type: 'create_job' | 'register' | 'share_stores' | 'tick' }
+>;
 type OfNode = Extract<OfJob, { readonly nodeId: unknown }>;
 
 function decideForJob(tx: Transaction, job: JobState, command: Exclude<OfJob, OfNode>): Reply {
@@ -144,6 +149,7 @@ function tick(tx: Transaction): Reply {
     releaseSilentRanks(tx, job);
     forgetStores(tx, job);
   }
+  forgetGuests(tx);
   return { type: 'ok' };
 }
 

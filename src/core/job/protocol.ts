@@ -10,10 +10,10 @@ import type { SampleRange } from '../base/range.ts';
 import type { JobId, LeaseId, ManifestHash, MonoMs, NodeId } from '../base/units.ts';
 import type { StoreReport, StoreShare } from '../transfer/store-report.ts';
 import type { Change, Operation } from './operations.ts';
-import type { StoreView } from './store-budget.ts';
+import type { StoreView } from './store-view.ts';
 
 export type { Fact, LeaseFact } from './facts.ts';
-export type { StoreView } from './store-budget.ts';
+export type { StoreView } from './store-view.ts';
 
 /** What a job is; fixed when it is created. */
 export interface JobSpec {
@@ -175,6 +175,15 @@ export type Command =
     }
   | { readonly type: 'get_snapshot'; readonly jobId: JobId; readonly leases?: LeaseChoice }
   | { readonly type: 'get_checkpoint'; readonly jobId: JobId }
+  /**
+   * A process that is no node of a job says what it does at stores, and asks what it may do there: a command, or the
+   * coordinator's own. At hosts that it does not name it does nothing. Volatile.
+   */
+  | {
+      readonly type: 'share_stores';
+      readonly guestId: NodeId;
+      readonly stores: readonly StoreReport[];
+    }
   /** Time passed: expires leases and releases the ranks of nodes that are gone. */
   | { readonly type: 'tick' };
 
@@ -306,8 +315,15 @@ export interface JobSnapshot extends JobFigures {
 
 export type Reply =
   | Refusal
-  /** To a heartbeat: the shares that hold from now on; at hosts that are not named there are none. */
-  | { readonly type: 'ok'; readonly storeShares?: readonly StoreShare[] }
+  /**
+   * To a heartbeat, and to a guest: the shares that hold from now on; at hosts that are not named there are none. A
+   * guest asks again in `beatMs`.
+   */
+  | {
+      readonly type: 'ok';
+      readonly storeShares?: readonly StoreShare[];
+      readonly beatMs?: number;
+    }
   | { readonly type: 'job_created'; readonly spec: JobSpec; readonly existed: boolean }
   | Registered
   | LeasesGranted
@@ -351,6 +367,6 @@ export interface StepContext {
   readonly seq: number;
   readonly nextIndex: number;
   readonly relief: Relief;
-  /** Most requests in flight of all nodes of a job at one host; null or absent: as many as it gives. */
+  /** Most requests in flight at one host of all nodes of all jobs and of guests; null or absent: as many as it gives. */
   readonly storeRequestsMax?: number | null;
 }

@@ -1,6 +1,7 @@
 /**
  * How many requests all agents of all jobs of a coordinator together may have in flight at one host, and who gets
- * how many of them: an agent is an agent, whatever job it is of. Soft state: nothing of it is written down; after a restart or a fail-over the first reports, which
+ * how many of them: an agent is an agent, whatever job it is of, and so is a guest, a process beside the jobs that asks
+ * for its part. Soft state: nothing of it is written down; after a restart or a fail-over the first reports, which
  * say what share each agent goes by, bring it back.
  *
  *   open --refusals or late answers--> held --grows, shrinks--> held
@@ -20,6 +21,7 @@ import { FairShares } from '../transfer/fair-shares.ts';
 import { RETRY_AFTER_MS_MAX } from '../transfer/retry-budget.ts';
 import type { StoreReport, StoreShare } from '../transfer/store-report.ts';
 import { AnswerTimes } from './answer-times.ts';
+import type { StoreView } from './store-view.ts';
 
 /** What is left of the budget after refusals, and in how many beats it is back. */
 const KEPT_AFTER_REFUSALS = 0.85;
@@ -76,9 +78,10 @@ interface Window {
   firstByteUs: number;
 }
 
-/** A node of a job. */
+/** A node of a job, or a guest: a process that is of none. */
 export interface StoreMember {
-  readonly jobId: JobId;
+  /** Null: a guest. */
+  readonly jobId: JobId | null;
   readonly nodeId: NodeId;
   readonly instanceId: string | null;
 }
@@ -91,25 +94,6 @@ interface Heard extends StoreMember {
 interface Totals {
   answered: number;
   refused: number;
-}
-
-/** What a screen of a job shows of a host. */
-export interface StoreView {
-  readonly host: string;
-  /** Of all jobs of this coordinator that are busy there, and how many those are. Null: nobody is limited. */
-  readonly budget: number | null;
-  readonly jobs: number;
-  /** Of the job's agents that were heard lately, as they last said. */
-  readonly agents: number;
-  readonly inFlight: number;
-  readonly wanted: number;
-  /** Its answers and refusals since this coordinator leads. */
-  readonly answeredTotal: number;
-  readonly refusedTotal: number;
-  /** Mean time until an answer began, in the last beat that had some; 0: not known. */
-  readonly firstByteUs: number;
-  /** How long nobody is to ask for anything yet. */
-  readonly pausedMs: number;
 }
 
 /** The budget was set, or lowered. */
@@ -142,8 +126,8 @@ export class StoreBudget {
   #pausedUntilMs: number = -Infinity;
   #isAway: boolean = false;
   #isGuess: boolean = false;
-  /** By job. */
-  readonly #totals: Map<JobId, Totals> = new Map();
+  /** By job; those of guests together. */
+  readonly #totals: Map<JobId | null, Totals> = new Map();
 
   /** `mostRequests` null: as many as the host gives. */
   constructor(host: string, beatMs: number, mostRequests: number | null, nowMs: number) {
@@ -167,6 +151,11 @@ export class StoreBudget {
   /** Shares that are handed out, and what is under way beyond them. */
   get held(): number {
     return this.#shares.held;
+  }
+
+  /** How often members are heard; those that are heard more often wait for the others. */
+  get beatMs(): number {
+    return this.#beatMs;
   }
 
   get #deafMs(): number {
@@ -215,8 +204,22 @@ export class StoreBudget {
     return { host: this.host, requests, pauseMs: this.#pauseMs(nowMs), ttlMs };
   }
 
-  /** Forgets nodes of the job that `isMember` does not know, and that were silent for as long as a share lasts. */
-  prune(jobId: JobId, isMember: (nodeId: NodeId) => boolean, nowMs: number): void {
+  /** It does nothing here any more: its share is for the others at once. */
+  forget(member: StoreMember): void {
+    const id = keyOf(member);
+    this.#members.delete(id);
+    this.#shares.forget(id);
+  }
+
+  has(member: StoreMember): boolean {
+    return this.#members.has(keyOf(member));
+  }
+
+  /**
+   * Forgets nodes of the job, or guests, that `isMember` does not know, and that were silent for as long as a share
+   * lasts.
+   */
+  prune(jobId: JobId | null, isMember: (nodeId: NodeId) => boolean, nowMs: number): void {
     let left = 0;
     for (const [id, member] of this.#members) {
       if (member.jobId !== jobId) continue;
@@ -230,7 +233,18 @@ export class StoreBudget {
 
   /** Whose nodes were busy there lately. */
   get jobs(): readonly JobId[] {
-    return [...this.#totals.keys()];
+    return [...this.#totals.keys()].filter((jobId) => jobId !== null);
+  }
+
+  get guests(): number {
+    let guests = 0;
+    for (const { jobId } of this.#members.values()) if (jobId === null) guests += 1;
+    return guests;
+  }
+
+  /** Nobody was busy there lately. */
+  get isIdle(): boolean {
+    return this.#totals.size === 0;
   }
 
   view(jobId: JobId, nowMs: number): StoreView {
@@ -245,7 +259,8 @@ export class StoreBudget {
     return {
       host: this.host,
       budget: this.budget,
-      jobs: this.#totals.size,
+      jobs: this.jobs.length,
+      guests: this.guests,
       agents,
       inFlight,
       wanted,
@@ -375,9 +390,9 @@ export class StoreBudget {
   }
 }
 
-/** Ids are printable. */
+/** Ids are printable, and those of jobs not empty. */
 function keyOf({ jobId, nodeId }: StoreMember): string {
-  return `${jobId}\n${nodeId}`;
+  return `${jobId ?? ''}\n${nodeId}`;
 }
 
 function emptyWindow(): Window {

@@ -33,6 +33,7 @@ export function checkAnswerIsDurable(
     }
     return;
   }
+  if (command.type === 'share_stores') return;
   // In the same batch it may have taken the id of its first node, too.
   const twin =
     truth.jobs.get(command.jobId) ??
