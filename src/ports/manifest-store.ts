@@ -20,6 +20,8 @@ export interface FileStamps {
 
 /** Takes down what the files of a manifest are like. To be disposed of, kept or not. */
 export interface StampWriter extends AsyncDisposable {
+  /** Where they are on this machine, for other processes; null: nowhere. */
+  readonly path: string | null;
   /** Of the next sample, in id order; null for what is no whole file of this machine. */
   add(stamp: FileStamp | null): void;
   /** What was added for samples [start, end), until the writer is disposed of; null where nothing is known. */
@@ -30,9 +32,35 @@ export interface StampWriter extends AsyncDisposable {
 
 /** The bytes of a manifest that is being stored. Closed by whoever was given it. */
 export interface ManifestSpool {
+  /** Where they are on this machine, for other processes; null: nowhere. */
+  readonly path: string | null;
   /** Bytes [start, end), fewer where it has not come so far yet. */
   read(start: number, end: number): Promise<Uint8Array>;
   close(): Promise<void>;
+}
+
+/** Tells other processes of this machine how far a listing has come. */
+export interface ListingNotice {
+  listed(samples: number): void;
+  /** Takes the notice away. */
+  end(): Promise<void>;
+}
+
+/** What is listed so far: the bytes of the manifest, and what its files are like. */
+export interface ListedFiles {
+  read(start: number, end: number): Promise<Uint8Array>;
+  stamps(start: number, end: number): Promise<FileStamps | null>;
+  close(): Promise<void>;
+}
+
+/** A listing that another process of this machine is taking. */
+export interface AnnouncedListing {
+  /** Of this one listing. */
+  readonly id: string;
+  /** So many are there, with their stamps. */
+  readonly samples: number;
+  /** Null: it has just ended. */
+  open(): Promise<ListedFiles | null>;
 }
 
 /** A pinned manifest, opened for reading. Slices are read without holding the rest. */
@@ -82,4 +110,8 @@ export interface ManifestStore {
   setCurrent(base: string, hash: ManifestHash): Promise<void>;
   /** Runs `body` while holding the lock of `base`; two resolvers racing end with one snapshot. */
   withLock<T>(base: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T>;
+  /** Lets other processes of this machine follow the listing of `base` into these files. Call it under `withLock`. */
+  announce?(base: string, spoolPath: string, stampsPath: string): ListingNotice;
+  /** What a process of this machine that lives has announced. */
+  announced?(base: string): Promise<AnnouncedListing | null>;
 }

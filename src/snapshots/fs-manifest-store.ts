@@ -1,7 +1,7 @@
 /**
  * Manifests in a folder. `by-hash/<hash>` holds immutable bytes, `intent/<key>/current` the current hash
- * of a link's base, `locks/<key>.lock` says who resolves it now. Three more folders are this
- * implementation's own: `index/` (see `manifest-index.ts`), `stamps/` (see `stamps-format.ts`) and `tmp/`
+ * of a link's base, `locks/<key>.lock` says who resolves it now. Four more folders are this
+ * implementation's own: `listing/` (see `listing-notice.ts`), `index/` (see `manifest-index.ts`), `stamps/` (see `stamps-format.ts`) and `tmp/`
  * (files being written).
  */
 import { createHash } from 'node:crypto';
@@ -17,7 +17,9 @@ import { intentKey } from '../core/manifest/dataset-link.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type {
+  AnnouncedListing,
   CurrentSnapshot,
+  ListingNotice,
   ManifestReader,
   ManifestSpool,
   ManifestStore,
@@ -29,10 +31,12 @@ import { discard, syncFolder, writeDurably } from './durable-file.ts';
 import { readRange } from './file-bytes.ts';
 import { FsManifestReader } from './fs-manifest-reader.ts';
 import { LOCK_WAIT_MS_MAX } from './limits.ts';
+import { FileListingNotice, readNotice } from './listing-notice.ts';
 import { acquireLock } from './lock-file.ts';
 import type { HeldLock } from './lock-file.ts';
 import { decodeIndex, encodeIndex } from './manifest-index.ts';
 import type { FileState, ManifestIndex } from './manifest-index.ts';
+import { thisProcess } from './process-identity.ts';
 import { StampsFile } from './stamps-file.ts';
 import { FsStampWriter } from './stamps-writer.ts';
 import { storeError, systemCode, systemReason } from './system-error.ts';
@@ -180,6 +184,22 @@ export class FsManifestStore implements ManifestStore {
     }
   }
 
+  announce(base: string, spool: string, stamps: string): ListingNotice {
+    const { root, clock, random } = this.#options;
+    const nonce = Buffer.from(random.bytes(16)).toString('hex');
+    const temporary = join(root, 'tmp', temporaryName(random));
+    const holder = { ...thisProcess(), nonce };
+    return new FileListingNotice(this.#noticePath(base), temporary, clock, {
+      holder,
+      spool,
+      stamps,
+    });
+  }
+
+  announced(base: string): Promise<AnnouncedListing | null> {
+    return readNotice(this.#noticePath(base), join(this.#options.root, 'tmp'));
+  }
+
   /** The index that an earlier check of this very file left; null when there is none to be trusted. */
   async #savedIndex(hash: ManifestHash, file: FileHandle): Promise<ManifestIndex | null> {
     try {
@@ -227,6 +247,10 @@ export class FsManifestStore implements ManifestStore {
     return join(this.#options.root, 'stamps', hash);
   }
 
+  #noticePath(base: string): string {
+    return join(this.#options.root, 'listing', keyOf(base));
+  }
+
   #currentPath(base: string): string {
     return join(this.#options.root, 'intent', keyOf(base), 'current');
   }
@@ -272,6 +296,7 @@ async function writeChecked(
 async function openSpool(path: string): Promise<ManifestSpool> {
   const file = await open(path, 'r');
   return {
+    path,
     read: (start, end) => readRange(file, start, end),
     close: () => file.close(),
   };

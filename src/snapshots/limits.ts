@@ -31,6 +31,13 @@ export const LOCK_TOUCH_MS = 5_000;
  */
 export const LOCK_SILENT_MS_MAX = 60_000;
 
+/** Who takes a listing says to other processes of this machine this often how far it has come, and they look as often. */
+export const NOTICE_INTERVAL_MS = 200;
+
+/** What two listings have in common is compared in pieces of so many samples, and bytes. */
+export const COMPARE_CHUNK_SAMPLES = 65_536;
+export const COMPARE_CHUNK_BYTES: number = 1024 * 1024;
+
 /** How long a resolver waits for another that lives: longer than indexing 30 million files takes. */
 export const LOCK_WAIT_MS_MAX: number = 30 * 60_000;
 

@@ -2,7 +2,9 @@
  * The records of a link from the first that is listed on, while the rest is still being listed. The listing writes
  * them to the file that becomes the manifest, as fast as it can; this reads that file behind it, as fast as somebody
  * asks. So memory does not grow with what lies between the two, and what is read is what will be pinned. Where
- * there is a snapshot already, or a manifest, its records are read in the same way.
+ * there is a snapshot already, or a manifest, its records are read in the same way; and where another process of this
+ * machine takes the listing, its file. If that process dies, whoever lists next is followed from there on, if its listing begins
+ * with what was read so far.
  */
 import { assert, must } from '../core/base/assert.ts';
 import type { ManifestHash } from '../core/base/units.ts';
@@ -14,8 +16,11 @@ import { RecordTable } from '../core/manifest/record-table.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { Lines } from '../core/order/line-blocks.ts';
 import type { Block } from '../core/order/shuffle-buffer.ts';
+import { Mx8Error } from '../core/base/errors.ts';
 import type {
+  AnnouncedListing,
   FileStamps,
+  ListedFiles,
   ManifestReader,
   ManifestSpool,
   StampWriter,
@@ -26,6 +31,7 @@ import {
   FOLLOW_GAP_BYTES_MAX,
   FOLLOW_READ_BYTES_MAX,
 } from './limits.ts';
+import { beginAlike, filesOfListing, filesOfSnapshot } from './followed-files.ts';
 import { resolveLink } from './resolve-link.ts';
 import type { ResolvedLink, ResolveOptions } from './resolve-link.ts';
 import type { SnapshotFollower } from './snapshot-follower.ts';
@@ -44,12 +50,29 @@ const SLASH = 0x2f;
 /** As errors name what has no name yet. */
 const SOURCE = 'the manifest of the listing';
 
+/** A listing, or a snapshot, as far as it is there. */
+interface Followed {
+  files: ListedFiles;
+  listed: number;
+  /** Names one listing of one process. */
+  readonly id: string;
+}
+
+const OWN = 'own';
+const STORED = 'stored';
+
 export class LinkFollower implements SnapshotFollower {
   /** When all is listed and pinned. */
   readonly pinned: Promise<ResolvedLink>;
-  #spool: ManifestSpool | null = null;
-  #stamps: StampWriter | null = null;
-  #reader: ManifestReader | null = null;
+  readonly #link: string;
+  /** What is read. */
+  #source: Followed | null = null;
+  /** What is read from then on when it has come as far, and is found to begin with what was read so far. */
+  #pending: Followed | null = null;
+  /** What is not read any more, or only by who has just begun. */
+  readonly #retired: ListedFiles[] = [];
+  #opening: Promise<void> | null = null;
+  #hasRead = false;
   #listed = 0;
   #hash: ManifestHash | null = null;
   #isClosed = false;
@@ -61,6 +84,7 @@ export class LinkFollower implements SnapshotFollower {
 
   /** Begins to list where no snapshot is known. Aborting `signal` ends that, and leaves nothing behind. */
   constructor(link: string, options: Omit<ResolveOptions, 'follower'>) {
+    this.#link = link;
     this.pinned = resolveLink(link, { ...options, follower: this });
     this.pinned.then(
       ({ hash }) => this.#change(() => (this.#hash = hash)),
@@ -68,26 +92,43 @@ export class LinkFollower implements SnapshotFollower {
     );
   }
 
+  heard(listing: AnnouncedListing): void {
+    const known = [this.#source, this.#pending].find((one) => one?.id === listing.id);
+    if (known !== undefined && known !== null) {
+      this.#change(() => (known.listed = Math.max(known.listed, listing.samples)));
+    } else if (listing.samples > 0) {
+      this.#opening ??= this.#open(listing)
+        // Without it the snapshot is read when it is there.
+        .catch(() => undefined)
+        .finally(() => (this.#opening = null));
+    }
+  }
+
   begun(spool: ManifestSpool, stamps: StampWriter): void {
-    this.#spool = spool;
-    this.#stamps = stamps;
+    this.#follow({ files: filesOfListing(spool, stamps), listed: 0, id: OWN });
   }
 
   listed(samples: number): void {
     // A manifest that is only copied is read when it is stored.
-    if (this.#spool === null && this.#reader === null) return;
-    this.#change(() => (this.#listed = samples));
+    const own = [this.#source, this.#pending].find((one) => one?.id === OWN);
+    if (own !== undefined && own !== null) this.#change(() => (own.listed = samples));
   }
 
   stored(reader: ManifestReader): void {
-    this.#reader = reader;
-    this.#stamps = null;
-    this.listed(reader.sampleCount);
+    const files = filesOfSnapshot(reader);
+    const own = [this.#source, this.#pending].find((one) => one?.id === OWN) ?? null;
+    // What was listed here is what is stored.
+    if (own === null) this.#follow({ files, listed: reader.sampleCount, id: STORED });
+    else {
+      this.#retired.push(own.files);
+      own.files = files;
+      this.listed(reader.sampleCount);
+    }
   }
 
   /** Null until all is listed and pinned. */
   get manifestHash(): ManifestHash | null {
-    return this.#hash;
+    return this.#pending === null ? this.#hash : null;
   }
 
   /** Samples that are listed so far. */
@@ -100,7 +141,12 @@ export class LinkFollower implements SnapshotFollower {
     for (;;) {
       assert(!this.#isClosed, 'a follower that was closed is not read');
       if (this.#failure !== null) throw this.#failure.error;
-      const end = Math.min(until, this.#listed);
+      const pending = this.#pending;
+      if (pending !== null && (pending.listed >= this.#next || this.#hash !== null)) {
+        await this.#goOnWith(pending);
+        continue;
+      }
+      const end = Math.min(until, this.#source?.listed ?? 0);
       if (this.#next < end) return this.#read(end);
       if (this.#hash !== null) return null;
       await new Promise<void>((resolve) => {
@@ -134,10 +180,51 @@ export class LinkFollower implements SnapshotFollower {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.pinned.catch(() => undefined);
-    await this.#spool?.close();
-    await this.#reader?.close();
-    this.#spool = null;
-    this.#reader = null;
+    await this.#opening;
+    const files = [this.#source?.files, this.#pending?.files, ...this.#retired.splice(0)];
+    this.#source = null;
+    this.#pending = null;
+    for (const one of files) await one?.close();
+  }
+
+  async #open(listing: AnnouncedListing): Promise<void> {
+    const files = await listing.open();
+    if (files === null) return;
+    // Meanwhile this process may have begun to list by itself, or have found the snapshot.
+    const isLate = [this.#source, this.#pending].some(
+      (one) => one?.id === OWN || one?.id === STORED,
+    );
+    if (this.#isClosed || isLate) await files.close();
+    else this.#follow({ files, listed: listing.samples, id: listing.id });
+  }
+
+  /** From now on, or when what was read so far is found in it. */
+  #follow(followed: Followed): void {
+    const before = this.#hasRead ? this.#pending : this.#source;
+    if (before !== null) this.#retired.push(before.files);
+    this.#change(() => {
+      if (this.#hasRead) this.#pending = followed;
+      else this.#source = followed;
+    });
+  }
+
+  /** What was delivered is part of one listing only where the other one begins with it. */
+  async #goOnWith(pending: Followed): Promise<void> {
+    const source = must(this.#source, 'something was read');
+    const isAlike =
+      pending.listed >= this.#next &&
+      (await beginAlike(
+        () => source.files,
+        () => pending.files,
+        this.#next,
+        this.#at,
+      ));
+    // Another one has begun meanwhile.
+    if (this.#pending !== pending) return;
+    if (!isAlike) throw listingChanged(this.#link, this.#next);
+    this.#retired.push(source.files);
+    this.#source = pending;
+    this.#pending = null;
   }
 
   async #tableOf({ first, count, from, to }: Block): Promise<RecordTable> {
@@ -148,6 +235,7 @@ export class LinkFollower implements SnapshotFollower {
   }
 
   async #read(end: number): Promise<FollowedLines> {
+    this.#hasRead = true;
     const [first, at] = [this.#next, this.#at];
     const bytes = await this.#bytes(at, at + FOLLOW_CHUNK_BYTES);
     const ends = new Uint32Array(Math.min(end - first, FOLLOW_CHUNK_LINES));
@@ -171,19 +259,16 @@ export class LinkFollower implements SnapshotFollower {
   }
 
   #bytes(start: number, end: number): Promise<Uint8Array> {
-    if (this.#reader === null) {
-      return must(this.#spool, 'what was listed is in the spool').read(start, end);
-    }
-    return this.#reader.range(start, Math.min(end, this.#reader.manifestBytes));
+    return must(this.#source, 'what was listed is in a file').files.read(start, end);
   }
 
   async #stampsOf(start: number, end: number): Promise<FileStamps | null> {
-    if (this.#reader !== null) return this.#reader.stamps(start, end);
-    return this.#stamps?.read(start, end) ?? null;
+    return (await this.#source?.files.stamps(start, end)) ?? null;
   }
 
   #change(change: () => void): void {
     change();
+    this.#listed = Math.max(this.#listed, this.#source?.listed ?? 0, this.#pending?.listed ?? 0);
     this.#wake();
   }
 }
@@ -211,4 +296,12 @@ function stretchesOf(blocks: readonly Block[]): readonly Stretch[] {
     }
   }
   return stretches;
+}
+
+function listingChanged(link: string, samples: number): Mx8Error {
+  return new Mx8Error(
+    'listing_changed',
+    `The process that listed ${link} ended, and who listed it anew found other objects among the first ${samples} samples, which were read already. Begin again.`,
+    { link, samples },
+  );
 }

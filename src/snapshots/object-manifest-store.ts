@@ -17,8 +17,10 @@ import { intentKey } from '../core/manifest/dataset-link.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type {
+  AnnouncedListing,
   CurrentSnapshot,
   FileStamp,
+  ListingNotice,
   ManifestReader,
   ManifestSpool,
   ManifestStore,
@@ -151,6 +153,7 @@ export class ObjectManifestStore implements ManifestStore {
     const local = await this.#cache.stampWriter();
     let known = 0;
     return {
+      path: local.path,
       add: (stamp: FileStamp | null): void => {
         if (stamp !== null) known += 1;
         local.add(stamp);
@@ -210,6 +213,15 @@ export class ObjectManifestStore implements ManifestStore {
       this.#held.delete(key);
       await lock.release();
     }
+  }
+
+  /** Processes of this machine share the folder that a listing goes into first. */
+  announce(base: string, spoolPath: string, stampsPath: string): ListingNotice {
+    return this.#cache.announce(base, spoolPath, stampsPath);
+  }
+
+  announced(base: string): Promise<AnnouncedListing | null> {
+    return this.#cache.announced(base);
   }
 
   async #readCurrent(

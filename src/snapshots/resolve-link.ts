@@ -13,6 +13,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { ManifestReader, ManifestStore, StampWriter } from '../ports/manifest-store.ts';
 import type { Places } from '../ports/place.ts';
+import { Announcement } from './announcement.ts';
 import { canonicalBase } from './locate-base.ts';
 import type { Base } from './locate-base.ts';
 import { intentOf, locateInput } from './locate-input.ts';
@@ -22,6 +23,8 @@ import type { ShardTally } from './shard-files.ts';
 import { canonicalised, manifestFileBytes } from './read-manifest-file.ts';
 import type { SnapshotFollower } from './snapshot-follower.ts';
 import { LooseWatch, stampListed } from './stamp-files.ts';
+import { watchAnnounced } from './watch-announced.ts';
+import type { StopWatching } from './watch-announced.ts';
 
 export interface ResolveProgress {
   /** `waiting` for another resolver of the same base, then `indexing`. */
@@ -109,13 +112,29 @@ async function pin(link: DatasetLink, options: ResolveOptions): Promise<Pinned> 
   // Asked before the lock is taken: a mistyped link leaves no trace in the store.
   await locateInput(base, format, options.places, signal);
   options.onProgress?.({ phase: 'waiting', samples: 0 });
-  return store.withLock(intentOf(base, options), signal, async () => {
-    const known = link.type === 'plain' ? await knownSnapshot(base, options) : null;
-    if (known !== null) return known;
-    const { hash, formatReason } = await takeSnapshot(base, options);
-    await store.setCurrent(intentOf(base, options), hash);
-    return { hash, isNew: true, takenUnixMs: null, formatReason };
-  });
+  const stopWatching = watched(link, options);
+  try {
+    return await store.withLock(intentOf(base, options), signal, async () => {
+      await stopWatching();
+      const known = link.type === 'plain' ? await knownSnapshot(base, options) : null;
+      if (known !== null) return known;
+      const { hash, formatReason } = await takeSnapshot(base, options);
+      await store.setCurrent(intentOf(base, options), hash);
+      return { hash, isNew: true, takenUnixMs: null, formatReason };
+    });
+  } finally {
+    await stopWatching();
+  }
+}
+
+/** Who waits for another resolver follows what that one lists, unless it will list anew by itself. */
+function watched(
+  link: Exclude<DatasetLink, { type: 'pinned' }>,
+  options: ResolveOptions,
+): StopWatching {
+  const { store, clock, events, follower } = options;
+  if (follower === undefined || link.type !== 'plain') return () => Promise.resolve();
+  return watchAnnounced(intentOf(link.base, options), { store, clock, events, follower });
 }
 
 function old(hash: ManifestHash, takenUnixMs: number | null): Pinned {
@@ -148,15 +167,17 @@ async function takeSnapshot(
   const tally: ShardTally = { skippedEntries: 0, specialFiles: 0, linkLoops: 0, otherFiles: 0 };
   const onSamples = (samples: number): void => {
     options.onProgress?.({ phase: 'indexing', samples });
-    follower?.listed(samples);
+    announced.listed(samples);
   };
+  await using announced = new Announcement(store, intentOf(base, options), follower);
   onSamples(0);
   const found = await locateInput(base, options.format ?? null, options.places, signal);
   await using stamps = await store.stampWriter();
+  const how = { base, tally, stamps, onSamples, signal };
   const put =
     found.type === 'manifest'
       ? { ...(await putManifestFile(found, options, stamps, onSamples)), formatReason: null }
-      : await putSamples(found, { ...options, base, tally, stamps, onSamples, signal });
+      : await putSamples(found, { ...options, ...how, follower: announced });
   const { hash, sampleCount, formatReason } = put;
   await stamps.keep(hash);
   if (sampleCount === 0) throw emptyManifest(base, hash);

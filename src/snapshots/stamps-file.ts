@@ -10,11 +10,11 @@ import {
   BLOCK_BYTES,
   BLOCK_SAMPLES,
   ENTRY_BYTES,
-  ENTRY_NUMBERS,
   FOOTER_BYTES,
   SUM_BYTES,
   blockSum,
   damagedStamps,
+  decodeEntries,
   fileBytes,
   isOurs,
   isSound,
@@ -75,14 +75,10 @@ export class StampsFile {
         throw damagedStamps(this.#path, this.#hash);
       }
     }
-    const count = end - start;
-    const stamps = { bytes: new Float64Array(count), mtimesMs: new Float64Array(count) };
-    for (let index = 0; index < count; index += 1) {
-      const at = (start - from + index) * ENTRY_BYTES;
-      if (at + ENTRY_BYTES > bytes.length) throw damagedStamps(this.#path, this.#hash);
-      stamps.bytes[index] = bytes.readDoubleLE(at);
-      stamps.mtimesMs[index] = bytes.readDoubleLE(at + ENTRY_BYTES / ENTRY_NUMBERS);
-    }
+    const stamps = decodeEntries(
+      bytes.subarray((start - from) * ENTRY_BYTES, (end - from) * ENTRY_BYTES),
+    );
+    if (stamps.bytes.length < end - start) throw damagedStamps(this.#path, this.#hash);
     return stamps;
   }
 

@@ -15,6 +15,7 @@ import { createHash } from 'node:crypto';
 import { Mx8Error } from '../core/base/errors.ts';
 import type { ManifestHash } from '../core/base/units.ts';
 import { MANIFEST_INDEX_STRIDE } from '../core/manifest/limits.ts';
+import type { FileStamps } from '../ports/manifest-store.ts';
 
 /** What is noted of a file that nothing is known of. */
 export const UNKNOWN = -1;
@@ -42,6 +43,18 @@ export function encodeFooter(sums: Uint8Array, hash: ManifestHash, sampleCount: 
   footer.writeDoubleLE(sampleCount, SAMPLES_AT);
   checkOf(sums, footer).copy(footer, CHECK_AT);
   return footer;
+}
+
+/** The stamps of whole entries. */
+export function decodeEntries(entries: Buffer): FileStamps {
+  const count = Math.floor(entries.length / ENTRY_BYTES);
+  const stamps = { bytes: new Float64Array(count), mtimesMs: new Float64Array(count) };
+  for (let index = 0; index < count; index += 1) {
+    const at = index * ENTRY_BYTES;
+    stamps.bytes[index] = entries.readDoubleLE(at);
+    stamps.mtimesMs[index] = entries.readDoubleLE(at + ENTRY_BYTES / ENTRY_NUMBERS);
+  }
+  return stamps;
 }
 
 /** Bytes of the whole file. */

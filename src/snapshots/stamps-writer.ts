@@ -7,7 +7,14 @@ import { assert } from '../core/base/assert.ts';
 import type { ManifestHash } from '../core/base/units.ts';
 import type { FileStamp, FileStamps, StampWriter } from '../ports/manifest-store.ts';
 import { discard, syncFolder } from './durable-file.ts';
-import { BLOCK_BYTES, ENTRY_BYTES, UNKNOWN, blockSum, encodeFooter } from './stamps-format.ts';
+import {
+  BLOCK_BYTES,
+  ENTRY_BYTES,
+  UNKNOWN,
+  blockSum,
+  decodeEntries,
+  encodeFooter,
+} from './stamps-format.ts';
 import { storeError } from './system-error.ts';
 
 /**
@@ -27,6 +34,10 @@ export class FsStampWriter implements StampWriter {
   constructor(temporary: string, pathOf: (hash: ManifestHash) => string) {
     this.#temporary = temporary;
     this.#pathOf = pathOf;
+  }
+
+  get path(): string {
+    return this.#temporary;
   }
 
   add(stamp: FileStamp | null): void {
@@ -50,15 +61,7 @@ export class FsStampWriter implements StampWriter {
       const held = Math.max(from, flushed);
       this.#block.copy(bytes, held - from, held - flushed, to - flushed);
     }
-    const stamps = {
-      bytes: new Float64Array(end - start),
-      mtimesMs: new Float64Array(end - start),
-    };
-    for (let at = 0; at < end - start; at += 1) {
-      stamps.bytes[at] = bytes.readDoubleLE(at * ENTRY_BYTES);
-      stamps.mtimesMs[at] = bytes.readDoubleLE(at * ENTRY_BYTES + 8);
-    }
-    return stamps;
+    return decodeEntries(bytes);
   }
 
   async keep(hash: ManifestHash): Promise<void> {

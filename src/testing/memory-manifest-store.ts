@@ -69,6 +69,7 @@ export class MemoryManifestStore implements ManifestStore {
   ): Promise<{ hash: ManifestHash; sampleCount: number }> {
     const parts: Uint8Array[] = [];
     onSpool?.({
+      path: null,
       read: async (start, end) => Buffer.concat(parts).subarray(start, end),
       close: async () => undefined,
     });
@@ -82,6 +83,7 @@ export class MemoryManifestStore implements ManifestStore {
   async stampWriter(): Promise<StampWriter> {
     const added: (FileStamp | null)[] = [];
     return {
+      path: null,
       add: (stamp) => void added.push(stamp),
       read: (start, end) => columnsOf(added.slice(start, end)),
       keep: async (hash) => {

@@ -1,5 +1,7 @@
 /** `load()` with `streaming`: batches while the listing still goes on, in an order that does not depend on when. */
 import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -242,6 +244,104 @@ for (const [name, leave] of [
     assert.equal((await drain(open('s3://bucket/data/', SHUFFLED))).flat().length, 1000);
   });
 }
+
+/** Notices of listings count in whole blocks of this many samples. */
+const NOTICED = 1024;
+
+/** Takes batches of `loader` until so many samples were read. */
+async function take(
+  batches: AsyncIterator<{ readonly sampleIds: ArrayLike<number> }>,
+  samples: number,
+): Promise<number[]> {
+  const seen: number[] = [];
+  while (seen.length < samples) {
+    const next = await batches.next();
+    if (next.done === true) break;
+    seen.push(...Array.from(next.value.sampleIds));
+  }
+  return seen;
+}
+
+test('who comes while another one lists reads what that one has listed, in the same order, and nothing is listed twice', async () => {
+  fill(3000);
+  bucket.pageKeys = 300;
+  bucket.hold(9);
+  const first = open('s3://bucket/data/', SHUFFLED)[Symbol.asyncIterator]();
+  const begun = await take(first, 8);
+  const second = open('s3://bucket/data/', SHUFFLED);
+  const pinned = second.open();
+  const others = second[Symbol.asyncIterator]();
+  const followed = await take(others, 800);
+  assert.deepEqual(followed.slice(0, 8), begun);
+  assert.equal(second.stats().listedSamples, 2 * NOTICED);
+  assert.equal(second.stats().manifestHash, null);
+  bucket.release();
+  const order = orderOf(3000, 50, 7n, 0);
+  assert.deepEqual([...begun, ...(await take(first, Infinity))], order);
+  assert.deepEqual([...followed, ...(await take(others, Infinity))], order);
+  assert.equal(bucket.pages, 10);
+  assert.equal((await pinned).sampleCount, 3000);
+  assert.deepEqual(namesIn(join(manifestStoreRoot, 'listing')), []);
+  assert.deepEqual(openFilesBelow(manifestStoreRoot), []);
+});
+
+test('who followed a listing whose reader has left lists by itself, and goes on in the same order', async () => {
+  fill(3000);
+  bucket.pageKeys = 300;
+  bucket.hold(9);
+  const first = open('s3://bucket/data/', SHUFFLED);
+  const batches = first[Symbol.asyncIterator]();
+  await take(batches, 8);
+  const second = open('s3://bucket/data/', SHUFFLED)[Symbol.asyncIterator]();
+  const followed = await take(second, 800);
+  await batches.return?.();
+  await first.close();
+  bucket.release();
+  assert.deepEqual([...followed, ...(await take(second, Infinity))], orderOf(3000, 50, 7n, 0));
+  assert.deepEqual(openFilesBelow(manifestStoreRoot), []);
+});
+
+test('the process that lists is killed: another one that followed it lists, and both orders are one', async () => {
+  fill(3000);
+  bucket.pageKeys = 300;
+  bucket.hold(9);
+  const lister = fork(new URL('../support/streaming-process.ts', import.meta.url), [
+    ...['s3://bucket/data/', manifestStoreRoot, bucket.url],
+  ]);
+  const exited = once(lister, 'exit');
+  assert.deepEqual(await once(lister, 'message').then(([batches]: unknown[]) => batches), 1);
+  const reading = open('s3://bucket/data/', SHUFFLED)[Symbol.asyncIterator]();
+  const followed = await take(reading, 800);
+  lister.kill('SIGKILL');
+  await exited;
+  bucket.release();
+  assert.deepEqual([...followed, ...(await take(reading, Infinity))], orderOf(3000, 50, 7n, 0));
+  assert.equal(bucket.pages, 9 + 1 + 10, 'with the page that the dead one waited for');
+  // What the dead one left is gone, too.
+  assert.deepEqual(namesIn(join(manifestStoreRoot, 'listing')), []);
+  assert.deepEqual(openFilesBelow(manifestStoreRoot), []);
+});
+
+test('what was read of a listing that nobody finished is no part of another one: an object is gone', async () => {
+  fill(3000);
+  bucket.pageKeys = 300;
+  bucket.hold(9);
+  const first = open('s3://bucket/data/', SHUFFLED);
+  const batches = first[Symbol.asyncIterator]();
+  await take(batches, 8);
+  const second = open('s3://bucket/data/', SHUFFLED);
+  const others = second[Symbol.asyncIterator]();
+  await take(others, 800);
+  bucket.objects.delete('data/0/000003');
+  await batches.return?.();
+  await first.close();
+  bucket.release();
+  const error = await failing(take(others, Infinity));
+  assert.equal(error.code, 'listing_changed', error.message);
+  await second.close();
+  assert.deepEqual(openFilesBelow(manifestStoreRoot), []);
+  assert.equal((await drain(open('s3://bucket/data/', SHUFFLED))).flat().length, 2999);
+});
 
 test('a listing that fails in the middle fails the reading with its sentence', async () => {
   fill(1000);

@@ -111,6 +111,12 @@ const USER_ERROR_KINDS = {
     retryable: false,
     remedy: 'Delete the named file, then pin again with mx8 resolve LINK@refresh.',
   },
+  listing_changed: {
+    status: 'FAILED_PRECONDITION',
+    retryable: false,
+    remedy:
+      'Begin the reading again, which then reads what is pinned; resume no checkpoint of this one.',
+  },
   manifest_lock_timeout: {
     status: 'UNAVAILABLE',
     retryable: true,
