@@ -10,7 +10,14 @@ import type { StoreView } from '../core/job/protocol.ts';
 import type { StoreReport, StoreShare } from '../core/transfer/store-report.ts';
 import { type WireMessage, wireType } from './schema.ts';
 import { commandFrom, commandMessage, replyFrom, replyMessage } from './v1-session.ts';
-import { storeViewFrom, storeViewMessage } from './v1-stores.ts';
+import {
+  sharedFrom,
+  sharedMessage,
+  shareStoresFrom,
+  shareStoresMessage,
+  storeViewFrom,
+  storeViewMessage,
+} from './v1-stores.ts';
 
 const u32 = fc.nat(0xffffffff);
 const u53 = fc.maxSafeNat();
@@ -112,4 +119,22 @@ test('an agent that knows no shares is known by its heartbeat, and takes the ans
   const answer = BEFORE.lookupType('ServerMessage');
   const heard = answer.decode(wireType('mx8.v1.ServerMessage').encode(reply));
   assert.deepEqual(answer.toObject(heard, { longs: Number }), { requestId: 5, done: {} });
+});
+
+test('what a guest says of stores, and is answered, arrives as it was sent', () => {
+  fc.assert(
+    fc.property(fc.array(reports, { maxLength: 3 }), (stores) => {
+      const command = { type: 'share_stores', guestId: nodeId('resolve-1'), stores } as const;
+      const arrived = sent('ShareStoresRequest', shareStoresMessage(command));
+      assert.deepEqual(shareStoresFrom(arrived), command);
+    }),
+  );
+  fc.assert(
+    fc.property(fc.array(shares, { minLength: 1, maxLength: 3 }), u32, (storeShares, beatMs) => {
+      const reply = { type: 'ok', storeShares, beatMs } as const;
+      assert.deepEqual(sharedFrom(sent('ShareStoresResponse', sharedMessage(reply))), reply);
+    }),
+  );
+  const nothing = sharedFrom(sent('ShareStoresResponse', sharedMessage({ type: 'ok', beatMs: 5 })));
+  assert.deepEqual(nothing, { type: 'ok', beatMs: 5 });
 });
