@@ -1,25 +1,20 @@
 /**
- * A store in S3's manner that has nothing but long listings, in a process of its own: OBJECTS keys of 30
- * characters or so, in order, a thousand to a page; and some in folders, where every answer takes as long as that of a
+ * A store in S3's manner that has nothing but long listings, in a process of its own: as many keys of 30 characters
+ * or so as its argument says, in order, a thousand to a page; and some in folders, where every answer takes as long as that of a
  * store that is not on this machine. Every page is made from a template, so that what a client costs is
- * measured and not what a server does. The first STREAMED_OBJECTS keys are also to be had by themselves, with bytes.
+ * measured and not what a server does. Each key has bytes, too.
  */
 import { createServer } from 'node:http';
 import type { ServerResponse } from 'node:http';
 
-export const OBJECTS = 10_000_000;
-export const STREAMED_OBJECTS = 1_000_000;
 export const PAGE_KEYS = 1000;
 export const OBJECT_BYTES = 123_456;
 export const FOLDERS = 16;
 export const FOLDER_OBJECTS = 12_500;
 export const ANSWER_MS = 50;
 
-/** Objects by prefix. */
-const LISTED: Readonly<Record<string, number>> = {
-  'train/': OBJECTS,
-  'stream/': STREAMED_OBJECTS,
-};
+/** Below `train/`. */
+const OBJECTS = Number(process.argv[2] ?? 0);
 
 /** Of the folders together, or of one of them. */
 function folderPage(query: URLSearchParams): string {
@@ -100,16 +95,15 @@ const server = createServer((request, response) => {
     return;
   }
   const prefix = url.searchParams.get('prefix') ?? '';
-  const objects = LISTED[prefix];
   // Somebody asks for objects that are not there: a manifest of the folder, say.
-  if (objects === undefined) {
+  if (prefix !== 'train/') {
     response.end(
       '<ListBucketResult><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>',
     );
     return;
   }
   const start = Number(url.searchParams.get('continuation-token') ?? 0);
-  response.end(pageOf(prefix, objects, start));
+  response.end(pageOf(prefix, OBJECTS, start));
 });
 
 if (process.send !== undefined) {

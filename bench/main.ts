@@ -1,9 +1,10 @@
 /**
- * Runs the benchmarks: `npm run bench [-- NAME…] [--json] [--check]`.
+ * Runs the benchmarks: `npm run bench [-- NAME…] [--json] [--check] [--objects N]`.
  *
  * Every `bench/*.bench.ts` exports `benchmark` and runs in a process of its own, one at a time, so that
  * memory and warmed-up code of one do not reach the next. NAME picks those whose name contains it;
- * `--json` prints rows as JSON lines; `--check` fails when a target is missed.
+ * `--json` prints rows as JSON lines; `--check` fails when a target is missed; `--objects` is how many objects
+ * `listing` lists.
  */
 import { fork } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -18,12 +19,16 @@ const CHILD_FLAG = '--child';
 
 const only = process.argv.indexOf(CHILD_FLAG);
 if (only === -1) await runAll();
-else await runOne(process.argv[only + 1] ?? '');
+else await runOne(process.argv[only + 1] ?? '', process.argv[only + 2] ?? null);
 
 async function runAll(): Promise<void> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { json: { type: 'boolean' }, check: { type: 'boolean' } },
+    options: {
+      json: { type: 'boolean' },
+      check: { type: 'boolean' },
+      objects: { type: 'string' },
+    },
   });
   const files = readdirSync(import.meta.dirname)
     .filter((name) => name.endsWith('.bench.ts'))
@@ -39,7 +44,7 @@ async function runAll(): Promise<void> {
   let failed = 0;
   for (const file of files) {
     process.stderr.write(`▸ ${file}\n`);
-    const answer = await runInChild(file);
+    const answer = await runInChild(file, values.objects ?? null);
     if (answer === null) failed += 1;
     else rows.push(...answer);
   }
@@ -50,9 +55,10 @@ async function runAll(): Promise<void> {
 }
 
 /** The rows, or null when the benchmark failed; its own words are on stderr by then. */
-function runInChild(file: string): Promise<readonly BenchRow[] | null> {
+function runInChild(file: string, objects: string | null): Promise<readonly BenchRow[] | null> {
   return new Promise((resolve) => {
-    const child = fork(import.meta.filename, [CHILD_FLAG, file], {
+    const further = objects === null ? [] : [objects];
+    const child = fork(import.meta.filename, [CHILD_FLAG, file, ...further], {
       execArgv: [...process.execArgv, '--expose-gc'],
       serialization: 'advanced',
     });
@@ -67,9 +73,9 @@ function runInChild(file: string): Promise<readonly BenchRow[] | null> {
   });
 }
 
-async function runOne(file: string): Promise<void> {
+async function runOne(file: string, objects: string | null): Promise<void> {
   const module = (await import(join(import.meta.dirname, file))) as { benchmark: Benchmark };
-  const rows = await module.benchmark.run();
+  const rows = await module.benchmark.run(objects === null ? {} : { objects: Number(objects) });
   // The process ends by itself once the parent has the rows: what is left open is a leak to be seen.
   process.send?.(rows, () => process.disconnect());
 }

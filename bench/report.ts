@@ -20,10 +20,15 @@ export interface BenchRow {
   readonly note: string;
 }
 
+/** What a person may choose. */
+export interface BenchOptions {
+  readonly objects?: number;
+}
+
 /** One file `bench/<name>.bench.ts` exports `benchmark`; `bench/main.ts` runs it in its own process. */
 export interface Benchmark {
   readonly name: string;
-  run(): Promise<readonly BenchRow[]>;
+  run(options: BenchOptions): Promise<readonly BenchRow[]>;
 }
 
 export function benchRow(row: Omit<BenchRow, 'ratio'>): BenchRow {

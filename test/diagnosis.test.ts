@@ -221,6 +221,11 @@ test('a store that throttles is told of, with nothing to do', () => {
     finding.found,
     /^https:\/\/store\.example throttles: 11 requests in flight, of at most 12; 10 requests refused \(1\.0 %\); 3 agents, which would have 90\./,
   );
+  const shared = { ...store, guests: 1 };
+  assert.match(
+    only(diagnoseJob(jobOf({ stores: [shared] }))).found,
+    /of at most 12 that this job and 1 guest share;/,
+  );
   const calm = { ...store, budget: null, refusedTotal: 0 };
   assert.deepEqual(bad(diagnoseJob(jobOf({ stores: [calm] }))), []);
 });
