@@ -33,11 +33,11 @@ export class ThreadHandle {
       workerData,
       resourceLimits: { maxYoungGenerationSizeMb: THREAD_YOUNG_HEAP_MB },
     });
-    // Only a job under way keeps the process alive.
-    this.#worker.unref();
     this.#worker.on('message', (message: FromReader) => this.#answered(message));
     this.#worker.on('error', (error) => this.#lost(error));
     this.#worker.on('exit', () => this.#lost(new Error('it ended')));
+    // Only a job under way keeps the process alive. Last, as to listen for messages keeps it alive, too.
+    this.#worker.unref();
   }
 
   /** Whether it can take work at once. */

@@ -97,3 +97,17 @@ test('a program that forgot its loader in the middle exits by itself', async () 
   assert.equal(code, 0);
   assert.equal(stdout.trim(), '4');
 });
+
+test('a reader thread that nobody has asked anything does not keep a program alive', async () => {
+  const handle = new URL('../../src/storage/thread-handle.ts', import.meta.url).href;
+  const { code, stdout } = await runProgram(`
+    const { ThreadHandle } = await import(${JSON.stringify(handle)});
+    new ThreadHandle();
+    const kept = process.getActiveResourcesInfo().filter((name) => name === 'MessagePort');
+    console.log('kept by', kept);
+    // Whatever would keep it is not waited for.
+    setTimeout(() => process.exit(3), 5000).unref();
+  `);
+  assert.equal(stdout, 'kept by []\n');
+  assert.equal(code, 0);
+});
