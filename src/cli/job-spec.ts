@@ -30,7 +30,13 @@ const ID_TO_BE_ADOPTED = 'job';
 const BLOCKS_PER_NODE = 64;
 const BLOCK_SAMPLES_MAX = 65_536;
 
-export function jobSpecOf(options: JobSpecOptions): JobSpec {
+/** What does not go together whatever the data are: to be refused before a listing that may take an hour. */
+export function checkJobOptions(
+  options: Pick<
+    JobSpecOptions,
+    'worldSize' | 'minWorldSize' | 'leaseTtlMs' | 'heartbeatIntervalMs'
+  >,
+): void {
   const { worldSize, leaseTtlMs, heartbeatIntervalMs } = options;
   const minWorldSize = options.minWorldSize ?? worldSize;
   if (minWorldSize > worldSize) {
@@ -47,6 +53,12 @@ export function jobSpecOf(options: JobSpecOptions): JobSpec {
       { heartbeat_interval_ms: heartbeatIntervalMs, lease_ttl_ms: leaseTtlMs },
     );
   }
+}
+
+export function jobSpecOf(options: JobSpecOptions): JobSpec {
+  checkJobOptions(options);
+  const { worldSize, leaseTtlMs, heartbeatIntervalMs } = options;
+  const minWorldSize = options.minWorldSize ?? worldSize;
   return {
     jobId: jobId(options.jobId ?? ID_TO_BE_ADOPTED),
     adoptsFirstJobId: options.jobId === null,

@@ -11,7 +11,7 @@ import * as cluster from './flags/cluster.ts';
 import { formatChoice } from './format-choice.ts';
 import * as data from './flags/data.ts';
 import { FORMAT_FLAGS } from './flags/format.ts';
-import { jobSpecOf } from './job-spec.ts';
+import { checkJobOptions, jobSpecOf } from './job-spec.ts';
 import type { StoreSurroundings } from './manifest-store.ts';
 import { snapshotAgeText } from './snapshot-age.ts';
 import { openStores } from './stores.ts';
@@ -67,6 +67,7 @@ export async function openJob(
   stores: StoreFlagOptions,
   io: CommandIo & StoreSurroundings,
 ): Promise<OpenedJob | null> {
+  checkJobOptions(options);
   const loaded = moduleFile === '' ? null : await loadJobModule(moduleFile, io);
   const link = options.data ?? loaded?.job.input ?? null;
   if (link === null) {

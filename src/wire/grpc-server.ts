@@ -89,7 +89,12 @@ function serveCall(
   call.start(headers, handler(call));
 }
 
-function checkBind({ bind, tls, insecure }: GrpcServerOptions): void {
+/** `insecure_bind` for an address that other machines reach, without TLS or a word that it may be open. */
+export function checkBind({
+  bind,
+  tls,
+  insecure,
+}: Pick<GrpcServerOptions, 'bind' | 'tls' | 'insecure'>): void {
   if (tls !== null || insecure || isLoopback(bind.host)) return;
   throw new Mx8Error(
     'insecure_bind',

@@ -262,3 +262,18 @@ test('every command says what it takes', async () => {
     assert.match(help.stdout, /MX8_LOG/);
   }
 });
+
+test('what a coordinator cannot do with any data it refuses before it lists them', async () => {
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', 3);
+  for (const [words, code] of [
+    [['--bind', '0.0.0.0:0'], 'insecure_bind'],
+    [['--http-bind', '0.0.0.0:0'], 'insecure_bind'],
+    [['--tls-cert', bench.path('none.pem')], 'flag_invalid'],
+    [['--world-size', '2', '--min-world-size', '3'], 'caps_conflict'],
+  ] as const) {
+    const { stdout, stderr } = await bench.run(['coordinator', '--json', '--data', data, ...words]);
+    assert.match(stdout, new RegExp(`"code":"${code}"`), words.join(' '));
+    assert.doesNotMatch(stderr, /snapshot_/, words.join(' '));
+  }
+});

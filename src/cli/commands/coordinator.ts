@@ -5,7 +5,10 @@ import type { BindAddress } from '../../core/base/bind-address.ts';
 import { otelTracer } from '../../platform/tracing.ts';
 import type { ManifestStore } from '../../ports/manifest-store.ts';
 import { countedText } from '../../view/format.ts';
+import { checkSafeBind } from '../../web/index.ts';
 import type { HttpServer } from '../../web/index.ts';
+import { checkBind } from '../../wire/grpc-server.ts';
+import type { ServerTls } from '../../wire/grpc-server.ts';
 import { dialableHost, parseBind } from '../bind.ts';
 import type { CommandIo } from '../command-io.ts';
 import { defineCommand } from '../command.ts';
@@ -95,6 +98,10 @@ async function run(
   { options, argument, given }: CommandLine<typeof FLAGS>,
   io: CommandIo,
 ): Promise<number> {
+  const bind = parseBind(options.bind);
+  const tls = serverTls(options);
+  // Before the data are listed, which may take an hour.
+  checkBinds(bind, tls, options);
   const traffic = new StoreTraffic(io.clock);
   const manifests = openManifestStore(options, { ...io, traffic }, storeOptions(options));
   const job = await openedJob(argument, options, manifests, io, traffic);
@@ -102,8 +109,6 @@ async function run(
   const stopped = whenAborted(io.signal);
   const { clock } = io;
   const { advertise } = options;
-  const bind = parseBind(options.bind);
-  const tls = serverTls(options);
   await using kept = await openCoordinatorState(options, io, job?.spec ?? null);
   const coordinator = await startCoordinator({
     log: kept.log,
@@ -150,6 +155,15 @@ async function openedJob(
 ): Promise<OpenedJob | null> {
   await using _guest = openGuestTraffic('coordinator', options, io, traffic);
   return await openJob(moduleFile, options, manifests, options, { ...io, traffic });
+}
+
+function checkBinds(
+  bind: BindAddress,
+  tls: ServerTls | null,
+  { httpBind, insecure }: { readonly httpBind: string | null; readonly insecure: boolean },
+): void {
+  checkBind({ bind, tls, insecure });
+  if (httpBind !== null) checkSafeBind({ bind: parseBind(httpBind), tls, insecure });
 }
 
 function servingText(
