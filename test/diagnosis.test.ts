@@ -41,6 +41,7 @@ function leader(
       { address: 'a:1', appliedSeq: 100 },
       { address: 'b:1', appliedSeq: 98 },
     ],
+    storeError: '',
     ...changes,
   };
   return { address: 'a:1', answer, error: '', page: { url: 'http://a:2/', error: '' } };
@@ -103,6 +104,24 @@ test('a page that cannot be had from here is told with its address', () => {
   const finding = only(diagnoseCoordinators([{ ...leader(), page }], '1.0.0'));
   assert.deepEqual([finding.section, finding.status], ['setup', 'notice']);
   assert.match(finding.found, /http:\/\/a:2\/ cannot be had from here: connect ECONNREFUSED/);
+});
+
+test('a store that is away is told as the cause, and nobody is told to start coordinators again', () => {
+  const away = { leaderAddress: null, candidates: [], storeError: 'no answer from etcd at e:2379' };
+  const [first, ...others] = bad(
+    diagnoseCoordinators([leader({ ...away, role: 'standby' })], '1.0.0'),
+  );
+  assert.deepEqual([first?.section, first?.status], ['coordinator', 'problem']);
+  assert.match(
+    first?.found ?? '',
+    /^None leads: a:1 runs, but the store .* no answer from etcd at e:2379\.$/,
+  );
+  assert.ok(!first?.run.some((command) => command.includes('mx8 coordinator')));
+  assert.match(first?.expect ?? '', /no coordinator or agent needs a restart/);
+  assert.deepEqual(
+    others.map(({ check, status, run }) => [check, status, run.length]),
+    [['somebody stands by', 'unknown', 0]],
+  );
 });
 
 test('a lease that stands still is named with the sample at which it does', () => {

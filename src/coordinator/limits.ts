@@ -40,6 +40,9 @@ export const CLAIM_ATTEMPTS_MAX = 100;
 /** How often a standby reads the log unasked: what a store that tells of nothing would be behind by. */
 export const FOLLOW_INTERVAL_MS = 200;
 
+/** How long who asks for the coordinators waits for the store: shorter than any screen or command waits. */
+export const CANDIDATES_WAIT_MS = 700;
+
 /** How long a coordinator that handed over answers on, to say where the new leader is. */
 export const FAREWELL_MS = 500;
 

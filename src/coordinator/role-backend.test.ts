@@ -1,18 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { Mx8Error } from '../core/base/errors.ts';
 import { emptyState } from '../core/job/coordinator.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { MemoryManifestStore } from '../testing/memory-manifest-store.ts';
 import { RecordingEvents } from '../testing/recording-events.ts';
 import type { Leadership } from './leadership.ts';
+import { CANDIDATES_WAIT_MS } from './limits.ts';
 import { ManifestShelf } from './manifest-shelf.ts';
 import { PushHub } from './push-hub.ts';
 import { RoleBackend } from './role-backend.ts';
 
-test('while the lead changes hands so many requests wait, and further ones are told to go on', async () => {
-  const taking = Promise.withResolvers<void>();
-  const leadership: Leadership = {
+function leadershipOf(changes: Partial<Leadership>): Leadership {
+  return {
     view: {
       role: 'standby',
       who: 'a',
@@ -23,22 +24,57 @@ test('while the lead changes hands so many requests wait, and further ones are t
       leadsSinceUnixMs: null,
     },
     writer: null,
-    taking: taking.promise,
+    taking: null,
     state: emptyState(),
     candidates: async () => [],
     start: async () => undefined,
     stop: async () => undefined,
+    ...changes,
   };
-  const backend = new RoleBackend({
+}
+
+function backendOf(leadership: Leadership, clock: FakeClock): RoleBackend {
+  return new RoleBackend({
     leadership,
     shelf: new ManifestShelf(new MemoryManifestStore()),
     hub: new PushHub(),
-    clock: new FakeClock(),
+    clock,
     events: new RecordingEvents(),
     address: () => '127.0.0.1:1',
     version: '',
     holdRequestsMax: 2,
   });
+}
+
+test('a coordinator whose store is away says so, whether the store fails or hangs', async () => {
+  const clock = new FakeClock();
+  const away = new Mx8Error('store_unavailable', 'no answer from etcd at e:2379');
+  const failing = backendOf(leadershipOf({ candidates: () => Promise.reject(away) }), clock);
+  const { storeError, candidates } = await failing.coordinator();
+  assert.deepEqual([storeError, candidates], ['no answer from etcd at e:2379', []]);
+
+  const never = Promise.withResolvers<readonly never[]>();
+  const hanging = backendOf(leadershipOf({ candidates: () => never.promise }), clock);
+  const asked = hanging.coordinator();
+  await clock.advance(CANDIDATES_WAIT_MS);
+  assert.equal((await asked).storeError, `no answer within ${CANDIDATES_WAIT_MS} ms`);
+
+  const well = await backendOf(leadershipOf({}), clock).coordinator();
+  assert.equal(well.storeError, '');
+  assert.equal(clock.timerCount, 0);
+});
+
+test('a store that refuses for good is an error, not one that is away', async () => {
+  const refused = new Mx8Error('store_refused', 'wrong password');
+  const leadership = leadershipOf({ candidates: () => Promise.reject(refused) });
+  await assert.rejects(backendOf(leadership, new FakeClock()).coordinator(), {
+    code: 'store_refused',
+  });
+});
+
+test('while the lead changes hands so many requests wait, and further ones are told to go on', async () => {
+  const taking = Promise.withResolvers<void>();
+  const backend = backendOf(leadershipOf({ taking: taking.promise }), new FakeClock());
   const decided: number[] = [];
   const asked = [0, 1, 2].map((index) =>
     assert

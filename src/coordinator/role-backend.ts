@@ -13,7 +13,7 @@ import type { ManifestReader } from '../ports/manifest-store.ts';
 import type { RpcMeter } from '../ports/rpc-meter.ts';
 import type { CoordinatorBackend, ReadCommand } from '../wire/backend.ts';
 import type { Leadership } from './leadership.ts';
-import { PIECES_PER_CHUNK, QUEUE_COMMANDS_MAX } from './limits.ts';
+import { CANDIDATES_WAIT_MS, PIECES_PER_CHUNK, QUEUE_COMMANDS_MAX } from './limits.ts';
 import type { ManifestShelf } from './manifest-shelf.ts';
 import type { PushHub } from './push-hub.ts';
 import type { Writer } from './writer.ts';
@@ -56,7 +56,7 @@ export class RoleBackend implements CoordinatorBackend {
 
   async coordinator(): Promise<CoordinatorView> {
     const { leadership, address, clock, version, webUrl } = this.#options;
-    const candidates = await leadership.candidates();
+    const { candidates, storeError } = await this.#candidates();
     await this.#confirmLead();
     const { view } = leadership;
     const serverUnixMs = clock.unixMs();
@@ -65,10 +65,33 @@ export class RoleBackend implements CoordinatorBackend {
       leader: this.#leader,
       address: address(),
       candidates,
+      storeError,
       serverUnixMs,
       version,
       webUrl: webUrl?.() ?? null,
     };
+  }
+
+  /** A store that is away is said to be, instead of waited for: this process runs, and can say so. */
+  async #candidates(): Promise<Pick<CoordinatorView, 'candidates' | 'storeError'>> {
+    const { leadership, clock } = this.#options;
+    const answered = new AbortController();
+    const tooLate = clock
+      .sleep(CANDIDATES_WAIT_MS, answered.signal)
+      .then(() => ({ candidates: [], storeError: `no answer within ${CANDIDATES_WAIT_MS} ms` }));
+    tooLate.catch(() => undefined);
+    const asked = leadership.candidates().then(
+      (candidates) => ({ candidates, storeError: '' }),
+      (error: unknown) => {
+        if (!(error instanceof Mx8Error) || !error.retryable) throw error;
+        return { candidates: [], storeError: error.message };
+      },
+    );
+    try {
+      return await Promise.race([asked, tooLate]);
+    } finally {
+      answered.abort();
+    }
   }
 
   submit(command: Command): Promise<Reply> {

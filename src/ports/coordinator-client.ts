@@ -81,6 +81,8 @@ export interface CoordinatorView {
   readonly leadsSinceUnixMs: number | null;
   /** Everybody who could lead, this process included. */
   readonly candidates: readonly CandidateInfo[];
+  /** Why the store of the state does not answer it: `candidates` is empty then. '' where it does. */
+  readonly storeError: string;
   /** Its wall clock when it answered, and the version of mx8 that it runs; '' when it does not say. */
   readonly serverUnixMs: number;
   readonly version: string;

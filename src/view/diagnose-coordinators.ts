@@ -15,6 +15,8 @@ export interface CoordinatorEvidence {
     /** How far its wall clock is ahead of this machine's; within half a round trip. */
     readonly clockAheadMs: number;
     readonly candidates: readonly { readonly address: string; readonly appliedSeq: number }[];
+    /** Why the store of the state does not answer it; '' where it does. */
+    readonly storeError: string;
   } | null;
   /** Why it did not answer; '' when it did. */
   readonly error: string;
@@ -61,6 +63,8 @@ function leader(coordinators: readonly CoordinatorEvidence[]): Finding {
         'Give agents and clients all addresses, so that they find a leader even if the others are gone.',
     };
   }
+  const storeless = coordinators.find(({ answer }) => (answer?.storeError ?? '') !== '');
+  if (storeless !== undefined) return withoutStore(storeless, addresses);
   const isAlone = coordinators.every(({ answer }) => answer === null);
   return {
     check,
@@ -78,6 +82,22 @@ function leader(coordinators: readonly CoordinatorEvidence[]): Finding {
     expect: isAlone
       ? 'It goes on from what it answered; agents come back by themselves and progress moves again.'
       : 'One takes over within a few seconds; otherwise its log says why it cannot (the store of the state).',
+  };
+}
+
+/** To start coordinators again would not help: those that run lead as soon as the store answers. */
+function withoutStore({ address, answer }: CoordinatorEvidence, addresses: string): Finding {
+  return {
+    check: 'a coordinator leads',
+    section: 'coordinator',
+    status: 'problem',
+    found: `None leads: ${address} runs, but the store of its state does not answer: ${answer?.storeError ?? ''}.`,
+    run: [
+      'etcdctl endpoint health --endpoints … (those of --state; of a folder: is its disk there, is it full)',
+      `npx mx8 status --coord-url ${addresses} --polls 5`,
+    ],
+    expect:
+      'Once the store answers one leads within seconds, with every lease; no coordinator or agent needs a restart.',
   };
 }
 
@@ -117,6 +137,10 @@ function standbys(coordinators: readonly CoordinatorEvidence[]): Finding {
   const leads = coordinators.find(({ answer }) => answer?.role === 'leader')?.answer;
   const some = leads ?? coordinators.find(({ answer }) => answer !== null)?.answer;
   if (some === undefined || some === null) return fine(check, 'coordinator', 'Not known.');
+  if (some.storeError !== '') {
+    const found = 'Not known while the store of the state does not answer.';
+    return { ...fine(check, 'coordinator', found), status: 'unknown' };
+  }
   const others = some.candidates.length - 1;
   if (others < 1) {
     return {

@@ -16,6 +16,11 @@ test('a standby is ready when it follows a leader that is known', () => {
   });
   const alone = readiness(seenAt(1000, [], { ...standby, leader: null }), 0);
   assert.deepEqual(alone, { isReady: false, text: 'standby, and nobody is known to lead' });
+  const away = readiness(seenAt(1000, [], { ...standby, storeError: 'no answer' }), 0);
+  assert.deepEqual(
+    [away.isReady, away.text],
+    [false, 'the store of the state does not answer: no answer'],
+  );
   const late = readiness(seenAt(1000, [], { ...standby, tailSeq: 50_000 }), 0);
   assert.deepEqual(
     [late.isReady, late.text],

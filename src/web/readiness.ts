@@ -19,8 +19,9 @@ export function readiness(seen: Seen | null, ageMs: number): Readiness {
       `the coordinator has not answered for ${durationText(ageMs)}: its log or election hangs`,
     );
   }
-  const { role, leader, epoch, tailSeq, appliedSeq } = seen.look.view;
+  const { role, leader, epoch, tailSeq, appliedSeq, storeError } = seen.look.view;
   if (role === 'leader') return yes(`leader of epoch ${epoch}`);
+  if (storeError !== '') return no(`the store of the state does not answer: ${storeError}`);
   if (leader === null) return no('standby, and nobody is known to lead');
   const behind = Math.max(0, tailSeq - appliedSeq);
   if (behind > STANDBY_LAG_ENTRIES_MAX) {

@@ -19,6 +19,7 @@ export function coordinatorMessage(view: CoordinatorView): WireMessage {
     serverUnixTimeMs: Math.round(view.serverUnixMs),
     version: view.version,
     webUrl: view.webUrl ?? '',
+    storeError: view.storeError,
   };
 }
 
@@ -38,6 +39,7 @@ export function coordinatorFrom(message: WireMessage): CoordinatorView {
     leadsSinceUnixMs: sinceUnixMs === 0 ? null : sinceUnixMs,
     serverUnixMs: uint64(message, 'serverUnixTimeMs'),
     version: text(message, 'version'),
+    storeError: text(message, 'storeError'),
     candidates: children(message, 'candidates').map((candidate) => ({
       who: text(candidate, 'who'),
       address: text(candidate, 'address'),

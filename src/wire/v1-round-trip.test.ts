@@ -335,6 +335,7 @@ test('what a coordinator says of itself arrives as it was sent', () => {
     webUrl: 'http://h2:50080/',
     version: '1.2.3',
     candidates: [{ who: 'a', address: '127.0.0.1:1', appliedSeq: 10 }],
+    storeError: 'no answer from etcd',
   };
   for (const one of [view, { ...view, leader: null, leadsSinceUnixMs: 1_700_000_000_000 }]) {
     const message = sent('GetCoordinatorResponse', coordinatorMessage(one));

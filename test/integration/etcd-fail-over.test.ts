@@ -83,3 +83,36 @@ test('a coordinator whose etcd is not fit ends with a sentence', async () => {
   const halfway = await start('--state', 'etcd://127.0.0.1:1', '--etcd-user', 'me');
   assert.match(halfway.stderr, /--etcd-user needs --etcd-password-file/);
 });
+
+test('a coordinator whose etcd hangs is said to run, by every command, and leads on without a restart', async () => {
+  await using cluster = await EtcdCluster.start({ members: 1 });
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', 3);
+  const port = await freePort();
+  const state = ['--state', `etcd://${cluster.endpoints.join(',')}`];
+  const words = ['--data', data, ...state, '--bind', `127.0.0.1:${port}`, '--json'];
+  const coordinator = bench.start(['coordinator', JOB, ...words, '--http-bind', '127.0.0.1:0']);
+  await until('it serves', () => coordinator.stdout().includes('\n'));
+  const { url } = JSON.parse(coordinator.stdout().split('\n')[0] ?? '') as { url: string };
+  const environment = { MX8_COORD_URL: `http://127.0.0.1:${port}` };
+  const [member] = cluster.members;
+  assert.ok(member !== undefined);
+  process.kill(member.pid, 'SIGSTOP');
+  try {
+    const runs =
+      /the coordinator at 127\.0\.0\.1:\d+ runs, but the store of its state does not answer/;
+    await until('it has lost the lead', async () =>
+      runs.test((await bench.run(['status'], environment)).stderr),
+    );
+    const doctor = await bench.run(['doctor'], environment);
+    assert.match(doctor.stdout, /None leads: \S+ runs, but the store of its state does not answer/);
+    assert.doesNotMatch(doctor.stdout, /npx mx8 coordinator/);
+    const says = 'the store of the state does not answer';
+    await until('the page says so', async () =>
+      (await (await fetch(`${url}readyz`)).text()).startsWith(says),
+    );
+  } finally {
+    process.kill(member.pid, 'SIGCONT');
+  }
+  await until('it leads', async () => (await bench.run(['status'], environment)).code === 0);
+});

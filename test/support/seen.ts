@@ -61,6 +61,7 @@ export function seenAt(
           { who: 'a', address: 'h1:1', appliedSeq: 9 },
           { who: 'b', address: 'h2:1', appliedSeq: 4 },
         ],
+        storeError: '',
         ...view,
       },
     },

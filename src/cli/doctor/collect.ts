@@ -55,10 +55,11 @@ async function askOne(
     const sentUnixMs = clock.unixMs();
     const view = await client.anyCoordinator();
     const halfTripMs = (clock.unixMs() - sentUnixMs) / 2;
-    const { role, leader, epoch, tailSeq, version, candidates, webUrl } = view;
+    const { role, leader, epoch, tailSeq, version, candidates, webUrl, storeError } = view;
     const clockAheadMs = view.serverUnixMs - sentUnixMs - halfTripMs;
     const leaderAddress = leader?.address ?? null;
-    const answer = { role, leaderAddress, epoch, tailSeq, version, candidates, clockAheadMs };
+    const known = { role, leaderAddress, epoch, tailSeq, version, candidates, storeError };
+    const answer = { ...known, clockAheadMs };
     return { address, answer, error: '', page: await pageOf(webUrl, address) };
   } catch (error) {
     return { address, answer: null, error: messageOf(error), page: null };

@@ -10,7 +10,7 @@ export function coordinatorText(view: CoordinatorView, nowUnixMs: number): strin
       : `coordinator  leader ${leader.address}  epoch ${epoch}${sinceText(view, nowUnixMs)}`,
     `  answered by ${view.role} ${view.address}`,
     `  log         entry ${tailSeq}`,
-    ...standbyLines(view),
+    ...(view.storeError === '' ? standbyLines(view) : [`  store       away: ${view.storeError}`]),
   ];
   return lines.map((line) => `${line}\n`).join('');
 }

@@ -41,6 +41,12 @@ export async function watchStatus(options: WatchOptions, io: CommandIo): Promise
 
 /** All that can be said then is who stands by. */
 function noLeader(view: CoordinatorView): Mx8Error {
+  if (view.storeError !== '') {
+    return new Mx8Error(
+      'store_unavailable',
+      `the coordinator at ${view.address} runs, but the store of its state does not answer (${view.storeError}), so nobody leads; it goes on by itself, without a restart, once the store answers`,
+    );
+  }
   const addresses = view.candidates.map(({ address }) => address).join(', ');
   const standbys = addresses === '' ? view.address : addresses;
   return new Mx8Error(
