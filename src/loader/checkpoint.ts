@@ -20,7 +20,10 @@ export interface Checkpoint {
   readonly blockSize: number;
   readonly start: number;
   readonly end: number | null;
-  /** Samples of the order that the consumer has taken. */
+  /** Whose share of the order it is. Absent in checkpoints of older versions: 0 of 1. */
+  readonly rank: number;
+  readonly worldSize: number;
+  /** Samples of that share that the consumer has taken. */
   readonly position: number;
 }
 
@@ -45,7 +48,8 @@ export function decodeCheckpoint(text: string): Checkpoint {
     );
   }
   const value = decodedAs(PREFIX, text);
-  if (isCheckpoint(value)) return value;
+  const whole = typeof value === 'object' ? { rank: 0, worldSize: 1, ...value } : value;
+  if (isCheckpoint(whole)) return whole;
   throw notACheckpoint(text, PREFIX);
 }
 
@@ -69,7 +73,7 @@ export function decodedAs(prefix: string, text: string): unknown {
 /** `checkpoint_mismatch` naming both sides, unless the checkpoint is of this data in this order. */
 export function checkAgreement(found: Checkpoint, wanted: Checkpoint): void {
   const names = ['manifestHash', 'seed', 'epoch', 'shuffle', 'blockSize', 'start', 'end'] as const;
-  for (const name of names) {
+  for (const name of [...names, 'worldSize', 'rank'] as const) {
     if (found[name] === wanted[name]) continue;
     if (name === 'manifestHash' && found.manifestHash === '') continue;
     if (name === 'blockSize' && !found.shuffle) continue;
@@ -89,6 +93,8 @@ const LABELS = {
   blockSize: 'blockSize',
   start: 'start',
   end: 'end',
+  worldSize: 'worldSize',
+  rank: 'rank',
 } as const;
 
 function isCheckpoint(value: unknown): value is Checkpoint {
@@ -96,6 +102,7 @@ function isCheckpoint(value: unknown): value is Checkpoint {
   const fields = value as Record<keyof Checkpoint, unknown>;
   const { manifestHash, shuffle, seed, end } = fields;
   const counts = [fields.epoch, fields.blockSize, fields.start, fields.position];
+  counts.push(fields.rank, fields.worldSize);
   return (
     typeof manifestHash === 'string' &&
     (manifestHash === '' || isManifestHash(manifestHash)) &&

@@ -16,6 +16,8 @@ const OPTION_TYPES: Readonly<Record<keyof LoadOptions, readonly string[]>> = {
   seed: ['bigint', 'number'],
   epoch: ['number'],
   blockSize: ['number'],
+  rank: ['number'],
+  worldSize: ['number'],
   streaming: ['boolean'],
   shuffleBufferSize: ['number'],
   resume: ['string', 'object'],

@@ -8,6 +8,7 @@ import type { FormatChoice } from '../core/format/format-name.ts';
 import type { RecordTable } from '../core/manifest/record-table.ts';
 import { blockOrder } from '../core/order/block-order.ts';
 import { rangesInOrder } from '../core/order/block-range.ts';
+import { rankShare } from '../core/order/rank-share.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { ManifestReader, ManifestStore } from '../ports/manifest-store.ts';
@@ -41,6 +42,7 @@ export class LocalSource implements RecordSource {
   #reader: ManifestReader | null = null;
   #signal: AbortSignal | undefined;
   #hash: string = '';
+  #sampleCount: number = 0;
   /** Samples of the order that were taken before this reading. */
   #skipped: number = 0;
 
@@ -49,7 +51,7 @@ export class LocalSource implements RecordSource {
   }
 
   get listedSamples(): number {
-    return this.#reader?.sampleCount ?? 0;
+    return this.#sampleCount;
   }
 
   async open(signal: AbortSignal): Promise<OpenedData> {
@@ -74,6 +76,7 @@ export class LocalSource implements RecordSource {
     this.#reader = reader;
     this.#hash = hash;
     const { sampleCount } = reader;
+    this.#sampleCount = sampleCount;
     this.#checkRange(sampleCount);
     if (resume !== null) {
       const checkpoint = decodeCheckpoint(resume);
@@ -85,12 +88,18 @@ export class LocalSource implements RecordSource {
 
   async *records(): AsyncGenerator<RecordTable, void, undefined> {
     const reader = must(this.#reader, 'a source is opened before it is read');
-    let toSkip = this.#skipped;
+    const { start: first, end: last, rank, worldSize } = this.#options.order;
+    const share = rankShare((last ?? reader.sampleCount) - first, rank, worldSize);
+    let toSkip = share.start + this.#skipped;
+    let left = rangeLength(share) - this.#skipped;
     for (const range of this.#ranges(reader.sampleCount)) {
-      const length = rangeLength(range);
-      const start = range.start + Math.min(toSkip, length);
+      const start = range.start + Math.min(toSkip, rangeLength(range));
       toSkip -= start - range.start;
-      if (start < range.end) yield* reader.tables(start, range.end, this.#signal);
+      const end = Math.min(range.end, start + left);
+      if (start >= end) continue;
+      left -= end - start;
+      yield* reader.tables(start, end, this.#signal);
+      if (left === 0) return;
     }
   }
 

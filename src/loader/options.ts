@@ -73,6 +73,12 @@ export interface LoadOptions {
   readonly epoch?: number | undefined;
   readonly blockSize?: number | undefined;
   /**
+   * This process is reader `rank` (from 0) of `worldSize`, and takes its share of the order: each sample goes to one
+   * of them, none gets more than one sample more than another, and each epoch shuffles over all. 0 of 1.
+   */
+  readonly rank?: number | undefined;
+  readonly worldSize?: number | undefined;
+  /**
    * Batches from the first files that are listed on, while the rest is still being listed; the data are pinned when
    * the listing ends. Shuffled through a buffer, which gives an order of its own. false.
    */
@@ -121,6 +127,9 @@ export interface OrderOptions {
   readonly start: number;
   /** null: the end of the data set. */
   readonly end: number | null;
+  /** Whose share of that is read; 0 of 1 is all of it. */
+  readonly rank: number;
+  readonly worldSize: number;
 }
 
 /** How a streamed reading goes: what a checkpoint of it must agree with. */
@@ -255,11 +264,27 @@ function compileOrder(options: LoadOptions): OrderOptions {
   if (end !== null) checkWhole('end', end, start, Number.MAX_SAFE_INTEGER);
   checkWhole('epoch', epoch, 0, UINT32_MAX);
   checkWhole('blockSize', blockSize, 1, UINT32_MAX);
+  const { rank, worldSize } = compileRank(options);
   const { seed = 0n } = options;
+  if (typeof seed === 'number' && seed > Number.MAX_SAFE_INTEGER) {
+    throw invalid('seed', String(seed), 'is a bigint above 2^53 - 1, such as 2n ** 60n');
+  }
   if (typeof seed === 'number') checkWhole('seed', seed, 0, Number.MAX_SAFE_INTEGER);
   const wide = BigInt(seed);
   if (wide < 0n || wide > UINT64_MAX) throw invalid('seed', String(wide), 'is 0 to 2^64 - 1');
-  return { shuffle, seed: wide, epoch, blockSize, start, end };
+  return { shuffle, seed: wide, epoch, blockSize, start, end, rank, worldSize };
+}
+
+function compileRank({ rank, worldSize }: LoadOptions): Pick<OrderOptions, 'rank' | 'worldSize'> {
+  if (rank === undefined && worldSize === undefined) return { rank: 0, worldSize: 1 };
+  if (rank === undefined || worldSize === undefined) {
+    const [option, missing] = rank === undefined ? ['worldSize', 'rank'] : ['rank', 'worldSize'];
+    const message = `load(): ${option} was given without ${missing}. Give both, or neither to read everything in this process.`;
+    throw new Mx8Error('load_options_invalid', message, { option });
+  }
+  checkWhole('worldSize', worldSize, 1, UINT32_MAX);
+  checkWhole('rank', rank, 0, worldSize - 1);
+  return { rank, worldSize };
 }
 
 function compileStreaming(options: LoadOptions): StreamOptions | null {
@@ -278,6 +303,13 @@ function compileStreaming(options: LoadOptions): StreamOptions | null {
     throw refuse(
       'streaming',
       'with streaming a process reads all of a listing that still goes on, and a coordinator deals out pieces of data that are pinned. Leave streaming away, or job and coord.',
+    );
+  }
+  for (const name of ['rank', 'worldSize'] as const) {
+    if (options[name] === undefined) continue;
+    throw refuse(
+      name,
+      `${name} is about a share of data that are pinned, and with streaming each process reads all of a listing. Leave ${name} away, or streaming.`,
     );
   }
   for (const name of ['start', 'end'] as const) {
@@ -304,7 +336,8 @@ function compileJob(options: LoadOptions): JobOptions | null {
   if (node !== undefined && !isId(node)) {
     throw invalid('node', JSON.stringify(node), 'is 1 to 128 visible ASCII characters');
   }
-  for (const name of ['start', 'end', 'shuffle', 'seed', 'epoch', 'blockSize'] as const) {
+  const ofTheJob = ['start', 'end', 'shuffle', 'seed', 'epoch', 'blockSize'] as const;
+  for (const name of [...ofTheJob, 'rank', 'worldSize'] as const) {
     if (options[name] === undefined) continue;
     throw invalid(
       name,

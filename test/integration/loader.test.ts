@@ -123,10 +123,52 @@ test('shuffled: the blocks in the order of seed and epoch, another epoch in anot
   );
 });
 
+test('the ranks of a world share the order of each epoch: every sample once, by one of them', async () => {
+  const options = { shuffle: true, seed: 7, blockSize: 8, worldSize: 4 };
+  for (const epoch of [0, 1]) {
+    const whole = idsOf(await drain(open(loose, { shuffle: true, seed: 7, blockSize: 8, epoch })));
+    const shares: number[][] = [];
+    for (const rank of [0, 1, 2, 3]) {
+      shares.push(idsOf(await drain(open(loose, { ...options, epoch, rank }))));
+    }
+    assert.deepEqual(shares.flat(), whole);
+    assert.deepEqual(
+      shares.map(({ length }) => length),
+      [15, 15, 15, 15],
+    );
+  }
+});
+
+test('a world larger than its data leaves ranks with nothing, and no sample out', async () => {
+  const shares: number[][] = [];
+  for (let rank = 0; rank < 5; rank += 1) {
+    shares.push(idsOf(await drain(open(loose, { start: 2, end: 5, rank, worldSize: 5 }))));
+  }
+  assert.deepEqual(shares, [[2], [3], [4], [], []]);
+});
+
+test('a checkpoint that says nothing of ranks is one of the only rank', async () => {
+  const resume = await checkpointAfterOne(open(loose));
+  const prefix = 'mx8.checkpoint.1.';
+  const { rank, worldSize, ...older } = JSON.parse(
+    Buffer.from(resume.slice(prefix.length), 'base64url').toString(),
+  ) as Record<string, unknown>;
+  assert.deepEqual([rank, worldSize], [0, 1]);
+  const text = prefix + Buffer.from(JSON.stringify(older)).toString('base64url');
+  assert.deepEqual(idsOf(await drain(open(loose, { resume: text }))), upTo(60).slice(7));
+});
+
+test('how many samples were listed stands in the figures after the end, too', async () => {
+  const loader = open(loose);
+  await drain(loader);
+  assert.equal(loader.stats().listedSamples, 60);
+});
+
 const orders: readonly (readonly [string, LoadOptions])[] = [
   ['in order', {}],
   ['in a part of the data', { start: 5, end: 44 }],
   ['shuffled', { shuffle: true, seed: 99n, epoch: 3, blockSize: 5 }],
+  ['shuffled, a rank of two', { shuffle: true, seed: 4, blockSize: 7, rank: 1, worldSize: 2 }],
   ['shuffled in a part', { shuffle: true, seed: 99n, blockSize: 8, start: 13, end: 50 }],
   ['with batches that end at the byte target', { maxInflightBytes: 4096 }],
 ];
@@ -165,10 +207,12 @@ const mismatches: readonly (readonly [string, LoadOptions, RegExp])[] = [
   ['shuffle', { shuffle: false }, /of shuffle true, but this reading has shuffle false/],
   ['block size', { blockSize: 9 }, /of blockSize 8, but this reading has blockSize 9/],
   ['range', { end: 50 }, /of end null, but this reading has end 50/],
+  ['rank', { rank: 1 }, /of rank 0, but this reading has rank 1/],
+  ['world', { worldSize: 3 }, /of worldSize 2, but this reading has worldSize 3/],
 ];
 for (const [what, change, sentence] of mismatches) {
   test(`a checkpoint of another ${what} is refused, naming both`, async () => {
-    const options = { shuffle: true, seed: 1n, blockSize: 8 };
+    const options = { shuffle: true, seed: 1n, blockSize: 8, rank: 0, worldSize: 2 };
     const resume = await checkpointAfterOne(open(loose, options));
     await assert.rejects(() => drain(open(loose, { ...options, ...change, resume })), {
       code: 'checkpoint_mismatch',
@@ -335,6 +379,12 @@ const badOptions: readonly (readonly [LoadOptions, string, RegExp])[] = [
   [{ start: -1 }, 'load_options_invalid', /start is a whole number from 0/],
   [{ start: 5, end: 4 }, 'load_options_invalid', /end is a whole number from 5/],
   [{ seed: -1n }, 'load_options_invalid', /seed is 0 to 2\^64 - 1, not -1/],
+  [{ seed: 2 ** 60 }, 'load_options_invalid', /seed is a bigint above 2\^53 - 1/],
+  [{ rank: 0 }, 'load_options_invalid', /rank was given without worldSize/],
+  [{ worldSize: 2 }, 'load_options_invalid', /worldSize was given without rank/],
+  [{ rank: 2, worldSize: 2 }, 'load_options_invalid', /rank is a whole number from 0 to 1, not 2/],
+  [{ rank: 0, worldSize: 2, streaming: true }, 'load_options_invalid', /Leave rank away, or/],
+  [{ job: 'j', coord: 'c:1', rank: 0, worldSize: 2 }, 'load_options_invalid', /decided by the job/],
   [{ job: 'j' }, 'load_options_invalid', /job was given without coord/],
   [{ coord: 'localhost' }, 'load_options_invalid', /coord was given without job/],
   [{ want: 2 }, 'load_options_invalid', /want was given without job and coord/],
