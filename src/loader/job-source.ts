@@ -8,7 +8,9 @@ import type { NodeOutcome } from '../core/node/holder-protocol.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorClient, NodeIdentity } from '../ports/coordinator-client.ts';
 import type { EventSink } from '../ports/event-sink.ts';
+import type { Places } from '../ports/place.ts';
 import type { StoreSharer } from '../ports/store-sharer.ts';
+import { classesOf } from '../snapshots/index.ts';
 import { LeaseProgress } from './lease-progress.ts';
 import { LEASE_RECORDS_PER_FETCH, LEAVE_WAIT_MS } from './limits.ts';
 import { NodeSession } from './node-session.ts';
@@ -28,6 +30,8 @@ export interface JobSourceOptions {
   readonly jitterSeed: number;
   readonly stats: () => NodeStats;
   readonly stores: StoreSharer;
+  /** Opens the stores; the source closes what it opened. */
+  readonly openPlaces: () => Places;
 }
 
 export class JobSource implements RecordSource {
@@ -90,7 +94,22 @@ export class JobSource implements RecordSource {
     signal.removeEventListener('abort', onAbort);
     this.#checkSpec(spec);
     const { manifestHash, sampleCount } = spec;
-    return { pinned: Promise.resolve({ manifestHash, sampleCount, classes: [] }) };
+    const classes = await this.#classes(spec, signal);
+    return { pinned: Promise.resolve({ manifestHash, sampleCount, classes }) };
+  }
+
+  /** Their names lie beside the data; where those are is what the coordinator's manifest says. */
+  async #classes(spec: JobSpec, signal: AbortSignal): Promise<readonly string[]> {
+    const { client, openPlaces } = this.#options;
+    const { jobId, manifestHash, sampleCount } = spec;
+    if (sampleCount === 0) return [];
+    const [first] = await client.manifestRecords(jobId, manifestHash, 0, 1, signal);
+    const places = openPlaces();
+    try {
+      return await classesOf(first?.location ?? '', places);
+    } finally {
+      await places.close();
+    }
   }
 
   async *records(): AsyncGenerator<readonly SampleRecord[], void, undefined> {

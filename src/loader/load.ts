@@ -73,6 +73,7 @@ export function loadIn(link: string, options: LoadOptions, surroundings: LoadSur
       : jobSource(link, compiled, job, events, surroundings, {
           stats: () => nodeStats(compiled, stats()),
           stores: traffic,
+          openPlaces,
         });
   const { onSampleError, signal } = options;
   loader = new RunningLoader({
@@ -110,7 +111,7 @@ function jobSource(
   job: JobOptions,
   events: EventSink,
   { clock, random, connect }: LoadSurroundings,
-  of: Pick<JobSourceOptions, 'stats' | 'stores'>,
+  of: Pick<JobSourceOptions, 'stats' | 'stores' | 'openPlaces'>,
 ): RecordSource {
   const instanceId = Buffer.from(random.bytes(8)).toString('hex');
   const freshId = `loader-${hostname().slice(0, 64)}-${instanceId}`.replace(/[^\x21-\x7e]/g, '_');

@@ -10,7 +10,7 @@ export { pack } from './pack.ts';
 export type { PackLeft, PackOptions, PackProgress, PackResult } from './pack.ts';
 export type { LabelMode } from './pack-plan.ts';
 export { UNPACK_DEFAULTS } from './put-samples.ts';
-export { readClasses } from './read-classes.ts';
+export { classesOf, readClasses } from './read-classes.ts';
 export { resolveLink } from './resolve-link.ts';
 export type { ResolvedLink, ResolveOptions, ResolveProgress } from './resolve-link.ts';
 export type { UnpackBudget } from './scan-shard.ts';

@@ -16,13 +16,19 @@ export async function readClasses(
   places?: Places,
 ): Promise<readonly string[]> {
   if (reader.sampleCount === 0) return [];
-  for await (const [first] of reader.records(0, 1)) {
-    const shards = dirname(first?.location ?? '');
-    if (basename(shards) !== 'shards') return [];
-    if (isUrl(shards)) return readRemoteLabels(`${dirname(shards)}/_mx8/labels.tsv`, places);
-    return readLabels(join(dirname(shards), '_mx8', 'labels.tsv'));
-  }
+  for await (const [first] of reader.records(0, 1)) return classesOf(first?.location ?? '', places);
   return [];
+}
+
+/** The same, for who knows where the first sample of the data set lies. */
+export async function classesOf(
+  firstLocation: string,
+  places: Places | undefined,
+): Promise<readonly string[]> {
+  const shards = dirname(firstLocation);
+  if (basename(shards) !== 'shards') return [];
+  if (isUrl(shards)) return readRemoteLabels(`${dirname(shards)}/_mx8/labels.tsv`, places);
+  return readLabels(join(dirname(shards), '_mx8', 'labels.tsv'));
 }
 
 async function readRemoteLabels(

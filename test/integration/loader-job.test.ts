@@ -106,6 +106,21 @@ test('one loader reads the whole job and the job is drained', async () => {
   assert.equal(timerCount(), timers);
 });
 
+test('a job over packed data brings their classes to whoever reads its leases', async () => {
+  await folder.write({
+    'set/shards/0.txt': 'meow',
+    'set/_mx8/labels.tsv': 'schema_version=1\n0\tcat\n1\tsea%20lion\n',
+  });
+  const manifests = new MemoryManifestStore();
+  const hash = await manifests.putFiles(1, () => folder.join('set/shards/0.txt'));
+  const options = { samples: 1, spec: { manifestHash: hash }, server: { manifests } };
+  const home = await startTestCoordinator(options);
+  running.push(home);
+  await using loader = join(home, 'n1');
+  await loader.open();
+  assert.deepEqual(loader.classes, ['cat', 'sea lion']);
+});
+
 test('two loaders share a job after the barrier; each sample goes to one of them', async () => {
   const home = await coordinator({ minWorldSize: 2, worldSize: 2 });
   const first: number[] = [];
