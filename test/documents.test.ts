@@ -29,6 +29,30 @@ test('docs/errors.md explains exactly the codes of the error table', () => {
   }
 });
 
+test('docs/loader.md tells of every option, figure and member that a program of load() has', () => {
+  const text = readText('docs/loader.md');
+  for (const [path, name] of [
+    ['src/loader/options.ts', 'LoadOptions'],
+    ['src/loader/loader.ts', 'LoaderStats'],
+    ['src/loader/loader.ts', 'Loader'],
+    ['src/pipeline/contract.ts', 'PipelineStats'],
+    ['src/loader/loaded-batch.ts', 'Batch'],
+  ] as const) {
+    const body = new RegExp(`^export interface ${name} [^{]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(
+      readText(path),
+    );
+    const members = [...(body?.[1] ?? '').matchAll(/^ {2}(?:readonly )?(\w+)[?(:]/gm)];
+    assert(members.length > 3, `${name} of ${path} was read`);
+    const missing = members.map(([, member]) => member ?? '').filter((one) => !toldIn(text, one));
+    assert.deepEqual(missing, [], `docs/loader.md says nothing of these members of ${name}`);
+  }
+});
+
+/** As code, alone or with what it belongs to and takes: `seed`, `loader.stats()`, `batch.row(i)`. */
+function toldIn(text: string, member: string): boolean {
+  return new RegExp(`\`(?:\\w+\\.|await loader\\.)?${member}(?:\\([^)]*\\))?\``).test(text);
+}
+
 test('links between documents lead to a file and a heading', () => {
   const wrong = documents.flatMap((path) =>
     linksOf(readText(path))
