@@ -7,6 +7,7 @@ import {
   isErrorCode,
   Mx8Error,
 } from '../core/base/errors.ts';
+import { connectionReason } from './connection-reason.ts';
 
 /** The trailer that carries the code; the status and the text are for people and other clients. */
 export const ERROR_CODE_METADATA = 'mx8-error-code';
@@ -82,16 +83,11 @@ export function errorOfCall(error: ServiceError, address: string): Mx8Error {
         { address },
       );
     default:
-      return unavailable(address, reasonOf(error));
+      return unavailable(
+        address,
+        connectionReason(error.details === '' ? error.message : error.details, address),
+      );
   }
-}
-
-/** What grpc-js says, without what it wraps around the cause. */
-function reasonOf(error: ServiceError): string {
-  const said = error.details === '' ? error.message : error.details;
-  return said
-    .replace(/^No connection established\. Last error: (Error: )?/, '')
-    .replace(/\.? ?Resolution note: ?$/, '');
 }
 
 export function unavailable(address: string, why: string): Mx8Error {

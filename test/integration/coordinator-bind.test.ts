@@ -120,18 +120,19 @@ test(
       const known = clientOf(url, { caPem: ours.certPem, ...ours });
       assert.equal((await known.register(N1, TEST_CAPS, new Uint8Array(0))).jobReady, true);
       assert.equal((await known.listJobs()).length, 1);
-      const strangers: readonly ClientTls[] = [
-        { caPem: ours.certPem },
-        { caPem: ours.certPem, ...theirs },
-        { caPem: theirs.certPem, ...ours },
+      const strangers: readonly (readonly [ClientTls, RegExp])[] = [
+        [{ caPem: ours.certPem }, /give --tls-client-cert and --tls-client-key/],
+        [{ caPem: ours.certPem, ...theirs }, /--tls-client-ca|ECONNRESET/],
+        [{ caPem: theirs.certPem, ...ours }, /of no authority that is known here.*--tls-ca/],
       ];
-      for (const stranger of strangers) {
+      for (const [stranger, message] of strangers) {
         const client = clientOf(url, stranger);
-        await assert.rejects(client.listJobs(), { code: 'coordinator_unavailable' });
+        await assert.rejects(client.listJobs(), { code: 'coordinator_unavailable', message });
         await client.close();
       }
       const plain = clientOf(url.replace('https', 'http'));
-      await assert.rejects(plain.listJobs(), { code: 'coordinator_unavailable' });
+      const message = /if it serves TLS, ask it at https:/;
+      await assert.rejects(plain.listJobs(), { code: 'coordinator_unavailable', message });
       await plain.close();
       await known.close();
       await coordinator.server.stop();
