@@ -34,7 +34,10 @@ test('mx8 clean that is killed leaves nothing half of which would be believed, a
   const dry = await bench.run(['clean', '--dry-run', '--json'], { HOME: home });
   assert.equal(dry.code, 0, dry.stderr);
   const said = dry.stdout.trimEnd().split('\n');
-  assert.equal(said.length, COPIES + 2);
+  assert.equal(said.length, COPIES + 3);
+  const { event, removed, kept } = JSON.parse(said.at(-1) ?? '') as Record<string, unknown>;
+  assert.deepEqual([event, (kept as { count: number }).count], ['would_clean', 1]);
+  assert.equal((removed as { count: number }).count, COPIES + 1);
   assert.equal(said.filter((line) => line.includes('"would_remove"')).length, COPIES + 1);
 
   const first = bench.start(['clean'], { HOME: home });

@@ -164,7 +164,12 @@ test('jobs are submitted, told apart by their ids, and left as they are the seco
   assert.match(again.stdout, /^job j1 was there already/);
   const other = await submit('--data', data, '--job-id', 'j1', '--block-size', '8');
   assert.equal(other.code, 1);
-  assert.match(other.stderr, /job j1 exists with block_?size 7, not 8/i);
+  assert.match(other.stderr, /job j1 exists with block_size 7, not 8 /);
+  const wider = await submit('--data', data, '--job-id', 'j1', '--world-size', '3');
+  assert.match(
+    wider.stderr,
+    /job j1 exists with world_size 1, not 3; min_world_size 1, not 3; block_size 7, not 1 /,
+  );
   assert.match((await submit(JOB, '--data', data)).stdout, /^job checksum submitted/);
 
   const both = await bench.run(['status'], serving.environment);

@@ -72,7 +72,7 @@ async function run({ options }: CommandLine<typeof FLAGS>, io: CommandIo): Promi
   for (const line of lines) {
     io.stdout(options.json ? jsonOf(line, isDryRun) : `${textOf(line, isDryRun)}\n`);
   }
-  if (!options.json) io.stdout(`${sumText(lines, isDryRun)}\n`);
+  io.stdout(options.json ? sumJson(lines, isDryRun) : `${sumText(lines, isDryRun)}\n`);
   return EXIT_DONE;
 }
 
@@ -113,15 +113,25 @@ function jsonOf(
   return `${JSON.stringify({ event, what, name, bytes, unused_days: unusedDays, note })}\n`;
 }
 
+interface Sum {
+  readonly count: number;
+  readonly bytes: number;
+}
+
+function sumOf(lines: readonly Line[], isRemoved: boolean): Sum {
+  const some = lines.filter((one) => one.isRemoved === isRemoved);
+  return { count: some.length, bytes: some.reduce((sum, line) => sum + line.bytes, 0) };
+}
+
 function sumText(lines: readonly Line[], isDryRun: boolean): string {
-  const text = (some: readonly Line[]): string => {
-    const bytes = some.reduce((sum, line) => sum + line.bytes, 0);
-    return `${some.length} (${bytesText(bytes)})`;
-  };
+  const text = ({ count, bytes }: Sum): string => `${count} (${bytesText(bytes)})`;
   const verb = isDryRun ? 'to be removed' : 'removed';
-  const [gone, kept] = [
-    lines.filter((one) => one.isRemoved),
-    lines.filter((one) => !one.isRemoved),
-  ];
-  return `${verb}: ${text(gone)}; kept: ${text(kept)}`;
+  return `${verb}: ${text(sumOf(lines, true))}; kept: ${text(sumOf(lines, false))}`;
+}
+
+/** The last line, also where there is nothing: a program that reads lines knows the end by it. */
+function sumJson(lines: readonly Line[], isDryRun: boolean): string {
+  const [removed, kept] = [sumOf(lines, true), sumOf(lines, false)];
+  const event = isDryRun ? 'would_clean' : 'cleaned';
+  return `${JSON.stringify({ event, removed, kept })}\n`;
 }

@@ -217,7 +217,8 @@ const USER_ERROR_KINDS = {
   output_occupied: {
     status: 'FAILED_PRECONDITION',
     retryable: false,
-    remedy: 'Choose another --out; mx8 run goes on with a job that is there with --resume.',
+    remedy:
+      'Choose another --out, or empty that one; mx8 run goes on with a job that is there with --resume.',
   },
   pack_not_resumable: {
     status: 'FAILED_PRECONDITION',
@@ -233,7 +234,7 @@ const USER_ERROR_KINDS = {
     status: 'INTERNAL',
     retryable: false,
     remedy:
-      'Free space, or mend the permissions of the named path or object, then go on: mx8 run with --resume, mx8 pack as it was.',
+      'Free space, or mend the permissions of the named path or object, then go on: mx8 run with --resume, at a coordinator mx8 resume and new agents, mx8 pack as it was.',
   },
   job_failed: {
     status: 'FAILED_PRECONDITION',

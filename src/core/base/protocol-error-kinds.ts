@@ -56,7 +56,7 @@ export const PROTOCOL_ERROR_KINDS = {
   world_size_exceeded: {
     status: 'RESOURCE_EXHAUSTED',
     retryable: true,
-    remedy: 'Start no more than world_size nodes before the job is ready.',
+    remedy: 'Start no more nodes than world_size, or make the job with a larger --world-size.',
   },
   lease_unknown: {
     status: 'NOT_FOUND',
