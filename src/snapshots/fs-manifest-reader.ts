@@ -10,11 +10,11 @@ import { decodeSlice, withPins } from '../core/manifest/decode-slice.ts';
 import { decodeTable } from '../core/manifest/decode-table.ts';
 import { isUrl } from '../core/manifest/location.ts';
 import { MANIFEST_INDEX_STRIDE } from '../core/manifest/limits.ts';
-import type { RecordTable } from '../core/manifest/record-table.ts';
+import { RecordTable } from '../core/manifest/record-table.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { FileStamps, ManifestReader } from '../ports/manifest-store.ts';
 import { readRange } from './file-bytes.ts';
-import { RECORD_CHUNK_BYTES } from './limits.ts';
+import { RECORD_CHUNK_BYTES, TABLES_KEPT_SAMPLES_MAX } from './limits.ts';
 import type { ManifestIndex } from './manifest-index.ts';
 import type { StampsFile } from './stamps-file.ts';
 
@@ -29,6 +29,8 @@ export class FsManifestReader implements ManifestReader {
   readonly #marks: Float64Array;
   readonly #stamps: StampsFile | null;
   readonly #onRead: ((hash: ManifestHash) => void) | undefined;
+  /** Whole stretches between two noted lines, by their number. */
+  readonly #kept: Map<number, RecordTable> = new Map<number, RecordTable>();
 
   constructor(
     path: string,
@@ -60,6 +62,42 @@ export class FsManifestReader implements ManifestReader {
   }
 
   async *tables(start: number, end: number, signal?: AbortSignal): AsyncGenerator<RecordTable> {
+    const isShort = end - start < MANIFEST_INDEX_STRIDE / 4;
+    if (isShort && this.sampleCount <= TABLES_KEPT_SAMPLES_MAX) {
+      yield* this.#shortTables(start, end, signal);
+    } else yield* this.#newTables(start, end, signal);
+  }
+
+  async *#shortTables(
+    start: number,
+    end: number,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<RecordTable> {
+    this.#checkRange(start, end);
+    for (let from = start; from < end;) {
+      signal?.throwIfAborted();
+      const stretch = Math.floor(from / MANIFEST_INDEX_STRIDE);
+      const first = stretch * MANIFEST_INDEX_STRIDE;
+      const last = Math.min(first + MANIFEST_INDEX_STRIDE, this.sampleCount);
+      const table = this.#kept.get(stretch) ?? (await this.#stretch(first, last));
+      this.#kept.set(stretch, table);
+      const to = Math.min(end, last);
+      yield table.slice(from - first, to - first);
+      from = to;
+    }
+  }
+
+  async #stretch(first: number, last: number): Promise<RecordTable> {
+    const tables: RecordTable[] = [];
+    for await (const table of this.#newTables(first, last, undefined)) tables.push(table);
+    return RecordTable.join(tables);
+  }
+
+  async *#newTables(
+    start: number,
+    end: number,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<RecordTable> {
     for await (const { bytes, from, to } of this.#chunks(start, end, signal)) {
       const table = decodeTable(bytes, from, to, this.#path);
       const stamps = await this.#stamps?.read(from, to);
@@ -88,6 +126,7 @@ export class FsManifestReader implements ManifestReader {
   }
 
   async close(): Promise<void> {
+    this.#kept.clear();
     await this.#stamps?.close();
     await this.#file.close();
   }

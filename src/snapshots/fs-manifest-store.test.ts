@@ -187,6 +187,34 @@ test('a slice outside the manifest is refused', async () => {
   await reader.close();
 });
 
+test('single records in any order are those of the whole, across noted lines, and read from the disk once', async () => {
+  await using folder = await temporaryFolder();
+  const store = storeIn(folder.path);
+  const { records, bytes } = manifestOf(2500);
+  const { hash } = await store.put(inChunks(bytes, 4096));
+  await using stamps = await store.stampWriter();
+  for (const { sampleId, byteLength } of records) {
+    stamps.add(byteLength === null ? { bytes: 7 + sampleId, mtimeMs: 5 } : null);
+  }
+  await stamps.keep(hash);
+  const reader = await store.open(hash);
+  const whole = await recordsOf(reader, 0, 2500);
+  assert.equal(whole[3]?.pinnedBytes, 10);
+  const asked = Array.from({ length: 600 }, (_, index) => (index * 1009) % 2495);
+  for (const start of [...asked, 1020, 1023, 1024, 2047]) {
+    const length = start % 5;
+    assert.deepEqual(await recordsOf(reader, start, start + length), [
+      ...whole.slice(start, start + length),
+    ]);
+  }
+  await chmod(folder.join('by-hash', hash), 0o644);
+  await writeFile(folder.join('by-hash', hash), '');
+  const again: unknown[] = [];
+  for await (const table of reader.tables(1500, 1502)) again.push(...table.records());
+  assert.deepEqual(again, whole.slice(1500, 1502));
+  await reader.close();
+});
+
 test('a root that cannot be written to is a failure of the store, not a bug', async () => {
   await using folder = await temporaryFolder();
   await folder.write({ store: 'a file' });

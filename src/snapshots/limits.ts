@@ -6,6 +6,12 @@ export const IO_CHUNK_BYTES: number = 1024 * 1024;
 /** Records of a slice are handed out in chunks of about so many bytes of manifest. */
 export const RECORD_CHUNK_BYTES: number = 256 * 1024;
 
+/**
+ * Manifests of up to so many samples are kept decoded, as far as they were read, by who reads them in short pieces, as a
+ * shuffle by single samples does: some 15 MiB. In longer ones it would find too little again to be worth its memory.
+ */
+export const TABLES_KEPT_SAMPLES_MAX = 131_072;
+
 /** Who follows a listing reads its lines in pieces of so many bytes, and at most so many lines. */
 export const FOLLOW_CHUNK_BYTES: number = 512 * 1024;
 export const FOLLOW_CHUNK_LINES = 8192;
