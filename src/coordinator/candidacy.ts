@@ -61,6 +61,7 @@ export class Candidacy implements Leadership {
   #isServing = false;
   #taking: PromiseWithResolvers<void> | null = null;
   #sinceUnixMs: number | null = null;
+  #storeFailure = '';
   /** The election call in flight, so that a resignation comes after it. */
   #call: Promise<void> = Promise.resolve();
   #timer: TimerHandle | null = null;
@@ -100,6 +101,10 @@ export class Candidacy implements Leadership {
 
   get taking(): Promise<void> | null {
     return this.#taking?.promise ?? null;
+  }
+
+  get storeFailure(): string {
+    return this.#storeFailure;
   }
 
   get state(): CoordinatorState {
@@ -142,10 +147,12 @@ export class Candidacy implements Leadership {
       try {
         await ask();
         if (isAway) events.emit('info', 'log_back', { seq: this.#replica.seq });
+        this.#storeFailure = '';
         return;
       } catch (error) {
         if (!(error instanceof Mx8Error) || !error.retryable) throw error;
         const { code, message } = error;
+        this.#storeFailure = message;
         if (!isAway) events.emit('warn', 'log_away', { code, message });
         await clock.sleep(FOLLOW_INTERVAL_MS);
       }
@@ -222,11 +229,13 @@ export class Candidacy implements Leadership {
     try {
       if (type === 'renew') {
         const leads = await election.renew(this.#me);
+        this.#storeFailure = '';
         this.#tell({ type: 'renewed', callId, leads });
         return;
       }
       const before = this.#machine.leader?.who;
       const answer = await election.campaign(this.#me);
+      this.#storeFailure = '';
       const leader = answer.type === 'led' ? answer.leader : null;
       if (leader !== null && leader.who !== before) {
         events.emit('info', 'leader_known', { leader: leader.who, address: leader.address });
@@ -235,6 +244,7 @@ export class Candidacy implements Leadership {
       this.#tell({ type: 'campaigned', callId, leader });
     } catch (cause) {
       const { code, message } = asMx8Error(cause);
+      this.#storeFailure = message;
       events.emit('warn', 'election_failed', { code, message });
       this.#tell({ type: 'election_failed', callId, code, message });
     }

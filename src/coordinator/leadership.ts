@@ -25,6 +25,8 @@ export interface Leadership {
   readonly writer: Writer | null;
   /** While this process was elected and does not serve yet: resolves when it does, or gave up. Else null. */
   readonly taking: Promise<void> | null;
+  /** What the store of the state said when it was last asked in vain; '' once it has answered again. */
+  readonly storeFailure: string;
   /** For reads: of the leader as of now, of a standby as of what it has read. Only between steps. */
   readonly state: CoordinatorState;
   /** Everybody who could lead, the leader included. */
@@ -40,6 +42,7 @@ export type Prepare = (writer: Writer) => Promise<void>;
 /** A coordinator that nobody stands by for: it leads or it ends. */
 export class SoleLeadership implements Leadership {
   readonly taking: null = null;
+  readonly storeFailure = '';
   readonly #writer: Writer;
   readonly #who: string;
   readonly #address: () => string;

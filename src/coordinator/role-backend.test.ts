@@ -25,6 +25,7 @@ function leadershipOf(changes: Partial<Leadership>): Leadership {
     },
     writer: null,
     taking: null,
+    storeFailure: '',
     state: emptyState(),
     candidates: async () => [],
     start: async () => undefined,
@@ -59,9 +60,30 @@ test('a coordinator whose store is away says so, whether the store fails or hang
   await clock.advance(CANDIDATES_WAIT_MS);
   assert.equal((await asked).storeError, `no answer within ${CANDIDATES_WAIT_MS} ms`);
 
+  const said = 'no answer from etcd at e:2379';
+  const known = backendOf(
+    leadershipOf({ candidates: () => never.promise, storeFailure: said }),
+    clock,
+  );
+  const told = known.coordinator();
+  await clock.advance(CANDIDATES_WAIT_MS);
+  assert.equal((await told).storeError, said);
+
   const well = await backendOf(leadershipOf({}), clock).coordinator();
   assert.equal(well.storeError, '');
   assert.equal(clock.timerCount, 0);
+});
+
+test('what is refused while nobody leads is refused with what the store said', () => {
+  const { view } = leadershipOf({});
+  const alone = { ...view, leader: null };
+  const away = leadershipOf({ view: alone, storeFailure: 'no answer from etcd at e:2379' });
+  assert.equal(
+    backendOf(away, new FakeClock()).notLeader().message,
+    'not leader for mutating operation; no leader is known yet: the store of the state does not answer (no answer from etcd at e:2379)',
+  );
+  const waiting = backendOf(leadershipOf({ view: alone }), new FakeClock());
+  assert.match(waiting.notLeader().message, /; no leader is known yet$/);
 });
 
 test('a store that refuses for good is an error, not one that is away', async () => {

@@ -42,7 +42,11 @@ export class RoleBackend implements CoordinatorBackend {
   #handedOverTo: LeaderInfo | null = null;
   /** Set while this process hands over; resolves when it is known to whom, or given up. */
   #handOver: PromiseWithResolvers<void> | null = null;
-  #refusal: { readonly address: string | null; readonly error: Mx8Error } | null = null;
+  #refusal: {
+    readonly address: string | null;
+    readonly storeFailure: string;
+    readonly error: Mx8Error;
+  } | null = null;
   /** Requests that wait for one of these moments to pass. */
   #held = 0;
 
@@ -76,9 +80,10 @@ export class RoleBackend implements CoordinatorBackend {
   async #candidates(): Promise<Pick<CoordinatorView, 'candidates' | 'storeError'>> {
     const { leadership, clock } = this.#options;
     const answered = new AbortController();
-    const tooLate = clock
-      .sleep(CANDIDATES_WAIT_MS, answered.signal)
-      .then(() => ({ candidates: [], storeError: `no answer within ${CANDIDATES_WAIT_MS} ms` }));
+    const tooLate = clock.sleep(CANDIDATES_WAIT_MS, answered.signal).then(() => {
+      const silence = `no answer within ${CANDIDATES_WAIT_MS} ms`;
+      return { candidates: [], storeError: leadership.storeFailure || silence };
+    });
     tooLate.catch(() => undefined);
     const asked = leadership.candidates().then(
       (candidates) => ({ candidates, storeError: '' }),
@@ -217,14 +222,22 @@ export class RoleBackend implements CoordinatorBackend {
    */
   notLeader(): Mx8Error {
     const address = this.#leader?.address ?? null;
-    if (this.#refusal?.address !== address) this.#refusal = { address, error: refusal(address) };
-    return this.#refusal.error;
+    const { storeFailure } = this.#options.leadership;
+    const last = this.#refusal;
+    if (last?.address === address && last.storeFailure === storeFailure) return last.error;
+    const error = refusal(address, storeFailure);
+    this.#refusal = { address, storeFailure, error };
+    return error;
   }
 }
 
-function refusal(address: string | null): Mx8Error {
+function refusal(address: string | null, storeFailure: string): Mx8Error {
   const what = 'not leader for mutating operation';
-  if (address === null) return new Mx8Error('not_leader', `${what}; no leader is known yet`);
+  if (address === null) {
+    const why =
+      storeFailure === '' ? '' : `: the store of the state does not answer (${storeFailure})`;
+    return new Mx8Error('not_leader', `${what}; no leader is known yet${why}`);
+  }
   const message = `${what}; the leader is at ${address}`;
   return new Mx8Error('not_leader', message, { leader: address });
 }

@@ -105,7 +105,12 @@ test('a coordinator whose etcd hangs is said to run, by every command, and leads
       runs.test((await bench.run(['status'], environment)).stderr),
     );
     const doctor = await bench.run(['doctor'], environment);
-    assert.match(doctor.stdout, /None leads: \S+ runs, but the store of its state does not answer/);
+    assert.match(
+      doctor.stdout,
+      /None leads: \S+ runs, but the store of its state does not answer: no answer from etcd at /,
+    );
+    const paused = await bench.run(['pause', '--job-id', 'checksum'], environment);
+    assert.match(paused.stderr, /no leader is known yet: the store of the state does not answer/);
     assert.doesNotMatch(doctor.stdout, /npx mx8 coordinator/);
     const says = 'the store of the state does not answer';
     await until('the page says so', async () =>
