@@ -209,8 +209,17 @@ export function compileLoadOptions(options: LoadOptions, memory: MemoryReadings)
     unpack: compileUnpack(options),
   };
   const refusal = checkCaps({ ...compiled, rssCapBytes: rssCap.capBytes });
-  if (refusal !== null) throw new Mx8Error(refusal.code, refusal.message);
+  if (refusal !== null) {
+    throw new Mx8Error(refusal.code, `load(): ${inOptionNames(refusal.message)}`);
+  }
   return compiled;
+}
+
+/** Sentences about caps have the names of counters; who calls `load()` has options. */
+function inOptionNames(message: string): string {
+  return message
+    .replaceAll('max_process_rss_bytes', 'maxRamBytes')
+    .replaceAll(/(?<=[a-z])_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 function compileFormat({ format, job }: LoadOptions): FormatChoice | null {

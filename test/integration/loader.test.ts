@@ -373,9 +373,13 @@ test('a file that vanished after pinning is named; skipped, the others arrive', 
 });
 
 const badOptions: readonly (readonly [LoadOptions, string, RegExp])[] = [
-  [{ batchSize: 0 }, 'caps_conflict', /batch_size is 0/],
-  [{ prefetchBatches: 0 }, 'caps_conflict', /prefetch_batches is 0/],
-  [{ maxInflightBytes: 2 ** 30, maxRamBytes: 2 ** 29 }, 'caps_conflict', /max_inflight_bytes/],
+  [{ batchSize: 0 }, 'caps_conflict', /^load\(\): batchSize is 0/],
+  [{ prefetchBatches: 0 }, 'caps_conflict', /prefetchBatches is 0/],
+  [
+    { maxInflightBytes: 2 ** 30, maxRamBytes: 2 ** 29 },
+    'caps_conflict',
+    /maxInflightBytes 1073741824 is larger than maxRamBytes 536870912/,
+  ],
   [{ start: -1 }, 'load_options_invalid', /start is a whole number from 0/],
   [{ start: 5, end: 4 }, 'load_options_invalid', /end is a whole number from 5/],
   [{ seed: -1n }, 'load_options_invalid', /seed is 0 to 2\^64 - 1, not -1/],
