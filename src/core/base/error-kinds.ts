@@ -217,8 +217,7 @@ const USER_ERROR_KINDS = {
   output_occupied: {
     status: 'FAILED_PRECONDITION',
     retryable: false,
-    remedy:
-      'Choose another --out, or empty that one; mx8 run goes on with a job that is there with --resume.',
+    remedy: 'Choose another --out; mx8 run goes on with a job that is there with --resume.',
   },
   pack_not_resumable: {
     status: 'FAILED_PRECONDITION',
