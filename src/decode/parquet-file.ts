@@ -66,11 +66,14 @@ export async function readFooter(
   }
 }
 
-/** That the children of its elements, which follow each, are there. */
+/** That the children of its elements, which follow each, are there, and that lists and maps have any. */
 function checkSchema(schema: readonly SchemaElement[]): void {
   let missing = 1;
-  for (const { name, num_children: children = 0 } of schema) {
+  for (const { name, num_children: children = 0, converted_type: converted } of schema) {
     if (missing === 0) return;
+    if (children === 0 && (converted === 'LIST' || converted === 'MAP')) {
+      throw new RangeError(`${JSON.stringify(name)} is a ${converted} of nothing in its schema`);
+    }
     if (!Number.isInteger(children) || children < 0) {
       throw new RangeError(`${JSON.stringify(name)} has ${children} children in its schema`);
     }

@@ -289,6 +289,13 @@ test('a footer with a column that does not say where it begins is refused', asyn
   await assert.rejects(linesOf(file), /row group 0 does not say where each of its columns begins/);
 });
 
+test('a footer with a map that has no keys and values is refused', async () => {
+  const file = Buffer.from(files.get('duckdb.v2.parquet') ?? []);
+  const footerAt = file.length - 8 - file.readUInt32LE(file.length - 8);
+  file[footerAt + (901_981_557 % (file.length - footerAt))] = 84;
+  await assert.rejects(linesOf(file), /a damaged Parquet footer \(undefined is a MAP of nothing/);
+});
+
 /** As lines, and as columns. */
 async function readOrRefused(file: Uint8Array): Promise<void> {
   const table = { source: memorySource(file), location: '/x', columns: null };
