@@ -17,7 +17,7 @@ export async function makeCall(
   const { client, caps, resumeFrom } = options;
   switch (call.type) {
     case 'register':
-      return client.register(node, caps, resumeFrom);
+      return client.register({ ...node, ...call.known }, caps, resumeFrom);
     case 'heartbeat':
       await beat(options, node, around);
       return OK;

@@ -72,6 +72,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/cap.ts')).command,
   },
   {
+    name: 'forget',
+    summary: 'have the coordinator forget a job that is over, or was given up',
+    load: async () => (await import('./commands/forget.ts')).command,
+  },
+  {
     name: 'resolve',
     summary: 'pin a data set and print the hash of its manifest',
     load: async () => (await import('./commands/resolve.ts')).command,

@@ -1,6 +1,7 @@
 /**
  * The manifests of the coordinator's jobs, each opened once: opening checks every byte against the hash,
- * which for a large manifest takes seconds. There are at most as many as there are jobs.
+ * which for a large manifest takes seconds. There are at most as many as there are jobs: what none of them reads
+ * any more is closed.
  */
 import { Mx8Error } from '../core/base/errors.ts';
 import type { JobId, ManifestHash } from '../core/base/units.ts';
@@ -18,7 +19,7 @@ export class ManifestShelf {
     this.#store = store;
   }
 
-  /** The manifest of a job, for whoever asks for it by the right hash. Closed by `close` only. */
+  /** The manifest of a job, for whoever asks for it by the right hash. Closed by the shelf only. */
   async ofJob(jobId: JobId, spec: JobSpec | null, hash: ManifestHash): Promise<ManifestReader> {
     if (spec === null) {
       throw new Mx8Error('job_unknown', `this coordinator runs no job "${jobId}"`);
@@ -33,9 +34,20 @@ export class ManifestShelf {
     return this.#open(hash);
   }
 
-  async close(): Promise<void> {
-    const opened = [...this.#readers.values()];
-    this.#readers.clear();
+  /** Closes those that are not among `hashes`. Whoever reads in one at this moment is refused the rest of it. */
+  async keepOnly(hashes: () => ReadonlySet<ManifestHash>): Promise<void> {
+    if (this.#readers.size === 0) return;
+    const kept = hashes();
+    await this.#closeAll([...this.#readers.keys()].filter((hash) => !kept.has(hash)));
+  }
+
+  close(): Promise<void> {
+    return this.#closeAll([...this.#readers.keys()]);
+  }
+
+  async #closeAll(hashes: readonly ManifestHash[]): Promise<void> {
+    const opened = hashes.flatMap((hash) => this.#readers.get(hash) ?? []);
+    for (const hash of hashes) this.#readers.delete(hash);
     for (const reader of await Promise.allSettled(opened)) {
       if (reader.status === 'fulfilled') await reader.value.close();
     }
@@ -47,7 +59,9 @@ export class ManifestShelf {
     const opening = this.#store.open(hash);
     this.#readers.set(hash, opening);
     // What failed is tried again by the next who asks: the store may have been mended.
-    opening.catch(() => this.#readers.delete(hash));
+    opening.catch(() => {
+      if (this.#readers.get(hash) === opening) this.#readers.delete(hash);
+    });
     return opening;
   }
 }

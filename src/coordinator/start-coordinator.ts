@@ -4,8 +4,13 @@
  */
 import { addressText } from '../core/base/bind-address.ts';
 import { Mx8Error } from '../core/base/errors.ts';
-import { type CoordinatorState, createRefusal } from '../core/job/coordinator.ts';
-import type { Fact, JobSpec, Relief } from '../core/job/protocol.ts';
+import {
+  type CoordinatorState,
+  createRefusal,
+  JOB_RETENTION_DEFAULT,
+  manifestHashes,
+} from '../core/job/coordinator.ts';
+import type { Fact, JobRetention, JobSpec, Relief } from '../core/job/protocol.ts';
 import type { JobId, NodeId } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorClient } from '../ports/coordinator-client.ts';
@@ -39,7 +44,7 @@ import { Meters } from './meters.ts';
 import { shareOwnRequests } from './own-requests.ts';
 import { PushHub } from './push-hub.ts';
 import { RecentEvents } from './recent-events.ts';
-import { rehearse } from './rehearsal.ts';
+import { Rehearser } from './rehearser.ts';
 import { RoleBackend } from './role-backend.ts';
 import type { Writer } from './writer.ts';
 
@@ -64,6 +69,11 @@ export interface CoordinatorOptions {
   readonly relief?: Relief;
   /** Most requests in flight of all agents of its jobs, and guests, at one store. Default: as many as it gives. */
   readonly storeRequestsMax?: number | null;
+  /**
+   * Which completed jobs stay, besides those of `jobs`, which all do; null: all. Default: the last 100, and those
+   * that completed within seven days.
+   */
+  readonly keepJobs?: JobRetention | null;
   /** What this process itself asks of stores: while it leads, that is part of the budget. Default: nothing. */
   readonly stores?: StoreSharer;
   /** With one, several coordinators share the log: one leads, the others stand by. Closed at the end. */
@@ -135,9 +145,7 @@ class RunningCoordinator implements CoordinatorServer {
   #grpc: GrpcServer | null = null;
   #guest: StoreGuest | null = null;
   #stopped: Promise<void> | null = null;
-  /** Ends what a standby rehearses at this moment. */
-  #rehearsal: AbortController | null = null;
-  #hasRehearsed = false;
+  readonly #rehearser: Rehearser;
 
   constructor(options: CoordinatorOptions) {
     const { clock, events, bind } = options;
@@ -147,6 +155,7 @@ class RunningCoordinator implements CoordinatorServer {
     this.#meters = new Meters(clock);
     this.#recent = new RecentEvents(clock);
     this.#spans = options.tracer === undefined ? null : new LeaseSpans(options.tracer);
+    this.#rehearser = new Rehearser({ ...options, shelf: this.#shelf });
     this.#leadership = this.#newLeadership();
     this.#backend = new RoleBackend({
       leadership: this.#leadership,
@@ -238,7 +247,7 @@ class RunningCoordinator implements CoordinatorServer {
 
   async #stop(): Promise<void> {
     const { election, log } = this.#options;
-    this.#rehearsal?.abort();
+    this.#rehearser.abort();
     this.#guest?.stop();
     if (election === undefined) await this.#grpc?.stop();
     else this.#backend.beginHandOver();
@@ -284,8 +293,9 @@ class RunningCoordinator implements CoordinatorServer {
   }
 
   #newLeadership(): Leadership {
-    const { log, clock, random, election } = this.#options;
+    const { log, clock, random, election, jobs = [] } = this.#options;
     const { relief = 'double', storeRequestsMax = null } = this.#options;
+    const { keepJobs = JOB_RETENTION_DEFAULT } = this.#options;
     const events = this.#heard();
     const tickIntervalMs = this.#options.tickIntervalMs ?? TICK_INTERVAL_MS_DEFAULT;
     const who = Buffer.from(random.bytes(9)).toString('base64url');
@@ -296,12 +306,15 @@ class RunningCoordinator implements CoordinatorServer {
       this.#hub.publish(facts);
       this.#recent.addFacts(facts);
       this.#spans?.add(facts);
+      this.#meters.add(facts);
+      if (facts.some(({ event }) => event === 'job_forgotten')) this.#closeManifests();
       this.#tell(facts);
     };
     const onFatal = (error: Mx8Error): void => this.#fail(error);
     const meters = this.#meters;
-    const policy = { relief, storeRequestsMax };
-    const common = { log, clock, random, events, tickIntervalMs, ...policy, onFacts, meters };
+    const ownJobs = new Set(jobs.map(({ jobId }) => jobId));
+    const policy = { relief, storeRequestsMax, keepJobs, ownJobs };
+    const common = { log, clock, random, events, tickIntervalMs, policy, onFacts, meters };
     if (election === undefined) {
       return new SoleLeadership({ ...common, onFatal }, who, address, prepare);
     }
@@ -312,8 +325,11 @@ class RunningCoordinator implements CoordinatorServer {
       address,
       prepare,
       check: (state) => this.#checkJobs(state),
-      onLed: () => this.#rehearse(),
-      onLeaderChanged: () => this.#rehearsal?.abort(),
+      onLed: () => {
+        this.#rehearser.begin();
+        this.#closeManifests();
+      },
+      onLeaderChanged: () => this.#rehearser.abort(),
       onLeft: () => {
         this.#spans?.end();
         this.#grpc?.endSessions();
@@ -324,28 +340,13 @@ class RunningCoordinator implements CoordinatorServer {
     });
   }
 
-  /** Until it was done once: while another leads there is time. */
-  #rehearse(): void {
-    if (this.#rehearsal !== null || this.#hasRehearsed) return;
-    const rehearsal = new AbortController();
-    this.#rehearsal = rehearsal;
-    const { clock, random, events } = this.#options;
-    const startMs = clock.nowMs();
-    rehearse({ clock, random, shelf: this.#shelf }, rehearsal.signal)
-      .then((requests) => {
-        if (rehearsal.signal.aborted) return;
-        this.#hasRehearsed = true;
-        const rehearsal_ms = Math.round(clock.nowMs() - startMs);
-        events.emit('debug', 'standby_rehearsed', { requests, rehearsal_ms });
-      })
+  /** Those that no job reads any more. */
+  #closeManifests(): void {
+    this.#shelf
+      .keepOnly(() => manifestHashes(this.#leadership.state))
       .catch((cause: unknown) => {
-        // It leads as well without, only slower at first.
-        this.#hasRehearsed = true;
         const message = cause instanceof Error ? cause.message : String(cause);
-        events.emit('warn', 'rehearsal_failed', { message });
-      })
-      .finally(() => {
-        this.#rehearsal = null;
+        this.#options.events.emit('warn', 'manifest_close_failed', { message });
       });
   }
 

@@ -19,7 +19,7 @@ import {
   step,
   takeOver,
 } from '../core/job/coordinator.ts';
-import type { Command, Fact, Relief, Reply, StepContext } from '../core/job/protocol.ts';
+import type { Command, Fact, Policy, Reply, StepContext } from '../core/job/protocol.ts';
 import type { JobRecord } from '../core/job/records.ts';
 import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
@@ -54,15 +54,16 @@ export interface WriterOptions {
   readonly mayLead?: () => boolean;
   /** When a snapshot is due; see `limits.ts` for the defaults. */
   readonly snapshotEntries?: number;
-  /** See `StepContext`. Default: relief in every way, and as many requests as stores give. */
-  readonly relief?: Relief;
-  readonly storeRequestsMax?: number | null;
+  /** Default: relief in every way, as many requests as stores give, and no job goes by itself. */
+  readonly policy?: Policy;
   /** Commands that may wait; see `limits.ts` for the default. */
   readonly queueCommandsMax?: number;
   readonly snapshotPayloadBytes?: number;
   /** Measures batches and appends. Default: nobody. */
   readonly meters?: Meters;
 }
+
+const POLICY: Policy = { relief: 'double' };
 
 export type FactListener = (facts: readonly Fact[]) => void;
 
@@ -267,7 +268,7 @@ export class Writer {
     const records: JobRecord[] = [];
     const facts: Fact[] = [];
     const answers: (() => void)[] = [];
-    const { clock, mayLead, relief = 'double', storeRequestsMax = null } = this.#options;
+    const { clock, mayLead, policy = POLICY } = this.#options;
     if (mayLead?.() === false) throw timeIsUp();
     const seq = this.#seq + 1;
     for (const waiting of this.#queue) {
@@ -279,8 +280,7 @@ export class Writer {
         epoch: this.#epoch,
         seq,
         nextIndex: records.length,
-        relief,
-        storeRequestsMax,
+        ...policy,
       };
       const decision = waiting.decide(this.#state, context);
       for (const record of decision.records) records.push(record);

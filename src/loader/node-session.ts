@@ -147,7 +147,7 @@ export class NodeSession {
     const { client, node, caps, resumeFrom } = this.#options;
     switch (call.type) {
       case 'register':
-        return client.register(node, caps, resumeFrom);
+        return client.register({ ...node, ...call.known }, caps, resumeFrom);
       case 'heartbeat':
         await this.#beat();
         return OK;

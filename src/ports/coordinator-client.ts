@@ -90,8 +90,9 @@ export interface CoordinatorView {
 
 export interface CoordinatorClient {
   onPush(listener: (push: Push) => void): void;
+  /** `jobToken`: as the first answer told it, so that the node is let in to no other job of that name. */
   register(
-    node: NodeIdentity,
+    node: NodeIdentity & { readonly jobToken?: string },
     caps: NodeCaps,
     resumeFrom: Uint8Array,
     signal?: AbortSignal,

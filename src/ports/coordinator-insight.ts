@@ -35,6 +35,8 @@ export interface CoordinatorMeters {
   /** Commands that shared one turn of the writer, and records that shared one entry. */
   readonly batchCommands: Histogram;
   readonly entryRecords: Histogram;
+  /** Jobs that went, by age and by the word of an operator, since this process began. */
+  readonly jobsForgotten: { readonly age: number; readonly operator: number };
 }
 
 export interface RpcSeries {

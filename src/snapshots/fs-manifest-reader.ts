@@ -31,6 +31,7 @@ export class FsManifestReader implements ManifestReader {
   readonly #onRead: ((hash: ManifestHash) => void) | undefined;
   /** Whole stretches between two noted lines, by their number. */
   readonly #kept: Map<number, RecordTable> = new Map<number, RecordTable>();
+  #isClosed = false;
 
   constructor(
     path: string,
@@ -127,6 +128,7 @@ export class FsManifestReader implements ManifestReader {
 
   async close(): Promise<void> {
     this.#kept.clear();
+    this.#isClosed = true;
     await this.#stamps?.close();
     await this.#file.close();
   }
@@ -184,6 +186,10 @@ export class FsManifestReader implements ManifestReader {
   }
 
   async #read(start: number, end: number): Promise<Buffer> {
+    if (this.#isClosed) {
+      const message = `the manifest ${this.hash} was closed: no job of this coordinator reads it any more`;
+      throw new Mx8Error('manifest_missing', message, { manifest_hash: this.hash });
+    }
     this.#onRead?.(this.hash);
     const bytes = await readRange(this.#file, start, end);
     if (bytes.length < end - start) throw this.#changed();

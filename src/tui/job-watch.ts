@@ -14,6 +14,7 @@ import type { ViewHistory } from '../view/job-view.ts';
 import { allLeases, type ViewLimits } from '../view/looks.ts';
 import { NO_NODE_RATES, nextNodeRates } from '../view/node-rates.ts';
 import type { NodeRateHistory } from '../view/node-rates.ts';
+import { onlyJob } from '../view/only-job.ts';
 import type { Happening } from './job-events.ts';
 import type { JobLook } from './job-look.ts';
 import { happeningsBetween } from './job-events.ts';
@@ -183,7 +184,7 @@ export class JobWatch {
   async #ask(): Promise<Answer> {
     const { client, limits, leases } = this.#options;
     try {
-      this.#jobId ??= onlyJob(await client.listJobs());
+      this.#jobId ??= chosenJob(await client.listJobs());
       const choice = leases?.() ?? allLeases(limits);
       const snapshot = await client.snapshot(this.#jobId, choice);
       return { type: 'snapshot', snapshot, listed: choice.part };
@@ -199,20 +200,11 @@ export class JobWatch {
   }
 }
 
-function onlyJob(jobs: readonly JobSnapshot[]): JobId {
-  const [first, second] = jobs;
-  if (first === undefined) {
-    throw new Mx8Error(
-      'job_unknown',
-      'the coordinator runs no job yet; submit one with mx8 submit',
-    );
-  }
-  if (second !== undefined) {
-    const ids = jobs.map((job) => job.spec.jobId).join(', ');
-    throw new Mx8Error(
-      'job_unknown',
-      `the coordinator runs several jobs: ${ids}; name one with --job-id`,
-    );
-  }
-  return first.spec.jobId;
+function chosenJob(jobs: readonly JobSnapshot[]): JobId {
+  const job = onlyJob(jobs);
+  if (job !== null) return job;
+  throw new Mx8Error(
+    'job_unknown',
+    'the coordinator runs no job yet; submit one with mx8 submit',
+  );
 }

@@ -82,6 +82,11 @@ function writeMeters(text: MetricsText, meters: CoordinatorMeters): void {
   single('mx8_log_append_seconds', 'Time until an entry was durable.', meters.appendSeconds);
   single('mx8_log_entry_records', 'Records of an entry.', meters.entryRecords);
   single('mx8_writer_batch_commands', 'Commands that shared a turn.', meters.batchCommands);
+  const { age, operator } = meters.jobsForgotten;
+  text.add('mx8_jobs_forgotten_total', 'counter', 'Jobs that this process forgot, by why.', [
+    [labels({ why: 'age' }), age],
+    [labels({ why: 'operator' }), operator],
+  ]);
 }
 
 function writeCounters(text: MetricsText, jobs: readonly LabelledJob[]): void {

@@ -72,7 +72,7 @@ export abstract class CommandClient implements CoordinatorClient {
   }
 
   async register(
-    node: NodeIdentity,
+    node: NodeIdentity & { readonly jobToken?: string },
     caps: NodeCaps,
     resumeFrom: Uint8Array,
     signal?: AbortSignal,

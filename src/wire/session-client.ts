@@ -241,7 +241,9 @@ export class SessionClient {
     if (request === undefined) return;
     this.#requests.delete(id);
     if (reply.type === 'registered' && request.command.type === 'register') {
-      this.#hello = { ...request.command, resumeFrom: NO_TOKEN };
+      const { jobToken } = reply;
+      const known = jobToken === undefined ? {} : { jobToken };
+      this.#hello = { ...request.command, resumeFrom: NO_TOKEN, ...known };
     }
     request.resolve(reply);
   }

@@ -109,9 +109,9 @@ class Session implements SessionReceiver {
   #commandOf(message: WireMessage): Command {
     const hello = helloFrom(message);
     if (hello !== null) {
-      this.#speakFor(hello.speaker);
-      const { caps, resumeFrom } = hello;
-      return { type: 'register', ...hello.speaker, caps, resumeFrom };
+      const { speaker, ...rest } = hello;
+      this.#speakFor(speaker);
+      return { type: 'register', ...speaker, ...rest };
     }
     if (this.#speaker === null) {
       throw new Mx8Error('node_not_registered', 'a session begins with a hello');

@@ -34,6 +34,8 @@ function operationMessage(operation: Operation): WireMessage {
       return { pause: {} };
     case 'resume':
       return { resume: {} };
+    case 'forget':
+      return { forget: {} };
     case 'tune':
       return {
         tune: { nodeId: operation.nodeId ?? '', tuning: tuningMessage(operation.tuning) },
@@ -62,6 +64,7 @@ function operationFrom(message: WireMessage): Operation {
     }
     case 'pause':
     case 'resume':
+    case 'forget':
       return { type };
     case 'tune':
       return { type, nodeId: optionalNode(body), tuning: tuningFrom(child(body, 'tuning') ?? {}) };

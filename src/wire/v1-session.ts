@@ -58,8 +58,9 @@ export type SessionCommand = Exclude<
 export function commandMessage(requestId: number, command: SessionCommand): WireMessage {
   switch (command.type) {
     case 'register': {
-      const { jobId, nodeId, instanceId, caps, resumeFrom } = command;
-      return { requestId, hello: { jobId, nodeId, instanceId, caps: asMessage(caps), resumeFrom } };
+      const { jobId, nodeId, instanceId, resumeFrom, jobToken = '' } = command;
+      const caps = asMessage(command.caps);
+      return { requestId, hello: { jobId, nodeId, instanceId, caps, resumeFrom, jobToken } };
     }
     case 'heartbeat': {
       const { stats, sentAtUnixMs, stores } = command;
@@ -96,6 +97,7 @@ export function helloFrom(message: WireMessage): {
   speaker: Speaker;
   caps: NodeCaps;
   resumeFrom: Uint8Array;
+  jobToken?: string;
 } | null {
   const hello = child(message, 'hello');
   if (hello === null) return null;
@@ -107,7 +109,13 @@ export function helloFrom(message: WireMessage): {
     },
     caps: capsFrom(requiredChild(hello, 'caps')),
     resumeFrom: bytes(hello, 'resumeFrom'),
+    ...jobTokenFrom(hello),
   };
+}
+
+function jobTokenFrom(message: WireMessage): { jobToken?: string } {
+  const jobToken = text(message, 'jobToken');
+  return jobToken === '' ? {} : { jobToken };
 }
 
 /** Any text that is fresh per process; it is kept with the node, so it is short. */
@@ -260,6 +268,7 @@ export function replyFrom(message: WireMessage): Reply {
       return {
         type: 'registered',
         spec: specFrom(requiredChild(part, 'spec')),
+        ...jobTokenFrom(part),
         assignedRank: uint(part, 'assignedRank'),
         registeredNodes: uint(part, 'registeredNodes'),
         jobReady: flag(part, 'jobReady'),

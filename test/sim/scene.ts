@@ -4,7 +4,7 @@
  */
 import { jobId, type JobId, manifestHash } from '../../src/core/base/units.ts';
 import { encodeCheckpoint } from '../../src/core/job/checkpoint.ts';
-import type { JobSpec } from '../../src/core/job/protocol.ts';
+import type { JobRetention, JobSpec } from '../../src/core/job/protocol.ts';
 import { Chance } from './world/chance.ts';
 
 export const LEASE_TTL_MS = 3000;
@@ -114,6 +114,12 @@ export interface Scene {
   readonly strikes: readonly Strike[];
   readonly rates: FaultRates;
   readonly interventions: readonly Intervention[];
+  /** Which completed jobs stay; null: all. */
+  readonly keepJobs: JobRetention | null;
+  /** The operator wants the jobs forgotten, and says so until they are. */
+  readonly forgets: boolean;
+  /** How many jobs that were forgotten the operator makes again, under their names. */
+  readonly again: number;
   /** Whoever starts nodes sees their processes end, and tells the leader. */
   readonly tellsOfDeaths: boolean;
   /** Somebody speaks in the nodes' names and has everything wrong. */
@@ -198,6 +204,7 @@ function commonScene(seed: number): Scene {
     interventions: interventionsOf(chance, twoJobs),
     // Of a chance of their own, so that the other worlds stay as they were.
     tellsOfDeaths: new Chance(seed ^ 0x0dead70d).happens(500),
+    ...forgettingOf(new Chance(seed ^ 0x0f026e77), slowness > 1 || isFar),
     electsByStore: chance.happens(600),
     hasStranger: chance.happens(400),
     jobsAtStart: chance.happens(300),
@@ -271,6 +278,18 @@ function ratesOf(chance: Chance): FaultRates {
     inTheDark: 0,
     everyMs: chance.pick([0, 300, 800]),
   };
+}
+
+/** Of a chance of its own, so that the other worlds stay as they were. */
+function forgettingOf(
+  chance: Chance,
+  takesLong: boolean,
+): Pick<Scene, 'keepJobs' | 'forgets' | 'again'> {
+  const keepMs = chance.pick([0, 0, 150, 700]);
+  const keepJobs = chance.happens(250) ? { latest: chance.pick([0, 0, 1]), keepMs } : null;
+  const forgets = chance.happens(120);
+  const again = chance.happens(500) && !takesLong ? 1 : 0;
+  return { keepJobs, forgets, again };
 }
 
 function interventionsOf(chance: Chance, twoJobs: boolean): readonly Intervention[] {

@@ -3,6 +3,7 @@
  * befalls them; what must hold. A safety phase with faults, then everything is healed and has to end.
  */
 import { Mx8Error } from '../../src/core/base/errors.ts';
+import type { JobId } from '../../src/core/base/units.ts';
 import type { Command, JobSpec, Reply } from '../../src/core/job/protocol.ts';
 import type { NodeOutcome } from '../../src/core/node/holder-protocol.ts';
 import type { Writer } from '../../src/coordinator/writer.ts';
@@ -16,6 +17,7 @@ import type { AnswerBody, Request } from './actors/messages.ts';
 import { Operator } from './actors/operator.ts';
 import { checkAnswerIsDurable } from './checkers/answers.ts';
 import { checkWant } from './checkers/bounds.ts';
+import { checkAllGone, checkForgotten } from './checkers/forgetting.ts';
 import { checkLeadTime } from './checkers/lead-time.ts';
 import { expectRefused } from './checkers/damage.ts';
 import { LeaseTime } from './checkers/lease-time.ts';
@@ -24,7 +26,7 @@ import { checkRefusal } from './checkers/refusals.ts';
 import { Stranger } from './actors/stranger.ts';
 import { DECIDED_MS, Progress } from './checkers/progress.ts';
 import { checkReplay, checkSnapshot } from './checkers/replay.ts';
-import { FOLLOW_MS, LEADER_TTL_MS, type Scene } from './scene.ts';
+import { FOLLOW_MS, LEADER_TTL_MS, NODES_JOB, type Scene } from './scene.ts';
 import { Strikes } from './strikes.ts';
 import { Outputs } from './truth/outputs.ts';
 import { Truth } from './truth/truth.ts';
@@ -117,10 +119,12 @@ export class Simulation {
     }
     this.truth.onRecord((landed) => {
       checkWant(this.world, landed);
+      checkForgotten(this.world, this.truth, landed);
       this.leaseTime.onRecord(landed);
       this.nodeTime.onRecord(landed);
       const { record } = landed;
       if (record.type === 'job_created') this.#startAgentsOf(record.spec);
+      if (record.type === 'job_forgotten') this.#onForgotten(record.job);
       if (record.type === 'finalize_granted') this.strikes.aimAtFinalizer(record.job, record.node);
     });
   }
@@ -179,6 +183,24 @@ export class Simulation {
   resumeFrom(agent: Agent): Uint8Array {
     const { jobs, resumeFrom } = this.world.scene;
     return agent.spec === jobs[0] ? resumeFrom : NO_BYTES;
+  }
+
+  /** Its job was forgotten, and nobody is about to make another of that name. */
+  isGone(agent: Agent): boolean {
+    const { past } = this.truth;
+    if (this.operator.owes > 0 || this.#isCreated(agent)) return false;
+    return past.some(({ spec }) => spec.jobId === agent.jobId || spec.jobId === agent.spec.jobId);
+  }
+
+  /** The job that it worked on was forgotten, and another has its name now. */
+  isOfFormerJob({ jobId, spec, holder }: Agent): boolean {
+    const present = this.truth.jobs.get(jobId) ?? this.truth.jobs.get(spec.jobId);
+    return present !== undefined && present.token !== holder.jobToken;
+  }
+
+  /** All there was to do is done. */
+  get isEnding(): boolean {
+    return this.#doneMs !== null;
   }
 
   mayStart(agent: Agent): boolean {
@@ -313,7 +335,8 @@ export class Simulation {
   checkOutcome(agent: Agent, outcome: NodeOutcome): void {
     const { scene } = this.world;
     if (outcome.type === 'completed') {
-      if (this.truth.jobs.get(agent.jobId)?.phase !== 'completed') {
+      const twin = this.truth.ofToken(agent.jobId, agent.holder.jobToken);
+      if (twin?.phase !== 'completed') {
         this.world.fail('answered is durable', `${agent.nodeId} holds the job for completed`);
       }
       return;
@@ -322,12 +345,23 @@ export class Simulation {
       outcome.type === 'failed'
         ? outcome.code === 'node_id_in_use' ||
           (outcome.code === 'job_failed' && scene.interventions.includes('fail')) ||
+          (outcome.code === 'job_unknown' && this.#wasForgotten(agent)) ||
           // One whose lead was taken refuses by what it knows until it hears of that.
           (outcome.code === 'job_unknown' && scene.strikes.includes('revoke lead'))
         : scene.interventions.some((one) => one === 'drain' || one === 'drain node');
     if (!isExpected) {
       this.world.fail('every call is decided', `${agent.nodeId}: ${JSON.stringify(outcome)}`);
     }
+  }
+
+  /** The job that it worked on, or whatever had the name where it never came so far. */
+  #wasForgotten({ jobId, spec, holder }: Agent): boolean {
+    const { jobToken } = holder;
+    return this.truth.past.some((twin) =>
+      jobToken === null
+        ? twin.spec.jobId === jobId || twin.spec.jobId === spec.jobId
+        : twin.token === jobToken,
+    );
   }
 
   describe(): string {
@@ -349,9 +383,25 @@ export class Simulation {
   #startAgentsOf(spec: JobSpec): void {
     const { world } = this;
     for (const agent of this.agents) {
-      if (agent.spec.jobId === spec.jobId)
-        world.after(world.chance.below(200), agent.process, () => agent.start());
+      if (agent.spec.jobId !== spec.jobId || agent.isLost) continue;
+      const { process } = agent;
+      if (agent.holder.mode.type === 'idle') {
+        world.after(world.chance.below(200), process, () => agent.start());
+        continue;
+      }
+      // Those that still work on one of this name that was forgotten hear of that by themselves.
+      world.after(world.chance.below(200), null, () => {
+        const isOver = agent.outcome !== null || !process.isAlive;
+        if (agent.process === process && isOver && this.mayStart(agent)) agent.restart();
+      });
     }
+  }
+
+  #onForgotten(job: JobId): void {
+    const spec = this.world.scene.jobs.find(
+      (one) => one.jobId === job || (one.adoptsFirstJobId && job === NODES_JOB),
+    );
+    if (spec !== undefined) this.operator.onForgotten(spec);
   }
 
   #heal(): void {
@@ -371,7 +421,8 @@ export class Simulation {
     const { world } = this;
     world.after(150, null, () => {
       this.#checkSampled();
-      const isDone = this.agents.every((agent) => agent.isDone || agent.isLost);
+      const isDone =
+        this.operator.owes === 0 && this.agents.every((agent) => agent.isDone || agent.isLost);
       // Without work there is nothing left that faults could spoil.
       if (isDone && world.isFaulty) this.#heal();
       if (isDone && this.#doneMs === null) this.#doneMs = Math.max(world.nowMs, this.#settledMs);
@@ -429,6 +480,11 @@ export class Simulation {
     const { world } = this;
     this.progress.end();
     this.outputs.checkEnd();
+    checkAllGone(
+      world,
+      this.truth,
+      this.coordinators.find(({ leads }) => leads),
+    );
     this.#checkSnapshot();
     for (const { candidacy, process, log } of this.coordinators) {
       // What is being written is in the state already.

@@ -7,7 +7,7 @@
  * A command is a line that starts with `> `; the lines after it are its facts and its reply.
  */
 import assert from 'node:assert/strict';
-import { jobId, manifestHash, monoMs, nodeId } from '../../src/core/base/units.ts';
+import { jobId, type JobId, manifestHash, monoMs, nodeId } from '../../src/core/base/units.ts';
 import {
   decodeRecords,
   decodeSnapshot,
@@ -25,7 +25,7 @@ import {
 } from '../../src/core/job/coordinator.ts';
 import { IDLE_STATS } from '../../src/core/job/job-state.ts';
 import { type Operation, UNTUNED } from '../../src/core/job/operations.ts';
-import type { Command, Fact, JobSpec, Reply } from '../../src/core/job/protocol.ts';
+import type { Command, Fact, JobRetention, JobSpec, Reply } from '../../src/core/job/protocol.ts';
 import type { StoreReport } from '../../src/core/transfer/store-report.ts';
 
 const HASH = manifestHash('ab'.repeat(32));
@@ -46,6 +46,10 @@ export class ScenarioWorld {
   readonly #ends: Map<string, number> = new Map<string, number>();
   #log: Entry[] = [];
   #snapshot: { readonly bytes: Uint8Array; readonly seq: number } | null = null;
+  #keepJobs: JobRetention | null = null;
+  #ownJobs: ReadonlySet<JobId> = new Set();
+  /** By node: of the job that it was let in to. */
+  readonly #jobTokens: Map<string, string> = new Map<string, string>();
   #checkpoint: Uint8Array = new Uint8Array(0);
 
   /** Runs one command line and returns the lines it says. */
@@ -63,6 +67,16 @@ export class ScenarioWorld {
       case 'snapshot':
         this.#snapshot = { bytes: encodeSnapshot(this.#state), seq: this.#seq };
         return [];
+      case 'keep': {
+        // Of completed jobs so many, and all that completed within so long.
+        this.#keepJobs = { latest: Number(words[0]), keepMs: Number(words[1]) };
+        return [];
+      }
+      case 'own':
+        this.#ownJobs = new Set(words.map(jobId));
+        return [];
+      case 'jobs':
+        return [`  ${[...this.#state.jobs.keys()].join(', ') || 'none'}`];
       case 'pieces':
         return committedPieces(this.#state, jobId('job'), -1, 1000).map(
           (piece) =>
@@ -106,7 +120,9 @@ export class ScenarioWorld {
           maxInflightBytes: 1,
           maxRamBytes: 1,
         };
-        return { type: 'register', ...from, caps, resumeFrom };
+        const jobToken = plain.includes('again') ? this.#jobTokens.get(first) : undefined;
+        const known = jobToken === undefined ? {} : { jobToken };
+        return { type: 'register', ...from, caps, resumeFrom, ...known };
       }
       case 'lease': {
         const held =
@@ -187,11 +203,13 @@ export class ScenarioWorld {
     const seq = this.#seq + 1;
     const context = {
       nowMs: monoMs(this.#nowMs),
-      nowUnixMs: 0,
+      nowUnixMs: this.#nowMs,
       epoch: this.#epoch,
       seq,
       nextIndex: 0,
       relief: 'double' as const,
+      keepJobs: this.#keepJobs,
+      ownJobs: this.#ownJobs,
     };
     const result = step(this.#state, command, context);
     if (result.records.length > 0) {
@@ -204,6 +222,9 @@ export class ScenarioWorld {
 
   #do(command: Command): string[] {
     const { reply, facts } = this.#step(command);
+    if (reply.type === 'registered' && command.type === 'register') {
+      this.#jobTokens.set(command.nodeId, reply.jobToken ?? '');
+    }
     const replayed = this.#replay();
     assert.deepEqual(
       encodeSnapshot(replayed, { durableOnly: true }),
@@ -284,12 +305,13 @@ function storeReport(host: string, named: ReadonlyMap<string, string>): StoreRep
   };
 }
 
-/** `pause`, `resume`, `drain NODE`, `release LEASE`, `release-node NODE`, `cap NODE want=N`. */
+/** `pause`, `resume`, `forget`, `drain NODE`, `release LEASE`, `release-node NODE`, `cap NODE want=N`. */
 function operationOf(verb: string, target: string, named: ReadonlyMap<string, string>): Operation {
   const node = target === '' ? null : nodeId(target);
   switch (verb) {
     case 'pause':
     case 'resume':
+    case 'forget':
       return { type: verb };
     case 'drain':
       return { type: 'drain', nodeId: node };

@@ -3,6 +3,7 @@ import { Mx8Error } from '../../core/base/errors.ts';
 import type { JobId } from '../../core/base/units.ts';
 import type { JobSnapshot } from '../../core/job/protocol.ts';
 import type { CoordinatorClient } from '../../ports/coordinator-client.ts';
+import { onlyJob } from '../../view/only-job.ts';
 import type { CommandIo } from '../command-io.ts';
 
 /** Between two questions to a coordinator that is not there yet, or has no job yet. */
@@ -14,16 +15,8 @@ export async function findJob(
   io: Pick<CommandIo, 'clock' | 'events' | 'signal'>,
 ): Promise<JobId> {
   for (let waited = false; ; waited = true) {
-    const jobs = await reachableJobs(client, io);
-    const [first, second] = jobs;
-    if (first !== undefined && second === undefined) return first.spec.jobId;
-    if (second !== undefined) {
-      const ids = jobs.map((job) => job.spec.jobId).join(', ');
-      throw new Mx8Error(
-        'job_unknown',
-        `the coordinator runs several jobs: ${ids}; name one with --job-id`,
-      );
-    }
+    const job = onlyJob(await reachableJobs(client, io));
+    if (job !== null) return job;
     if (!waited) io.events.emit('info', 'job_wait', { reason: 'the coordinator has no job yet' });
     await io.clock.sleep(ASK_INTERVAL_MS, io.signal);
   }

@@ -2,6 +2,7 @@
 import { startCoordinator } from '../../coordinator/index.ts';
 import type { CoordinatorServer } from '../../coordinator/index.ts';
 import type { BindAddress } from '../../core/base/bind-address.ts';
+import { DAY_MS } from '../../core/base/retention.ts';
 import { otelTracer } from '../../platform/tracing.ts';
 import type { ManifestStore } from '../../ports/manifest-store.ts';
 import { countedText } from '../../view/format.ts';
@@ -40,6 +41,8 @@ const FLAGS = {
   insecure: cluster.insecure,
   relief: cluster.relief,
   maxStoreRequests: cluster.maxStoreRequests,
+  keepJobs: cluster.keepJobs,
+  keepJobsDays: cluster.keepJobsDays,
   ...tlsFlags.SERVER_TLS_FLAGS,
   coordUrl: {
     ...GUEST_FLAGS.coordUrl,
@@ -127,6 +130,7 @@ async function run(
     leaseStallMs: options.leaseStallMs,
     relief: options.relief,
     storeRequestsMax: options.maxStoreRequests,
+    keepJobs: { latest: options.keepJobs, keepMs: options.keepJobsDays * DAY_MS },
     stores: traffic,
     tracer: otelTracer(),
     onFatal: fatal.reject,

@@ -1,4 +1,6 @@
 /** Who takes part: coordinator, nodes, ids, leases, time spans. */
+import { DAY_MS } from '../../core/base/retention.ts';
+import { JOB_RETENTION_DEFAULT } from '../../core/job/decide-forget.ts';
 import type { Relief } from '../../core/job/protocol.ts';
 import { STORE_REQUESTS_MAX } from '../../core/job/store-budget.ts';
 import { flag, optionalFlag } from '../flag.ts';
@@ -153,6 +155,26 @@ export const maxStoreRequests: Flag<number | null> = optionalFlag(
     doc: 'Most requests, of any kind, that all agents of all its jobs together have in flight at one store; the coordinator divides them, and has them ask less of a store that refuses.',
   },
   'as many as the store gives',
+);
+
+export const keepJobs: Flag<number> = flag(
+  count('jobs'),
+  {
+    name: 'keep-jobs',
+    variable: 'MX8_KEEP_JOBS',
+    doc: 'So many jobs that completed last stay, whatever their age.',
+  },
+  JOB_RETENTION_DEFAULT.latest,
+);
+
+export const keepJobsDays: Flag<number> = flag(
+  count('days', { max: 36_500 }),
+  {
+    name: 'keep-jobs-days',
+    variable: 'MX8_KEEP_JOBS_DAYS',
+    doc: 'Completed jobs beyond --keep-jobs are forgotten after so many days; what they published stays.',
+  },
+  JOB_RETENTION_DEFAULT.keepMs / DAY_MS,
 );
 
 export const requeueDead: Flag<boolean> = flag(

@@ -16,7 +16,8 @@ export const PROTOCOL_ERROR_KINDS = {
   job_unknown: {
     status: 'NOT_FOUND',
     retryable: false,
-    remedy: 'Give --job-id one of the ids that mx8 status --coord-url URL lists.',
+    remedy:
+      'Give --job-id one of the ids that mx8 status --coord-url URL lists; a job that completed long ago was forgotten.',
   },
   job_exists: {
     status: 'ALREADY_EXISTS',
@@ -104,6 +105,11 @@ export const PROTOCOL_ERROR_KINDS = {
     retryable: false,
     remedy:
       'Look at the job’s phase with mx8 status; a failed or draining job goes on with mx8 resume.',
+  },
+  job_in_use: {
+    status: 'FAILED_PRECONDITION',
+    retryable: false,
+    remedy: 'Do first what the message says, then forget the job.',
   },
   step_too_large: {
     status: 'INVALID_ARGUMENT',

@@ -32,11 +32,13 @@ export function applyRecord(
 ): void {
   if (record.type === 'job_created') {
     assert(!state.jobs.has(record.spec.jobId), `job ${record.spec.jobId} is created once`);
-    state.jobs.set(record.spec.jobId, new JobState(record.spec));
+    const token = record.hasToken === true ? leaseId(position) : null;
+    state.jobs.set(record.spec.jobId, new JobState(record.spec, token));
     return;
   }
   const job = must(state.jobs.get(record.job), () => `job ${record.job} exists`);
   if (record.type === 'job_adopted') adoptId(state, job, record);
+  else if (record.type === 'job_forgotten') forgetJob(state, job);
   else applyToJob(job, record, position, nowMs);
 }
 
@@ -47,9 +49,16 @@ function adoptId(state: CoordinatorState, job: JobState, record: Of<'job_adopted
   state.jobs.set(record.newJob, job);
 }
 
+function forgetJob(state: CoordinatorState, job: JobState): void {
+  const { phase, nodes, spec } = job;
+  assert(phase !== 'running' && phase !== 'finalizing', () => `job ${spec.jobId} is ${phase}`);
+  assert(nodes.size === 0, 'nobody works on a job that is forgotten');
+  state.jobs.delete(spec.jobId);
+}
+
 function applyToJob(
   job: JobState,
-  record: Exclude<JobRecord, Of<'job_created'> | Of<'job_adopted'>>,
+  record: Exclude<JobRecord, Of<'job_created' | 'job_adopted' | 'job_forgotten'>>,
   position: RecordPosition,
   nowMs: MonoMs,
 ): void {
@@ -109,7 +118,7 @@ function applyToJob(
       job.finalizer = { nodeId: record.node, token: leaseId(position) };
       return;
     case 'job_completed':
-      job.complete(record.outputManifestHash);
+      job.complete(record.outputManifestHash, record.atUnixMs ?? null);
       return;
     default:
       return unreachable(record);

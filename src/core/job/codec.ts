@@ -33,7 +33,7 @@ import type { JobRecord } from './records.ts';
 import { WorkLedger } from './work-ledger.ts';
 
 /** Version of entries and snapshots that this code writes; it reads all from 1 to this. */
-export const FORMAT_VERSION = 3;
+export const FORMAT_VERSION = 4;
 
 /** Numbers of each lease in `leaseNumbers`. */
 const LEASE_NUMBERS = 5;
@@ -75,6 +75,9 @@ function specFromJson(spec: JobSpec): JobSpec {
 
 interface JobHeader {
   readonly spec: JobSpec;
+  /** Absent before version 4. */
+  readonly token?: string | null;
+  readonly completedUnixMs?: number | null;
   readonly adoptedFrom: JobId | null;
   readonly phase: JobState['phase'];
   readonly failure: JobState['failure'];
@@ -161,6 +164,8 @@ function jobHeader(
   });
   return {
     spec: job.spec,
+    token: job.token,
+    completedUnixMs: job.completedUnixMs,
     adoptedFrom: job.adoptedFrom,
     phase: job.phase,
     failure: job.failure,
@@ -249,7 +254,8 @@ export function restoreSnapshot({ jobs, columns }: ReadSnapshot): CoordinatorSta
 }
 
 function restoreJob(header: JobHeader, take: (length: number) => Uint8Array): JobState {
-  const job = new JobState(header.spec);
+  const job = new JobState(header.spec, header.token ?? null);
+  job.completedUnixMs = header.completedUnixMs ?? null;
   job.adoptedFrom = header.adoptedFrom;
   job.phase = header.phase;
   job.failure = header.failure;

@@ -11,7 +11,7 @@
  */
 import { assert, must, unreachable } from '../base/assert.ts';
 import type { Refusal } from '../base/errors.ts';
-import { addMs, type JobId, type MonoMs } from '../base/units.ts';
+import { addMs, type JobId, type ManifestHash, type MonoMs } from '../base/units.ts';
 import { applyRecord } from './apply.ts';
 import {
   beginRun,
@@ -23,6 +23,7 @@ import {
   requestFinalize,
   resumeJob,
 } from './decide-job.ts';
+import { forgetOld } from './decide-forget.ts';
 import { requestLease } from './decide-grants.ts';
 import { commitOutput, expireLeases, releaseLease, reportProgress } from './decide-leases.ts';
 import {
@@ -42,6 +43,7 @@ import { jobSnapshot } from './snapshot-view.ts';
 import { Transaction } from './transaction.ts';
 
 export { CoordinatorState, emptyState } from './job-state.ts';
+export { JOB_RETENTION_DEFAULT } from './decide-forget.ts';
 export { createRefusal } from './decide-job.ts';
 export { jobDigest } from './snapshot-view.ts';
 export type { DigestOptions, JobDigest } from './snapshot-view.ts';
@@ -149,6 +151,7 @@ function tick(tx: Transaction): Reply {
     releaseSilentRanks(tx, job);
     forgetStores(tx, job);
   }
+  forgetOld(tx);
   forgetGuests(tx);
   return { type: 'ok' };
 }
@@ -188,6 +191,11 @@ export function forgiveSilence(state: CoordinatorState, nowMs: MonoMs): void {
 
 export function jobIds(state: CoordinatorState): readonly JobId[] {
   return [...state.jobs.keys()];
+}
+
+/** Of the data that its jobs read. */
+export function manifestHashes(state: CoordinatorState): ReadonlySet<ManifestHash> {
+  return new Set([...state.jobs.values()].map(({ spec }) => spec.manifestHash));
 }
 
 /** Up to `limit` committed pieces whose start is greater than `afterStart` (-1 for the first). */

@@ -2,6 +2,7 @@
 import { refused, type Refusal } from '../base/errors.ts';
 import { isManifestHash } from '../base/units.ts';
 import { encodeCheckpoint } from './checkpoint.ts';
+import { complete } from './complete-job.ts';
 import { returnLease } from './decide-leases.ts';
 import { leave } from './decide-membership.ts';
 import type { CoordinatorState, JobState, NodeState } from './job-state.ts';
@@ -21,7 +22,7 @@ export function createJob(tx: Transaction, spec: JobSpec): Reply {
   if (bad !== null) return bad;
   const found = existing(tx.state, spec);
   if (found !== null) return { type: 'job_created', spec: found.spec, existed: true };
-  tx.emit({ type: 'job_created', spec });
+  tx.emit({ type: 'job_created', spec, hasToken: true });
   tx.fact({ event: 'job_created', jobId: spec.jobId, sampleCount: spec.sampleCount });
   return { type: 'job_created', spec, existed: false };
 }
@@ -173,8 +174,7 @@ export function completeJob(tx: Transaction, job: JobState, command: Of<'complet
     const message = `finalize token ${command.finalizeToken} is not the current one`;
     return refused('lease_unknown', message);
   }
-  tx.emit({ type: 'job_completed', job: job.spec.jobId, outputManifestHash });
-  tx.fact({ event: 'job_completed', jobId: job.spec.jobId, outputManifestHash });
+  complete(tx, job, outputManifestHash);
   return { type: 'ok' };
 }
 

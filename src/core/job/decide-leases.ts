@@ -1,6 +1,7 @@
 /** Decisions about leases: granting one, progress, commits, release, expiry. */
 import { refused, type Refusal } from '../base/errors.ts';
 import { addMs, isLeaseId } from '../base/units.ts';
+import { complete } from './complete-job.ts';
 import type { JobState, LeaseState, NodeState } from './job-state.ts';
 import type { Command, Lease, LeaseFact, Reply } from './protocol.ts';
 import type { Transaction } from './transaction.ts';
@@ -261,8 +262,7 @@ function noteCompletion(tx: Transaction, job: JobState, lease: LeaseState): void
   tx.fact({ event: 'job_drained', jobId, committed, quarantined });
   if (job.spec.commitsOutputs) return;
   // Nothing is left to publish: a job without outputs is complete when it is drained.
-  tx.emit({ type: 'job_completed', job: jobId, outputManifestHash: null });
-  tx.fact({ event: 'job_completed', jobId, outputManifestHash: null });
+  complete(tx, job, null);
 }
 
 /** What the node's report or commit added to what it was known to have delivered before. */

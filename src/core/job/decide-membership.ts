@@ -7,8 +7,9 @@
  * back under its id keeps its rank; a new process under that id is let in once the old one is gone.
  */
 import { refused, type Refusal } from '../base/errors.ts';
-import { elapsedMs, jobId, type JobId, type MonoMs } from '../base/units.ts';
+import { elapsedMs, jobId, type MonoMs } from '../base/units.ts';
 import { checkpointMismatch, decodeCheckpoint } from './checkpoint.ts';
+import { complete } from './complete-job.ts';
 import { returnLease } from './decide-leases.ts';
 import type { JobState, NodeState } from './job-state.ts';
 import { isUntuned } from './operations.ts';
@@ -19,8 +20,9 @@ import type { Transaction } from './transaction.ts';
 type Of<T extends Command['type']> = Extract<Command, { readonly type: T }>;
 
 export function registerNode(tx: Transaction, command: Of<'register'>): Reply {
-  const job = findOrAdopt(tx, command.jobId);
+  const job = findOrAdopt(tx, command);
   if ('type' in job) return job;
+  if (isOfAnother(job, command)) return forgottenJob(command.jobId);
   job.counters.registerTotal += 1;
   const known = job.nodes.get(command.nodeId);
   const entry = known === undefined ? admission(job) : returning(tx, job, known, command);
@@ -52,15 +54,27 @@ export function registerNode(tx: Transaction, command: Of<'register'>): Reply {
 }
 
 /** The job of that id, or the one that waits to take the id of its first node. */
-function findOrAdopt(tx: Transaction, id: JobId): JobState | Refusal {
+function findOrAdopt(tx: Transaction, { jobId: id, jobToken }: Of<'register'>): JobState | Refusal {
   const found = tx.state.jobs.get(id);
   if (found !== undefined) return found;
+  // It worked on a job of this id: that one did not wait for a name.
+  if (jobToken !== undefined) return unknownJob(id);
   for (const job of tx.state.jobs.values()) {
     if (!job.spec.adoptsFirstJobId) continue;
     tx.emit({ type: 'job_adopted', job: job.spec.jobId, newJob: jobId(id) });
     return job;
   }
   return unknownJob(id);
+}
+
+/** Whether the node was let in to a job that had this name before. */
+function isOfAnother(job: JobState, { jobToken }: Of<'register'>): boolean {
+  return jobToken !== undefined && job.token !== null && job.token !== jobToken;
+}
+
+function forgottenJob(id: string): Refusal {
+  const message = `the job "${id}" that this node worked on was forgotten, and the one of that name is another; start the agent anew if it is meant for that`;
+  return refused('job_unknown', message);
 }
 
 export function unknownJob(id: string): Refusal {
@@ -168,10 +182,7 @@ function tryResume(tx: Transaction, job: JobState, token: Uint8Array): Refusal |
     samples: job.work.committed,
     ranges: checkpoint.done.length,
   });
-  if (job.drained) {
-    tx.emit({ type: 'job_completed', job: job.spec.jobId, outputManifestHash: null });
-    tx.fact({ event: 'job_completed', jobId: job.spec.jobId, outputManifestHash: null });
-  }
+  if (job.drained) complete(tx, job, null);
   return null;
 }
 

@@ -1,6 +1,7 @@
 /** Decisions about what an operator wants done to a live job. Each says what it changes, done or not. */
 import { refused, type Refusal } from '../base/errors.ts';
 import { isLeaseId } from '../base/units.ts';
+import { forget, forgetChange, forgetRefusal } from './decide-forget.ts';
 import { drainJob, resumeJob } from './decide-job.ts';
 import { returnLease } from './decide-leases.ts';
 import { leave, tuned } from './decide-membership.ts';
@@ -30,6 +31,7 @@ export function operate(tx: Transaction, job: JobState, command: Of<'operate'>):
 
 function planOf(tx: Transaction, job: JobState, operation: Operation): Plan | Refusal {
   const { jobId } = job.spec;
+  if (operation.type === 'forget') return forgetPlan(tx, job);
   if (job.phase === 'completed') {
     return refused('job_over', `job ${jobId} is complete: there is nothing left to change`);
   }
@@ -49,6 +51,15 @@ function planOf(tx: Transaction, job: JobState, operation: Operation): Plan | Re
     default:
       return operation satisfies never;
   }
+}
+
+function forgetPlan(tx: Transaction, job: JobState): Plan | Refusal {
+  return (
+    forgetRefusal(job, tx.context) ?? {
+      changes: [forgetChange(job)],
+      carryOut: () => forget(tx, job, 'operator'),
+    }
+  );
 }
 
 function drainAll(tx: Transaction, job: JobState): Plan | Refusal {

@@ -1,6 +1,7 @@
 /** What happened in a step, as data: nothing is decided by it. */
 import type { JobId, LeaseId, ManifestHash, NodeId } from '../base/units.ts';
 import type { Tuning } from './operations.ts';
+import type { JobPhase } from './protocol.ts';
 
 /** Something that happened, for logs, metrics and pushes. `event` is the name operators grep for. */
 export type Fact =
@@ -133,6 +134,13 @@ export type Fact =
       readonly event: 'job_completed';
       readonly jobId: JobId;
       readonly outputManifestHash: ManifestHash | null;
+    }
+  /** What the coordinator knew of it is gone, and its name is free. What it published stays. */
+  | {
+      readonly event: 'job_forgotten';
+      readonly jobId: JobId;
+      readonly why: 'age' | 'operator';
+      readonly phase: JobPhase;
     };
 
 export interface LeaseFact {

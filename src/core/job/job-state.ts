@@ -83,7 +83,7 @@ export interface FinishedLease {
 
 /** How many finished leases are remembered; older repeats get `lease_unknown`, which is harmless. */
 export const FINISHED_LEASES_MAX = 10_000;
-/** As many as nodes may ask about once a job is completed: it stays for as long as the coordinator does. */
+/** As many as nodes may ask about once a job is completed: it may stay for long. */
 export const FINISHED_OF_COMPLETED_MAX = 1_000;
 
 export interface MutableCounters {
@@ -128,6 +128,8 @@ export const IDLE_STATS: NodeStats = {
 
 export class JobState {
   spec: JobSpec;
+  /** Tells it from others of its name, before and after it; null for one that an older version created. */
+  readonly token: string | null;
   /** The id it was created under, when it took another from its first node. */
   adoptedFrom: JobId | null = null;
   phase: JobPhase = 'running';
@@ -151,6 +153,8 @@ export class JobState {
   resumed: readonly number[] | null = null;
   finalizer: Finalizer | null = null;
   outputManifestHash: ManifestHash | null = null;
+  /** On the wall clock; null until then, and where an older version wrote that down. */
+  completedUnixMs: number | null = null;
   /** Volatile: the nodes that were found to need long for what they hold, and when they are looked for again. */
   busy: { readonly nodes: readonly NodeId[]; readonly untilMs: MonoMs } = {
     nodes: [],
@@ -176,8 +180,9 @@ export class JobState {
     lastTransitionUnixMs: 0,
   };
 
-  constructor(spec: JobSpec) {
+  constructor(spec: JobSpec, token: string | null = null) {
     this.spec = spec;
+    this.token = token;
     this.work = new WorkLedger(spec);
   }
 
@@ -235,14 +240,20 @@ export class JobState {
   }
 
   /** Of its finished leases it remembers the newest only. */
-  complete(outputManifestHash: ManifestHash | null): void {
+  complete(outputManifestHash: ManifestHash | null, atUnixMs: number | null): void {
     this.phase = 'completed';
     this.finalizer = null;
     this.outputManifestHash = outputManifestHash;
+    this.completedUnixMs = atUnixMs;
     for (const oldest of this.finished.keys()) {
       if (this.finished.size <= FINISHED_OF_COMPLETED_MAX) return;
       this.finished.delete(oldest);
     }
+  }
+
+  /** Since when it is over, on the wall clock; where nobody wrote that down, since its last node went. */
+  get endedUnixMs(): number {
+    return this.completedUnixMs ?? this.elastic.lastTransitionUnixMs;
   }
 
   /** The smallest rank nobody holds, or null when all are taken. */

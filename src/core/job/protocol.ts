@@ -114,6 +114,8 @@ export type Command =
       readonly caps: NodeCaps;
       /** Empty for none. */
       readonly resumeFrom: Uint8Array;
+      /** Of the job that it was let in to before: another of that name is none of its business. */
+      readonly jobToken?: string;
     } & FromNode)
   | ({
       readonly type: 'heartbeat';
@@ -203,6 +205,8 @@ export interface ElasticState {
 export interface Registered {
   readonly type: 'registered';
   readonly spec: JobSpec;
+  /** Where the log says that the job was created; absent where that is not known. */
+  readonly jobToken?: string;
   readonly assignedRank: number;
   readonly registeredNodes: number;
   readonly jobReady: boolean;
@@ -356,17 +360,33 @@ export type Reply =
  */
 export type Relief = 'off' | 'split' | 'double';
 
+/** What a coordinator's process decides by, besides what it is asked. */
+export interface Policy {
+  readonly relief: Relief;
+  /** Most requests in flight at one host of all nodes of all jobs and of guests; null or absent: as many as it gives. */
+  readonly storeRequestsMax?: number | null;
+  /** Which completed jobs go by themselves; null or absent: none. */
+  readonly keepJobs?: JobRetention | null;
+  /** Jobs that this process creates whenever they are not there: they are not forgotten. */
+  readonly ownJobs?: ReadonlySet<JobId>;
+}
+
 /** What the shell passes to `step` besides the command. */
-export interface StepContext {
+export interface StepContext extends Policy {
   /** The coordinator's monotonic clock. */
   readonly nowMs: MonoMs;
-  /** Display only (last_transition_unix_time_ms). */
+  /** For display, and for how long completed jobs are kept. */
   readonly nowUnixMs: number;
   /** Epoch and slot the records of this step will be appended at, and the next free index in it. */
   readonly epoch: number;
   readonly seq: number;
   readonly nextIndex: number;
-  readonly relief: Relief;
-  /** Most requests in flight at one host of all nodes of all jobs and of guests; null or absent: as many as it gives. */
-  readonly storeRequestsMax?: number | null;
+}
+
+/** What of the jobs that completed stays. */
+export interface JobRetention {
+  /** So many that completed last, whatever their age. */
+  readonly latest: number;
+  /** All that completed less than this ago, on the wall clock. */
+  readonly keepMs: number;
 }

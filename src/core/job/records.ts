@@ -16,7 +16,8 @@ interface OfLease extends OfJob {
 }
 
 export type JobRecord =
-  | { readonly type: 'job_created'; readonly spec: JobSpec }
+  /** Since version 4 the job's token is this record's own position in the log. */
+  | { readonly type: 'job_created'; readonly spec: JobSpec; readonly hasToken?: true }
   /** The job takes the id that its first node named. */
   | ({ readonly type: 'job_adopted'; readonly newJob: JobId } & OfJob)
   | ({
@@ -90,4 +91,15 @@ export type JobRecord =
   | ({ readonly type: 'world_size_set'; readonly worldSize: number } & OfJob)
   /** The token is this record's own position in the log. */
   | ({ readonly type: 'finalize_granted'; readonly node: NodeId } & OfJob)
-  | ({ readonly type: 'job_completed'; readonly outputManifestHash: ManifestHash | null } & OfJob);
+  | ({
+      readonly type: 'job_completed';
+      readonly outputManifestHash: ManifestHash | null;
+      /** Wall clock: how long it is kept counts from here. Absent before version 4. */
+      readonly atUnixMs?: number;
+    } & OfJob)
+  /** The job is gone, and its name is free. Since version 4. */
+  | ({
+      readonly type: 'job_forgotten';
+      readonly why: 'age' | 'operator';
+      readonly atUnixMs: number;
+    } & OfJob);

@@ -83,6 +83,7 @@ export function registered(job: JobState, rank: number): Registered {
   return {
     type: 'registered',
     spec: job.spec,
+    ...(job.token === null ? {} : { jobToken: job.token }),
     assignedRank: rank,
     registeredNodes: job.nodes.size,
     jobReady: job.ready,

@@ -75,6 +75,7 @@ function onRegistered(
     return;
   }
   state.spec = answer.spec;
+  state.jobToken = answer.jobToken ?? state.jobToken;
   state.jobReady = answer.jobReady;
   state.member = true;
   state.registration += 1;

@@ -21,7 +21,8 @@ export interface StagedPiece {
 
 /** A call the shell makes at the coordinator; it answers with `answered` or `call_failed`. */
 export type HolderCall =
-  | { readonly type: 'register' }
+  /** `known`: what an earlier registration told of the job. */
+  | { readonly type: 'register'; readonly known?: { readonly jobToken: string } }
   | { readonly type: 'heartbeat' }
   /** `want` leases in all, of which `held` are known. */
   | {

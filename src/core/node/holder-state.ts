@@ -117,6 +117,8 @@ export class HolderState {
   /** Since when the coordinator says that another process has this node id. */
   nodeIdBusySinceMs: MonoMs | null = null;
   spec: JobSpec | null = null;
+  /** Tells the job from others of its name; null where the coordinator did not say. */
+  jobToken: string | null = null;
   jobReady: boolean = false;
   nextCallId: number = 1;
   readonly inFlight: Map<number, CallInFlight> = new Map<number, CallInFlight>();

@@ -28,7 +28,7 @@ import type { MonoMs } from '../base/units.ts';
 import { addMs, monoMs } from '../base/units.ts';
 import { onAnswer } from './holder-answers.ts';
 import { leave } from './holder-exit.ts';
-import type { HolderEffect, HolderEvent } from './holder-protocol.ts';
+import type { HolderCall, HolderEffect, HolderEvent } from './holder-protocol.ts';
 import { onCallFailed } from './holder-refusals.ts';
 import { HolderState, type HeldLease, type HolderOptions } from './holder-state.ts';
 import { renewalIntervalMs } from './limits.ts';
@@ -210,7 +210,7 @@ function sendDue(state: HolderState, effects: HolderEffect[], nowMs: MonoMs): vo
   if (mode.type === 'leaving' || mode.type === 'ended' || mode.type === 'idle') return;
   if (state.registerAtMs !== null && nowMs >= state.registerAtMs) {
     state.registerAtMs = null;
-    if (!state.isInFlight('register')) state.call(effects, { type: 'register' }, nowMs);
+    if (!state.isInFlight('register')) state.call(effects, registration(state), nowMs);
   }
   if (mode.type === 'failing' && nowMs >= mode.atMs && !state.isInFlight('fail_job')) {
     // A failure may be told without being a member.
@@ -227,6 +227,10 @@ function sendDue(state: HolderState, effects: HolderEffect[], nowMs: MonoMs): vo
     const held = [...state.leases.keys()];
     state.call(effects, { type: 'request_leases', want: state.want, held }, nowMs);
   }
+}
+
+function registration({ jobToken }: HolderState): HolderCall {
+  return jobToken === null ? { type: 'register' } : { type: 'register', known: { jobToken } };
 }
 
 function wantsMore(state: HolderState): boolean {

@@ -111,8 +111,10 @@ export class Agent {
     this.process.die();
   }
 
+  /** There is nothing left for it to do, whether it lives to see it or not. */
   get isDone(): boolean {
-    return this.outcome?.type === 'completed';
+    if (this.simulation.isGone(this)) return true;
+    return this.outcome?.type === 'completed' && !this.simulation.isOfFormerJob(this);
   }
 
   tell(...events: readonly WithoutTime<HolderEvent>[]): void {
@@ -163,7 +165,7 @@ export class Agent {
         this.#work.delete(effect.leaseId);
         return;
       case 'piece_committed':
-        this.simulation.outputs.publish(this.jobId, effect.piece);
+        this.simulation.outputs.publish(this.jobId, this.#jobToken, effect.piece);
         return;
       case 'finalize_granted':
         this.#finalize(effect.finalizeToken);
@@ -197,6 +199,7 @@ export class Agent {
           ...from,
           caps: NODE_CAPS,
           resumeFrom: this.simulation.resumeFrom(this),
+          ...call.known,
         };
       case 'heartbeat': {
         const sentAtUnixMs = this.process.unixMs();
@@ -274,7 +277,7 @@ export class Agent {
   }
 
   #deliver({ lease, at }: Work, count: number): WithoutTime<HolderEvent> {
-    const { simulation, jobId } = this;
+    const { simulation } = this;
     const { leaseId } = lease;
     const end = at + count;
     simulation.checkDelivery(this, leaseId, at, end);
@@ -285,11 +288,22 @@ export class Agent {
     const quarantined = chance.happens(scene.quarantines) ? [at + chance.below(count)] : [];
     const rows = count - quarantined.length;
     const piece = { leaseId, start: at, end, rows, bytes: rows, quarantined };
-    simulation.outputs.stage(jobId, this.nodeId, piece);
+    simulation.outputs.stage(this.#jobToken, this.nodeId, piece);
     return { type: 'piece_staged', piece };
   }
 
+  /** Where its outputs are: each job has a place of its own. */
+  get #jobToken(): string {
+    return this.holder.jobToken ?? '';
+  }
+
   #finalize(finalizeToken: string): void {
+    const { outputs } = this.simulation;
+    if (outputs.isFinished(this.#jobToken)) {
+      const done = { finalizeToken, outputManifestHash: OUTPUT_HASH };
+      this.process.later(0, () => this.tell({ type: 'finalized', ...done }));
+      return;
+    }
     this.client.ask({ type: 'pieces', jobId: this.jobId }, (body: AnswerBody) => {
       if (body.type !== 'pieces') {
         this.process.later(100, () => {
@@ -298,7 +312,7 @@ export class Agent {
         });
         return;
       }
-      this.simulation.outputs.finalize(this.jobId, body.pieces);
+      outputs.finalize(this.jobId, this.#jobToken, body.pieces);
       this.tell({ type: 'finalized', finalizeToken, outputManifestHash: OUTPUT_HASH });
     });
   }

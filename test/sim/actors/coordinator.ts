@@ -4,7 +4,7 @@
  */
 import { Mx8Error } from '../../../src/core/base/errors.ts';
 import type { JobId, NodeId } from '../../../src/core/base/units.ts';
-import type { Command, CommittedPiece } from '../../../src/core/job/protocol.ts';
+import type { Command, CommittedPiece, Policy } from '../../../src/core/job/protocol.ts';
 import { Candidacy } from '../../../src/coordinator/candidacy.ts';
 import { FAREWELL_ANSWER_MS, FAREWELL_MS } from '../../../src/coordinator/limits.ts';
 import { ManifestShelf } from '../../../src/coordinator/manifest-shelf.ts';
@@ -12,7 +12,7 @@ import { PushHub } from '../../../src/coordinator/push-hub.ts';
 import { RoleBackend } from '../../../src/coordinator/role-backend.ts';
 import type { LeaderInfo } from '../../../src/ports/election.ts';
 import { MemoryManifestStore } from '../../../src/testing/memory-manifest-store.ts';
-import { FOLLOW_MS } from '../scene.ts';
+import { FOLLOW_MS, type Scene } from '../scene.ts';
 import type { Simulation } from '../simulation.ts';
 import { Process } from '../world/process.ts';
 import { WatchedLog } from '../world/watched-log.ts';
@@ -318,6 +318,7 @@ export class Coordinator {
       followIntervalMs: FOLLOW_MS,
       snapshotEntries: world.scene.snapshotEntries,
       queueCommandsMax: world.scene.queueMax,
+      policy: policyOf(world.scene),
       who,
       address,
       check: () => undefined,
@@ -345,6 +346,11 @@ export class Coordinator {
     });
     return { process, log, election, candidacy, hub, backend };
   }
+}
+
+function policyOf({ keepJobs, jobsAtStart, jobs }: Scene): Policy {
+  const ownJobs = new Set(jobsAtStart ? jobs.map(({ jobId }) => jobId) : []);
+  return { relief: 'double', keepJobs, ownJobs };
 }
 
 async function piecesOf(backend: RoleBackend, jobId: JobId): Promise<readonly CommittedPiece[]> {

@@ -1,22 +1,26 @@
 /** The person at the jobs: creates them, interferes, sets them going again, each until it is answered. */
 import type { JobId } from '../../../src/core/base/units.ts';
 import type { Operation } from '../../../src/core/job/operations.ts';
-import type { Command } from '../../../src/core/job/protocol.ts';
+import type { Command, JobSpec } from '../../../src/core/job/protocol.ts';
 import type { Intervention } from '../scene.ts';
 import type { Simulation } from '../simulation.ts';
 import { Process } from '../world/process.ts';
 import { Client } from './client.ts';
 
 const ASK_AGAIN_MS = 150;
+const FORGET_AGAIN_MS = 90;
 
 export class Operator {
   readonly #simulation: Simulation;
   readonly #client: Client;
   readonly process: Process;
+  #againLeft: number;
+  #owes = 0;
 
   constructor(simulation: Simulation, place: number) {
     const { world, network, coordinators } = simulation;
     this.#simulation = simulation;
+    this.#againLeft = world.scene.again;
     this.process = new Process(world, 'operator', place);
     this.#client = new Client(world, network, coordinators, this.process, { onPush: () => null });
   }
@@ -27,7 +31,44 @@ export class Operator {
     for (const intervention of scene.interventions) {
       this.process.later(chance.between(200, 2500), () => this.#interfere(intervention));
     }
+    if (scene.forgets) {
+      for (const spec of scene.jobs) {
+        const { jobId } = spec;
+        this.process.later(chance.between(100, 1500), () => this.#forget(jobId));
+      }
+    }
     this.#watch();
+  }
+
+  /** Jobs that are to be made again and are not there yet. */
+  get owes(): number {
+    return this.#owes;
+  }
+
+  /** A job was forgotten. In some worlds its name is used again. */
+  onForgotten(spec: JobSpec): void {
+    if (this.#againLeft === 0) return;
+    this.#againLeft -= 1;
+    this.#owes += 1;
+    const { chance } = this.#simulation.world;
+    this.process.later(chance.pick([1, 50, 600]), () => {
+      this.#insist(
+        () => ({ type: 'create_job', spec }),
+        () => {
+          this.#owes -= 1;
+        },
+      );
+    });
+  }
+
+  /** Says so again until it is gone, whatever it is refused for. */
+  #forget(jobId: JobId): void {
+    const operation = { type: 'forget' } as const;
+    this.#client.ask({ type: 'operate', jobId, operation, dryRun: false }, (body) => {
+      if (body.type === 'operated' || this.#simulation.isEnding) return;
+      this.process.later(FORGET_AGAIN_MS, () => this.#forget(jobId));
+    });
+    this.#client.flush();
   }
 
   /** A job that stands still because somebody stopped it is set going again. */

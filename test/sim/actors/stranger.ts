@@ -52,8 +52,10 @@ export class Stranger {
     const { chance } = this.#simulation.world;
     const { agents, truth } = this.#simulation;
     const agent = chance.pick(agents);
-    const twin = truth.jobs.get(agent.jobId);
-    const all = [...(twin?.leases.values() ?? [])];
+    const twins = truth.ofName(agent.jobId);
+    const twin = twins.at(-1);
+    // Those of a job that had this name before are nobody's any more.
+    const all = twins.flatMap(({ leases }) => [...leases.values()]);
     if (twin === undefined || all.length === 0) return null;
     const own = all.filter(({ node, ended }) => node === agent.nodeId && ended === null);
     const lease = chance.pick(own.length > 0 && chance.happens(400) ? own : all);

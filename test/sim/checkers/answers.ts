@@ -26,9 +26,9 @@ export function checkAnswerIsDurable(
     const created = reply.type === 'job_created' ? reply.spec : null;
     const isSame = created?.jobId === command.spec.jobId || command.spec.adoptsFirstJobId;
     if (created === null || !isSame) fail(`asked for ${command.spec.jobId}, got another`);
-    else if (!truth.jobs.has(created.jobId)) {
+    else if (truth.ofName(created.jobId).length === 0) {
       // In the same batch it may have taken the id of its first node.
-      const isAdopted = created.adoptsFirstJobId && truth.jobs.size > 0;
+      const isAdopted = created.adoptsFirstJobId && truth.jobs.size + truth.past.length > 0;
       if (!isAdopted) fail(`${created.jobId} is not in the log`);
     }
     return;
@@ -36,9 +36,13 @@ export function checkAnswerIsDurable(
   if (command.type === 'share_stores') return;
   // In the same batch it may have taken the id of its first node, too.
   const twin =
-    truth.jobs.get(command.jobId) ??
+    truth.answeredFor(command.jobId, epoch) ??
     [...truth.jobs.values()].find(({ adoptedFrom }) => adoptedFrom === command.jobId);
-  if (twin === undefined) return fail(`no job ${command.jobId} is in the log`);
+  if (twin === undefined) {
+    // Of two jobs of that name, one of which went with the last entry, it may be of either.
+    if (truth.answeredFor(command.jobId, epoch) === null) return;
+    return fail(`no job ${command.jobId} is in the log`);
+  }
   if ('nodeId' in command) checkForNode(twin, command, reply, truth.epoch === epoch, world, fail);
   else checkForJob(twin, truth.tailSeq, command, truth.epoch === epoch, fail);
   if ('nodeId' in command) checkInstance(twin, truth.tailSeq, command, truth.epoch === epoch, fail);
@@ -95,6 +99,8 @@ function checkForNode(
       const member = `${command.nodeId} ${command.instanceId ?? ''} ${reply.assignedRank}`;
       if (!twin.members.has(member)) fail(`${member} never was a member`);
       if (reply.jobReady && !twin.isReady) fail('the barrier was not passed');
+      if (reply.jobToken !== twin.token) fail(`is let in to job ${String(reply.jobToken)}`);
+      checkSameJob(twin, command, fail);
       if (command.type === 'register' && command.resumeFrom.length > 0) checkResumed(twin, world);
       return;
     }
@@ -128,6 +134,13 @@ function checkForNode(
       return;
     default:
   }
+}
+
+/** Who worked on a job that was forgotten is not let in to another of its name. */
+function checkSameJob(twin: JobTwin, command: OfNode, fail: Fail): void {
+  const known = command.type === 'register' ? command.jobToken : undefined;
+  if (known === undefined || known === twin.token) return;
+  fail(`${command.nodeId} of job ${known} is let in to ${twin.token}`);
 }
 
 /** Where a lease is said to end is where it ends, or ended when that was said. */

@@ -65,7 +65,7 @@ export class LeaseTime {
 
   /** A node delivers samples of a lease that it holds for live. */
   checkDelivery(agent: Agent, leaseId: string, start: number, end: number): void {
-    const lease = this.#truth.jobs.get(agent.jobId)?.leases.get(leaseId);
+    const lease = this.#truth.leaseOf(agent.jobId, leaseId);
     const name = 'a node keeps to its lease';
     const what = `${agent.process.name} delivers [${start}, ${end}) of lease ${leaseId}`;
     if (lease === undefined || lease.node !== agent.nodeId) {

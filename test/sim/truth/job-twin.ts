@@ -34,10 +34,23 @@ export interface TwinNode {
 
 export type TwinPhase = 'running' | 'draining' | 'failed' | 'finalizing' | 'completed';
 
-type RecordOfJob = Exclude<JobRecord, { readonly type: 'job_created' }>;
+/** Where in the log something happened. */
+export interface Place {
+  readonly seq: number;
+  readonly epoch: number;
+}
+
+type RecordOfJob = Exclude<JobRecord, { readonly type: 'job_created' | 'job_forgotten' }>;
 
 export class JobTwin {
   spec: JobSpec;
+  /** Tells it from others of its name. */
+  readonly token: string;
+  readonly created: Place;
+  /** Null as long as the coordinators have it. */
+  forgotten: Place | null = null;
+  /** On the wall clock of the leader that wrote it down. */
+  completedUnixMs: number | null = null;
   /** The name that it was created with, when it took that of its first node. */
   adoptedFrom: string | null = null;
   /** By sample: committed (or quarantined) or not. */
@@ -70,8 +83,15 @@ export class JobTwin {
   outputManifestHash: string | null = null;
   readonly #fail: (checker: string, message: string) => void;
 
-  constructor(spec: JobSpec, fail: (checker: string, message: string) => void) {
+  constructor(
+    spec: JobSpec,
+    token: string,
+    created: Place,
+    fail: (checker: string, message: string) => void,
+  ) {
     this.spec = spec;
+    this.token = token;
+    this.created = created;
     this.done = new Uint8Array(spec.sampleCount);
     this.holder = new Array<TwinLease | null>(spec.sampleCount).fill(null);
     this.#fail = fail;
@@ -86,11 +106,7 @@ export class JobTwin {
     return this.doneCount === this.spec.sampleCount;
   }
 
-  apply(
-    record: RecordOfJob,
-    token: string,
-    { seq, epoch }: { readonly seq: number; readonly epoch: number },
-  ): void {
+  apply(record: RecordOfJob, token: string, { seq, epoch }: Place): void {
     this.seq = seq;
     switch (record.type) {
       case 'lease_granted':
@@ -201,6 +217,7 @@ export class JobTwin {
         if (this.phase === 'completed') this.#fail('completed once', 'completed again');
         this.#enter('completed');
         this.outputManifestHash = record.outputManifestHash;
+        this.completedUnixMs = record.atUnixMs ?? null;
         return;
       default:
         record satisfies never;

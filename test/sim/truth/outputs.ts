@@ -13,48 +13,57 @@ interface Visible {
 export class Outputs {
   readonly #world: World;
   readonly #truth: Truth;
-  /** By job: `lease:start-end` of what was staged. */
+  /** By token of a job: `lease:start-end` of what was staged. */
   readonly #staged: Map<string, Set<string>> = new Map<string, Set<string>>();
-  /** By job, then first sample: what is visible. */
+  /** By token of a job, then first sample: what is visible. */
   readonly #visible: Map<string, Map<number, Visible>> = new Map<string, Map<number, Visible>>();
+  /** Tokens of jobs whose list of outputs is written. */
+  readonly #finished: Set<string> = new Set<string>();
 
   constructor(world: World, truth: Truth) {
     this.#world = world;
     this.#truth = truth;
   }
 
-  stage(job: string, node: string, piece: StagedPiece): void {
-    let staged = this.#staged.get(job);
+  stage(token: string, node: string, piece: StagedPiece): void {
+    let staged = this.#staged.get(token);
     if (staged === undefined) {
       staged = new Set<string>();
-      this.#staged.set(job, staged);
+      this.#staged.set(token, staged);
     }
     staged.add(keyOf(piece));
     this.#world.say(() => `${node} stages ${keyOf(piece)}`);
   }
 
   /** A node was told that its piece is committed. */
-  publish(job: string, piece: StagedPiece): void {
-    this.#show(job, piece);
+  publish(job: string, token: string, piece: StagedPiece): void {
+    this.#show(job, token, piece);
+  }
+
+  /** Whoever comes to publish finds it done. */
+  isFinished(token: string): boolean {
+    return this.#finished.has(token);
   }
 
   /** The finalizing node publishes what is left, by the coordinator's list. */
-  finalize(job: string, pieces: readonly CommittedPiece[]): void {
-    for (const piece of pieces) this.#show(job, piece);
+  finalize(job: string, token: string, pieces: readonly CommittedPiece[]): void {
+    this.#finished.add(token);
+    for (const piece of pieces) this.#show(job, token, piece);
     let at = 0;
     for (const { start, end } of pieces) {
       if (start !== at) this.#fail(`job ${job}: the list of outputs goes from ${at} to ${start}`);
       at = end;
     }
-    const total = this.#truth.jobs.get(job)?.spec.sampleCount ?? 0;
+    const total = this.#truth.ofToken(job, token)?.spec.sampleCount ?? 0;
     if (at !== total) this.#fail(`job ${job}: the list of outputs ends at ${at} of ${total}`);
   }
 
   /** At the end: exactly one visible output for every sample. */
   checkEnd(): void {
-    for (const [job, twin] of this.#truth.jobs) {
+    for (const twin of [...this.#truth.past, ...this.#truth.jobs.values()]) {
       if (!twin.spec.commitsOutputs || twin.phase !== 'completed') continue;
-      const visible = [...(this.#visible.get(job)?.values() ?? [])];
+      const job = `${twin.spec.jobId} ${twin.token}`;
+      const visible = [...(this.#visible.get(twin.token)?.values() ?? [])];
       visible.sort((a, b) => a.start - b.start);
       let at = 0;
       for (const { start, end } of visible) {
@@ -66,18 +75,18 @@ export class Outputs {
     }
   }
 
-  #show(job: string, piece: CommittedPiece): void {
+  #show(job: string, token: string, piece: CommittedPiece): void {
     const key = keyOf(piece);
-    if (this.#staged.get(job)?.has(key) !== true) {
+    if (this.#staged.get(token)?.has(key) !== true) {
       this.#fail(`${key} is published and was never staged`);
     }
-    if (this.#truth.jobs.get(job)?.pieces.has(key) !== true) {
+    if (this.#truth.ofToken(job, token)?.pieces.has(key) !== true) {
       this.#fail(`${key} is published and is not committed`);
     }
-    let visible = this.#visible.get(job);
+    let visible = this.#visible.get(token);
     if (visible === undefined) {
       visible = new Map<number, Visible>();
-      this.#visible.set(job, visible);
+      this.#visible.set(token, visible);
     }
     const other = visible.get(piece.start);
     if (other?.key === key) return;

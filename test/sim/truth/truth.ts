@@ -18,7 +18,7 @@ import {
 import type { JobRecord } from '../../../src/core/job/records.ts';
 import { monoMs } from '../../../src/core/base/units.ts';
 import type { World } from '../world/world.ts';
-import { JobTwin } from './job-twin.ts';
+import { JobTwin, type TwinLease } from './job-twin.ts';
 
 export interface Slot {
   readonly seq: number;
@@ -53,6 +53,8 @@ export class Truth {
   readonly nonces: Set<string> = new Set<string>();
   state: CoordinatorState = emptyState();
   readonly jobs: Map<string, JobTwin> = new Map<string, JobTwin>();
+  /** Jobs that were forgotten, in that order. */
+  readonly past: JobTwin[] = [];
   /** Told of each write at the moment at which it became durable. */
   onLanded: (slot: Slot) => void = () => undefined;
   epoch = 0;
@@ -113,6 +115,41 @@ export class Truth {
     );
     if (slot.payload.length > 0) this.#apply(slot);
     this.onLanded(slot);
+  }
+
+  /** All jobs there ever were under this name: the one that is, and those before it. */
+  ofName(job: string): readonly JobTwin[] {
+    const present = this.jobs.get(job);
+    const past = this.past.filter(({ spec }) => spec.jobId === job);
+    return present === undefined ? past : [...past, present];
+  }
+
+  /** The one that a node was let in to. */
+  ofToken(job: string, token: string | null): JobTwin | undefined {
+    return this.ofName(job).find((twin) => twin.token === token);
+  }
+
+  /**
+   * The job of that name, as a coordinator that answers in `epoch` knows it: what went with the last entry, or
+   * with one of a later leader, is known to it yet. Null where the last entry made another of that name.
+   */
+  answeredFor(job: string, epoch: number): JobTwin | null | undefined {
+    const present = this.jobs.get(job);
+    const last = this.past.findLast(({ spec }) => spec.jobId === job);
+    if (last === undefined || last.forgotten === null) return present;
+    const isFresh = last.forgotten.seq === this.tailSeq;
+    if (!isFresh && last.forgotten.epoch <= epoch) return present;
+    if (present === undefined) return last;
+    return isFresh || present.created.epoch <= epoch ? null : last;
+  }
+
+  /** Whatever job of that name it is, or was, of. */
+  leaseOf(job: string, id: string): TwinLease | undefined {
+    for (const twin of this.ofName(job)) {
+      const lease = twin.leases.get(id);
+      if (lease !== undefined) return lease;
+    }
+    return undefined;
   }
 
   /** The state after entry `seq`, from nothing. */
@@ -186,11 +223,18 @@ export class Truth {
     if (record.type === 'job_created') {
       const id = record.spec.jobId;
       if (this.jobs.has(id)) this.#world.fail('jobs are islands', `job ${id} is created twice`);
-      this.jobs.set(id, new JobTwin(record.spec, (name, text) => this.#world.fail(name, text)));
+      const fail = (name: string, text: string): void => this.#world.fail(name, text);
+      this.jobs.set(id, new JobTwin(record.spec, token, slot, fail));
       return;
     }
     if (twin === null) {
       this.#world.fail('jobs are islands', `${record.type} is of no job: ${record.job}`);
+      return;
+    }
+    if (record.type === 'job_forgotten') {
+      twin.forgotten = slot;
+      this.jobs.delete(record.job);
+      this.past.push(twin);
       return;
     }
     if (record.type === 'job_adopted') {

@@ -1,0 +1,38 @@
+/** `mx8 forget`: have the coordinator forget a job that is over, or was given up. */
+import { Mx8Error } from '../../core/base/errors.ts';
+import { isId } from '../../core/base/units.ts';
+import { CLIENT_FLAGS } from '../client.ts';
+import type { CommandIo } from '../command-io.ts';
+import { defineCommand } from '../command.ts';
+import type { Command, CommandLine } from '../command.ts';
+import * as operator from '../flags/operator.ts';
+import * as screen from '../flags/screen.ts';
+import { operate } from '../operate/operate.ts';
+
+const FLAGS = { ...CLIENT_FLAGS, dryRun: operator.dryRun, json: screen.json } as const;
+
+export const command: Command = defineCommand({
+  name: 'forget',
+  summary: 'have the coordinator forget a job that is over, or was given up',
+  about:
+    'Completed jobs are forgotten by age and number (--keep-jobs, --keep-jobs-days of the coordinator); this does it at once, and it is the only way for a job that failed or was drained, of which nobody but the coordinator knows what is committed. Outputs, their manifests and what lies in _mx8 stay as they are. A job that runs is refused: drain it first. The name is free for another job; what nodes of the forgotten one still ask is answered with job_unknown.',
+  argument: { name: 'JOB', doc: 'The id of the job.', isRequired: true },
+  flags: FLAGS,
+  examples: [
+    { command: 'mx8 forget embed-0412 --dry-run', doc: 'whether it may go, and how it stands' },
+    { command: 'mx8 forget embed-0412', doc: '' },
+  ],
+  run,
+});
+
+async function run(
+  { options, argument }: CommandLine<typeof FLAGS>,
+  io: CommandIo,
+): Promise<number> {
+  if (!isId(argument)) {
+    throw new Mx8Error('flag_invalid', `JOB takes the id of a job, got "${argument}"`, {
+      flag: 'JOB',
+    });
+  }
+  return operate({ type: 'forget' }, { ...options, jobId: argument }, io);
+}
