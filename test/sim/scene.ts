@@ -288,7 +288,8 @@ function forgettingOf(
   const keepMs = chance.pick([0, 0, 150, 700]);
   const keepJobs = chance.happens(250) ? { latest: chance.pick([0, 0, 1]), keepMs } : null;
   const forgets = chance.happens(120);
-  const again = chance.happens(500) && !takesLong ? 1 : 0;
+  const isForgotten = keepJobs !== null || forgets;
+  const again = isForgotten && !takesLong && chance.happens(600) ? 1 : 0;
   return { keepJobs, forgets, again };
 }
 

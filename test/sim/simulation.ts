@@ -4,7 +4,7 @@
  */
 import { Mx8Error } from '../../src/core/base/errors.ts';
 import type { JobId } from '../../src/core/base/units.ts';
-import type { Command, JobSpec, Reply } from '../../src/core/job/protocol.ts';
+import type { Command, JobSpec, Registered, Reply } from '../../src/core/job/protocol.ts';
 import type { NodeOutcome } from '../../src/core/node/holder-protocol.ts';
 import type { Writer } from '../../src/coordinator/writer.ts';
 import { MemoryElectionBoard } from '../../src/log/memory-election.ts';
@@ -124,6 +124,7 @@ export class Simulation {
       this.nodeTime.onRecord(landed);
       const { record } = landed;
       if (record.type === 'job_created') this.#startAgentsOf(record.spec);
+      if (record.type === 'job_completed') this.strikes.aimAtLate(record.job);
       if (record.type === 'job_forgotten') this.#onForgotten(record.job);
       if (record.type === 'finalize_granted') this.strikes.aimAtFinalizer(record.job, record.node);
     });
@@ -323,6 +324,13 @@ export class Simulation {
 
   checkDelivery(agent: Agent, leaseId: string, start: number, end: number): void {
     this.leaseTime.checkDelivery(agent, leaseId, start, end);
+  }
+
+  /** A node was let in: to the job that it was let in to before, if it was. */
+  checkSameJob({ process, holder }: Agent, { jobToken }: Registered): void {
+    if (holder.jobToken === null || holder.jobToken === jobToken) return;
+    const what = `${process.name} of job ${holder.jobToken} is let in to ${String(jobToken)}`;
+    this.world.fail('a node stays with its job', what);
   }
 
   /** A coordinator's process has ended by itself. */

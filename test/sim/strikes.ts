@@ -25,6 +25,7 @@ const AT_COORDINATOR: ReadonlySet<Strike> = new Set<Strike>([
 /** What may befall a node that was just chosen to publish a job's outputs. */
 const AT_FINALIZER: ReadonlySet<Strike> = new Set<Strike>(['kill node', 'pause node', 'lose node']);
 const FINALIZER_PERMILLE = 300;
+const LATE_PERMILLE = 600;
 
 /** What ends a lead although the leader lives and reaches the store. */
 const IN_THE_DARK: readonly Strike[] = ['monotonic clock', 'revoke lead'];
@@ -90,6 +91,21 @@ export class Strikes {
       world.say(() => `strike: ${strike} (${agent.process.name}, to publish)`);
       this.#strikeOther(strike, coordinator, agent);
     });
+  }
+
+  /** A job is over, and its name may be used again: now and then one of its nodes hears of that late. */
+  aimAtLate(job: string): void {
+    const { world, agents } = this.#simulation;
+    const { chance, scene, coverage } = world;
+    if (!world.isFaulty || scene.again === 0 || !chance.happens(LATE_PERMILLE)) return;
+    const left = agents.filter(
+      ({ jobId, process, outcome }) => jobId === job && process.isAlive && outcome === null,
+    );
+    if (left.length === 0) return;
+    const agent = chance.pick(left);
+    world.say(() => `strike: pause node (${agent.process.name}, whose job is over)`);
+    coverage.count('node paused', this.#target().phases);
+    agent.process.pause(LEASE_TTL_MS + chance.between(300, 2500));
   }
 
   /** Mostly the leader. */

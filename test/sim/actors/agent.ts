@@ -186,7 +186,10 @@ export class Agent {
       if (body.type === 'refused') {
         const { code, message } = body;
         this.#step({ type: 'call_failed', callId, code, message });
-      } else this.#step({ type: 'answered', callId, answer: holderAnswer(body) });
+      } else {
+        if (body.type === 'registered') this.simulation.checkSameJob(this, body);
+        this.#step({ type: 'answered', callId, answer: holderAnswer(body) });
+      }
     });
   }
 

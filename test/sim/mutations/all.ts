@@ -1,6 +1,7 @@
 /** Every known bug that the simulator has to find. */
 import type { Mutation } from '../../support/mutations/mutation-loader.ts';
 import { DEATH_MUTATIONS } from './death.ts';
+import { FORGET_MUTATIONS } from './forget.ts';
 import { JOB_MUTATIONS, MEMBERSHIP_MUTATIONS } from './job.ts';
 import { LEAD_MUTATIONS } from './lead.ts';
 import { LOG_MUTATIONS } from './log.ts';
@@ -17,4 +18,5 @@ export const MUTATIONS: readonly Mutation[] = [
   ...NODE_MUTATIONS,
   ...RELIEF_MUTATIONS,
   ...DEATH_MUTATIONS,
+  ...FORGET_MUTATIONS,
 ];
