@@ -54,11 +54,22 @@ class World {
   readonly board: MemoryElectionBoard = new MemoryElectionBoard(this.clock);
   readonly disk: MemoryLogDisk = new MemoryLogDisk();
   readonly facts: Fact[] = [];
+  snapshotEntries = 1000;
   #made = 0;
+
+  readonly #members: Member[] = [];
+
+  /** Who leads by now. */
+  leader(): Member {
+    const leader = this.#members.find(({ leads }) => leads);
+    assert(leader !== undefined, 'somebody leads');
+    return leader;
+  }
 
   async candidate(address?: string): Promise<Member> {
     this.#made += 1;
     const member = new Member(this, `c${this.#made}`, address ?? `127.0.0.1:${this.#made}`);
+    this.#members.push(member);
     await this.#during(member.candidacy.start());
     await this.clock.advance(0);
     return member;
@@ -96,6 +107,7 @@ class Member {
       random: seededRandom(who.charCodeAt(1)),
       events: this.events,
       tickIntervalMs: 100,
+      snapshotEntries: world.snapshotEntries,
       who,
       address: () => address,
       check: () => undefined,
@@ -285,3 +297,40 @@ test('a standby hears that another leads, and before it takes over that the lead
   assert.equal(second.heard[0], 'changed');
   assert.equal(second.heard.includes('led'), false);
 });
+
+for (const snapshotEntries of [2, 1000]) {
+  test(`a job that was forgotten stays so through fail-overs, and its name is free, with snapshots every ${snapshotEntries} entries`, async () => {
+    const world = new World();
+    world.snapshotEntries = snapshotEntries;
+    const first = await world.candidate();
+    const second = await world.candidate();
+    const other = jobId('other');
+    const spec = { ...SPEC, jobId: other };
+    const admission = async ({ writer }: Member, instanceId: string): Promise<string | null> => {
+      const reply = await writer.submit({ ...register, jobId: other, instanceId });
+      return reply.type === 'registered' ? (reply.jobToken ?? '') : null;
+    };
+    await first.writer.submit({ type: 'create_job', spec });
+    const token = await admission(first, 'i');
+    const leaves = { type: 'leave', ...NODE, jobId: other } as const;
+    await first.writer.submit({ type: 'drain_job', jobId: other });
+    await first.writer.submit(leaves);
+    const operation = { type: 'forget' } as const;
+    const forget = { type: 'operate', jobId: other, operation, dryRun: false } as const;
+    assert.equal((await first.writer.submit(forget)).type, 'operated');
+    await world.clock.advance(300);
+    assert.deepEqual(second.identity(), first.identity());
+
+    await Promise.all([first.candidacy.stop(), world.clock.advance(1000)]);
+    await world.clock.advance(3000);
+    const next = world.leader();
+    assert.deepEqual([...next.candidacy.state.jobs.keys()], [JOB]);
+    const again = await next.writer.submit(forget);
+    assert.equal(again.type === 'refused' && again.code, 'job_unknown');
+    await next.writer.submit({ type: 'create_job', spec });
+    const back = { ...register, jobId: other, jobToken: token ?? '' };
+    const refusal = await next.writer.submit(back);
+    assert.equal(refusal.type === 'refused' && refusal.code, 'job_unknown');
+    assert.notEqual(await admission(next, 'fresh'), token);
+  });
+}

@@ -165,7 +165,7 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
     jobReady: fc.boolean(),
     phase,
     elastic,
-  }),
+  }).chain((reply) => fc.constantFrom(reply, { ...reply, jobToken: '12.345.6' })),
   record({
     type: type('leases'),
     leases: fc.array(heldLease, { maxLength: 4 }),
@@ -266,13 +266,20 @@ test('every command of a session arrives as it was sent', () => {
   );
 });
 
-test('a hello says who speaks, with what caps and which checkpoint', () => {
+test('a hello says who speaks, with what caps, which checkpoint and of which job', () => {
   fc.assert(
-    fc.property(record(from), caps, fc.uint8Array(), (speaker, given, resumeFrom) => {
-      const command = { type: 'register', ...speaker, caps: given, resumeFrom } as const;
-      const hello = helloFrom(sent('ClientMessage', commandMessage(1, command)));
-      assert.deepEqual(hello, { speaker, caps: given, resumeFrom });
-    }),
+    fc.property(
+      record(from),
+      caps,
+      fc.uint8Array(),
+      fc.constantFrom({}, { jobToken: '1.2.0' }),
+      (speaker, given, resumeFrom, known) => {
+        const rest = { caps: given, resumeFrom, ...known };
+        const command = { type: 'register', ...speaker, ...rest } as const;
+        const hello = helloFrom(sent('ClientMessage', commandMessage(1, command)));
+        assert.deepEqual(hello, { speaker, ...rest });
+      },
+    ),
   );
 });
 
@@ -309,6 +316,7 @@ test('what an operator wants, and what it changed, arrives as it was sent', () =
     { type: 'release_node', nodeId: nodeId('n') },
     { type: 'pause' },
     { type: 'resume' },
+    { type: 'forget' },
     { type: 'tune', nodeId: null, tuning },
     { type: 'tune', nodeId: nodeId('n'), tuning },
   ];

@@ -327,7 +327,7 @@ export class Agent {
     this.#work.clear();
     world.say(() => `${process.name} ends: ${JSON.stringify(outcome)}`);
     simulation.checkOutcome(this, outcome);
-    if (outcome.type === 'completed') return;
+    if (outcome.type === 'completed' && !simulation.isOfFormerJob(this)) return;
     world.after(world.chance.between(100, 400), null, () => {
       if (this.process === process && simulation.mayStart(this)) this.restart();
     });
