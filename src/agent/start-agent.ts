@@ -288,12 +288,14 @@ class Agent implements AgentHandle {
   /** Makes the output folder this job's, once, before the first sample is worked on. */
   #claimOutput(sinkKind: string, input: string | null): Promise<void> {
     const { work, jobId } = this.#options;
+    const { jobToken } = this.#state.holder;
     const [spec, out] = [this.#spec, this.#out];
     if (work.type !== 'job' || out === null || spec === null) return Promise.resolve();
     const inputManifestHash = spec.manifestHash;
     const claim = {
       ...{ jobId, inputManifestHash, sink: sinkKind },
       ...{ jobName: null, input: null, state: null },
+      ...(jobToken === null ? {} : { jobToken }),
     };
     const claimed = async (): Promise<void> => {
       if (input !== null) await checkOutputOutside(input, work.out);

@@ -18,6 +18,8 @@ export interface OutputClaim {
   readonly input: string | null;
   /** Where the job's state is, for people; null: in the output itself, or nobody said. */
   readonly state: string | null;
+  /** Tells the job from others of its name; absent where the one who claimed did not know. */
+  readonly jobToken?: string;
 }
 
 export type OutputState =
@@ -72,7 +74,7 @@ function claimName(store: OutputStore): string {
 }
 
 function encodeClaim(claim: OutputClaim): string {
-  const { jobId: id, inputManifestHash, sink, jobName, input, state } = claim;
+  const { jobId: id, inputManifestHash, sink, jobName, input, state, jobToken } = claim;
   const fields = {
     schema_version: 1,
     job_id: id,
@@ -81,6 +83,7 @@ function encodeClaim(claim: OutputClaim): string {
     job_name: jobName,
     input,
     ...(state === null ? {} : { state }),
+    ...(jobToken === undefined ? {} : { job_token: jobToken }),
   };
   return `${JSON.stringify(fields, null, 2)}\n`;
 }
@@ -97,7 +100,7 @@ function decodeClaim(bytes: Uint8Array, path: string): OutputClaim {
     const { schema_version: version, job_id: id, input_manifest_hash: hash, sink } = fields;
     const known = version === 1 && typeof id === 'string' && isId(id) && typeof sink === 'string';
     if (known && typeof hash === 'string' && isManifestHash(hash)) {
-      const { job_name: name, input, state } = fields;
+      const { job_name: name, input, state, job_token: token } = fields;
       return {
         jobId: jobId(id),
         inputManifestHash: hash,
@@ -105,6 +108,7 @@ function decodeClaim(bytes: Uint8Array, path: string): OutputClaim {
         jobName: typeof name === 'string' ? name : null,
         input: typeof input === 'string' ? input : null,
         state: typeof state === 'string' ? state : null,
+        ...(typeof token === 'string' ? { jobToken: token } : {}),
       };
     }
   }
@@ -123,6 +127,10 @@ function checkSame(out: string, theirs: OutputClaim, ours: OutputClaim): void {
     const message = `output folder ${out} holds the output of ${what} ${has}, not of ${wants}; choose another --out`;
     throw new Mx8Error('output_occupied', message, { path: out, job_id: theirs.jobId });
   }
+  const [before, now] = [theirs.jobToken, ours.jobToken];
+  if (before === undefined || now === undefined || before === now) return;
+  const message = `output folder ${out} holds the output of another job ${ours.jobId}: its coordinator has forgotten that one, or was another; choose another --out`;
+  throw new Mx8Error('output_occupied', message, { path: out, job_id: ours.jobId });
 }
 
 function foreign(out: string, example: string): Mx8Error {

@@ -390,6 +390,14 @@ test('an output folder belongs to one job, and its claims may race', async () =>
   assert.match(other.message, /holds the output of job one, not of two/);
   const sink = await refusal(() => claimOutput(at(out), { ...claim, sink: 'tar' }));
   assert.match(sink.message, /sink jsonl, not of tar/);
+  // Who claimed without a token may have been anybody.
+  assert.equal(await claimOutput(at(out), { ...claim, jobToken: '1.9.0' }), true);
+  const named = folder.join('named');
+  for (const jobToken of ['1.2.0', '1.2.0']) await claimOutput(at(named), { ...claim, jobToken });
+  await claimOutput(at(named), claim);
+  const again = await refusal(() => claimOutput(at(named), { ...claim, jobToken: '1.9.0' }));
+  assert.equal(again.code, 'output_occupied');
+  assert.match(again.message, /holds the output of another job one: its coordinator has forgotten/);
   await folder.write({ 'full/letter.txt': 'dear' });
   const foreign = await refusal(() => claimOutput(at(folder.join('full')), claim));
   assert.match(foreign.message, /files that no MX8 job wrote, such as letter\.txt/);

@@ -1,5 +1,6 @@
 /** `mx8 coordinator`, `agent`, `submit` and `status` as separate processes, as on several machines. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -176,6 +177,45 @@ test('jobs are submitted, told apart by their ids, and left as they are the seco
   assert.match(both.stderr, /runs several jobs: .*j1/);
   const named = await statusOf(bench, serving, ['--job-id', 'j1']);
   assert.deepEqual([named.spec.job_id, named.spec.block_size], ['j1', 7]);
+});
+
+test('a completed job is forgotten, its output stays, and another of its name does not take it for its own', async () => {
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', 30);
+  const out = bench.path('out');
+  const serving = await serve(bench, ['--keep-jobs', '0', '--keep-jobs-days', '0']);
+  const run = (...words: string[]): ReturnType<Workbench['run']> =>
+    bench.run(words, serving.environment);
+  const submit = async (): Promise<void> => {
+    const { code, stdout } = await run('submit', JOB, '--data', data, '--job-id', 'nightly');
+    assert.equal(code, 0);
+    assert.match(stdout, /^job nightly submitted/);
+  };
+  await submit();
+  const early = await run('forget', 'nightly');
+  assert.equal(early.code, 1);
+  assert.match(early.stderr, /job nightly is running, 0 of 30 samples done: .*\[job_in_use\]/);
+  const agent = ['agent', JOB, '--job-id', 'nightly', '--out', out];
+  const first = await run(...agent);
+  assert.equal(first.code, 0, first.stderr);
+  await until('it is forgotten', async () =>
+    (await run('forget', 'nightly')).stderr.includes('[job_unknown]'),
+  );
+  assert(serving.mx8.stderr().includes('job_forgotten'));
+  const manifest = readFileSync(`${out}/_mx8/manifest.tsv`, 'utf8');
+  assert.equal(manifest.trim().split('\n').length, 31);
+
+  await submit();
+  const second = await run(...agent);
+  assert.equal(second.code, 2, second.stderr);
+  assert.match(second.stderr, /output of another job nightly: .*\[output_occupied\]/);
+  assert.equal(readFileSync(`${out}/_mx8/manifest.tsv`, 'utf8'), manifest);
+  await run('drain', '--job-id', 'nightly');
+  const forgotten = await run('forget', 'nightly');
+  assert.equal(
+    forgotten.stdout,
+    'job nightly: changed\n  job  draining, 0 of 30 samples done → forgotten; what it published stays\n',
+  );
 });
 
 test('a node or lease that the coordinator does not know is a typing mistake, and not to be tried again', async () => {
