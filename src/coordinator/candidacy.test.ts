@@ -298,8 +298,8 @@ test('a standby hears that another leads, and before it takes over that the lead
   assert.equal(second.heard.includes('led'), false);
 });
 
-for (const snapshotEntries of [2, 1000]) {
-  test(`a job that was forgotten stays so through fail-overs, and its name is free, with snapshots every ${snapshotEntries} entries`, async () => {
+test('a job that was forgotten stays so through snapshots and fail-overs, and its name is free', async () => {
+  for (const snapshotEntries of [2, 1000]) {
     const world = new World();
     world.snapshotEntries = snapshotEntries;
     const first = await world.candidate();
@@ -332,5 +332,5 @@ for (const snapshotEntries of [2, 1000]) {
     const refusal = await next.writer.submit(back);
     assert.equal(refusal.type === 'refused' && refusal.code, 'job_unknown');
     assert.notEqual(await admission(next, 'fresh'), token);
-  });
-}
+  }
+});

@@ -203,8 +203,5 @@ export class JobWatch {
 function chosenJob(jobs: readonly JobSnapshot[]): JobId {
   const job = onlyJob(jobs);
   if (job !== null) return job;
-  throw new Mx8Error(
-    'job_unknown',
-    'the coordinator runs no job yet; submit one with mx8 submit',
-  );
+  throw new Mx8Error('job_unknown', 'the coordinator runs no job yet; submit one with mx8 submit');
 }

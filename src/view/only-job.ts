@@ -7,9 +7,7 @@ import type { JobSnapshot } from '../core/job/protocol.ts';
 const NAMED_MAX = 10;
 
 /** Null where there is none; throws where nobody can know which one is meant. */
-export function onlyJob(
-  jobs: readonly Pick<JobSnapshot, 'spec' | 'phase'>[],
-): JobId | null {
+export function onlyJob(jobs: readonly Pick<JobSnapshot, 'spec' | 'phase'>[]): JobId | null {
   const [first, second] = jobs;
   if (first === undefined) return null;
   if (second === undefined) return first.spec.jobId;
