@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { jobId } from '../core/base/units.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { Meters } from '../coordinator/meters.ts';
 import { digestAt, seenAt } from '../../test/support/seen.ts';
@@ -12,6 +13,20 @@ const STORE = {
   ...{ jobs: 1, guests: 0 },
   ...{ answeredTotal: 990, refusedTotal: 10, firstByteUs: 25_000, pausedMs: 1500 },
 };
+
+test('jobs that were forgotten are counted by why', () => {
+  const meters = new Meters(new FakeClock());
+  const fact = { event: 'job_forgotten', jobId: jobId('job'), phase: 'completed' } as const;
+  meters.add([
+    { ...fact, why: 'age' },
+    { ...fact, why: 'operator' },
+    { ...fact, why: 'age' },
+  ]);
+  const text = new MetricsText();
+  writeCoordinatorMetrics(text, seenAt(2000, [digestAt(2000, 1)]), 0, meters);
+  assert.match(text.toString(), /^mx8_jobs_forgotten_total\{why="age"\} 2$/m);
+  assert.match(text.toString(), /^mx8_jobs_forgotten_total\{why="operator"\} 1$/m);
+});
 
 test('stores stand with their budget, what is wanted of them and what they refused', () => {
   const digest = {

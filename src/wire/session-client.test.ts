@@ -11,7 +11,7 @@ import { TEST_CAPS, testSpec } from '../testing/test-coordinator.ts';
 import type { CallConnection } from './connection.ts';
 import type { CoordAddress } from './coord-url.ts';
 import { Dialer } from './dialer.ts';
-import { text, uint64 } from './fields.ts';
+import { requiredChild, text, uint64 } from './fields.ts';
 import { BACKOFF_MS_MIN } from './limits.ts';
 import { unbatched } from './message-batcher.ts';
 import type { WireMessage } from './schema.ts';
@@ -33,6 +33,7 @@ const RELEASE: SessionCommand = { type: 'release', ...NODE, leaseId: '1-2-3' };
 const REGISTERED: Registered = {
   type: 'registered',
   spec: testSpec(manifestHash('0'.repeat(64))),
+  jobToken: '1.2.0',
   assignedRank: 0,
   registeredNodes: 1,
   jobReady: true,
@@ -186,6 +187,10 @@ test('a node that asked nothing goes along when the leader says that it leaves',
   await bed.settled();
   assert.deepEqual(bed.addresses, ['a:1', 'b:1']);
   assert.deepEqual(bed.last.bodies, ['hello']);
+  const [hello] = bed.last.asked;
+  assert(hello !== undefined);
+  // To no other job that may have the name by then.
+  assert.equal(text(requiredChild(hello, 'hello'), 'jobToken'), '1.2.0');
 });
 
 test('one that never answered may be wrong about the leader: it is followed after a wait', async () => {
