@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { status } from '@grpc/grpc-js';
+import { jobId } from '../../src/core/base/units.ts';
 import { RawClient } from '../../src/testing/raw-client.ts';
-import { startTestCoordinator } from '../../src/testing/index.ts';
+import { startTestCoordinator, testSpec } from '../../src/testing/index.ts';
 import type { TestCoordinator, TestCoordinatorOptions } from '../../src/testing/index.ts';
 import type { WireMessage } from '../../src/wire/schema.ts';
 
@@ -324,6 +326,56 @@ test('what is not there is NOT_FOUND', async () => {
     }
     const stream = await v0.refusalOfStream('GetManifestStream', { jobId: 'job', manifestHash });
     assert.deepEqual([stream.status, stream.code], [status.NOT_FOUND, 'manifest_missing']);
+  });
+});
+
+test('what is asked of a job that was forgotten is NOT_FOUND, and its manifest is closed', async () => {
+  const server = { keepJobs: { latest: 0, keepMs: 0 } };
+  await withCoordinator({ server }, async ({ coordinator, v0 }) => {
+    const { manifests, events } = coordinator;
+    const { client } = coordinator.server;
+    const hash = await manifests.putFiles(5);
+    const times = { leaseTtlMs: 300, heartbeatIntervalMs: 100 };
+    const job = { jobId: jobId('other'), sampleCount: 5, blockSize: 5, ...times };
+    const spec = testSpec(hash, job);
+    await client.submitJob(spec);
+    const node = { jobId: 'other', nodeId: 'n1' };
+    await v0.call('RegisterNode', { ...node, caps });
+    await v0.call('GetManifest', { ...node, manifestHash: hash });
+    assert.equal(manifests.openReaders, 1);
+    const [held] = await lease(v0, node);
+    const report = { ...node, leaseId: held?.['leaseId'], cursor: 5 };
+    await v0.call('ReportProgress', report);
+    // It is silent from now on, and has no rank any more when its lease would have ended.
+    while (events.of('job_forgotten').length === 0) await sleep(20);
+    assert.deepEqual(
+      (await client.listJobs()).map((one) => one.spec.jobId),
+      ['job'],
+    );
+    assert.equal(manifests.openReaders, 0);
+    const asked: Record<string, WireMessage> = {
+      RegisterNode: { ...node, caps },
+      Heartbeat: node,
+      RequestLease: { ...node, want: 1 },
+      ReportProgress: report,
+      GetManifest: { ...node, manifestHash: hash },
+      GetJobSnapshot: node,
+      GetResumeCheckpoint: node,
+    };
+    for (const [method, message] of Object.entries(asked)) {
+      const refused = await v0.refusal(method, message);
+      assert.deepEqual([refused.status, refused.code], [status.NOT_FOUND, 'job_unknown'], method);
+    }
+
+    await client.submitJob(spec);
+    const early = await v0.refusal('ReportProgress', report);
+    assert.deepEqual(
+      [early.status, early.code],
+      [status.FAILED_PRECONDITION, 'node_not_registered'],
+    );
+    await v0.call('RegisterNode', { ...node, caps });
+    const late = await v0.refusal('ReportProgress', report);
+    assert.deepEqual([late.status, late.code], [status.NOT_FOUND, 'lease_unknown']);
   });
 });
 

@@ -113,7 +113,9 @@ export class Agent {
 
   /** There is nothing left for it to do, whether it lives to see it or not. */
   get isDone(): boolean {
-    if (this.simulation.isGone(this)) return true;
+    // One that lives finds out by itself.
+    const hasEnded = this.outcome !== null || !this.process.isAlive;
+    if (hasEnded && this.simulation.isGone(this)) return true;
     return this.outcome?.type === 'completed' && !this.simulation.isOfFormerJob(this);
   }
 
