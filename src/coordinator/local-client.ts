@@ -9,6 +9,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorView, Push } from '../ports/coordinator-client.ts';
 import type { CoordinatorBackend } from '../wire/backend.ts';
 import { CommandClient } from '../wire/command-client.ts';
+import { listJobs } from '../wire/list-jobs.ts';
 
 type Registration = Extract<Command, { readonly type: 'register' }>;
 
@@ -41,9 +42,8 @@ export class LocalClient extends CommandClient {
     return this.#backend.committedPieces(jobId);
   }
 
-  async listJobs(): Promise<readonly JobSnapshot[]> {
-    const ids = await this.#backend.jobIds();
-    return Promise.all(ids.map((jobId) => this.snapshot(jobId)));
+  listJobs(): Promise<readonly JobSnapshot[]> {
+    return listJobs(this.#backend);
   }
 
   coordinator(): Promise<CoordinatorView> {

@@ -8,6 +8,7 @@ import { expectReply } from './command-client.ts';
 import { jobIdOf, requiredChild, uint64 } from './fields.ts';
 import { type GrpcService, grpcService, type UnaryMethod } from './grpc-service.ts';
 import { SAMPLES_PER_CHUNK, SLICE_SAMPLES_MAX } from './limits.ts';
+import { listJobs } from './list-jobs.ts';
 import { meteredStream, meteredUnary } from './metered.ts';
 import type { WireMessage } from './schema.ts';
 import type { Sessions } from './session-server.ts';
@@ -43,11 +44,7 @@ export function v1Service(backend: CoordinatorBackend, sessions: Sessions): Grpc
       expectReply(await backend.submit({ type: 'drain_job', jobId: jobIdOf(message) }), 'ok');
       return EMPTY;
     },
-    ListJobs: async () => {
-      const ids = await backend.jobIds();
-      const snapshots = await Promise.all(ids.map((id) => snapshotOf(backend, id)));
-      return { jobs: snapshots.map(jobSnapshotMessage) };
-    },
+    ListJobs: async () => ({ jobs: (await listJobs(backend)).map(jobSnapshotMessage) }),
     GetJob: async (message) => {
       const snapshot = await snapshotOf(backend, jobIdOf(message), leaseChoiceFrom(message));
       return { job: jobSnapshotMessage(snapshot) };
@@ -81,7 +78,7 @@ export function v1Service(backend: CoordinatorBackend, sessions: Sessions): Grpc
 async function snapshotOf(
   backend: CoordinatorBackend,
   jobId: JobId,
-  leases: LeaseChoice | null = null,
+  leases: LeaseChoice | null,
 ): Promise<JobSnapshot> {
   const choice = leases === null ? {} : { leases };
   return expectReply(await backend.submit({ type: 'get_snapshot', jobId, ...choice }), 'snapshot');
