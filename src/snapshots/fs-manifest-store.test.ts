@@ -170,6 +170,21 @@ test('a current file that holds no hash is refused with its path', async () => {
   assert.ok(error.message.includes(folder.join('intent', key, 'current')));
 });
 
+test('who reads in a manifest that was closed is told so', async () => {
+  await using folder = await temporaryFolder();
+  const store = storeIn(folder.path);
+  const { hash } = await store.put(inChunks(manifestOf(2000).bytes, 4096));
+  const reader = await store.open(hash);
+  const closed = { code: 'manifest_missing', message: /no job of this coordinator reads it/ };
+  await assert.rejects(async () => {
+    for await (const chunk of reader.bytes(1024)) {
+      assert.equal(chunk.length, 1024);
+      await reader.close();
+    }
+  }, closed);
+  await assert.rejects(reader.sliceBytes(0, 10), closed);
+});
+
 test('a slice outside the manifest is refused', async () => {
   await using folder = await temporaryFolder();
   const store = storeIn(folder.path);
