@@ -64,6 +64,10 @@ export class ArrowTable implements OpenTable {
     throw new FormatError('no record batch of the file starts there: it has changed', at);
   }
 
+  leave(): void {
+    // Nothing is read before its turn.
+  }
+
   /** Null: it has no rows. */
   async #decode({ schema, choice, dictionaries, found }: FoundBatch): Promise<TableGroup | null> {
     const { message, at } = found;

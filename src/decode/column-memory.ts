@@ -11,6 +11,7 @@ export class ColumnMemory {
   #check: (bytes: number) => void = () => undefined;
   #free: ArrayBuffer[] = [];
   #used: ArrayBuffer[] = [];
+  #kept: ArrayBuffer[] = [];
   #bytes: number = 0;
 
   /**
@@ -20,28 +21,30 @@ export class ColumnMemory {
   begin(check: (bytes: number) => void): void {
     this.#check = check;
     this.#bytes = 0;
-    for (const buffer of this.#free) buffer.transfer(0);
+    for (const buffer of [...this.#free, ...this.#kept]) buffer.transfer(0);
     this.#free = this.#used;
     this.#used = [];
+    this.#kept = [];
   }
 
   /** Gives everything back: nobody reads what was taken any more. */
   clear(): void {
-    for (const buffer of [...this.#free, ...this.#used]) buffer.transfer(0);
+    for (const buffer of [...this.#free, ...this.#used, ...this.#kept]) buffer.transfer(0);
     this.#free = [];
     this.#used = [];
+    this.#kept = [];
   }
 
   /** Memory that was not taken from here, and that columns of this group are in now. */
   keep(bytes: Uint8Array): void {
     const buffer = ownBuffer(bytes);
-    if (buffer !== null && !this.#used.includes(buffer)) this.#used.push(buffer);
+    if (buffer !== null && !this.#kept.includes(buffer)) this.#kept.push(buffer);
   }
 
   /** Gives such memory back, which nobody reads any more, unless it is kept. */
   giveBack(bytes: Uint8Array): void {
     const buffer = ownBuffer(bytes);
-    if (buffer !== null && !this.#used.includes(buffer)) buffer.transfer(0);
+    if (buffer !== null && !this.#kept.includes(buffer)) buffer.transfer(0);
   }
 
   /** At a multiple of 8; what is in them is anything. */

@@ -27,3 +27,10 @@ export const ARROW_GAP_BYTES: number = 64 * 1024;
  */
 export const TABLE_GROUP_BYTES_MAX: number = 256 * 1024 * 1024;
 export const TABLE_GROUP_ROWS_MAX: number = 4 * 1024 * 1024;
+
+/**
+ * What is read and decompressed of a Parquet file before its turn has at most this memory: that of one row group of some 100,000
+ * rows with texts. Pages that are smaller than the other take less time to decompress than to hand to another thread.
+ */
+export const AHEAD_BYTES_MAX: number = 32 * 1024 * 1024;
+export const AHEAD_PAGE_BYTES_MIN: number = 256 * 1024;

@@ -183,7 +183,15 @@ export function checkBytes(bytes: number, at: number): void {
 /** Of one page: all of what comes out, which has `outputLength` bytes. */
 export type Decompress = (input: Uint8Array, outputLength: number) => Uint8Array;
 
-/** Within a budget for each row group. A page comes out in one piece: in zlib's usual ones of 16 KiB it takes twice as long. */
+/** A page comes out in one piece: in zlib's usual ones of 16 KiB it takes twice as long. */
+export function unzipOptions(bytes: number): {
+  readonly maxOutputLength: number;
+  readonly chunkSize: number;
+} {
+  return { maxOutputLength: Math.max(1, bytes), chunkSize: bytes + PAGE_SLACK_BYTES };
+}
+
+/** Within a budget for each row group. */
 export function compressorsFor(budget: { bytes: number }, at: number): Compressors {
   const within =
     (decompress: Decompress): Decompress =>
@@ -192,14 +200,10 @@ export function compressorsFor(budget: { bytes: number }, at: number): Compresso
       checkBytes(budget.bytes, at);
       return decompress(input, outputLength);
     };
-  const options = (bytes: number): { maxOutputLength: number; chunkSize: number } => ({
-    maxOutputLength: Math.max(1, bytes),
-    chunkSize: bytes + PAGE_SLACK_BYTES,
-  });
   return {
-    GZIP: within((input, bytes) => gunzipSync(input, options(bytes))),
-    BROTLI: within((input, bytes) => brotliDecompressSync(input, options(bytes))),
-    ZSTD: within((input, bytes) => zstdDecompressSync(input, options(bytes))),
+    GZIP: within((input, bytes) => gunzipSync(input, unzipOptions(bytes))),
+    BROTLI: within((input, bytes) => brotliDecompressSync(input, unzipOptions(bytes))),
+    ZSTD: within((input, bytes) => zstdDecompressSync(input, unzipOptions(bytes))),
     LZ4_RAW: within((input, outputLength) => {
       const output = new Uint8Array(outputLength);
       lz4Block(input, output);

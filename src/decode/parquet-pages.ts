@@ -40,20 +40,45 @@ export interface ChunkPages {
 }
 
 export function* pagesOf(chunk: ChunkPages): Generator<DictionaryPage | DataPage, void, undefined> {
-  const { bytes } = chunk;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const reader = { view, offset: 0 };
   let left = chunk.slotsMax;
-  while (left > 0) {
-    const header = parquetHeader(reader);
-    const packed = new ByteReader(bytes, reader.offset).take(header.compressed_page_size);
-    reader.offset += header.compressed_page_size;
+  for (const { header, packed } of headersOf(chunk.bytes, chunk.slotsMax)) {
     const page = pageOf(header, packed, chunk);
     if (page?.type === 'data') {
       left -= page.slots;
       if (left < 0) throw new RangeError('pages with more values than their column');
     }
     if (page !== null) yield page;
+  }
+}
+
+/** What is compressed in each page that has such, and how large it becomes. */
+export function* packedPages(
+  bytes: Uint8Array,
+  slotsMax: number,
+): Generator<{ readonly packed: Uint8Array; readonly size: number }, void, undefined> {
+  for (const { header, packed } of headersOf(bytes, slotsMax)) {
+    const { uncompressed_page_size: size, data_page_header_v2: second } = header;
+    const levelBytes = second === undefined ? 0 : levelBytesOf(second);
+    if (second?.is_compressed === false || size === levelBytes) continue;
+    yield { packed: packed.subarray(levelBytes), size: size - levelBytes };
+  }
+}
+
+/** Until there are as many values as their column has. */
+function* headersOf(
+  bytes: Uint8Array,
+  slotsMax: number,
+): Generator<{ readonly header: PageHeader; readonly packed: Uint8Array }, void, undefined> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const reader = { view, offset: 0 };
+  let left = slotsMax;
+  while (left > 0) {
+    const header = parquetHeader(reader);
+    const packed = new ByteReader(bytes, reader.offset).take(header.compressed_page_size);
+    reader.offset += header.compressed_page_size;
+    yield { header, packed };
+    const { data_page_header: first, data_page_header_v2: second } = header;
+    left -= first?.num_values ?? second?.num_values ?? 0;
   }
 }
 
@@ -127,6 +152,13 @@ function secondPage(
     starts: listsMax > 0 ? readZeros(repetitionBytes, slots, listsMax) : null,
     memory: isPlain || decompress === null ? null : values,
   };
+}
+
+function levelBytesOf({
+  repetition_levels_byte_length: repetition,
+  definition_levels_byte_length: definition,
+}: NonNullable<PageHeader['data_page_header_v2']>): number {
+  return repetition + definition;
 }
 
 function unpacked(packed: Uint8Array, size: number, decompress: Decompress | null): Uint8Array {

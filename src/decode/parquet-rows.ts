@@ -14,8 +14,10 @@ import { cellLines, jsonLines, keyText, rowText, valueText } from './json-lines.
 import type { CellColumn, RowCell } from './json-lines.ts';
 import { cellOf, cellPlanOf } from './parquet-cells.ts';
 import type { CellPlan } from './parquet-cells.ts';
-import { GroupReading } from './parquet-columns.ts';
+import { AHEAD_BYTES_MAX } from './limits.ts';
+import { AheadRoom, Lane } from './parquet-ahead.ts';
 import { checkColumns, checkGroup, compressorsFor, readFooter, startOf } from './parquet-file.ts';
+import { GroupReading } from './parquet-group.ts';
 import { rowObjects } from './parquet-objects.ts';
 import type { GroupOfFile, Row } from './parquet-objects.ts';
 import { columnPlans } from './parquet-schema.ts';
@@ -91,10 +93,12 @@ class RowReader {
       file: this.#file,
       size: this.#size,
       metadata: this.#metadata,
+      plans: plans.map(({ cell, plan }) => cell?.plan ?? other(plan)),
       memory: this.#memory,
+      room: new AheadRoom(AHEAD_BYTES_MAX),
+      lane: new Lane(),
     });
-    const asked = plans.map(({ cell, plan }) => cell?.plan ?? other(plan));
-    const decoded = await reading.columns(asked, () => null);
+    const decoded = await reading.columns(() => null);
     const rest = plans.filter((_, index) => decoded[index] === null).map(({ name }) => name);
     if (rest.length === plans.length) return null;
     const values = rest.length === 0 ? [] : await this.#values(group, rest);

@@ -32,20 +32,22 @@ export class PartReader {
 
   /**
    * Fills `into`, which is as long as the part; null: only looks at it. `FormatError` when the file cannot be decompressed so far or the
-   * part is not what was pinned; the source's own errors when it cannot be read.
+   * part is not what was pinned; the source's own errors when it cannot be read. `upcoming`: where the frames of this file start that will
+   * be read next, as far as that is known.
    */
   async read(
     location: string,
     part: CodedPart,
     frameAt: number,
     into: Uint8Array | null,
+    upcoming: readonly number[] = [],
   ): Promise<void> {
     const damage = this.#damage;
     const isSame = damage?.location === location && damage.frameAt === frameAt;
     if (isSame && part.start >= damage.start) throw damage.error;
     try {
       if (part.rows === null) await this.#take(location, part, frameAt, into);
-      else await this.#ranges.read(location, part, frameAt, into);
+      else await this.#ranges.read(location, part, frameAt, into, upcoming);
     } catch (error) {
       if (error instanceof PartChangedError) throw error;
       await this.#leave();

@@ -62,11 +62,12 @@ export class RangeReader {
     part: CodedPart,
     frameAt: number,
     into: Uint8Array | null,
+    upcoming: readonly number[] = [],
   ): Promise<void> {
     if (!this.#holds(location, part, frameAt)) {
       const table = await this.#tableOf(location, part);
       this.#group = null;
-      this.#group = await table.groupAt(frameAt);
+      this.#group = await table.groupAt(frameAt, upcoming);
     }
     this.#write(part, frameAt, into ?? new Uint8Array(part.bytes));
   }
@@ -90,6 +91,7 @@ export class RangeReader {
   }
 
   #forget(): void {
+    this.#open?.table.leave();
     this.#open = null;
     this.#group = null;
   }

@@ -13,6 +13,8 @@ export interface TableGroup {
 export interface OpenTable {
   /** Those with rows, in order. */
   groups(): AsyncGenerator<TableGroup, void, undefined>;
-  /** The one that starts there; `FormatError` where none does. */
-  groupAt(at: number): Promise<TableGroup>;
+  /** The one that starts there; `FormatError` where none does. `upcoming`: where those start that will be asked for next. */
+  groupAt(at: number, upcoming?: readonly number[]): Promise<TableGroup>;
+  /** Nothing more is asked for: what is under way is of no use. */
+  leave(): void;
 }

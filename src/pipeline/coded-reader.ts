@@ -21,6 +21,8 @@ export class CodedReader implements SampleReader {
   readonly #bytes: ByteSource;
   readonly #parts: PartReader;
   #last: Promise<unknown> = Promise.resolve();
+  /** Batches that wait for those before them. */
+  readonly #waiting: ReadJob[] = [];
   #isClosed = false;
 
   constructor(inner: SampleReader, bytes: ByteSource) {
@@ -32,7 +34,11 @@ export class CodedReader implements SampleReader {
   fill(job: ReadJob, slab: ArrayBuffer): Promise<Filled> {
     const { coded } = job;
     if (coded === undefined) return this.#inner.fill(job, slab);
-    const reading = this.#last.then(() => this.#fill(job, coded, slab));
+    this.#waiting.push(job);
+    const reading = this.#last.then(() => {
+      this.#waiting.shift();
+      return this.#fill(job, coded, slab);
+    });
     this.#last = reading.catch(() => undefined);
     return reading;
   }
@@ -130,7 +136,10 @@ export class CodedReader implements SampleReader {
     try {
       this.#bytes.expect(location, state.job.tags?.[state.index] ?? 0);
       if (part === null) await this.#readPlain(location, offset, into);
-      else await this.#parts.read(location, part, offset, into);
+      else {
+        const upcoming = part.rows === null ? [] : upcomingGroups(state, offset, this.#waiting);
+        await this.#parts.read(location, part, offset, into, upcoming);
+      }
       state.done(length);
     } catch (error) {
       this.#fail(state, error);
@@ -143,4 +152,38 @@ export class CodedReader implements SampleReader {
     if (bytes === into.length) return;
     throw new FormatError(`it has only ${bytes} of its ${into.length} bytes`, offset);
   }
+}
+
+/** Looking further for what comes next would take longer than it saves. */
+const LOOKED_AT_MAX = 1024;
+const UPCOMING_MAX = 2;
+
+/**
+ * Where the next groups of rows start that are read of this file before anything else is: in the rest of this batch, and in those
+ * that wait.
+ */
+function upcomingGroups(
+  { job: current, index: at }: Pick<FillState, 'job' | 'index'>,
+  offset: number,
+  waiting: readonly ReadJob[],
+): readonly number[] {
+  const location = current.locations[at];
+  const found: number[] = [];
+  let last = offset;
+  let looked = 0;
+  for (const job of [current, ...waiting]) {
+    for (let index = job === current ? at + 1 : 0; index < job.locations.length; index += 1) {
+      looked += 1;
+      const rows = job.coded?.[index]?.rows ?? null;
+      if (rows === null || job.locations[index] !== location || looked > LOOKED_AT_MAX) {
+        return found;
+      }
+      const next = job.offsets[index] ?? 0;
+      if (next === last) continue;
+      found.push(next);
+      if (found.length === UPCOMING_MAX) return found;
+      last = next;
+    }
+  }
+  return found;
 }

@@ -1,0 +1,145 @@
+/** One row group of a Parquet file, column by column, of which nothing is decoded before its turn, but much may be read. */
+import type { ColumnMetaData, Compressors } from 'hyparquet';
+
+import type { ColumnData } from '../core/format/column-data.ts';
+import type { ColumnMemory } from './column-memory.ts';
+import { columnOf } from './column-of-values.ts';
+import { ChunkAhead } from './parquet-ahead.ts';
+import type { AheadRoom, Chunk, Lane } from './parquet-ahead.ts';
+import { decodeColumn } from './parquet-column.ts';
+import { checkBytes, chunkRange, compressorsFor } from './parquet-file.ts';
+import type { Decompress } from './parquet-file.ts';
+import { rowObjects, told } from './parquet-objects.ts';
+import type { GroupOfFile } from './parquet-objects.ts';
+import type { ColumnPlan } from './parquet-schema.ts';
+import { OtherEncoding } from './parquet-values.ts';
+import { readAll } from './table-file.ts';
+
+interface GroupOptions extends GroupOfFile {
+  readonly plans: readonly ColumnPlan[];
+  readonly memory: ColumnMemory;
+  readonly room: AheadRoom;
+  readonly lane: Lane;
+}
+
+interface Asked {
+  readonly plan: ColumnPlan;
+  /** Null: not decoded here. */
+  readonly chunk: { readonly meta: ColumnMetaData; readonly ahead: ChunkAhead } | null;
+}
+
+export class GroupReading {
+  readonly #options: GroupOptions;
+  readonly #budget: { bytes: number } = { bytes: 0 };
+  readonly #compressors: Compressors;
+  readonly #asked: readonly Asked[];
+
+  constructor(options: GroupOptions) {
+    this.#options = options;
+    this.#compressors = compressorsFor(this.#budget, options.at);
+    this.#asked = options.plans.map((plan) => ({ plan, chunk: this.#chunkOf(plan) }));
+  }
+
+  /** Before its turn: reads it, as far as there is room. */
+  read(): void {
+    for (const { chunk } of this.#asked) chunk?.ahead.read();
+  }
+
+  /** Before its turn: that, and decompresses. */
+  unpack(): void {
+    this.read();
+    for (const { chunk } of this.#asked) chunk?.ahead.unpack();
+  }
+
+  /** What was done before its turn is of no use any more. */
+  leave(): void {
+    for (const { chunk } of this.#asked) chunk?.ahead.leave();
+  }
+
+  /** Once, in its turn. `otherwise` stands for those whose types or encodings are not decoded here. */
+  async columns<T>(
+    otherwise: (plan: ColumnPlan) => T | Promise<T>,
+  ): Promise<readonly (ColumnData | T)[]> {
+    const { memory, at } = this.#options;
+    memory.begin((bytes) => checkBytes(bytes, at));
+    const columns: (ColumnData | T)[] = [];
+    try {
+      for (const { chunk } of this.#asked) chunk?.ahead.ask();
+      for (const { plan, chunk } of this.#asked) {
+        const taken = await chunk?.ahead.take();
+        await this.#options.lane.turn();
+        const column = taken === undefined ? null : this.#column(plan, taken, chunk?.meta);
+        columns.push(column ?? (await otherwise(plan)));
+      }
+    } finally {
+      this.leave();
+    }
+    return columns;
+  }
+
+  #chunkOf(plan: ColumnPlan): Asked['chunk'] {
+    const meta = plan.type === 'other' ? null : this.#metaOf(plan.leaf.path);
+    if (meta === null) return null;
+    const { file, size, room, lane } = this.#options;
+    const read = async (): Promise<Uint8Array> => {
+      const { start, end } = chunkRange(meta, size);
+      return readAll(file, start, end - start);
+    };
+    return { meta, ahead: new ChunkAhead({ meta, read, room, lane }) };
+  }
+
+  /** Null: not decoded here. */
+  #column(plan: ColumnPlan, chunk: Chunk, meta: ColumnMetaData | undefined): ColumnData | null {
+    const { at, rows, memory } = this.#options;
+    if (plan.type === 'other' || meta === undefined) return null;
+    const pages = this.#pagesOf(meta, chunk);
+    if (pages === null) return null;
+    try {
+      const column = decodeColumn(plan, pages, rows, memory);
+      memory.giveBack(chunk.bytes);
+      return column;
+    } catch (error) {
+      if (error instanceof OtherEncoding) return null;
+      throw told(error, at);
+    }
+  }
+
+  #pagesOf(
+    { codec, num_values: slots }: ColumnMetaData,
+    { bytes, pages }: Chunk,
+  ): Parameters<typeof decodeColumn>[1] | null {
+    const slotsMax = Number(slots);
+    if (codec === 'UNCOMPRESSED') return { bytes, slotsMax, decompress: null };
+    const unpack = this.#compressors[codec];
+    if (unpack === undefined) return null;
+    const decompress: Decompress = (packed, size) => {
+      const page = pages.get(packed.byteOffset);
+      if (page === undefined) return unpack(packed, size);
+      this.#budget.bytes += size;
+      checkBytes(this.#budget.bytes, this.#options.at);
+      return page;
+    };
+    return { bytes, slotsMax, decompress };
+  }
+
+  #metaOf(path: readonly string[]): ColumnMetaData | null {
+    const name = path.join('\n');
+    for (const { meta_data: meta } of this.#options.group.columns) {
+      if (meta?.path_in_schema.join('\n') === name) return meta;
+    }
+    return null;
+  }
+
+  /** By way of JavaScript values, which are those of rows. */
+  async byValues({ field }: ColumnPlan): Promise<ColumnData> {
+    const decoded = await rowObjects(this.#options, [field.name], this.#compressors);
+    try {
+      return columnOf(
+        field.type,
+        decoded.map((row) => row[field.name]),
+      );
+    } catch (error) {
+      throw told(error, this.#options.at);
+    }
+  }
+}
