@@ -90,7 +90,7 @@ export function mdsColumns(text: string): readonly MdsColumn[] {
   });
 }
 
-/** In MosaicML's words. bz2 is missing: Node has no decompressor for it. */
+/** In MosaicML's words. bz2 is missing: `docs/formats.md` says why. */
 const COMPRESSIONS: Readonly<Record<string, Codec>> = {
   zstd: 'zstd',
   gz: 'gzip',
