@@ -34,3 +34,7 @@ export const TABLE_GROUP_ROWS_MAX: number = 4 * 1024 * 1024;
  */
 export const AHEAD_BYTES_MAX: number = 32 * 1024 * 1024;
 export const AHEAD_PAGE_BYTES_MIN: number = 256 * 1024;
+
+/** Columns of Parquet that lie closer together than the first are read at once, as long as that is not more than the second. */
+export const SPAN_GAP_BYTES: number = 128 * 1024;
+export const SPAN_BYTES_MAX: number = 4 * 1024 * 1024;

@@ -11,6 +11,7 @@ import type { ColumnMetaData } from 'hyparquet';
 import { AHEAD_PAGE_BYTES_MIN } from './limits.ts';
 import { unzipOptions } from './parquet-file.ts';
 import { packedPages } from './parquet-pages.ts';
+import type { BytesIn } from './parquet-spans.ts';
 
 /** Bytes that may still be taken, in both senses. */
 export class AheadRoom {
@@ -70,14 +71,13 @@ function later(
 
 interface ChunkOptions {
   readonly meta: ColumnMetaData;
-  readonly read: () => Promise<Uint8Array>;
+  readonly read: () => Promise<BytesIn>;
   readonly room: AheadRoom;
   readonly lane: Lane;
 }
 
 /** The bytes of one column of a row group, and pages of it by where they lie in the memory of those. */
-export interface Chunk {
-  readonly bytes: Uint8Array;
+export interface Chunk extends BytesIn {
   readonly pages: ReadonlyMap<number, Uint8Array>;
 }
 
@@ -85,7 +85,7 @@ export class ChunkAhead {
   readonly #options: ChunkOptions;
   readonly #pages: Map<number, Uint8Array> = new Map();
   readonly #unpacking: Promise<void>[] = [];
-  #reading: Promise<Uint8Array | null> | null = null;
+  #reading: Promise<BytesIn | null> | null = null;
   #bytes: Uint8Array | null = null;
   /** Of the room. */
   #held: number = 0;
@@ -120,10 +120,10 @@ export class ChunkAhead {
   /** In its turn. What was made of it is the caller's then. */
   async take(): Promise<Chunk> {
     this.ask();
-    const bytes = (await this.#reading) ?? (await this.#options.read());
+    const read = (await this.#reading) ?? (await this.#options.read());
     await Promise.all(this.#unpacking);
     this.leave();
-    return { bytes, pages: this.#pages };
+    return { ...read, pages: this.#pages };
   }
 
   /** Nothing more is begun. */
@@ -135,15 +135,15 @@ export class ChunkAhead {
   }
 
   /** Null: not ahead. */
-  async #read(): Promise<Uint8Array | null> {
+  async #read(): Promise<BytesIn | null> {
     const { meta, read } = this.#options;
     if (this.#isLeft || !this.#hold(Number(meta.total_compressed_size))) return null;
     try {
-      const bytes = await read();
+      const found = await read();
       if (this.#isLeft) return null;
-      this.#bytes = bytes;
-      if (this.#mayUnpack) this.#unpack(bytes);
-      return bytes;
+      this.#bytes = found.bytes;
+      if (this.#mayUnpack) this.#unpack(found.bytes);
+      return found;
     } catch (error) {
       if (this.#isAsked) throw error;
       return null;

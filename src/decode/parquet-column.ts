@@ -30,7 +30,7 @@ export function decodeColumn(
     } else {
       const { slots, present } = lists?.add(page) ?? flatSlots(page, leaf.levelMax);
       const isKept = values.add(page, slots, present);
-      if (isKept) memory.keep(page.memory ?? pages.bytes);
+      if (isKept) memory.keep(page.memory ?? pages.whole);
       else if (page.memory !== null) memory.giveBack(page.memory);
     }
   }

@@ -1,6 +1,7 @@
 /** One row group of a Parquet file, column by column, of which nothing is decoded before its turn, but much may be read. */
 import type { ColumnMetaData, Compressors } from 'hyparquet';
 
+import { must } from '../core/base/assert.ts';
 import type { ColumnData } from '../core/format/column-data.ts';
 import type { ColumnMemory } from './column-memory.ts';
 import { columnOf } from './column-of-values.ts';
@@ -12,6 +13,8 @@ import type { Decompress } from './parquet-file.ts';
 import { rowObjects, told } from './parquet-objects.ts';
 import type { GroupOfFile } from './parquet-objects.ts';
 import type { ColumnPlan } from './parquet-schema.ts';
+import { spansOf } from './parquet-spans.ts';
+import type { ByteRange, BytesIn } from './parquet-spans.ts';
 import { OtherEncoding } from './parquet-values.ts';
 import { readAll } from './table-file.ts';
 
@@ -25,7 +28,12 @@ interface GroupOptions extends GroupOfFile {
 interface Asked {
   readonly plan: ColumnPlan;
   /** Null: not decoded here. */
-  readonly chunk: { readonly meta: ColumnMetaData; readonly ahead: ChunkAhead } | null;
+  readonly chunk: AskedChunk | null;
+}
+
+interface AskedChunk {
+  readonly meta: ColumnMetaData;
+  readonly ahead: ChunkAhead;
 }
 
 export class GroupReading {
@@ -37,7 +45,7 @@ export class GroupReading {
   constructor(options: GroupOptions) {
     this.#options = options;
     this.#compressors = compressorsFor(this.#budget, options.at);
-    this.#asked = options.plans.map((plan) => ({ plan, chunk: this.#chunkOf(plan) }));
+    this.#asked = this.#chunksOf(options.plans);
   }
 
   /** Before its turn: reads it, as far as there is room. */
@@ -63,29 +71,40 @@ export class GroupReading {
     const { memory, at } = this.#options;
     memory.begin((bytes) => checkBytes(bytes, at));
     const columns: (ColumnData | T)[] = [];
+    const shared = new Set<Uint8Array>();
     try {
       for (const { chunk } of this.#asked) chunk?.ahead.ask();
       for (const { plan, chunk } of this.#asked) {
         const taken = await chunk?.ahead.take();
         await this.#options.lane.turn();
         const column = taken === undefined ? null : this.#column(plan, taken, chunk?.meta);
+        if (taken?.isShared === true) shared.add(taken.whole);
+        else if (taken !== undefined) memory.giveBack(taken.whole);
         columns.push(column ?? (await otherwise(plan)));
       }
+      for (const whole of shared) memory.giveBack(whole);
     } finally {
       this.leave();
     }
     return columns;
   }
 
-  #chunkOf(plan: ColumnPlan): Asked['chunk'] {
-    const meta = plan.type === 'other' ? null : this.#metaOf(plan.leaf.path);
-    if (meta === null) return null;
+  #chunksOf(plans: readonly ColumnPlan[]): readonly Asked[] {
     const { file, size, room, lane } = this.#options;
-    const read = async (): Promise<Uint8Array> => {
-      const { start, end } = chunkRange(meta, size);
-      return readAll(file, start, end - start);
-    };
-    return { meta, ahead: new ChunkAhead({ meta, read, room, lane }) };
+    const found = plans.map((plan) => {
+      const meta = plan.type === 'other' ? null : this.#metaOf(plan.leaf.path);
+      return { plan, meta, range: meta === null ? null : soundRange(meta, size) };
+    });
+    const spans = spansOf(found.flatMap(({ range }) => range ?? []));
+    return found.map(({ plan, meta, range }) => {
+      if (meta === null) return { plan, chunk: null };
+      const read = async (): Promise<BytesIn> => {
+        const wanted = range ?? chunkRange(meta, size);
+        const span = must(spans.get(wanted), 'each range is in a span');
+        return span.take(wanted, (at, bytes) => readAll(file, at, bytes));
+      };
+      return { plan, chunk: { meta, ahead: new ChunkAhead({ meta, read, room, lane }) } };
+    });
   }
 
   /** Null: not decoded here. */
@@ -95,9 +114,7 @@ export class GroupReading {
     const pages = this.#pagesOf(meta, chunk);
     if (pages === null) return null;
     try {
-      const column = decodeColumn(plan, pages, rows, memory);
-      memory.giveBack(chunk.bytes);
-      return column;
+      return decodeColumn(plan, pages, rows, memory);
     } catch (error) {
       if (error instanceof OtherEncoding) return null;
       throw told(error, at);
@@ -106,10 +123,10 @@ export class GroupReading {
 
   #pagesOf(
     { codec, num_values: slots }: ColumnMetaData,
-    { bytes, pages }: Chunk,
+    { bytes, whole, pages }: Chunk,
   ): Parameters<typeof decodeColumn>[1] | null {
     const slotsMax = Number(slots);
-    if (codec === 'UNCOMPRESSED') return { bytes, slotsMax, decompress: null };
+    if (codec === 'UNCOMPRESSED') return { bytes, whole, slotsMax, decompress: null };
     const unpack = this.#compressors[codec];
     if (unpack === undefined) return null;
     const decompress: Decompress = (packed, size) => {
@@ -119,7 +136,7 @@ export class GroupReading {
       checkBytes(this.#budget.bytes, this.#options.at);
       return page;
     };
-    return { bytes, slotsMax, decompress };
+    return { bytes, whole, slotsMax, decompress };
   }
 
   #metaOf(path: readonly string[]): ColumnMetaData | null {
@@ -141,5 +158,14 @@ export class GroupReading {
     } catch (error) {
       throw told(error, this.#options.at);
     }
+  }
+}
+
+/** Null: who reads it is told what is wrong with it. */
+function soundRange(meta: ColumnMetaData, size: number): ByteRange | null {
+  try {
+    return chunkRange(meta, size);
+  } catch {
+    return null;
   }
 }

@@ -30,6 +30,8 @@ export interface DataPage {
 
 export interface ChunkPages {
   readonly bytes: Uint8Array;
+  /** The memory that these are in, which columns beside it may share. */
+  readonly whole: Uint8Array;
   readonly leaf: Leaf;
   /** Of lists: the rows that they are of; 0 where the column has none. */
   readonly listsMax: number;
