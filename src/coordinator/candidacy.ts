@@ -29,8 +29,8 @@ export interface CandidacyOptions extends Omit<WriterOptions, 'onFatal' | 'repli
   /** Where clients reach this process; asked for when it is needed. */
   readonly address: () => string;
   readonly prepare: Prepare;
-  /** Throws when this process's jobs do not go with those of the log. */
-  readonly check: (state: CoordinatorState) => void;
+  /** Throws when this process's jobs do not go with those of the log. Default: all do. */
+  readonly check?: (state: CoordinatorState) => void;
   readonly onFacts: FactListener;
   /** Another leads, and this process stands by: said each time that it is heard. */
   readonly onLed?: () => void;
@@ -123,7 +123,7 @@ export class Candidacy implements Leadership {
     const { election } = this.#options;
     await this.#untilStoreAnswers(async () => {
       await this.#replica.catchUp();
-      this.#options.check(this.#replica.state);
+      this.#options.check?.(this.#replica.state);
       await this.#checkAddress();
     });
     // It was asked to stop meanwhile.

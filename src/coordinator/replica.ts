@@ -15,15 +15,23 @@ export interface LogCodec {
   readonly decodeRecords: (payload: Uint8Array) => readonly JobRecord[];
   /** A state that belongs to whoever asked. */
   readonly decodeSnapshot: (bytes: Uint8Array) => CoordinatorState;
+  /**
+   * True: what was read is decoded and applied when somebody looks at the state, and damage is found then. A
+   * standby that is to take over at once keeps its state warm.
+   */
+  readonly isLate: boolean;
 }
 
-const CODEC: LogCodec = { decodeRecords, decodeSnapshot };
+const CODEC: LogCodec = { decodeRecords, decodeSnapshot, isLate: false };
 
 export class Replica {
   readonly #log: LogStore;
   readonly #clock: Clock;
   readonly #codec: LogCodec;
   #state: CoordinatorState = emptyState();
+  /** Read and not in the state yet. */
+  #unread: LogEntry[] = [];
+  #unreadSnapshot: Uint8Array | null = null;
   #isLoaded = false;
   #seq = 0;
   #epoch = 0;
@@ -41,6 +49,7 @@ export class Replica {
   }
 
   get state(): CoordinatorState {
+    this.#bringUp();
     return this.#state;
   }
 
@@ -82,7 +91,7 @@ export class Replica {
         await this.#load();
         continue;
       }
-      for (const entry of followed.entries) this.#apply(entry);
+      for (const entry of followed.entries) this.#take(entry);
       this.#tailSeq = Math.max(followed.tailSeq, this.#seq);
       if (this.#seq >= followed.tailSeq) return;
     }
@@ -90,19 +99,22 @@ export class Replica {
 
   async #load(): Promise<void> {
     const loaded = await this.#log.load();
-    this.#state =
-      loaded.snapshot === null ? emptyState() : this.#codec.decodeSnapshot(loaded.snapshot);
+    const { isLate, decodeSnapshot } = this.#codec;
+    const isEmpty = loaded.snapshot === null || isLate;
+    this.#state = isEmpty ? emptyState() : decodeSnapshot(loaded.snapshot);
+    this.#unreadSnapshot = isLate ? loaded.snapshot : null;
+    this.#unread = [];
     this.#snapshotBytes = loaded.snapshot?.length ?? 0;
     this.#seq = loaded.snapshotSeq;
     this.#entries = 0;
     this.#bytes = 0;
-    for await (const entry of loaded.entries) this.#apply(entry);
+    for await (const entry of loaded.entries) this.#take(entry);
     this.#epoch = Math.max(this.#epoch, loaded.epoch);
     this.#tailSeq = Math.max(loaded.tailSeq, this.#seq);
     this.#isLoaded = true;
   }
 
-  #apply(entry: LogEntry): void {
+  #take(entry: LogEntry): void {
     assert(entry.seq === this.#seq + 1, () => `entry ${this.#seq + 1} follows entry ${this.#seq}`);
     assert(entry.epoch >= this.#epoch || !this.#isLoaded, 'epochs never go back');
     this.#seq = entry.seq;
@@ -111,6 +123,19 @@ export class Replica {
     this.#entriesReplayed += 1;
     if (entry.payload.length === 0) return;
     this.#bytes += entry.payload.length;
+    if (this.#codec.isLate) this.#unread.push(entry);
+    else this.#apply(entry);
+  }
+
+  #bringUp(): void {
+    const [snapshot, entries] = [this.#unreadSnapshot, this.#unread];
+    this.#unreadSnapshot = null;
+    this.#unread = [];
+    if (snapshot !== null) this.#state = this.#codec.decodeSnapshot(snapshot);
+    for (const entry of entries) this.#apply(entry);
+  }
+
+  #apply(entry: LogEntry): void {
     const records = recordsOf(entry, this.#codec);
     applyEntry(this.#state, { epoch: entry.epoch, seq: entry.seq, records }, this.#clock.nowMs());
   }

@@ -321,7 +321,6 @@ export class Coordinator {
       policy: policyOf(world.scene),
       who,
       address,
-      check: () => undefined,
       prepare: async (writer) => {
         simulation.onClaimed(this, writer);
         if (!world.scene.jobsAtStart) return;

@@ -60,10 +60,14 @@ export class Truth {
   epoch = 0;
   trimmedSeq = 0;
   readonly #listeners: RecordListener[] = [];
-  /** How coordinators read the log: what is durable was decoded by the real code, and is so only once. */
+  /**
+   * How coordinators read the log: what is durable was decoded by the real code, and is so only once. A standby
+   * has a state when it takes over, or when somebody compares it.
+   */
   readonly codec: LogCodec = {
     decodeRecords: (payload) => this.recordsOf(payload),
     decodeSnapshot: (bytes) => this.snapshotOf(bytes),
+    isLate: true,
   };
   /** The snapshot that was read last. */
   #snapshot: { readonly bytes: Uint8Array; readonly read: ReadSnapshot } | null = null;
