@@ -86,11 +86,16 @@ export class Candidacy implements Leadership {
       role: leads ? 'leader' : 'standby',
       who,
       leader: leads ? { who, address: address() } : this.#machine.leader,
-      epoch: figures?.epoch ?? this.#replica.epoch,
+      epoch: this.epoch,
       appliedSeq,
       tailSeq: figures?.seq ?? this.#replica.tailSeq,
       leadsSinceUnixMs: leads ? this.#sinceUnixMs : null,
     };
+  }
+
+  /** The highest that was claimed, as far as this process knows. */
+  get epoch(): number {
+    return this.#writer?.figures.epoch ?? this.#replica.epoch;
   }
 
   get writer(): Writer | null {

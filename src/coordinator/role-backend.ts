@@ -113,7 +113,8 @@ export class RoleBackend implements CoordinatorBackend {
         this.#held -= 1;
       });
     }
-    return this.#writer.submit(command);
+    // Handed on, not thrown: that alone would cost as much as all the rest of a refusal.
+    return leadership.writer?.submit(command) ?? Promise.reject(this.notLeader());
   }
 
   /** After it this process says that it leads only if it did so when it was asked. */

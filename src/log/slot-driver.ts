@@ -37,10 +37,13 @@ export class SlotDriver {
   readonly #options: SlotDriverOptions;
   /** `LOOK` with the prefix before its keys. */
   readonly #look: readonly KvOperation[];
+  /** By key of the log, those that nearly every transaction names: strings made anew have to be hashed anew. */
+  readonly #keys: ReadonlyMap<string, string>;
 
   constructor(options: SlotDriverOptions) {
     this.#options = options;
     this.#look = LOOK.map((operation) => withPrefix(operation, options.prefix));
+    this.#keys = new Map(LOOK.map(({ key }, at) => [key, this.#look[at]?.key ?? '']));
   }
 
   /**
@@ -99,7 +102,7 @@ export class SlotDriver {
     const { prefix } = this.#options;
     return {
       compares: compares.map(({ key, target, revision }) => ({
-        key: prefix + key,
+        key: this.#keys.get(key) ?? prefix + key,
         target,
         revision,
       })),

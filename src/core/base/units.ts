@@ -26,6 +26,8 @@ export type LeaseId = Brand<string, 'LeaseId'>;
 export const ID_BYTES_MAX = 128;
 const ID_PATTERN = /^[\x21-\x7e]{1,128}$/;
 const HASH_PATTERN = /^[0-9a-f]{64}$/;
+const DOT = 0x2e;
+const ZERO = 0x30;
 const LEASE_ID_PATTERN = /^(0|[1-9]\d{0,15})\.(0|[1-9]\d{0,15})\.(0|[1-9]\d{0,9})$/;
 
 export function isId(text: string): boolean {
@@ -83,9 +85,17 @@ export function leaseId(position: LeasePosition): LeaseId {
 
 /** The position a lease id names, or null when the text is not a lease id. */
 export function parseLeaseId(text: string): LeasePosition | null {
-  const match = LEASE_ID_PATTERN.exec(text);
-  if (match === null) return null;
-  return { epoch: Number(match[1]), seq: Number(match[2]), index: Number(match[3]) };
+  if (!LEASE_ID_PATTERN.test(text)) return null;
+  // Asked for each commit: numbers made of a match take several times as long.
+  const numbers: [number, number, number] = [0, 0, 0];
+  let part = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === DOT) part += 1;
+    else numbers[part] = (numbers[part] ?? 0) * 10 + code - ZERO;
+  }
+  const [epoch, seq, index] = numbers;
+  return { epoch, seq, index };
 }
 
 export function isLeaseId(text: string): text is LeaseId {

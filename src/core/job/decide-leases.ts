@@ -19,9 +19,10 @@ export function grantNext(tx: Transaction, job: JobState, node: NodeState): Leas
     start: range.start,
     end: range.end,
   });
-  const lease = { leaseId: id, nodeId: node.nodeId, range, cursor: range.start };
-  tx.fact({ event: 'lease_granted', ...leaseFact(job, lease) });
-  return lease;
+  const { start, end } = range;
+  const { nodeId } = node;
+  tx.fact({ event: 'lease_granted', jobId: job.spec.jobId, nodeId, leaseId: id, start, end });
+  return { leaseId: id, nodeId, range, cursor: start };
 }
 
 export function reportProgress(
@@ -56,7 +57,7 @@ export function reportProgress(
     const { jobId } = job.spec;
     tx.emit({ type: 'progress', job: jobId, lease: lease.leaseId, cursor: command.cursor });
   }
-  tx.fact({ event: 'progress', ...leaseFact(job, asLease(lease)), cursor: command.cursor });
+  tx.fact({ event: 'progress', ...leaseFact(job, lease), cursor: command.cursor });
   noteCompletion(tx, job, lease);
   noteMove(tx, node, lease, deliveredCursor);
   return accepted(command.cursor, lease.end, false);
@@ -97,7 +98,7 @@ export function commitOutput(
     ...(command.inputBytes === undefined ? {} : { inputBytes: command.inputBytes }),
     quarantined: command.quarantined,
   });
-  const fact = leaseFact(job, asLease(lease));
+  const fact = leaseFact(job, lease);
   const { start: from, end: to, rows } = command;
   tx.fact({ event: 'output_committed', ...fact, from, to, rows });
   for (const sampleId of command.quarantined)
@@ -115,7 +116,7 @@ function endOther(tx: Transaction, job: JobState, lease: LeaseState): void {
   const [by, why] = [lease.leaseId, 'overtaken'] as const;
   tx.emit({ type: 'lease_superseded', job: job.spec.jobId, lease: leaseId, by, why });
   const reason = `node ${lease.nodeId} committed what follows ${cursor} first`;
-  tx.fact({ event: 'lease_superseded', ...leaseFact(job, asLease(other)), cursor, reason });
+  tx.fact({ event: 'lease_superseded', ...leaseFact(job, other), cursor, reason });
 }
 
 function commitRefusal(job: JobState, lease: LeaseState, command: Of<'commit'>): Refusal | null {
@@ -170,7 +171,7 @@ export function returnLease(
   const record = { job: job.spec.jobId, lease: leaseId, why };
   if (by === null) tx.emit({ type: 'lease_returned', ...record });
   else tx.emit({ type: 'lease_superseded', ...record, by });
-  const fact = { ...leaseFact(job, asLease(lease)), cursor };
+  const fact = { ...leaseFact(job, lease), cursor };
   if (why === 'expired') tx.fact({ event: 'lease_expired', ...fact });
   else if (why === 'released') tx.fact({ event: 'lease_released', ...fact });
   else tx.fact({ event: 'lease_revoked', ...fact, reason });
@@ -194,9 +195,11 @@ export function asLease(lease: LeaseState): Lease {
   };
 }
 
-export function leaseFact(job: JobState, lease: Lease): LeaseFact {
-  const { leaseId, nodeId, range } = lease;
-  return { jobId: job.spec.jobId, nodeId, leaseId, start: range.start, end: range.end };
+export function leaseFact(
+  job: JobState,
+  { leaseId, nodeId, start, end }: Pick<LeaseState, 'leaseId' | 'nodeId' | 'start' | 'end'>,
+): LeaseFact {
+  return { jobId: job.spec.jobId, nodeId, leaseId, start, end };
 }
 
 type Found =
@@ -241,7 +244,7 @@ function regressed(
   reported: number,
   furthest: number,
 ): Refusal {
-  const fact = leaseFact(job, asLease(lease));
+  const fact = leaseFact(job, lease);
   tx.fact({ event: 'cursor_regressed', ...fact, cursor: furthest, reported });
   const message = `the cursor of lease ${lease.leaseId} stands at ${furthest} and does not move back to ${reported}`;
   return refused('cursor_regressed', message);
@@ -255,7 +258,7 @@ export function renew(tx: Transaction, job: JobState, lease: LeaseState): void {
 
 function noteCompletion(tx: Transaction, job: JobState, lease: LeaseState): void {
   if (job.leases.has(lease.leaseId)) return;
-  tx.fact({ event: 'lease_completed', ...leaseFact(job, asLease(lease)) });
+  tx.fact({ event: 'lease_completed', ...leaseFact(job, lease) });
   if (!job.drained) return;
   const { committed, quarantined } = job.work;
   const { jobId } = job.spec;

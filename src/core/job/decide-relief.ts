@@ -17,7 +17,7 @@
  * and nothing else.
  */
 import { addMs, type MonoMs, type NodeId } from '../base/units.ts';
-import { grantNext, leaseFact, asLease, returnLease } from './decide-leases.ts';
+import { grantNext, leaseFact, returnLease } from './decide-leases.ts';
 import type { JobState, LeaseState, NodeState } from './job-state.ts';
 import type { Lease } from './protocol.ts';
 import type { Transaction } from './transaction.ts';
@@ -169,9 +169,9 @@ function split(
   const { nodeId } = asking;
   const id = tx.emit({ type: 'lease_split', job: jobId, lease: lease.leaseId, at, node: nodeId });
   const tail = { leaseId: id, nodeId, range: { start: at, end }, cursor: at };
-  const fact = leaseFact(job, asLease(lease));
+  const fact = leaseFact(job, lease);
   tx.fact({ event: 'lease_split', ...fact, tailLeaseId: id, tailNodeId: nodeId, tailEnd: end });
-  tx.fact({ event: 'lease_granted', ...leaseFact(job, tail) });
+  tx.fact({ event: 'lease_granted', ...leaseFact(job, { leaseId: id, nodeId, start: at, end }) });
   return tail;
 }
 
@@ -181,8 +181,11 @@ function double(tx: Transaction, job: JobState, asking: NodeState, lease: LeaseS
   const { cursor, end, leaseId } = lease;
   const id = tx.emit({ type: 'lease_doubled', job: jobId, lease: leaseId, node: nodeId });
   const twin = { leaseId: id, nodeId, range: { start: cursor, end }, cursor };
-  const fact = leaseFact(job, asLease(lease));
+  const fact = leaseFact(job, lease);
   tx.fact({ event: 'lease_doubled', ...fact, doubleLeaseId: id, doubleNodeId: nodeId, cursor });
-  tx.fact({ event: 'lease_granted', ...leaseFact(job, twin) });
+  tx.fact({
+    event: 'lease_granted',
+    ...leaseFact(job, { leaseId: id, nodeId, start: cursor, end }),
+  });
   return twin;
 }

@@ -25,7 +25,12 @@ export class PieceList {
       grown.set(this.#columns);
       this.#columns = grown;
     }
-    this.#columns.set([start, end, token.epoch, token.seq, token.index], at);
+    const columns = this.#columns;
+    columns[at] = start;
+    columns[at + 1] = end;
+    columns[at + 2] = token.epoch;
+    columns[at + 3] = token.seq;
+    columns[at + 4] = token.index;
     if (quarantined.length > 0) this.#quarantined.set(start, quarantined);
     this.#count += 1;
     this.#sorted = null;

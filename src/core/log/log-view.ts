@@ -52,7 +52,8 @@ const decoder = new TextDecoder();
 
 export function encodeMark(key: string, mark: object): Uint8Array {
   const json = JSON.stringify(mark);
-  return encoder.encode(`mx8log/${VIEW_VERSION} ${checksum(key, encoder.encode(json))} ${json}`);
+  const crc = asHex(crc32OfText(json, crc32OfText(`${key} `)));
+  return encoder.encode(`mx8log/${VIEW_VERSION} ${crc} ${json}`);
 }
 
 export function viewOf(found: readonly (readonly StoredPair[])[]): LogView {
@@ -92,7 +93,7 @@ function markIn(pair: StoredPair): unknown {
   if (head === null) throw damaged(place, 'holds something else');
   const [{ length }, version, crc] = head;
   if (Number(version) > VIEW_VERSION) throw newerFormat(place, Number(version), VIEW_VERSION);
-  if (crc !== checksum(pair.key, pair.value.subarray(length))) {
+  if (crc !== asHex(crc32(pair.value.subarray(length), crc32OfText(`${pair.key} `)))) {
     throw damaged(place, 'does not match its checksum');
   }
   return JSON.parse(text.slice(length));
@@ -105,8 +106,6 @@ function isSameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-function checksum(key: string, json: Uint8Array): string {
-  return crc32(json, crc32OfText(`${key} `))
-    .toString(16)
-    .padStart(8, '0');
+function asHex(crc: number): string {
+  return crc.toString(16).padStart(8, '0');
 }

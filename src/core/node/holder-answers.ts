@@ -125,6 +125,7 @@ function take(
   const started = fresh && nowMs < leaseDeadlineMs(sentAtMs, state.spec);
   const held = new HeldLease(lease, reported ?? lease.cursor, started, sentAtMs, state.spec);
   if (!started) held.deadlineMs = leaseDeadlineMs(nowMs, state.spec);
+  state.firstDeadlineMs = Math.min(state.firstDeadlineMs, held.deadlineMs);
   state.leases.set(lease.leaseId, held);
   if (started) begin(effects, lease, lease.cursor);
 }
@@ -182,6 +183,7 @@ function renew(state: HolderState, held: HeldLease, sentAtMs: MonoMs): void {
   if (state.spec === null) return;
   const deadlineMs = leaseDeadlineMs(sentAtMs, state.spec);
   if (deadlineMs > held.deadlineMs || !held.started) held.deadlineMs = deadlineMs;
+  state.firstDeadlineMs = Math.min(state.firstDeadlineMs, held.deadlineMs);
 }
 
 function onCommit(

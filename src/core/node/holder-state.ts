@@ -124,6 +124,8 @@ export class HolderState {
   readonly inFlight: Map<number, CallInFlight> = new Map<number, CallInFlight>();
   /** In order of grant. */
   readonly leases: Map<LeaseId, HeldLease> = new Map<LeaseId, HeldLease>();
+  /** No lease ends before this; the first may end later, as leases are renewed. */
+  firstDeadlineMs: number = Infinity;
   /** Reported cursors of leases lost lately: the coordinator may hand them over again. */
   readonly lost: Map<LeaseId, number> = new Map<LeaseId, number>();
   requestAtMs: MonoMs;

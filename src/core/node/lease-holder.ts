@@ -76,13 +76,17 @@ export function holderWakeMs(state: HolderState): MonoMs | null {
 }
 
 function expire(state: HolderState, effects: HolderEffect[], nowMs: MonoMs): void {
+  if (nowMs < state.firstDeadlineMs) return;
+  let firstMs = Infinity;
   for (const held of state.leases.values()) {
+    firstMs = Math.min(firstMs, held.deadlineMs);
     if (nowMs < held.deadlineMs) continue;
     const { leaseId } = held.lease;
     state.lose(effects, held, 'its time ran out before a renewal was answered');
     const fields = { lease_id: leaseId, cursor: held.staged };
     effects.push({ type: 'fact', level: 'warn', event: 'lease_deadline_passed', fields });
   }
+  state.firstDeadlineMs = firstMs;
 }
 
 function handle(state: HolderState, effects: HolderEffect[], event: HolderEvent): void {

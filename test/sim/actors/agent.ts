@@ -126,7 +126,9 @@ export class Agent {
   }
 
   #step(event: WithoutTime<HolderEvent>): void {
-    const effects = stepHolder(this.holder, { ...event, nowMs: this.process.nowMs() });
+    // Whoever made the event has no more use for it.
+    const timed = Object.assign(event, { nowMs: this.process.nowMs() });
+    const effects = stepHolder(this.holder, timed);
     for (const effect of effects) this.#carryOut(effect);
   }
 
@@ -212,8 +214,14 @@ export class Agent {
       }
       case 'request_leases':
         return { type: 'request_lease', ...from, want: call.want, held: call.held };
-      case 'commit':
-        return { ...call.piece, type: 'commit', ...from };
+      case 'commit': {
+        const { leaseId, start, end, rows, bytes, quarantined } = call.piece;
+        return { type: 'commit', ...from, leaseId, start, end, rows, bytes, quarantined };
+      }
+      case 'progress': {
+        const { leaseId, cursor, deliveredSamples, deliveredBytes } = call;
+        return { type: 'progress', ...from, leaseId, cursor, deliveredSamples, deliveredBytes };
+      }
       default:
         return { ...call, ...from };
     }

@@ -9,7 +9,7 @@ export function checkLed(
   { candidacy, process, simulation }: Coordinator,
   claimedBefore: number,
 ): void {
-  const { epoch } = candidacy.view;
+  const { epoch } = candidacy;
   if (epoch >= claimedBefore) return;
   simulation.world.fail(
     'who answers led when asked',
