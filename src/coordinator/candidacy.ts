@@ -20,7 +20,7 @@ import type { CandidateInfo, Election } from '../ports/election.ts';
 import { Follower } from './follower.ts';
 import { FOLLOW_INTERVAL_MS } from './limits.ts';
 import type { Leadership, LeadershipView, OnEnded, Prepare } from './leadership.ts';
-import { type LogCodec, Replica } from './replica.ts';
+import { Replica } from './replica.ts';
 import { type FactListener, Writer, type WriterOptions } from './writer.ts';
 
 export interface CandidacyOptions extends Omit<WriterOptions, 'onFatal' | 'replica' | 'mayLead'> {
@@ -39,8 +39,6 @@ export interface CandidacyOptions extends Omit<WriterOptions, 'onFatal' | 'repli
   /** This process leads no more: whoever speaks to it should go elsewhere. */
   readonly onLeft: () => void;
   readonly onEnded: OnEnded;
-  /** How a standby reads what is in the log. Default: as it was written. */
-  readonly codec?: LogCodec;
   /** How often a standby reads the log unasked; see `limits.ts` for the default. */
   readonly followIntervalMs?: number;
 }

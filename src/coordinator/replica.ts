@@ -4,7 +4,7 @@
  */
 import { assert } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
-import { decodeRecords, decodeSnapshot } from '../core/job/codec.ts';
+import { decodeRecords, decodeSnapshot, encodeRecords } from '../core/job/codec.ts';
 import { applyEntry, type CoordinatorState, emptyState } from '../core/job/coordinator.ts';
 import type { JobRecord } from '../core/job/records.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -12,6 +12,7 @@ import type { LogEntry, LogStore } from '../ports/log-store.ts';
 
 /** What the bytes of the log say. Who has several replicas in one process need not decode them for each. */
 export interface LogCodec {
+  readonly encodeRecords: (records: readonly JobRecord[]) => Uint8Array;
   readonly decodeRecords: (payload: Uint8Array) => readonly JobRecord[];
   /** A state that belongs to whoever asked. */
   readonly decodeSnapshot: (bytes: Uint8Array) => CoordinatorState;
@@ -22,7 +23,7 @@ export interface LogCodec {
   readonly isLate: boolean;
 }
 
-const CODEC: LogCodec = { decodeRecords, decodeSnapshot, isLate: false };
+export const CODEC: LogCodec = { encodeRecords, decodeRecords, decodeSnapshot, isLate: false };
 
 export class Replica {
   readonly #log: LogStore;

@@ -11,7 +11,7 @@
  */
 import { Mx8Error } from '../core/base/errors.ts';
 import { elapsedMs, type MonoMs } from '../core/base/units.ts';
-import { encodeRecords, encodeSnapshot } from '../core/job/codec.ts';
+import { encodeSnapshot } from '../core/job/codec.ts';
 import {
   type CoordinatorState,
   emptyState,
@@ -35,7 +35,7 @@ import {
   STALL_MS,
 } from './limits.ts';
 import type { Meters } from './meters.ts';
-import { Replica } from './replica.ts';
+import { CODEC, type LogCodec, Replica } from './replica.ts';
 import { fatalError, fenced, timeIsUp, timeRanOutWriting, unsure } from './writer-errors.ts';
 
 export interface WriterOptions {
@@ -47,6 +47,8 @@ export interface WriterOptions {
   readonly onFatal: (error: Mx8Error) => void;
   /** What this process has read of the log already; the writer's own from `start` on. Default: nothing. */
   readonly replica?: Replica;
+  /** How records are written to the log, and read by a replica. Default: as `core/job/codec.ts` does. */
+  readonly codec?: LogCodec;
   /**
    * False once this process's time as the leader is up: from then on nothing is answered. Asked before
    * and after every write. Default: always true, for a coordinator that nobody stands by for.
@@ -232,8 +234,7 @@ export class Writer {
   async stop(): Promise<void> {
     this.#tickTimer?.clear();
     if (this.#isScheduled || this.#isWriting) {
-      this.#idle ??= Promise.withResolvers<void>();
-      await this.#idle.promise;
+      await (this.#idle ??= Promise.withResolvers<void>()).promise;
     }
     this.#end(new Mx8Error('coordinator_unavailable', 'the coordinator has stopped'));
   }
@@ -319,9 +320,9 @@ export class Writer {
   }
 
   async #append(seq: number, records: readonly JobRecord[]): Promise<void> {
-    const payload = encodeRecords(records);
+    const { clock, meters, codec = CODEC } = this.#options;
+    const payload = codec.encodeRecords(records);
     const nonce = `${this.#nonce}/${seq}`;
-    const { clock, meters } = this.#options;
     const startMs = clock.nowMs();
     const result = await this.#options.log.append(seq, this.#epoch, payload, nonce);
     meters?.appendSeconds.observe(elapsedMs(startMs, clock.nowMs()) / 1000);
@@ -374,9 +375,8 @@ export class Writer {
       forgiveSilence(this.#state, nowMs);
       events.emit('warn', 'coordinator_stalled', { late_ms: Math.round(lateMs) });
     }
-    this.submit({ type: 'tick' }).catch(() => {
-      // The writer ended or is overloaded; the first was reported, the second passes by the next tick.
-    });
+    // The writer ended or is overloaded; the first was reported, the second passes by the next tick.
+    this.submit({ type: 'tick' }).catch(() => undefined);
   }
 
   #fail(cause: unknown, batch: readonly Waiting[]): void {

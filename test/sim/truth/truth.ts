@@ -5,6 +5,7 @@
  */
 import {
   decodeRecords,
+  encodeRecords,
   type ReadSnapshot,
   readSnapshot,
   restoreSnapshot,
@@ -19,6 +20,11 @@ import type { JobRecord } from '../../../src/core/job/records.ts';
 import { monoMs } from '../../../src/core/base/units.ts';
 import type { World } from '../world/world.ts';
 import { JobTwin, type TwinLease } from './job-twin.ts';
+
+/** In one world of so many the real code decodes each entry. */
+const DECODING_WORLDS = 5;
+/** More than there are writers, each with one entry under way. */
+const ENCODED_MAX = 8;
 
 export interface Slot {
   readonly seq: number;
@@ -61,16 +67,20 @@ export class Truth {
   trimmedSeq = 0;
   readonly #listeners: RecordListener[] = [];
   /**
-   * How coordinators read the log: what is durable was decoded by the real code, and is so only once. A standby
-   * has a state when it takes over, or when somebody compares it.
+   * How coordinators read the log: what is durable is decoded once, and in most worlds not even that, as the very
+   * bytes were encoded here. A standby has a state when it takes over, or when somebody compares it.
    */
   readonly codec: LogCodec = {
+    encodeRecords: (records) => this.#bytesOf(records),
     decodeRecords: (payload) => this.recordsOf(payload),
     decodeSnapshot: (bytes) => this.snapshotOf(bytes),
     isLate: true,
   };
   /** The snapshot that was read last. */
   #snapshot: { readonly bytes: Uint8Array; readonly read: ReadSnapshot } | null = null;
+  /** What was encoded last and is not known to have landed, the oldest first. */
+  readonly #encoded: { readonly payload: Uint8Array; readonly records: readonly JobRecord[] }[] =
+    [];
   /** Of each payload in the log. */
   readonly #records: WeakMap<Uint8Array, readonly JobRecord[]> = new WeakMap<
     Uint8Array,
@@ -173,6 +183,21 @@ export class Truth {
     return seq === this.tailSeq ? this.state : this.#replayedTo(seq);
   }
 
+  #bytesOf(records: readonly JobRecord[]): Uint8Array {
+    const payload = encodeRecords(records);
+    if (this.#world.scene.seed % DECODING_WORLDS === 0) return payload;
+    this.#encoded.push({ payload, records });
+    if (this.#encoded.length > ENCODED_MAX) this.#encoded.shift();
+    return payload;
+  }
+
+  /** What the bytes that became durable say: what they were made of, or what the real code reads in them. */
+  #landedRecords(payload: Uint8Array): readonly JobRecord[] {
+    const at = this.#encoded.findIndex((one) => Buffer.compare(one.payload, payload) === 0);
+    const [own] = at === -1 ? [] : this.#encoded.splice(at, 1);
+    return own?.records ?? decodeRecords(payload);
+  }
+
   /** What the bytes of an entry say. */
   recordsOf(payload: Uint8Array): readonly JobRecord[] {
     return this.#records.get(payload) ?? decodeRecords(payload);
@@ -210,7 +235,7 @@ export class Truth {
   #apply(slot: Slot): void {
     const world = this.#world;
     try {
-      const records = decodeRecords(slot.payload);
+      const records = this.#landedRecords(slot.payload);
       this.#records.set(slot.payload, records);
       records.forEach((record, index) => this.#see(record, slot, index));
       if (world.violation !== null) return;
