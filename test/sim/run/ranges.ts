@@ -21,13 +21,13 @@ export interface Report {
  * Seeds that one process plays before the next takes over: the first few hundred cost twice as much as the
  * rest, until the code is warm.
  */
-const CHUNK = 5000;
+const CHUNK = 10_000;
 
 /** A world is small, and all of it is garbage at its end: it should not outlive the young generation. */
 const FLAGS = [
   '--disable-warning=ExperimentalWarning',
-  '--min-semi-space-size=16',
-  '--max-semi-space-size=32',
+  '--min-semi-space-size=64',
+  '--max-semi-space-size=128',
 ];
 
 type Line =
