@@ -157,7 +157,7 @@ export class Writer {
   }
 
   get figures(): WriterFigures {
-    return { epoch: this.#epoch, seq: this.#seq, ...this.#figures };
+    return { ...this.#figures, epoch: this.#epoch, seq: this.#seq };
   }
 
   /** For reads of what no reply carries. Only between steps, never kept. */

@@ -202,25 +202,25 @@ export class Agent {
     switch (call.type) {
       case 'register':
         return {
-          type: 'register',
           ...from,
+          type: 'register',
           caps: NODE_CAPS,
           resumeFrom: this.simulation.resumeFrom(this),
           ...call.known,
         };
       case 'heartbeat': {
         const sentAtUnixMs = this.process.unixMs();
-        return { type: 'heartbeat', ...from, stats: IDLE_STATS, sentAtUnixMs };
+        return { ...from, type: 'heartbeat', stats: IDLE_STATS, sentAtUnixMs };
       }
       case 'request_leases':
-        return { type: 'request_lease', ...from, want: call.want, held: call.held };
+        return { ...from, type: 'request_lease', want: call.want, held: call.held };
       case 'commit': {
         const { leaseId, start, end, rows, bytes, quarantined } = call.piece;
-        return { type: 'commit', ...from, leaseId, start, end, rows, bytes, quarantined };
+        return { ...from, type: 'commit', leaseId, start, end, rows, bytes, quarantined };
       }
       case 'progress': {
         const { leaseId, cursor, deliveredSamples, deliveredBytes } = call;
-        return { type: 'progress', ...from, leaseId, cursor, deliveredSamples, deliveredBytes };
+        return { ...from, type: 'progress', leaseId, cursor, deliveredSamples, deliveredBytes };
       }
       default:
         return { ...call, ...from };

@@ -256,7 +256,7 @@ export class JobTwin {
     if (this.isPaused) this.#fail('phases', `${token} is granted in a pause`);
     if (owner?.isDraining === true) this.#fail('phases', `${token} is granted to a draining node`);
     const range = { start, end, grantedEnd: end, cursor: start };
-    const lease = { id: token, node, ...range, other: null, ended: null, grantedEpoch: epoch };
+    const lease = { ...range, id: token, node, other: null, ended: null, grantedEpoch: epoch };
     this.leases.set(token, lease);
     owner?.live.add(token);
     return lease;
