@@ -130,6 +130,7 @@ export class Replica {
 
   #bringUp(): void {
     const [snapshot, entries] = [this.#unreadSnapshot, this.#unread];
+    if (snapshot === null && entries.length === 0) return;
     this.#unreadSnapshot = null;
     this.#unread = [];
     if (snapshot !== null) this.#state = this.#codec.decodeSnapshot(snapshot);

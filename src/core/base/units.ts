@@ -92,7 +92,7 @@ export function parseLeaseId(text: string): LeasePosition | null {
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
     if (code === DOT) part += 1;
-    else numbers[part] = (numbers[part] ?? 0) * 10 + code - ZERO;
+    else numbers[part] = (numbers[part] ?? 0) * 10 + (code - ZERO);
   }
   const [epoch, seq, index] = numbers;
   return { epoch, seq, index };
