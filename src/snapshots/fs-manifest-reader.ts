@@ -20,6 +20,13 @@ import type { StampsFile } from './stamps-file.ts';
 
 const NEWLINE = 0x0a;
 
+/** The lines of samples [from, to). */
+interface Chunk {
+  readonly bytes: Uint8Array;
+  readonly from: number;
+  readonly to: number;
+}
+
 export class FsManifestReader implements ManifestReader {
   readonly hash: ManifestHash;
   readonly sampleCount: number;
@@ -133,19 +140,30 @@ export class FsManifestReader implements ManifestReader {
     await this.#file.close();
   }
 
-  /** The lines of records [start, end), each chunk in memory of its own. */
+  /**
+   * The lines of records [start, end), each chunk in memory of its own; the next one is read while one is
+   * used.
+   */
   async *#chunks(
     start: number,
     end: number,
     signal: AbortSignal | undefined,
-  ): AsyncGenerator<{ readonly bytes: Uint8Array; readonly from: number; readonly to: number }> {
+  ): AsyncGenerator<Chunk> {
     this.#checkRange(start, end);
-    for (let from = start; from < end;) {
+    let ahead = start < end ? this.#chunk(start, end) : null;
+    while (ahead !== null) {
       signal?.throwIfAborted();
-      const to = this.#chunkEnd(from, end);
-      yield { bytes: await this.#lines(from, to), from, to };
-      from = to;
+      const chunk = await ahead;
+      ahead = chunk.to < end ? this.#chunk(chunk.to, end) : null;
+      // Whoever asks for it hears what is wrong with it; perhaps nobody does.
+      ahead?.catch(() => undefined);
+      yield chunk;
     }
+  }
+
+  async #chunk(from: number, end: number): Promise<Chunk> {
+    const to = this.#chunkEnd(from, end);
+    return { bytes: await this.#lines(from, to), from, to };
   }
 
   /** The end of a chunk of records from `from`: at a noted line, some 256 KiB on, at most `end`. */
