@@ -75,7 +75,6 @@ export class RunningLoader implements Loader {
   /** Pieces whose kept batches were forgotten: nobody can be working on them any more. */
   readonly #forgotten: FinalizationRegistry<StreamPiece>;
   #pipeline: Pipeline | null = null;
-  #reading: AsyncIterator<SampleBatch, void> | null = null;
   /** The batch that the consumer has and did not ask to go on from. */
   #current: LoadedBatch | null = null;
   #info: DataInfo | null = null;
@@ -172,19 +171,33 @@ export class RunningLoader implements Loader {
     return { pinned: noted };
   }
 
-  async #next(): Promise<Batch | null> {
+  #next(): Promise<Batch | null> | Batch | null {
     this.#current?.passOn();
     this.#current = null;
-    if (this.#reading === null) {
-      await this.#ready();
-      this.#reading = this.#startPipeline()[Symbol.asyncIterator]();
-    }
+    return this.#pipeline === null ? this.#first() : this.#following(this.#pipeline);
+  }
+
+  async #first(): Promise<Batch | null> {
+    await this.#ready();
+    return this.#following(this.#startPipeline());
+  }
+
+  /** The next batch with something to be seen in it; without a promise where nobody has to wait for it. */
+  #following(pipeline: Pipeline): Promise<Batch | null> | Batch | null {
     for (;;) {
-      const read = await this.#reading.next();
-      if (read.done === true) return null;
-      this.#current = this.#handOut(read.value);
+      const taking = pipeline.take();
+      if (taking instanceof Promise) return this.#later(pipeline, taking);
+      if (taking === null) return null;
+      this.#current = this.#handOut(taking);
       if (this.#current !== null) return this.#current;
     }
+  }
+
+  async #later(pipeline: Pipeline, taking: Promise<SampleBatch | null>): Promise<Batch | null> {
+    const read = await taking;
+    if (read === null) return null;
+    this.#current = this.#handOut(read);
+    return this.#current ?? this.#following(pipeline);
   }
 
   #startPipeline(): Pipeline {
@@ -218,7 +231,7 @@ export class RunningLoader implements Loader {
   /** The batch for the consumer, or null when there is none to be seen in it. */
   #handOut(read: SampleBatch): LoadedBatch | null {
     const { source } = this.#parts;
-    const bytes = read.payload.length;
+    const bytes = read.payloadBytes;
     const samples = read.sampleCount;
     const piece = { start: this.#takenEnd, end: read.streamEnd, samples, bytes };
     this.#takenEnd = read.streamEnd;

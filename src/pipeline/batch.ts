@@ -14,38 +14,36 @@ export interface BatchContent {
   readonly streamEnd: number;
 }
 
-interface Views {
-  readonly payload: Uint8Array;
-  readonly offsets: Float64Array;
-}
-
-/** A batch in a slab. Released, it refuses to show anything, and views taken before are empty. */
+/**
+ * A batch in a slab. Released, it refuses to show anything, and views taken before are empty. What it has to
+ * show is made when it is asked for: few consumers look at all of it.
+ */
 export class SlabBatch implements SampleBatch {
-  readonly sampleIds: Float64Array;
-  readonly labelIds: Int32Array;
   readonly streamEnd: number;
+  readonly payloadBytes: number;
   readonly #table: RecordTable;
+  readonly #sizes: Float64Array;
+  readonly #startBytes: number;
   readonly #pool: SlabPool;
-  #records: readonly SampleRecord[] | null = null;
   #slab: Slab | null;
-  #views: Views | null;
+  #payload: Uint8Array | null = null;
+  #offsets: Float64Array | null = null;
+  #sampleIds: Float64Array | null = null;
+  #labelIds: Int32Array | null = null;
+  #records: readonly SampleRecord[] | null = null;
 
   constructor(pool: SlabPool, slab: Slab, content: BatchContent) {
-    const { table, sizes, startBytes } = content;
     this.#pool = pool;
     this.#slab = slab;
-    this.#table = table;
+    this.#table = content.table;
+    this.#sizes = content.sizes;
+    this.#startBytes = content.startBytes;
     this.streamEnd = content.streamEnd;
-    this.labelIds = labelIds(table);
-    this.sampleIds = table.sampleIds();
-    const count = table.length;
-    const offsets = new Float64Array(count + 1);
-    let at = 0;
-    for (let index = 0; index < count; index += 1) {
-      at += sizes[index] ?? 0;
-      offsets[index + 1] = at;
+    let bytes = 0;
+    for (let index = 0; index < content.table.length; index += 1) {
+      bytes += content.sizes[index] ?? 0;
     }
-    this.#views = { payload: new Uint8Array(slab.buffer, startBytes, at), offsets };
+    this.payloadBytes = bytes;
     pool.watch(slab);
   }
 
@@ -53,22 +51,35 @@ export class SlabBatch implements SampleBatch {
     return this.#table.length;
   }
 
-  /** Made when they are asked for, which few consumers do. */
+  get sampleIds(): Float64Array {
+    this.#sampleIds ??= this.#table.sampleIds();
+    return this.#sampleIds;
+  }
+
+  get labelIds(): Int32Array {
+    this.#labelIds ??= labelIds(this.#table);
+    return this.#labelIds;
+  }
+
   get records(): readonly SampleRecord[] {
     this.#records ??= this.#table.records();
     return this.#records;
   }
 
   get payload(): Uint8Array {
-    return this.#live().payload;
+    const { buffer } = this.#live();
+    this.#payload ??= new Uint8Array(buffer, this.#startBytes, this.payloadBytes);
+    return this.#payload;
   }
 
   get offsets(): Float64Array {
-    return this.#live().offsets;
+    this.#live();
+    this.#offsets ??= endsOf(this.#sizes, this.sampleCount);
+    return this.#offsets;
   }
 
   sample(index: number): Uint8Array {
-    const { payload, offsets } = this.#live();
+    const { payload, offsets } = this;
     const start = offsets[index];
     const end = offsets[index + 1];
     if (start === undefined || end === undefined) {
@@ -81,7 +92,7 @@ export class SlabBatch implements SampleBatch {
   release(): void {
     const slab = this.#slab;
     this.#slab = null;
-    this.#views = null;
+    this.#payload = null;
     if (slab !== null) this.#pool.release(slab);
   }
 
@@ -89,11 +100,22 @@ export class SlabBatch implements SampleBatch {
     this.release();
   }
 
-  #live(): Views {
-    if (this.#views !== null) return this.#views;
+  #live(): Slab {
+    if (this.#slab !== null) return this.#slab;
     throw new Mx8Error(
       'batch_released',
       'This batch has been released and its memory may hold another one. Read it before asking for the next batch, or keep it with batch.keep().',
     );
   }
+}
+
+/** 0, and after each of the first `count` samples where it ends. */
+function endsOf(sizes: Float64Array, count: number): Float64Array {
+  const ends = new Float64Array(count + 1);
+  let at = 0;
+  for (let index = 0; index < count; index += 1) {
+    at += sizes[index] ?? 0;
+    ends[index + 1] = at;
+  }
+  return ends;
 }

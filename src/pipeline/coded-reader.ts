@@ -51,6 +51,14 @@ export class CodedReader implements SampleReader {
     return this.#inner.help();
   }
 
+  get wouldReadNow(): boolean {
+    return this.#inner.wouldReadNow;
+  }
+
+  fillNow(job: ReadJob, slab: ArrayBuffer): ReadResult | null {
+    return job.coded === undefined ? this.#inner.fillNow(job, slab) : null;
+  }
+
   get isBusy(): boolean {
     return this.#inner.isBusy;
   }

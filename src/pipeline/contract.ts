@@ -16,6 +16,8 @@ export interface SampleBatch extends Disposable {
   readonly sampleIds: Float64Array;
   /** The bytes of all samples, one after the other, without gaps. */
   readonly payload: Uint8Array;
+  /** How many they are; known of a batch that has been released, too. */
+  readonly payloadBytes: number;
   /** n + 1 byte positions in `payload`: sample i is [offsets[i], offsets[i + 1]). */
   readonly offsets: Float64Array;
   /** Class of each sample, -1 where it has none. */
@@ -97,6 +99,11 @@ export interface PipelineStats {
 
 /** Batches in order. Leaving the loop in any way releases everything. */
 export interface Pipeline extends AsyncIterable<SampleBatch>, AsyncDisposable {
+  /**
+   * The next batch, null at the end; without a promise where nobody has to wait for it. Instead of the
+   * iterator, for who closes the pipeline itself, however it ends.
+   */
+  take(): Promise<SampleBatch | null> | SampleBatch | null;
   stats(): PipelineStats;
   close(): Promise<void>;
 }

@@ -51,18 +51,31 @@ export class Planner {
    * where records or sizes have to be waited for.
    */
   next(): Promise<BatchPlan | null> | BatchPlan | null {
-    const { batchSize } = this.#limits;
-    if (this.#queue.isShort(batchSize)) return this.#nextLater();
-    const stretch = this.#queue.peek(batchSize);
+    if (this.isShort) return this.#nextLater();
+    const stretch = this.#queue.peek(this.#limits.batchSize);
     if (stretch === null || !this.#isOpen()) return null;
     return this.#plan(stretch) ?? this.#nextLater();
   }
 
+  /** Whether records have to be waited for before a batch can be planned. */
+  get isShort(): boolean {
+    return this.#queue.isShort(this.#limits.batchSize);
+  }
+
+  fill(): Promise<void> {
+    return this.#queue.fill(this.#limits.batchSize);
+  }
+
+  /** The next batch where nothing has to be waited for, else null: then it is for `next` to say. */
+  nextNow(): BatchPlan | null {
+    const stretch = this.isShort ? null : this.#queue.peek(this.#limits.batchSize);
+    return stretch === null ? null : this.#plan(stretch);
+  }
+
   async #nextLater(): Promise<BatchPlan | null> {
-    const { batchSize } = this.#limits;
     for (;;) {
-      await this.#queue.fill(batchSize);
-      const stretch = this.#queue.peek(batchSize);
+      await this.fill();
+      const stretch = this.#queue.peek(this.#limits.batchSize);
       if (stretch === null || !this.#isOpen()) return null;
       const plan = this.#plan(stretch);
       if (plan !== null) return plan;

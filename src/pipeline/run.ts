@@ -6,8 +6,6 @@
  */
 import { assert } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
-import { elapsedMs, monoMs } from '../core/base/units.ts';
-import type { MonoMs } from '../core/base/units.ts';
 import { batchLimits } from '../core/memory/batch-sizer.ts';
 import type { ReadResult } from '../storage/read-job.ts';
 import type { SampleReader } from '../storage/sample-reader.ts';
@@ -21,9 +19,9 @@ import type {
   SampleBatch,
 } from './contract.ts';
 import { LeavingIterator } from './leaving-iterator.ts';
-import { TURN_MS } from './limits.ts';
 import { Lineup } from './lineup.ts';
 import type { InLine } from './lineup.ts';
+import { OwnReads } from './own-reads.ts';
 import { Planner } from './planner.ts';
 import { RecordQueue } from './record-queue.ts';
 import { SlabPool } from './slab-pool.ts';
@@ -44,6 +42,7 @@ export class PipelineRun implements Pipeline {
   readonly #lineup: Lineup = new Lineup();
   readonly #slabs: SlabPool;
   readonly #wake: Wake = new Wake();
+  readonly #own: OwnReads;
   readonly #reads: Set<Promise<void>> = new Set();
   readonly #consumerWait: WaitMeter;
   readonly #backpressureWait: WaitMeter;
@@ -55,8 +54,8 @@ export class PipelineRun implements Pipeline {
   #failure: { readonly error: unknown } | null = null;
   #closing: Promise<void> | null = null;
   #streamEnd: number = 0;
-  /** When the event loop was last known to turn while the consumer made reads itself. */
-  #turnedAtMs: MonoMs = monoMs(0);
+  /** Whether a batch is being planned, or waits for its slab. */
+  #isAdmitting: boolean = false;
   #delivered = { batches: 0, samples: 0, bytes: 0, skipped: 0 };
 
   constructor(options: RunOptions) {
@@ -64,7 +63,8 @@ export class PipelineRun implements Pipeline {
     this.#queue = new RecordQueue(options.records, options.cutAtChunks === true);
     const limits = batchLimits(options.batchSize, options.maxInflightBytes);
     this.#planner = new Planner(this.#queue, limits, options.reader, () => !this.#isClosed());
-    this.#slabs = new SlabPool(options.maxInflightBytes, () => this.#wake.ring());
+    this.#slabs = new SlabPool(options.maxInflightBytes, () => this.#changed());
+    this.#own = new OwnReads(options.clock, () => this.#wake.ring());
     this.#consumerWait = new WaitMeter(options.clock);
     this.#backpressureWait = new WaitMeter(options.clock);
   }
@@ -97,6 +97,14 @@ export class PipelineRun implements Pipeline {
     });
   }
 
+  take(): Promise<SampleBatch | null> | SampleBatch | null {
+    if (this.#state === 'new') {
+      this.#state = 'open';
+      this.#open();
+    }
+    return this.#next();
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -118,16 +126,23 @@ export class PipelineRun implements Pipeline {
     this.#admit().catch((error: unknown) => this.#fail(error));
   }
 
+  /** There may be room for another batch: of no interest to anybody while they are left to the consumer. */
+  #changed(): void {
+    if (!this.#own.isLeft) this.#wake.ring();
+  }
+
   // ---- the loop that begins batches --------------------------------------------------------------
 
   async #admit(): Promise<void> {
     for (;;) {
       if (!this.#hasRoom()) await this.#untilRoom();
       if (this.#isClosed()) return;
+      this.#isAdmitting = true;
       const planning = this.#planner.next();
       const plan = planning instanceof Promise ? await planning : planning;
       if (this.#isClosed()) return;
       if (plan === null) {
+        this.#isAdmitting = false;
         // A batch still being read may send records back.
         if (this.#lineup.unreadCount === 0) break;
         await this.#wake.wait();
@@ -136,6 +151,7 @@ export class PipelineRun implements Pipeline {
       const batch = this.#lineup.add(plan);
       const taking = this.#slabs.take(plan.slabBytes);
       const slab = taking instanceof Promise ? await this.#untilSlab(taking) : taking;
+      this.#isAdmitting = false;
       if (slab === null) return;
       if (batch.state === 'void' || this.#isClosed()) this.#slabs.release(slab);
       else this.#begin(batch, slab);
@@ -159,6 +175,7 @@ export class PipelineRun implements Pipeline {
 
   /** Whether another batch may be read ahead. */
   #hasRoom(): boolean {
+    if (this.#own.isLeft) return false;
     const { gate } = this.#options;
     const { prefetchBatches, maxQueueBatches } = this.#ahead;
     const { length, readCount } = this.#lineup;
@@ -222,8 +239,10 @@ export class PipelineRun implements Pipeline {
   // ---- the consumer ------------------------------------------------------------------------------
 
   #next(): Promise<SampleBatch | null> | SampleBatch | null {
+    this.#own.asks();
     const batch = this.#takeNext();
-    return batch === undefined ? this.#nextLater() : batch;
+    if (batch !== undefined) return batch;
+    return (this.#own.mustTurn ? null : this.#readNext()) ?? this.#nextLater();
   }
 
   async #nextLater(): Promise<SampleBatch | null> {
@@ -231,11 +250,11 @@ export class PipelineRun implements Pipeline {
     try {
       for (;;) {
         if (this.#isStalled()) endStall ??= this.#beginStall();
-        const helped = this.#options.reader.help();
         this.#consumerWait.start();
-        await (helped && this.#mustTurn() ? this.#turn() : this.#wake.wait());
+        await this.#somethingHappens();
         this.#consumerWait.stop();
-        const batch = this.#takeNext();
+        const ready = this.#takeNext();
+        const batch = ready === undefined ? this.#readNext() : ready;
         if (batch !== undefined) return batch;
       }
     } finally {
@@ -245,23 +264,54 @@ export class PipelineRun implements Pipeline {
 
   /**
    * Between two reads of its own the consumer hears of those that others have made, who then get new
-   * ones; and what else this thread has to do must not wait for the end of the data.
+   * ones.
    */
-  #mustTurn(): boolean {
-    const { reader, clock } = this.#options;
-    if (reader.isBusy || clock === undefined) return true;
-    return elapsedMs(this.#turnedAtMs, clock.nowMs()) >= TURN_MS;
+  #somethingHappens(): Promise<void> {
+    const { reader } = this.#options;
+    if (reader.wouldReadNow) this.#own.leave();
+    if (this.#mayRead()) return this.#planner.isShort ? this.#records() : this.#own.turn();
+    const helped = reader.help();
+    const mustTurn = helped && (reader.isBusy || this.#own.mustTurn);
+    return mustTurn ? this.#own.turn() : this.#wake.wait();
   }
 
-  /** Lets the event loop turn once. */
-  #turn(): Promise<void> {
-    const { clock } = this.#options;
-    this.#turnedAtMs = clock?.nowMs() ?? this.#turnedAtMs;
-    return clock === undefined
-      ? this.#wake.wait()
-      : new Promise((resolve) => {
-          clock.defer(resolve);
-        });
+  /** The next batch's records, which the consumer plans itself. */
+  #records(): Promise<void> {
+    this.#isAdmitting = true;
+    this.#planner.fill().then(() => {
+      this.#isAdmitting = false;
+      this.#wake.ring();
+    }, this.#onFailure);
+    return this.#wake.wait();
+  }
+
+  /** Whether the next batch is left to the consumer, and nothing comes before it. */
+  #mayRead(): boolean {
+    return this.#own.isLeft && !this.#isAdmitting && this.#lineup.length === 0;
+  }
+
+  /** Reads the next batch here and now; undefined where it is not left to the consumer, or cannot be. */
+  #readNext(): SlabBatch | undefined {
+    if (!this.#mayRead() || this.#planner.isShort) return undefined;
+    const batch = this.#readHere();
+    if (batch === null) this.#own.takeBack();
+    return batch ?? undefined;
+  }
+
+  #readHere(): SlabBatch | null {
+    const plan = this.#planner.nextNow();
+    if (plan === null) return null;
+    const slab = this.#slabs.takeNow(plan.slabBytes);
+    this.#consumerWait.start();
+    const result = slab === null ? null : this.#options.reader.fillNow(plan.job, slab.buffer);
+    this.#consumerWait.stop();
+    if (slab === null || result === null) {
+      if (slab !== null) this.#slabs.release(slab);
+      this.#queue.putBack([plan.stretch]);
+      return null;
+    }
+    const count = this.#planner.settle(plan, result);
+    return this.#deliver({ plan, state: 'read', count, outcome: { slab, result } });
   }
 
   /** The next batch, null at the end, undefined when there is none yet. */
@@ -276,7 +326,7 @@ export class PipelineRun implements Pipeline {
   }
 
   #deliver(first: InLine): SlabBatch {
-    this.#wake.ring();
+    this.#changed();
     const { maxInflightBytes, onSampleError } = this.#options;
     const streamEnd = this.#streamEnd + first.count;
     const batch = assemble(first, streamEnd, {
@@ -287,8 +337,9 @@ export class PipelineRun implements Pipeline {
     this.#streamEnd = streamEnd;
     this.#delivered.batches += 1;
     this.#delivered.samples += batch.sampleCount;
-    this.#delivered.bytes += batch.payload.length;
+    this.#delivered.bytes += batch.payloadBytes;
     this.#delivered.skipped += first.count - batch.sampleCount;
+    this.#own.gets();
     return batch;
   }
 

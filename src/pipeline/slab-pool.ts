@@ -57,6 +57,16 @@ export class SlabPool {
     });
   }
 
+  /** The same where nobody has to wait for it; else null, and nothing is asked for. */
+  takeNow(bytes: number): Slab | null {
+    if (this.#closed || this.isWaitedFor) return null;
+    const { ticket, grants } = this.#ledger.request(bytes);
+    const [grant] = grants;
+    if (grant !== undefined) return this.#slabFor(grant);
+    this.#ledger.cancel(ticket);
+    return null;
+  }
+
   /** From now on the slab comes back by itself when nothing refers to its memory any more. */
   watch(slab: Slab): void {
     this.#forgotten.register(slab.buffer, slab.slabId, slab.buffer);

@@ -197,3 +197,59 @@ test('without a clock nobody helps', async () => {
   assertRead(await second);
   await reader.close();
 });
+
+interface ReadyNow {
+  readonly reader: LocalReader;
+  readonly clock: TickingClock;
+  readonly shard: readonly Sample[];
+  readonly readNow: (from: number, to: number) => readonly number[] | null;
+}
+
+/** A reader that has seen that reads of two shards are short, and has both open. */
+async function readerOfShards(name: string): Promise<ReadyNow> {
+  const shard = writeShards(join(root, name), new Array<number>(8).fill(100), 4);
+  const clock = new TickingClock();
+  const reader = new LocalReader({ jobsAtOnce: 9, threadsMax: 0, clock });
+  const slab = new ArrayBuffer(SLAB_BYTES);
+  const readNow = (from: number, to: number): readonly number[] | null => {
+    const result = reader.fillNow(recordsOf(shard.slice(from, to)), slab);
+    if (result === null) return null;
+    const expected = shard.slice(from, to).flatMap(({ bytes }) => [...bytes]);
+    assert.deepEqual([...new Uint8Array(slab, 16, expected.length)], expected);
+    return [...result.sizes];
+  };
+  for (const from of [0, 4, 0, 4]) {
+    assert.equal(readNow(from, from + 2), null, 'nothing is known of the reads yet');
+    await reader.fill(recordsOf(shard.slice(from, from + 2)), new ArrayBuffer(SLAB_BYTES));
+  }
+  return { reader, clock, shard, readNow };
+}
+
+test('records of shards that are open are read here and now, also where one shard ends in them', async () => {
+  const { reader, readNow } = await readerOfShards('now');
+  assert.deepEqual(readNow(0, 3), [100, 100, 100]);
+  assert.deepEqual(readNow(2, 7), [100, 100, 100, 100, 100]);
+  assert.equal(reader.fillNow(jobOf(), new ArrayBuffer(SLAB_BYTES)), null, 'files are not');
+  await reader.close();
+  assert.equal(readNow(0, 3), null);
+});
+
+test('what cannot be read whole is not read here: the reading says in full what is wrong with it', async () => {
+  const { reader, shard, readNow } = await readerOfShards('now-cut');
+  const last = shard[7]?.record;
+  truncateSync(last?.location ?? '', (last?.byteOffset ?? 0) + 50);
+  assert.equal(readNow(5, 8), null);
+  assert.equal(readNow(2, 8), null);
+  assert.deepEqual(readNow(2, 6), [100, 100, 100, 100]);
+  await reader.close();
+});
+
+test('reads that turn out to be slow are not made here any more', async () => {
+  const { reader, clock, readNow } = await readerOfShards('now-slow');
+  clock.tickMs = 20;
+  assert.deepEqual(readNow(0, 2), [100, 100]);
+  clock.tickMs = 0;
+  assert.equal(reader.wouldReadNow, false);
+  assert.equal(readNow(0, 2), null);
+  await reader.close();
+});

@@ -22,6 +22,7 @@ import type { JobShape } from './job-shape.ts';
 import { LocalDisks } from './local-disks.ts';
 import { OpenShards } from './open-shards.ts';
 import type { ReadJob, ReadResult } from './read-job.ts';
+import { NowReader } from './now-reader.ts';
 import { ReaderThreads } from './reader-threads.ts';
 import type { FilledSlab } from './reader-threads.ts';
 import { GIVE_UP_MS, ShortReads } from './short-reads.ts';
@@ -69,6 +70,7 @@ export class LocalReader {
   readonly #scratch: Uint8Array = new Uint8Array(GAP_BYTES_MAX);
   readonly #shortReads: ShortReads = new ShortReads();
   readonly #shortFiles: ShortReads = new ShortReads();
+  readonly #now: NowReader;
   #waiting: WaitingJob[] = [];
   /** Questions that are not answered, and who waits until none is left. */
   #unanswered: number = 0;
@@ -87,6 +89,7 @@ export class LocalReader {
   constructor(options: LocalReaderOptions) {
     this.#options = options;
     this.#jobsMax = Math.max(1, options.jobsAtOnce - 1);
+    this.#now = new NowReader(options.clock, this.#shards, this.#shortReads);
   }
 
   /** The slab's memory is the reader's until the answer brings it back. */
@@ -96,7 +99,9 @@ export class LocalReader {
     this.#countCalls(shape.calls);
     this.#unanswered += 1;
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ job, shape, slab, isHere: false, resolve, reject });
+      const next = { job, shape, slab, isHere: false, resolve, reject };
+      this.#now.passed(shape.files === 0 && this.#isShort(next));
+      this.#waiting.push(next);
       this.#startWaiting();
     });
   }
@@ -126,6 +131,16 @@ export class LocalReader {
     this.#isHelped = true;
     this.#shortReadsOf(next.shape).made(elapsedMs(startMs, clock.nowMs()));
     return true;
+  }
+
+  /** Whether the job that was asked for last was one that `fillNow` reads. */
+  get wouldReadNow(): boolean {
+    return this.#now.wouldRead;
+  }
+
+  /** See `NowReader`; `fill` does what it does not do, and says in full what is wrong with samples. */
+  fillNow(job: ReadJob, slab: ArrayBuffer): ReadResult | null {
+    return this.#closing === null ? this.#now.read(job, slab) : null;
   }
 
   /** What turns out to be slow goes on in the pool. */

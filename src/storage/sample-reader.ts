@@ -3,7 +3,7 @@ import type { Places } from '../ports/place.ts';
 import type { LocalReader } from './local-reader.ts';
 import { PlaceReader } from './place-reader.ts';
 import { isRemote } from './places.ts';
-import type { ReadJob } from './read-job.ts';
+import type { ReadJob, ReadResult } from './read-job.ts';
 import type { FilledSlab } from './reader-threads.ts';
 
 export interface SampleReader {
@@ -13,6 +13,10 @@ export interface SampleReader {
   measure(locations: readonly string[]): Promise<Float64Array>;
   /** See `LocalReader`. */
   help(): boolean;
+  /** Whether `fillNow` would be likely to read a job like the last one. */
+  readonly wouldReadNow: boolean;
+  /** All samples of the job, read here and now; null where that could take long, or not all is well. */
+  fillNow(job: ReadJob, slab: ArrayBuffer): ReadResult | null;
   readonly isBusy: boolean;
   /** Waits for what is under way, then gives everything back. */
   close(): Promise<void>;
@@ -24,6 +28,8 @@ export class EverywhereReader implements SampleReader {
   readonly #openPlaces: () => Places;
   #places: Places | null = null;
   #remote: PlaceReader | null = null;
+  /** Whether the last batch was of files. */
+  #isLocal: boolean = true;
 
   /** `openPlaces` is called when the first batch needs them; they are closed with the reader. */
   constructor(local: LocalReader, openPlaces: () => Places) {
@@ -32,7 +38,9 @@ export class EverywhereReader implements SampleReader {
   }
 
   fill(job: ReadJob, slab: ArrayBuffer): Promise<FilledSlab> {
-    return this.#readerOf(job.locations).fill(job, slab);
+    const reader = this.#readerOf(job.locations);
+    this.#isLocal = reader === this.#local;
+    return reader.fill(job, slab);
   }
 
   measure(locations: readonly string[]): Promise<Float64Array> {
@@ -41,6 +49,14 @@ export class EverywhereReader implements SampleReader {
 
   help(): boolean {
     return this.#local.help();
+  }
+
+  get wouldReadNow(): boolean {
+    return this.#isLocal && this.#local.wouldReadNow;
+  }
+
+  fillNow(job: ReadJob, slab: ArrayBuffer): ReadResult | null {
+    return this.#local.fillNow(job, slab);
   }
 
   get isBusy(): boolean {

@@ -4,6 +4,8 @@
  * thread, which takes about as long as reading a batch does.
  */
 
+import { Distrust } from './distrust.ts';
+
 /** Nothing else runs in this thread meanwhile; a hundredth of what a person or a heartbeat notices. */
 const SHORT_MS = 1;
 /** A read that was taken for short is given up after this long, where it can be. */
@@ -14,11 +16,6 @@ export const GIVE_UP_MS = 8;
  * milliseconds now and then.
  */
 const DISAPPOINTING_MS = 6;
-/** Reads elsewhere after a disappointment, before one is made here again; doubled each time. */
-const DISTRUST_READS = 64;
-const DISTRUST_READS_MAX = 65_536;
-/** After so many without a disappointment, the next one counts as the first. */
-const FORGIVING_READS = 64;
 /** Weight of the newest read in an average. */
 const NEWEST_WEIGHT = 0.25;
 /** Reads that must have been observed before any is called short. */
@@ -29,9 +26,7 @@ export class ShortReads {
   #observed: number = 0;
   /** How long those took on average that were called short. */
   #madeMs: number = 0;
-  #distrust: number = 0;
-  #nextDistrust: number = DISTRUST_READS;
-  #goodReads: number = 0;
+  readonly #distrust: Distrust = new Distrust();
 
   /** A read of `bytes` by another thread took `ms`, waiting for that thread included. */
   observe(bytes: number, ms: number): void {
@@ -43,12 +38,12 @@ export class ShortReads {
 
   /** A read was made elsewhere. */
   passed(): void {
-    if (this.#distrust > 0) this.#distrust -= 1;
+    this.#distrust.passed();
   }
 
   /** False for a while after a disappointment. */
   get isTrusting(): boolean {
-    return this.#distrust === 0;
+    return this.#distrust.isOver;
   }
 
   isShort(bytes: number): boolean {
@@ -60,13 +55,10 @@ export class ShortReads {
   made(ms: number): void {
     this.#madeMs += (ms - this.#madeMs) * NEWEST_WEIGHT;
     if (this.#madeMs < DISAPPOINTING_MS) {
-      this.#goodReads += 1;
-      if (this.#goodReads === FORGIVING_READS) this.#nextDistrust = DISTRUST_READS;
+      this.#distrust.pleased();
       return;
     }
     this.#madeMs = 0;
-    this.#goodReads = 0;
-    this.#distrust = this.#nextDistrust;
-    this.#nextDistrust = Math.min(DISTRUST_READS_MAX, this.#nextDistrust * 2);
+    this.#distrust.disappointed();
   }
 }

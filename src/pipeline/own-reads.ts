@@ -1,0 +1,116 @@
+/**
+ * Who reads the next batch. As a rule it is read ahead; but where reads are short and the consumer does
+ * little but wait for them, batches are left to it: it reads each one itself, here and now, when it asks
+ * for it. Then nothing has to be handed to another thread, and all of it happens in one memory.
+ *
+ *   ahead ──▶ left   the consumer waits, its pace is quick, and a read would be short
+ *   left ──▶ ahead   it takes its time with a batch, it is away while the event loop turns, or a read
+ *                    cannot be made here
+ */
+import { must } from '../core/base/assert.ts';
+import { elapsedMs, monoMs } from '../core/base/units.ts';
+import type { MonoMs } from '../core/base/units.ts';
+import type { Clock } from '../ports/clock.ts';
+import { ConsumerPace } from './consumer-pace.ts';
+import { TURN_MS } from './limits.ts';
+import { ReadTrials } from './read-trials.ts';
+
+export class OwnReads {
+  readonly #clock: Clock | undefined;
+  readonly #onTakenBack: () => void;
+  readonly #pace: ConsumerPace = new ConsumerPace();
+  readonly #trials: ReadTrials = new ReadTrials();
+  #isLeft: boolean = false;
+  /** While the consumer has a batch: when it got it. */
+  #gotAtMs: MonoMs | null = null;
+  /** When it got the one before, where it has done little but wait since. */
+  #lastGotAtMs: MonoMs | null = null;
+  #isWatched: boolean = false;
+  /** Whether it got a batch since batches were last taken back. */
+  #hasGot: boolean = false;
+  /** How often it asked. */
+  #asked: number = 0;
+  /** When the event loop was last known to turn while the consumer made reads itself. */
+  #turnedAtMs: MonoMs = monoMs(0);
+
+  /** `onTakenBack` is called when batches are to be read ahead again. Without a clock they always are. */
+  constructor(clock: Clock | undefined, onTakenBack: () => void) {
+    this.#clock = clock;
+    this.#onTakenBack = onTakenBack;
+  }
+
+  /** Whether nothing is to be read ahead. */
+  get isLeft(): boolean {
+    return this.#isLeft;
+  }
+
+  /** The consumer asks for a batch. */
+  asks(): void {
+    this.#asked += 1;
+    if (this.#clock === undefined || this.#gotAtMs === null) return;
+    this.#pace.cameBack(elapsedMs(this.#gotAtMs, this.#clock.nowMs()));
+    this.#gotAtMs = null;
+    if (this.#pace.isQuick) return;
+    this.#interrupt();
+    this.takeBack();
+  }
+
+  /** The consumer gets a batch. */
+  gets(): void {
+    if (this.#clock === undefined) return;
+    const nowMs = this.#clock.nowMs();
+    if (this.#lastGotAtMs !== null) this.#trials.observe(elapsedMs(this.#lastGotAtMs, nowMs));
+    if (!this.#trials.isOwn) this.takeBack();
+    this.#gotAtMs = nowMs;
+    this.#lastGotAtMs = nowMs;
+    this.#hasGot = true;
+    if (this.#isLeft) this.#watch();
+  }
+
+  /** The consumer waits, and the next read would be short. */
+  leave(): void {
+    if (this.#hasGot && this.#pace.isQuick && this.#trials.isOwn) this.#isLeft = true;
+  }
+
+  takeBack(): void {
+    if (!this.#isLeft) return;
+    this.#isLeft = false;
+    this.#hasGot = false;
+    this.#onTakenBack();
+  }
+
+  /** What else this thread has to do must not wait for the end of the data. */
+  get mustTurn(): boolean {
+    const clock = this.#clock;
+    return clock === undefined || elapsedMs(this.#turnedAtMs, clock.nowMs()) >= TURN_MS;
+  }
+
+  /** Lets the event loop turn once. */
+  turn(): Promise<void> {
+    const clock = must(this.#clock, 'who reads has a clock');
+    this.#turnedAtMs = clock.nowMs();
+    return new Promise((resolve) => {
+      clock.defer(resolve);
+    });
+  }
+
+  /** Takes the batches back when the event loop turns while the consumer is busy with one. */
+  #watch(): void {
+    if (this.#isWatched) return;
+    this.#isWatched = true;
+    const asked = this.#asked;
+    this.#clock?.defer(() => {
+      this.#isWatched = false;
+      if (this.#gotAtMs === null) return;
+      if (this.#asked === asked) {
+        this.#interrupt();
+        this.takeBack();
+      } else if (this.#isLeft) this.#watch();
+    });
+  }
+
+  #interrupt(): void {
+    this.#lastGotAtMs = null;
+    this.#trials.interrupted();
+  }
+}

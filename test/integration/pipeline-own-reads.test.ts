@@ -1,0 +1,153 @@
+/** Pipelines whose consumer does nothing but wait, and so reads batches of shards itself. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import type { PipelineOptions, SampleBatch } from '../../src/pipeline/index.ts';
+import { createReader } from '../../src/pipeline/index.ts';
+import type { SampleReader } from '../../src/storage/sample-reader.ts';
+import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { writeShards } from '../support/data-files.ts';
+import type { Sample } from '../support/data-files.ts';
+import { openFilesBelow } from '../support/leftovers.ts';
+import { assertDelivers, copied, openOver, sizesOf } from '../support/pipeline-run.ts';
+import type { Delivered } from '../support/pipeline-run.ts';
+
+const SAMPLES = 1_200;
+const PER_SHARD = 200;
+
+let root = '';
+
+before(() => {
+  root = mkdtempSync(join(tmpdir(), 'mx8-own-reads-'));
+});
+
+after(() => {
+  rmSync(root, { recursive: true, force: true });
+});
+
+function samplesIn(name: string): Sample[] {
+  const sizes = sizesOf(SAMPLES, (index) => 50 + (index % 60));
+  return writeShards(join(root, name), sizes, PER_SHARD);
+}
+
+interface Counted {
+  readonly reader: SampleReader;
+  /** Batches that the consumer read itself. */
+  readonly own: () => number;
+  readonly options: Partial<PipelineOptions>;
+}
+
+function countedReader(): Counted {
+  // By a clock that stands still every read is short and every consumer quick, however busy the machine is.
+  const clock = new FakeClock();
+  const reader = createReader(3, clock);
+  let count = 0;
+  const fillNow = reader.fillNow.bind(reader);
+  reader.fillNow = (job, slab) => {
+    const result = fillNow(job, slab);
+    if (result !== null) count += 1;
+    return result;
+  };
+  return { reader, own: () => count, options: { reader, clock } };
+}
+
+/** The same samples again, so that the shards are open and reads of them known to be short. */
+function twice(samples: readonly Sample[]): Sample[] {
+  return [...samples, ...samples];
+}
+
+test('a consumer that does nothing but wait reads batches itself, and gets each sample in its place', async () => {
+  const samples = twice(samplesIn('whole'));
+  const { reader, own, options } = countedReader();
+  const batches: Delivered[] = [];
+  for await (const batch of openOver(samples, options)) batches.push(copied(batch));
+  assertDelivers(batches, samples);
+  assert.ok(own() > 0, 'it read some');
+  assert.equal(batches.at(-1)?.streamEnd, samples.length);
+  await reader.close();
+});
+
+test('for one that is away while the event loop turns batches are read ahead', async () => {
+  const samples = samplesIn('away');
+  const { reader, own, options } = countedReader();
+  const batches: Delivered[] = [];
+  for await (const batch of openOver(samples, options)) {
+    batches.push(copied(batch));
+    for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  }
+  assertDelivers(batches, samples);
+  assert.ok(own() * 2 < batches.length, `${own()} of ${batches.length} were not`);
+  await reader.close();
+});
+
+test('batches that the consumer keeps count for the cap, also those that it read itself', async () => {
+  const samples = twice(samplesIn('kept'));
+  const { reader, own, options } = countedReader();
+  const maxInflightBytes = 64 * 1024;
+  const pipeline = openOver(samples, { ...options, maxInflightBytes });
+  const batches: Delivered[] = [];
+  let kept: SampleBatch[] = [];
+  for await (const batch of pipeline) {
+    kept.push(batch);
+    if (kept.length < 5) continue;
+    batches.push(...kept.map(copied));
+    kept = [];
+  }
+  batches.push(...kept.map(copied));
+  assertDelivers(batches, samples);
+  assert.ok(own() > 0, 'it read some');
+  assert.ok(pipeline.stats().inflightBytesHighWater <= maxInflightBytes);
+  assert.equal(pipeline.stats().inflightBytes, 0);
+  await reader.close();
+});
+
+test('a sample that was cut off is named, and where it is skipped all others arrive', async () => {
+  const all = samplesIn('cut');
+  const last = all[PER_SHARD - 1]?.record;
+  assert.ok(last);
+  truncateSync(last.location, (last.byteOffset ?? 0) + 3);
+  const samples = twice(all);
+  const { reader, options } = countedReader();
+  const drained = async (more: Partial<PipelineOptions>): Promise<Delivered[]> => {
+    const batches: Delivered[] = [];
+    for await (const batch of openOver(samples, { ...options, ...more }))
+      batches.push(copied(batch));
+    return batches;
+  };
+  await assert.rejects(() => drained({}), {
+    code: 'sample_changed',
+    message: new RegExp(`^Sample ${last.sampleId} in ${last.location} `),
+  });
+  const skipped: number[] = [];
+  const batches = await drained({
+    onSampleError: ({ sampleId }) => {
+      skipped.push(sampleId);
+      return 'skip';
+    },
+  });
+  assert.deepEqual(skipped, [last.sampleId, last.sampleId]);
+  assertDelivers(
+    batches,
+    samples.filter(({ record }) => record.sampleId !== last.sampleId),
+  );
+  await reader.close();
+});
+
+test('cancelled while the consumer reads, it ends there and leaves nothing open', async () => {
+  const samples = twice(samplesIn('cancelled'));
+  const { reader, own, options } = countedReader();
+  const stop = new AbortController();
+  const reading = async (): Promise<void> => {
+    for await (const batch of openOver(samples, { ...options, signal: stop.signal })) {
+      batch.release();
+      if (own() === 10) stop.abort(new Error('enough'));
+    }
+  };
+  await assert.rejects(reading, { message: 'enough' });
+  assert.equal(own(), 10);
+  await reader.close();
+  assert.deepEqual(openFilesBelow(root), []);
+});
