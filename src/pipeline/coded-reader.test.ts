@@ -77,6 +77,8 @@ async function eventsOf(
   const inner: SampleReader = {
     fill: none,
     measure: none,
+    wouldReadNow: false,
+    fillNow: none,
     help: () => false,
     isBusy: false,
     close: () => Promise.resolve(),
