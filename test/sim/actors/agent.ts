@@ -74,8 +74,9 @@ export class Agent {
     this.instanceId = instanceId;
   }
 
+  /** Where its job was made again meanwhile, somebody else may have started it. */
   start(): void {
-    this.tell({ type: 'start' });
+    if (this.holder.mode.type === 'idle') this.tell({ type: 'start' });
   }
 
   restart(): void {
