@@ -1,7 +1,6 @@
 /** A process of its own that reads a data set of a table once, and says on its output what memory that took. */
-import { readFileSync } from 'node:fs';
-
 import { load } from '../src/index.ts';
+import { peakRssBytes } from './peak-rss.ts';
 
 export interface MemorySettings {
   readonly link: string;
@@ -34,10 +33,8 @@ if (import.meta.main) {
       if (seen === 0) throw new Error('a sample without rows');
     }
   }
-  const status = readFileSync('/proc/self/status', 'utf8');
-  const peakBytes = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
   const answer: MemoryAnswer = {
-    peakBytes,
+    peakBytes: peakRssBytes(),
     inflightBytes: loader.stats().inflightBytesHighWater,
   };
   process.stdout.write(JSON.stringify(answer));

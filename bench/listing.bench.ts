@@ -5,10 +5,10 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 
 import { Workbench } from '../test/support/mx8-process.ts';
 import { ANSWER_MS, FOLDERS, FOLDER_OBJECTS, PAGE_KEYS } from './listing-server.ts';
+import { peakRssBytes } from './peak-rss.ts';
 import { type BenchOptions, type BenchRow, type Benchmark, benchRow } from './report.ts';
 import type { FirstBatch, StreamingFigures } from './streaming-reader.ts';
 
@@ -179,9 +179,8 @@ async function peakOf(child: ChildProcess): Promise<number> {
   let peakBytes = 0;
   while (child.exitCode === null && child.signalCode === null) {
     try {
-      const status = readFileSync(`/proc/${child.pid ?? 0}/status`, 'utf8');
-      const found = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
-      peakBytes = Math.max(peakBytes, Number(found ?? 0) * 1024);
+      // Of one that has ended, but was not waited for yet, the kernel says nothing.
+      peakBytes = Math.max(peakBytes, peakRssBytes(child.pid ?? 0) || 0);
     } catch (error) {
       // It ended while we looked.
       if (!(error instanceof Error)) throw error;

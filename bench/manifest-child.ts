@@ -3,13 +3,14 @@
  * with one JSON line.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { manifestHash } from '../src/core/base/units.ts';
 import { nodeClock } from '../src/platform/clock.ts';
 import { nodeRandom } from '../src/platform/random.ts';
 import { FsManifestStore } from '../src/snapshots/index.ts';
+import { peakRssBytes } from './peak-rss.ts';
 
 export interface ChildFigures {
   readonly elapsedMs: number;
@@ -29,23 +30,14 @@ const rssBefore = process.memoryUsage.rss();
 const startedAt = performance.now();
 const samples = await work();
 const elapsedMs = performance.now() - startedAt;
-const peakRssBytes = peakRss();
+const peakBytes = peakRssBytes();
 const figures: ChildFigures = {
   elapsedMs,
-  grownBytes: Math.max(0, peakRssBytes - rssBefore),
-  peakRssBytes,
+  grownBytes: Math.max(0, peakBytes - rssBefore),
+  peakRssBytes: peakBytes,
   samples,
 };
 process.stdout.write(`${JSON.stringify(figures)}\n`);
-
-/**
- * The high-water mark of this program's own memory. `resourceUsage().maxRSS` would begin with what the
- * process that forked this one had.
- */
-function peakRss(): number {
-  const status = readFileSync('/proc/self/status', 'utf8');
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
-}
 
 async function work(): Promise<number> {
   switch (mode) {

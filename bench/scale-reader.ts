@@ -3,9 +3,8 @@
  * COORD JOB`. Tells its parent when the first batch was there, how long later readings took to theirs, and
  * its memory.
  */
-import { readFileSync } from 'node:fs';
-
 import { load } from '../src/index.ts';
+import { peakRssBytes } from './peak-rss.ts';
 
 export interface ScaleFigures {
   /** From the start of the process to the first batch. */
@@ -35,8 +34,6 @@ await firstBatch(0);
 const coldMs = performance.now();
 const warmMs: number[] = [];
 for (let reading = 1; reading <= READINGS; reading += 1) warmMs.push(await firstBatch(reading));
-const status = readFileSync('/proc/self/status', 'utf8');
-const peakRssBytes = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
-const figures: ScaleFigures = { coldMs, warmMs, peakRssBytes };
+const figures: ScaleFigures = { coldMs, warmMs, peakRssBytes: peakRssBytes() };
 process.send?.(figures);
 process.disconnect();

@@ -5,7 +5,6 @@
  */
 import { fork } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -17,6 +16,7 @@ import { Coordinators } from '../test/support/coordinators.ts';
 import { until, Workbench } from '../test/support/mx8-process.ts';
 import { descendants } from '../test/support/processes.ts';
 import { median } from './median.ts';
+import { peakRssBytes } from './peak-rss.ts';
 import { type BenchRow, type Benchmark, benchRow } from './report.ts';
 import type { ScaleFigures } from './scale-reader.ts';
 
@@ -126,12 +126,6 @@ function readerFigures(link: string, coord: string): Promise<ScaleFigures> {
     child.on('message', (answer) => resolve(answer as ScaleFigures));
     child.on('exit', (code) => reject(new Error(`the reading process ended with ${code}`)));
   });
-}
-
-/** The high-water mark of the program's own memory. */
-function peakRssBytes(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
 }
 
 function storeIn(root: string): FsManifestStore {

@@ -18,6 +18,7 @@ import { RangeClient } from '../src/storage/http/range-client.ts';
 import { benchRow } from './report.ts';
 import type { BenchRow, Benchmark } from './report.ts';
 import { OBJECT_BYTES } from './store-server.ts';
+import type { StoresMemoryAnswer, StoresMemorySettings } from './stores-memory.ts';
 
 const KIB = 1024;
 const MIB = 1024 ** 2;
@@ -136,12 +137,8 @@ function medians(figures: readonly Figures[]): Figures {
   };
 }
 
-/** Bytes of samples per second that `load()` delivers from packed shards in a store. */
-async function packedRate(
-  url: string,
-  folder: string,
-  order: 'in order' | 'shuffled',
-): Promise<number> {
+/** Of samples in shards that the server makes up. */
+function packedManifest(folder: string): string {
   const manifest = join(folder, 'packed.tsv');
   const perShard = Math.floor(OBJECT_BYTES / ENTRY_BYTES);
   const lines: string[] = [];
@@ -154,6 +151,16 @@ async function packedRate(
     }
   }
   writeFileSync(manifest, `${lines.join('\n')}\n`);
+  return manifest;
+}
+
+/** Bytes of samples per second that `load()` delivers from packed shards in a store. */
+async function packedRate(
+  url: string,
+  folder: string,
+  order: 'in order' | 'shuffled',
+): Promise<number> {
+  const manifest = packedManifest(folder);
   const loader = load(manifest, {
     batchSize: 256,
     maxInflightBytes: 64 * MIB,
@@ -167,6 +174,31 @@ async function packedRate(
   let bytes = 0;
   for await (const batch of loader) bytes += batch.payload.length;
   return (bytes / (performance.now() - startMs)) * 1000;
+}
+
+/** Resident memory of a process that reads all samples once, beyond what is in flight. */
+function memoryRow(url: string, folder: string, shuffle: boolean): BenchRow {
+  const settings: StoresMemorySettings = {
+    manifest: packedManifest(folder),
+    storeRoot: join(folder, 'store'),
+    url,
+    batchSize: 256,
+    shuffle,
+    maxInflightBytes: 64 * MIB,
+  };
+  const script = join(import.meta.dirname, 'stores-memory.ts');
+  const text = execFileSync(process.execPath, [script, JSON.stringify(settings)], {
+    encoding: 'utf8',
+  });
+  const { peakBytes, inflightBytes } = JSON.parse(text) as StoresMemoryAnswer;
+  return benchRow({
+    name: `stores: peak memory beside the cap, ${shuffle ? 'shuffled' : 'in order'}`,
+    ours: (peakBytes - settings.maxInflightBytes) / MIB,
+    limit: null,
+    unit: 'MiB',
+    target: { atMost: 150 },
+    note: `load() over s3:// in a process of its own; cap 64 MiB, of which ${Math.round(inflightBytes / MIB)} MiB were in flight`,
+  });
 }
 
 async function rangeRows(
@@ -273,6 +305,7 @@ export const benchmark: Benchmark = {
             }),
           );
         }
+        for (const shuffle of [false, true]) rows.push(memoryRow(url, folder, shuffle));
         return rows;
       });
     } finally {

@@ -3,9 +3,8 @@
  * the first batch was there; then when all was listed and pinned, and its memory after some more batches, which come out of
  * the file that the listing went into.
  */
-import { readFileSync } from 'node:fs';
-
 import { load } from '../src/index.ts';
+import { peakRssBytes } from './peak-rss.ts';
 
 export interface FirstBatch {
   /** From the start of the process. */
@@ -51,6 +50,6 @@ for await (const batch of loader) {
   }
 }
 if (pinned === null) throw new Error('the data ended before all was pinned');
-const status = readFileSync('/proc/self/status', 'utf8');
-const peakRssBytes = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
-process.send?.({ ...(pinned as object), firstBatchMs, peakRssBytes }, () => process.disconnect());
+process.send?.({ ...(pinned as object), firstBatchMs, peakRssBytes: peakRssBytes() }, () =>
+  process.disconnect(),
+);
