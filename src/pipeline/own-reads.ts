@@ -88,9 +88,12 @@ export class OwnReads {
   /** Lets the event loop turn once. */
   turn(): Promise<void> {
     const clock = must(this.#clock, 'who reads has a clock');
-    this.#turnedAtMs = clock.nowMs();
     return new Promise((resolve) => {
-      clock.defer(resolve);
+      clock.defer(() => {
+        // Not when it began: a turn in which others were busy for long would be followed by another.
+        this.#turnedAtMs = clock.nowMs();
+        resolve();
+      });
     });
   }
 

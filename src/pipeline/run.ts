@@ -269,7 +269,10 @@ export class PipelineRun implements Pipeline {
   #somethingHappens(): Promise<void> {
     const { reader } = this.#options;
     if (reader.wouldReadNow) this.#own.leave();
-    if (this.#mayRead()) return this.#planner.isShort ? this.#records() : this.#own.turn();
+    if (this.#mayRead()) {
+      // Records may be here without a turn of the event loop, for each batch anew.
+      return this.#planner.isShort && !this.#own.mustTurn ? this.#records() : this.#own.turn();
+    }
     const helped = reader.help();
     const mustTurn = helped && (reader.isBusy || this.#own.mustTurn);
     return mustTurn ? this.#own.turn() : this.#wake.wait();

@@ -5,18 +5,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
+import { monoMs } from '../../src/core/base/units.ts';
+import type { MonoMs } from '../../src/core/base/units.ts';
 import type { PipelineOptions, SampleBatch } from '../../src/pipeline/index.ts';
 import { createReader } from '../../src/pipeline/index.ts';
+import { TURN_MS } from '../../src/pipeline/limits.ts';
 import type { SampleReader } from '../../src/storage/sample-reader.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { writeShards } from '../support/data-files.ts';
 import type { Sample } from '../support/data-files.ts';
 import { openFilesBelow } from '../support/leftovers.ts';
-import { assertDelivers, copied, openOver, sizesOf } from '../support/pipeline-run.ts';
+import { assertDelivers, chunksOf, copied, openOver, sizesOf } from '../support/pipeline-run.ts';
 import type { Delivered } from '../support/pipeline-run.ts';
 
 const SAMPLES = 1_200;
 const PER_SHARD = 200;
+/** What a read of the consumer's own takes where that counts. */
+const READ_MS = 0.25;
 
 let root = '';
 
@@ -150,4 +155,49 @@ test('cancelled while the consumer reads, it ends there and leaves nothing open'
   assert.equal(own(), 10);
   await reader.close();
   assert.deepEqual(openFilesBelow(root), []);
+});
+
+/** Goes on by what is worked, and stands still otherwise. */
+class WorkClock extends FakeClock {
+  workedMs: number = 0;
+
+  override nowMs(): MonoMs {
+    return monoMs(this.workedMs);
+  }
+}
+
+test('timers have their turn while the consumer reads, also where each batch needs more records', async () => {
+  const samples = twice(samplesIn('turns'));
+  for (const chunk of [4, 8, 400]) {
+    const clock = new WorkClock();
+    const reader = createReader(3, clock);
+    const fillNow = reader.fillNow.bind(reader);
+    let own = 0;
+    let ownInTurn = 0;
+    let ownInTurnMax = 0;
+    reader.fillNow = (job, slab) => {
+      const result = fillNow(job, slab);
+      if (result === null) return result;
+      own += 1;
+      ownInTurn += 1;
+      ownInTurnMax = Math.max(ownInTurnMax, ownInTurn);
+      clock.workedMs += READ_MS;
+      return result;
+    };
+    let isOver = false;
+    const count = (): void => {
+      ownInTurn = 0;
+      if (!isOver) setImmediate(count);
+    };
+    count();
+    const records = chunksOf(samples, chunk);
+    const batches: Delivered[] = [];
+    for await (const batch of openOver(samples, { reader, clock, records }))
+      batches.push(copied(batch));
+    isOver = true;
+    assertDelivers(batches, samples);
+    await reader.close();
+    assert.ok(own > 20, 'it read some');
+    assert.ok(ownInTurnMax * READ_MS <= TURN_MS, `${ownInTurnMax} reads of its own in a turn`);
+  }
 });
