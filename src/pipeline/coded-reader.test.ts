@@ -112,3 +112,24 @@ test('groups of the same batch and of batches that wait are read before their tu
     ...['read 0', 'read 1', 'read 2', 'read 3'],
   ]);
 });
+
+test('after a batch with parts nobody is told that the reader inside would read the next one', async () => {
+  const [first] = await samples();
+  assert.ok(first !== undefined);
+  const { coded: _, ...plain } = jobOf([first]);
+  const inner: SampleReader = {
+    fill: (_job, slab) => Promise.resolve({ slab, result: null }),
+    measure: () => assert.fail('all sizes are known'),
+    wouldReadNow: true,
+    fillNow: () => null,
+    help: () => false,
+    isBusy: false,
+    close: () => Promise.resolve(),
+  };
+  const reader = new CodedReader(inner, memorySource(FILE));
+  await reader.fill(plain, new ArrayBuffer(1024));
+  assert.equal(reader.wouldReadNow, true);
+  await reader.fill(jobOf([first]), new ArrayBuffer(1024 ** 2));
+  assert.equal(reader.wouldReadNow, false);
+  await reader.close();
+});

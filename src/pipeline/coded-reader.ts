@@ -23,6 +23,8 @@ export class CodedReader implements SampleReader {
   #last: Promise<unknown> = Promise.resolve();
   /** Batches that wait for those before them. */
   readonly #waiting: ReadJob[] = [];
+  /** Whether the last batch was one for the reader inside. */
+  #isPlain: boolean = true;
   #isClosed = false;
 
   constructor(inner: SampleReader, bytes: ByteSource) {
@@ -33,6 +35,7 @@ export class CodedReader implements SampleReader {
 
   fill(job: ReadJob, slab: ArrayBuffer): Promise<Filled> {
     const { coded } = job;
+    this.#isPlain = coded === undefined;
     if (coded === undefined) return this.#inner.fill(job, slab);
     this.#waiting.push(job);
     const reading = this.#last.then(() => {
@@ -52,7 +55,7 @@ export class CodedReader implements SampleReader {
   }
 
   get wouldReadNow(): boolean {
-    return this.#inner.wouldReadNow;
+    return this.#isPlain && this.#inner.wouldReadNow;
   }
 
   fillNow(job: ReadJob, slab: ArrayBuffer): ReadResult | null {

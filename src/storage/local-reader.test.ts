@@ -253,3 +253,17 @@ test('reads that turn out to be slow are not made here any more', async () => {
   assert.equal(readNow(0, 2), null);
   await reader.close();
 });
+
+test('after a job of more pieces than are read here and now nobody is told that the next one would be', async () => {
+  const { reader, shard, readNow } = await readerOfShards('now-pieces');
+  const pieces = recordsOf([7, 1, 6, 0].flatMap((index) => shard.slice(index, index + 1)));
+  const slab = new ArrayBuffer(SLAB_BYTES);
+  assert.equal(reader.wouldReadNow, true);
+  assert.equal(reader.fillNow(pieces, slab), null);
+  await reader.fill(pieces, slab);
+  assert.equal(reader.wouldReadNow, false);
+  assert.equal(readNow(0, 2), null);
+  await reader.fill(recordsOf(shard.slice(0, 2)), new ArrayBuffer(SLAB_BYTES));
+  assert.equal(reader.wouldReadNow, true);
+  await reader.close();
+});

@@ -100,7 +100,7 @@ export class LocalReader {
     this.#unanswered += 1;
     return new Promise((resolve, reject) => {
       const next = { job, shape, slab, isHere: false, resolve, reject };
-      this.#now.passed(shape.files === 0 && this.#isShort(next));
+      this.#now.passed(shape, this.#isShort(next));
       this.#waiting.push(next);
       this.#startWaiting();
     });

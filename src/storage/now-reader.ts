@@ -10,6 +10,7 @@ import { GAP_BYTES_MAX } from './fill-extents.ts';
 import { fillTogether, jointRun, wholeResult } from './fill-together.ts';
 import { fill } from './fill.ts';
 import { shapeOf } from './job-shape.ts';
+import type { JobShape } from './job-shape.ts';
 import type { OpenShards } from './open-shards.ts';
 import type { ReadJob, ReadResult } from './read-job.ts';
 import type { ShortReads } from './short-reads.ts';
@@ -38,9 +39,9 @@ export class NowReader {
     this.#shortReads = shortReads;
   }
 
-  /** A job was given to others, and is one of shards that `isShort`, or not. */
-  passed(isShort: boolean): void {
-    this.#wasShort = isShort;
+  /** A job of this shape was given to others. */
+  passed({ files, calls }: JobShape, isShort: boolean): void {
+    this.#wasShort = isShort && files === 0 && calls <= CALLS_MAX;
     this.#cachedReads.passed();
   }
 
