@@ -14,7 +14,7 @@ import { RecordTable } from '../core/manifest/record-table.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { FileStamps, ManifestReader } from '../ports/manifest-store.ts';
 import { readRange } from './file-bytes.ts';
-import { RECORD_CHUNK_BYTES, TABLES_KEPT_SAMPLES_MAX } from './limits.ts';
+import { RECORD_CHUNK_BYTES, TABLES_KEPT_BYTES_MAX, TABLES_KEPT_SAMPLES_MAX } from './limits.ts';
 import type { ManifestIndex } from './manifest-index.ts';
 import type { StampsFile } from './stamps-file.ts';
 
@@ -71,9 +71,13 @@ export class FsManifestReader implements ManifestReader {
 
   async *tables(start: number, end: number, signal?: AbortSignal): AsyncGenerator<RecordTable> {
     const isShort = end - start < MANIFEST_INDEX_STRIDE / 4;
-    if (isShort && this.sampleCount <= TABLES_KEPT_SAMPLES_MAX) {
-      yield* this.#shortTables(start, end, signal);
-    } else yield* this.#newTables(start, end, signal);
+    if (isShort && this.#mayBeKept) yield* this.#shortTables(start, end, signal);
+    else yield* this.#newTables(start, end, signal);
+  }
+
+  get #mayBeKept(): boolean {
+    const { sampleCount, manifestBytes } = this;
+    return sampleCount <= TABLES_KEPT_SAMPLES_MAX && manifestBytes <= TABLES_KEPT_BYTES_MAX;
   }
 
   async *#shortTables(

@@ -23,10 +23,12 @@ import {
 } from '../../test/support/manifest-store-suite.ts';
 import { temporaryFolder } from '../../test/support/temporary-folder.ts';
 import { manifestHash } from '../core/base/units.ts';
+import { encodeHeader, encodeRecords } from '../core/manifest/encode.ts';
 import { nodeRandom } from '../platform/random.ts';
 import { MemoryManifestStore } from '../testing/memory-manifest-store.ts';
 import { RecordingEvents } from '../testing/recording-events.ts';
 import { FsManifestStore } from './fs-manifest-store.ts';
+import { TABLES_KEPT_BYTES_MAX } from './limits.ts';
 
 function storeIn(root: string, events: RecordingEvents = new RecordingEvents()): FsManifestStore {
   return new FsManifestStore({
@@ -227,6 +229,30 @@ test('single records in any order are those of the whole, across noted lines, an
   const again: unknown[] = [];
   for await (const table of reader.tables(1500, 1502)) again.push(...table.records());
   assert.deepEqual(again, whole.slice(1500, 1502));
+  await reader.close();
+});
+
+test('single records of a manifest with very long lines are not kept: they would take more memory than they save', async () => {
+  await using folder = await temporaryFolder();
+  const store = storeIn(folder.path);
+  const deep = `/${'d'.repeat(200)}`.repeat(150);
+  const records = Array.from({ length: 600 }, (_, sampleId) => ({
+    ...{ sampleId, location: `${deep}/${sampleId}`, byteOffset: null, byteLength: null },
+    decodeHint: '',
+  }));
+  const bytes = Buffer.concat([encodeHeader(), encodeRecords(records)]);
+  assert.ok(bytes.length > TABLES_KEPT_BYTES_MAX);
+  const { hash } = await store.put(inChunks(bytes, 1024 ** 2));
+  const reader = await store.open(hash);
+  const read = async (): Promise<unknown[]> => {
+    const found: unknown[] = [];
+    for await (const table of reader.tables(300, 302)) found.push(...table.records());
+    return found;
+  };
+  assert.deepEqual(await read(), records.slice(300, 302));
+  await chmod(folder.join('by-hash', hash), 0o644);
+  await writeFile(folder.join('by-hash', hash), '');
+  await assert.rejects(read(), { code: 'manifest_corrupt' });
   await reader.close();
 });
 

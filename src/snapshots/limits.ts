@@ -7,10 +7,12 @@ export const IO_CHUNK_BYTES: number = 1024 * 1024;
 export const RECORD_CHUNK_BYTES: number = 256 * 1024;
 
 /**
- * Manifests of up to so many samples are kept decoded, as far as they were read, by who reads them in short pieces, as a
- * shuffle by single samples does: some 15 MiB. In longer ones it would find too little again to be worth its memory.
+ * Manifests of up to so many samples and bytes are kept decoded, as far as they were read, by who reads them in short
+ * pieces, as a shuffle by single samples does: some 20 MiB of packed data, at most 50 where each sample has a path
+ * of its own. In longer ones it would find too little again to be worth its memory.
  */
 export const TABLES_KEPT_SAMPLES_MAX = 131_072;
+export const TABLES_KEPT_BYTES_MAX: number = 16 * 1024 * 1024;
 
 /** Who follows a listing reads its lines in pieces of so many bytes, and at most so many lines. */
 export const FOLLOW_CHUNK_BYTES: number = 512 * 1024;
