@@ -7,8 +7,12 @@ import { parquetWriteBuffer } from 'hyparquet-writer';
 import { memorySource } from '../../test/support/memory-source.ts';
 import { FormatError } from '../core/format/format-error.ts';
 import type { ByteSource } from '../ports/byte-source.ts';
+import { ColumnMemory } from './column-memory.ts';
 import { AHEAD_PAGE_BYTES_MIN } from './limits.ts';
 import { AheadRoom, ChunkAhead, Lane } from './parquet-ahead.ts';
+import { readFooter, startOf } from './parquet-file.ts';
+import { GroupReading } from './parquet-group.ts';
+import { columnPlans } from './parquet-schema.ts';
 import { RangeCutter, openTable } from './range-reader.ts';
 import type { OpenTable, TableGroup } from './table-group.ts';
 
@@ -168,10 +172,11 @@ test('nothing is read or decompressed ahead that there is no room for, and room 
   const room = new AheadRoom(2_500);
   const chunk = (): ChunkAhead =>
     new ChunkAhead({
-      meta: { codec: 'UNCOMPRESSED', total_compressed_size: 1000n } as never,
+      meta: { codec: 'UNCOMPRESSED' } as never,
+      bytesToRead: () => page.length,
       read: () => {
         reads += 1;
-        return Promise.resolve({ bytes: page, whole: page, isShared: false });
+        return Promise.resolve({ bytes: page, whole: page });
       },
       room,
       lane: new Lane(),
@@ -189,4 +194,43 @@ test('nothing is read or decompressed ahead that there is no room for, and room 
   assert.ok(room.take(2_500));
   assert.ok(!room.take(1));
   assert.ok(!room.take(Number.NaN) && !room.take(-1));
+});
+
+test('what columns that lie close together were read with is given back with the last of them', async () => {
+  const rows = 150_000;
+  const columnData = Array.from({ length: 6 }, (_, column) => ({
+    name: `c${column}`,
+    type: 'DOUBLE' as const,
+    data: Array.from({ length: rows }, (_item, row) => Math.sin(row * 7 + column)),
+  }));
+  const options = { codec: 'ZSTD' as const, compressors: PACK, rowGroupSize: rows };
+  const file = new Uint8Array(parquetWriteBuffer({ columnData, ...options }));
+  const memory = memorySource(file);
+  const read: Uint8Array[] = [];
+  const live: number[] = [];
+  const source: ByteSource = {
+    ...memory,
+    read: (location, position, into) => {
+      read.push(into);
+      live.push(read.filter(({ length }) => length > 2 ** 20).length);
+      return memory.read(location, position, into);
+    },
+  };
+  const parquet = { source, location: '/x', columns: null };
+  const metadata = await readFooter(parquet, file.length);
+  const [group] = metadata.row_groups;
+  assert.ok(group !== undefined);
+  const reading = new GroupReading({
+    ...{ file: parquet, size: file.length, metadata, group, at: startOf(group), rowStart: 0, rows },
+    plans: columnPlans(metadata, null),
+    memory: new ColumnMemory(),
+    // Nothing before its turn.
+    room: new AheadRoom(0),
+    lane: new Lane(),
+  });
+  const columns = await reading.columns(() => assert.fail('all of them are decoded here'));
+  assert.equal(columns.length, 6);
+  // The footer, three columns and the other three, when the first are gone.
+  assert.deepEqual(live, [0, 1, 1]);
+  assert.ok(read.slice(1).every(({ byteLength, buffer }) => byteLength + buffer.byteLength === 0));
 });

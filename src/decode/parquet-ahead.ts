@@ -72,6 +72,8 @@ function later(
 interface ChunkOptions {
   readonly meta: ColumnMetaData;
   readonly read: () => Promise<BytesIn>;
+  /** What that reads now, with what lies between. */
+  readonly bytesToRead: () => number;
   readonly room: AheadRoom;
   readonly lane: Lane;
 }
@@ -136,8 +138,8 @@ export class ChunkAhead {
 
   /** Null: not ahead. */
   async #read(): Promise<BytesIn | null> {
-    const { meta, read } = this.#options;
-    if (this.#isLeft || !this.#hold(Number(meta.total_compressed_size))) return null;
+    const { read, bytesToRead } = this.#options;
+    if (this.#isLeft || !this.#hold(bytesToRead())) return null;
     try {
       const found = await read();
       if (this.#isLeft) return null;

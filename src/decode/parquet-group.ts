@@ -14,7 +14,7 @@ import { rowObjects, told } from './parquet-objects.ts';
 import type { GroupOfFile } from './parquet-objects.ts';
 import type { ColumnPlan } from './parquet-schema.ts';
 import { spansOf } from './parquet-spans.ts';
-import type { ByteRange, BytesIn } from './parquet-spans.ts';
+import type { ByteRange, BytesIn, Span } from './parquet-spans.ts';
 import { OtherEncoding } from './parquet-values.ts';
 import { readAll } from './table-file.ts';
 
@@ -34,6 +34,8 @@ interface Asked {
 interface AskedChunk {
   readonly meta: ColumnMetaData;
   readonly ahead: ChunkAhead;
+  /** What it is read with. Null: it cannot be read. */
+  readonly span: Span | null;
 }
 
 export class GroupReading {
@@ -71,18 +73,17 @@ export class GroupReading {
     const { memory, at } = this.#options;
     memory.begin((bytes) => checkBytes(bytes, at));
     const columns: (ColumnData | T)[] = [];
-    const shared = new Set<Uint8Array>();
     try {
       for (const { chunk } of this.#asked) chunk?.ahead.ask();
       for (const { plan, chunk } of this.#asked) {
         const taken = await chunk?.ahead.take();
         await this.#options.lane.turn();
         const column = taken === undefined ? null : this.#column(plan, taken, chunk?.meta);
-        if (taken?.isShared === true) shared.add(taken.whole);
-        else if (taken !== undefined) memory.giveBack(taken.whole);
+        if (taken !== undefined && chunk?.span?.doneWithOne() === true) {
+          memory.giveBack(taken.whole);
+        }
         columns.push(column ?? (await otherwise(plan)));
       }
-      for (const whole of shared) memory.giveBack(whole);
     } finally {
       this.leave();
     }
@@ -98,12 +99,16 @@ export class GroupReading {
     const spans = spansOf(found.flatMap(({ range }) => range ?? []));
     return found.map(({ plan, meta, range }) => {
       if (meta === null) return { plan, chunk: null };
+      const span = range === null ? null : must(spans.get(range), 'each range is in a span');
       const read = async (): Promise<BytesIn> => {
         const wanted = range ?? chunkRange(meta, size);
-        const span = must(spans.get(wanted), 'each range is in a span');
-        return span.take(wanted, (at, bytes) => readAll(file, at, bytes));
+        return must(span, 'a range is in one').take(wanted, (at, bytes) =>
+          readAll(file, at, bytes),
+        );
       };
-      return { plan, chunk: { meta, ahead: new ChunkAhead({ meta, read, room, lane }) } };
+      const bytesToRead = (): number => span?.bytesToRead ?? 0;
+      const ahead = new ChunkAhead({ meta, read, bytesToRead, room, lane });
+      return { plan, chunk: { meta, ahead, span } };
     });
   }
 

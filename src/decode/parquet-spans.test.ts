@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 
+import { must } from '../core/base/assert.ts';
 import { SPAN_BYTES_MAX, SPAN_GAP_BYTES } from './limits.ts';
 import { spansOf } from './parquet-spans.ts';
 import type { ByteRange } from './parquet-spans.ts';
@@ -52,12 +53,25 @@ test('each range gets its bytes, whatever lies where and whoever asks first', as
       const found = await Promise.all(wanted.map(async (of) => spans.get(of)?.take(of, read)));
       for (const [index, { start, end }] of wanted.entries()) {
         assert.deepEqual(found[index]?.bytes, file.subarray(start, end));
-        const sharers = found.filter((other) => other?.whole === found[index]?.whole);
-        assert.equal(found[index]?.isShared, sharers.length > 1);
       }
       assert.equal(reads, new Set(spans.values()).size);
+      for (const [index, of] of wanted.entries()) {
+        const { whole } = must(found[index], 'it was read');
+        const isNeeded = found.slice(index + 1).some((later) => later?.whole === whole);
+        assert.equal(spans.get(of)?.doneWithOne(), !isNeeded);
+      }
     }),
   );
+});
+
+test('a span is to be read once, for all of its ranges', async () => {
+  const [one, two] = [range(10, 5), range(20, 5)];
+  const span = must(spansOf([one, two]).get(one), 'it is in one');
+  assert.equal(span.bytesToRead, 15);
+  const taking = span.take(one, (_, bytes) => Promise.resolve(new Uint8Array(bytes)));
+  assert.equal(span.bytesToRead, 0);
+  await taking;
+  assert.equal(span.bytesToRead, 0);
 });
 
 test('a read that failed is repeated by who asks next', async () => {

@@ -12,22 +12,32 @@ export interface ByteRange {
 /** What a range of a file is in once it is read. */
 export interface BytesIn {
   readonly bytes: Uint8Array;
-  /** All that was read with it. */
+  /** All that was read with it, which others may be in as well. */
   readonly whole: Uint8Array;
-  /** Whether others are in that as well. */
-  readonly isShared: boolean;
 }
 
 export class Span {
   readonly start: number;
   readonly end: number;
-  readonly #isShared: boolean;
   #reading: Promise<Uint8Array> | null = null;
+  /** Of its ranges, how many are still to be done with. */
+  #users: number;
 
-  constructor({ start, end }: ByteRange, isShared: boolean) {
+  constructor({ start, end }: ByteRange, users: number) {
     this.start = start;
     this.end = end;
-    this.#isShared = isShared;
+    this.#users = users;
+  }
+
+  /** What taking one of its ranges reads: all of it, or nothing more where that is read already, or being read. */
+  get bytesToRead(): number {
+    return this.#reading === null ? this.end - this.start : 0;
+  }
+
+  /** One of its ranges is done with. True: nobody needs what was read any more. */
+  doneWithOne(): boolean {
+    this.#users -= 1;
+    return this.#users === 0;
   }
 
   /** Of one of its ranges. What failed is read again when somebody asks again. */
@@ -40,7 +50,7 @@ export class Span {
     try {
       const whole = await reading;
       const bytes = whole.subarray(start - this.start, end - this.start);
-      return { bytes, whole, isShared: this.#isShared };
+      return { bytes, whole };
     } catch (error) {
       if (this.#reading === reading) this.#reading = null;
       throw error;
@@ -54,7 +64,7 @@ export function spansOf(ranges: readonly ByteRange[]): ReadonlyMap<ByteRange, Sp
   const close = (run: readonly ByteRange[]): void => {
     const start = Math.min(...run.map((range) => range.start));
     const end = Math.max(...run.map((range) => range.end));
-    const span = new Span({ start, end }, run.length > 1);
+    const span = new Span({ start, end }, run.length);
     for (const range of run) spans.set(range, span);
   };
   let run: ByteRange[] = [];
