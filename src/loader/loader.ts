@@ -194,10 +194,12 @@ export class RunningLoader implements Loader {
   }
 
   async #later(pipeline: Pipeline, taking: Promise<SampleBatch | null>): Promise<Batch | null> {
-    const read = await taking;
-    if (read === null) return null;
-    this.#current = this.#handOut(read);
-    return this.#current ?? this.#following(pipeline);
+    // A loop, as each call that waits for another would stay as long as nothing is to be seen.
+    for (let read = await taking; read !== null; read = await pipeline.take()) {
+      this.#current = this.#handOut(read);
+      if (this.#current !== null) return this.#current;
+    }
+    return null;
   }
 
   #startPipeline(): Pipeline {
