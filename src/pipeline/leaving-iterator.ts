@@ -15,12 +15,33 @@ export interface Steps<T> {
 export class LeavingIterator<T> implements AsyncIterableIterator<T, void, undefined> {
   readonly #steps: Steps<T>;
   #state: 'new' | 'going' | 'left' = 'new';
+  /** Until all that was asked for is there. */
+  #under: Promise<void> | null = null;
+  /** Whether the last step has to be waited for. */
+  #isLater: boolean = false;
 
   constructor(steps: Steps<T>) {
     this.#steps = steps;
   }
 
+  /** As of a generator, a step begins when the one before it is over, whoever asks meanwhile. */
   next(): Promise<IteratorResult<T, void>> {
+    if (this.#under !== null) return this.#hold(this.#under.then(() => this.#begin()));
+    const step = this.#begin();
+    return this.#isLater ? this.#hold(step) : step;
+  }
+
+  #hold<S>(step: Promise<S>): Promise<S> {
+    const over = (): void => {
+      if (this.#under === under) this.#under = null;
+    };
+    const under = step.then(over, over);
+    this.#under = under;
+    return step;
+  }
+
+  #begin(): Promise<IteratorResult<T, void>> {
+    this.#isLater = false;
     if (this.#state === 'left') return Promise.resolve({ done: true, value: undefined });
     try {
       if (this.#state === 'new') {
@@ -29,6 +50,7 @@ export class LeavingIterator<T> implements AsyncIterableIterator<T, void, undefi
       }
       const value = this.#steps.next();
       if (!(value instanceof Promise)) return this.#step(value);
+      this.#isLater = true;
       return value.then(
         (later) => this.#step(later),
         (error: unknown) => this.#failed(error),
