@@ -187,7 +187,7 @@ export class PipelineRun implements Pipeline {
   async #untilRoom(): Promise<void> {
     while (!this.#isClosed() && !this.#hasRoom()) {
       const { length, readCount } = this.#lineup;
-      const full = length > 0 && readCount === length;
+      const full = !this.#own.isLeft && length > 0 && readCount === length;
       if (full) this.#backpressureWait.start();
       await this.#wake.wait();
       this.#backpressureWait.stop();

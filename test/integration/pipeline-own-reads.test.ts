@@ -192,9 +192,12 @@ test('timers have their turn while the consumer reads, also where each batch nee
     count();
     const records = chunksOf(samples, chunk);
     const batches: Delivered[] = [];
-    for await (const batch of openOver(samples, { reader, clock, records }))
-      batches.push(copied(batch));
+    const pipeline = openOver(samples, { reader, clock, records });
+    for await (const batch of pipeline) batches.push(copied(batch));
     isOver = true;
+    const { consumerWaitMs, backpressureWaitMs } = pipeline.stats();
+    assert.equal(consumerWaitMs, own * READ_MS);
+    assert.equal(backpressureWaitMs, 0, 'nobody waits for who reads');
     assertDelivers(batches, samples);
     await reader.close();
     assert.ok(own > 20, 'it read some');
