@@ -1,5 +1,7 @@
 /** Groups that are read and decompressed before their turn are what they would be without that, and so are their failures. */
 import assert from 'node:assert/strict';
+import { createHook } from 'node:async_hooks';
+import { randomBytes } from 'node:crypto';
 import test from 'node:test';
 import { brotliCompressSync, constants, crc32, gzipSync, zstdCompressSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
@@ -233,4 +235,58 @@ test('what columns that lie close together were read with is given back with the
   // The footer, three columns and the other three, when the first are gone.
   assert.deepEqual(live, [0, 1, 1]);
   assert.ok(read.slice(1).every(({ byteLength, buffer }) => byteLength + buffer.byteLength === 0));
+});
+
+test('a group that fails lets go of nothing that another thread still decompresses', async () => {
+  const rows = 20_000;
+  const words = Array.from({ length: rows }, (_, row) => randomBytes(70).toString('latin1') + row);
+  const columnData = [
+    // A column that stays where it was read.
+    {
+      name: 'stays',
+      encoding: 'DELTA_LENGTH_BYTE_ARRAY',
+      data: words.map((_, row) => `${row} row`),
+    },
+    { name: 'bad', encoding: 'PLAIN', data: words.map((_, row) => `row ${row}`) },
+    { name: 'large', encoding: 'PLAIN', data: words, codec: 'ZSTD' },
+  ].map((column) => ({ codec: 'UNCOMPRESSED', type: 'STRING', ...column }));
+  const file = new Uint8Array(
+    parquetWriteBuffer({
+      columnData: columnData as Parameters<typeof parquetWriteBuffer>[0]['columnData'],
+      compressors: PACK,
+      rowGroupSize: rows,
+    }),
+  );
+  const source = memorySource(file);
+  const parquet = { source, location: '/x', columns: null };
+  const metadata = await readFooter(parquet, file.length);
+  const [group] = metadata.row_groups;
+  assert.ok(group !== undefined);
+  const bad = group.columns[1]?.meta_data;
+  assert.ok(bad !== undefined);
+  const end = Number(bad.data_page_offset) + Number(bad.total_compressed_size);
+  file.fill(0xff, end - 2_000, end);
+  const under = new Set<number>();
+  const hook = createHook({
+    init: (id, type) => void (type === 'ZLIB' && under.add(id)),
+    before: (id) => void under.delete(id),
+  }).enable();
+  for (let round = 0; round < 20; round += 1) {
+    const memory = new ColumnMemory();
+    const reading = new GroupReading({
+      ...{ file: parquet, size: file.length, metadata, group, rowStart: 0, rows, memory },
+      at: startOf(group),
+      plans: columnPlans(metadata, null),
+      room: new AheadRoom(2 ** 25),
+      lane: new Lane(),
+    });
+    await assert.rejects(
+      reading.columns(() => assert.fail('nothing else is there')),
+      FormatError,
+    );
+    // In there is what the last column is decompressed from.
+    assert.equal(under.size, 0, 'nobody reads in it');
+    memory.clear();
+  }
+  hook.disable();
 });

@@ -136,6 +136,12 @@ export class ChunkAhead {
     this.#held = 0;
   }
 
+  /** The same, and when no other thread reads any more in what was read: who lets go of memory may do so then. */
+  async over(): Promise<void> {
+    this.leave();
+    await Promise.all(this.#unpacking);
+  }
+
   /** Null: not ahead. */
   async #read(): Promise<BytesIn | null> {
     const { read, bytesToRead } = this.#options;

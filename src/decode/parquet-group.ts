@@ -85,7 +85,9 @@ export class GroupReading {
         columns.push(column ?? (await otherwise(plan)));
       }
     } finally {
+      // Of a column that was not taken, as one before it failed, pages may still be on their way.
       this.leave();
+      for (const { chunk } of this.#asked) await chunk?.ahead.over();
     }
     return columns;
   }
