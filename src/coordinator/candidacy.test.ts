@@ -49,6 +49,16 @@ class CuttableElection extends MemoryElection {
   }
 }
 
+/** Whose whole can be long in coming. */
+class SlowLog extends MemoryLog {
+  isReadable: Promise<void> = Promise.resolve();
+
+  override async load(): ReturnType<MemoryLog['load']> {
+    await this.isReadable;
+    return super.load();
+  }
+}
+
 class World {
   readonly clock: FakeClock = new FakeClock();
   readonly board: MemoryElectionBoard = new MemoryElectionBoard(this.clock);
@@ -90,6 +100,7 @@ class World {
 class Member {
   readonly world: World;
   readonly election: CuttableElection;
+  readonly log: SlowLog;
   readonly candidacy: Candidacy;
   readonly events: RecordingEvents = new RecordingEvents();
   readonly ended: (Mx8Error | null)[] = [];
@@ -100,8 +111,9 @@ class Member {
   constructor(world: World, who: string, address: string) {
     this.world = world;
     this.election = new CuttableElection(world.board, TTL_MS);
+    this.log = new SlowLog(world.disk);
     this.candidacy = new Candidacy({
-      log: new MemoryLog(world.disk),
+      log: this.log,
       election: this.election,
       clock: world.clock,
       random: seededRandom(who.charCodeAt(1)),
@@ -296,6 +308,27 @@ test('a standby hears that another leads, and before it takes over that the lead
   assert.equal(second.leads, true);
   assert.equal(second.heard[0], 'changed');
   assert.equal(second.heard.includes('led'), false);
+});
+
+test('who lost the lead hears that another leads when it knows again which jobs there are', async () => {
+  const world = new World();
+  const first = await world.candidate();
+  const second = await world.candidate();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  first.log.isReadable = promise;
+  first.election.isCut = true;
+  await world.clock.advance(2 * TTL_MS);
+  assert.equal(second.leads, true);
+  first.election.isCut = false;
+  await world.clock.advance(2 * TTL_MS);
+  assert.equal(first.candidacy.view.leader?.who, 'c2');
+  assert.equal(first.heard.includes('led'), false);
+  assert.equal(first.candidacy.state.jobs.size, 0);
+
+  resolve();
+  await world.clock.advance(2 * TTL_MS);
+  assert.equal(first.heard.at(-1), 'led');
+  assert.deepEqual([...first.candidacy.state.jobs.keys()], [JOB]);
 });
 
 test('a job that was forgotten stays so through snapshots and fail-overs, and its name is free', async () => {

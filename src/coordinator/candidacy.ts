@@ -32,7 +32,7 @@ export interface CandidacyOptions extends Omit<WriterOptions, 'onFatal' | 'repli
   /** Throws when this process's jobs do not go with those of the log. Default: all do. */
   readonly check?: (state: CoordinatorState) => void;
   readonly onFacts: FactListener;
-  /** Another leads, and this process stands by: said each time that it is heard. */
+  /** Another leads, and this process stands by and has read the log: said each time that it is heard. */
   readonly onLed?: () => void;
   /** The leader may have gone: what matters now is to take over. */
   readonly onLeaderChanged?: () => void;
@@ -243,7 +243,8 @@ export class Candidacy implements Leadership {
       if (leader !== null && leader.who !== before) {
         events.emit('info', 'leader_known', { leader: leader.who, address: leader.address });
       }
-      if (leader !== null) this.#options.onLed?.();
+      // Who has just left the lead knows of no job until the log is read.
+      if (leader !== null && this.#replica.isLoaded) this.#options.onLed?.();
       this.#tell({ type: 'campaigned', callId, leader });
     } catch (cause) {
       const { code, message } = asMx8Error(cause);

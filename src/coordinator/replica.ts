@@ -54,6 +54,11 @@ export class Replica {
     return this.#state;
   }
 
+  /** Its state is one that the log had: not so before the first reading, nor while all is read anew. */
+  get isLoaded(): boolean {
+    return this.#isLoaded;
+  }
+
   /** The last entry that the state has. */
   get seq(): number {
     return this.#seq;
@@ -100,6 +105,7 @@ export class Replica {
 
   async #load(): Promise<void> {
     const loaded = await this.#log.load();
+    this.#isLoaded = false;
     const { isLate, decodeSnapshot } = this.#codec;
     const isEmpty = loaded.snapshot === null || isLate;
     this.#state = isEmpty ? emptyState() : decodeSnapshot(loaded.snapshot);
