@@ -33,9 +33,11 @@ export async function makeCall(
     case 'leave':
       await client.leave(node);
       return OK;
-    case 'fail_job':
-      await client.failJob(node, call.code, call.message);
+    case 'fail_job': {
+      const { code, message, jobToken } = call;
+      await client.failJob(jobToken === undefined ? node : { ...node, jobToken }, code, message);
       return OK;
+    }
     case 'request_finalize':
       return { type: 'finalize', ...(await client.requestFinalize(node)) };
     case 'complete_job':

@@ -133,7 +133,12 @@ export interface CoordinatorClient {
   ): Promise<Accepted>;
   release(node: NodeIdentity, leaseId: LeaseId): Promise<void>;
   leave(node: NodeIdentity): Promise<void>;
-  failJob(node: NodeIdentity, code: string, message: string): Promise<void>;
+  /** `jobToken`: as in `register`. */
+  failJob(
+    node: NodeIdentity & { readonly jobToken?: string },
+    code: string,
+    message: string,
+  ): Promise<void>;
   requestFinalize(node: NodeIdentity): Promise<FinalizeAnswer>;
   completeJob(
     node: NodeIdentity,

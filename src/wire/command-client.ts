@@ -116,7 +116,11 @@ export abstract class CommandClient implements CoordinatorClient {
     await this.#expect({ type: 'leave', ...node }, 'ok');
   }
 
-  async failJob(node: NodeIdentity, code: string, message: string): Promise<void> {
+  async failJob(
+    node: NodeIdentity & { readonly jobToken?: string },
+    code: string,
+    message: string,
+  ): Promise<void> {
     await this.#expect({ type: 'fail_job', ...node, code, message }, 'ok');
   }
 

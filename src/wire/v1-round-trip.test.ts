@@ -140,7 +140,9 @@ const commands: fc.Arbitrary<SessionCommand> = fc.oneof(
   }),
   record({ type: type('release'), ...from, leaseId: lease }),
   record({ type: type('leave'), ...from }),
-  record({ type: type('fail_job'), ...from, code: someText, message: text }),
+  record({ type: type('fail_job'), ...from, code: someText, message: text }).chain((command) =>
+    fc.constantFrom(command, { ...command, jobToken: '12.345.6' }),
+  ),
   record({ type: type('request_finalize'), ...from }),
   record({
     type: type('complete_job'),

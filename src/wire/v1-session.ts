@@ -78,8 +78,10 @@ export function commandMessage(requestId: number, command: SessionCommand): Wire
       return { requestId, release: { leaseId: command.leaseId } };
     case 'leave':
       return { requestId, leave: {} };
-    case 'fail_job':
-      return { requestId, failJob: { code: command.code, message: command.message } };
+    case 'fail_job': {
+      const { code, message, jobToken = '' } = command;
+      return { requestId, failJob: { code, message, jobToken } };
+    }
     case 'request_finalize':
       return { requestId, finalize: {} };
     case 'complete_job': {
@@ -174,7 +176,8 @@ export function commandFrom(message: WireMessage, speaker: Speaker): SessionComm
       return { type: 'leave', ...speaker };
     case 'failJob': {
       const code = requiredText(part, 'code');
-      return { type: 'fail_job', ...speaker, code, message: text(part, 'message') };
+      const message = text(part, 'message');
+      return { type: 'fail_job', ...speaker, code, message, ...jobTokenFrom(part) };
     }
     case 'finalize':
       return { type: 'request_finalize', ...speaker };

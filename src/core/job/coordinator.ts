@@ -28,6 +28,7 @@ import { requestLease } from './decide-grants.ts';
 import { commitOutput, expireLeases, releaseLease, reportProgress } from './decide-leases.ts';
 import {
   callingNode,
+  formerNode,
   leave,
   nodeDied,
   registerNode,
@@ -111,7 +112,8 @@ function decideForNode(tx: Transaction, job: JobState, command: OfNode): Reply {
   if ('type' in node) {
     // To leave, or to report a failure, one need not be a member any more.
     if (command.type === 'leave') return { type: 'ok' };
-    return command.type === 'fail_job' ? failJob(tx, job, command) : node;
+    if (command.type !== 'fail_job') return node;
+    return formerNode(job, command) ?? failJob(tx, job, command);
   }
   switch (command.type) {
     case 'heartbeat':

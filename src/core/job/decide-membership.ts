@@ -22,7 +22,8 @@ type Of<T extends Command['type']> = Extract<Command, { readonly type: T }>;
 export function registerNode(tx: Transaction, command: Of<'register'>): Reply {
   const job = findOrAdopt(tx, command);
   if ('type' in job) return job;
-  if (isOfAnother(job, command)) return forgottenJob(command.jobId);
+  const stranger = formerNode(job, command);
+  if (stranger !== null) return stranger;
   job.counters.registerTotal += 1;
   const known = job.nodes.get(command.nodeId);
   const entry = known === undefined ? admission(job) : returning(tx, job, known, command);
@@ -67,12 +68,12 @@ function findOrAdopt(tx: Transaction, { jobId: id, jobToken }: Of<'register'>): 
   return unknownJob(id);
 }
 
-/** Whether the node was let in to a job that had this name before. */
-function isOfAnother(job: JobState, { jobToken }: Of<'register'>): boolean {
-  return jobToken !== undefined && job.token !== null && job.token !== jobToken;
-}
-
-function forgottenJob(id: string): Refusal {
+/** Why a node has nothing to say here that was let in to a job that had this name before; null for all others. */
+export function formerNode(
+  job: JobState,
+  { jobId: id, jobToken }: Of<'register' | 'fail_job'>,
+): Refusal | null {
+  if (jobToken === undefined || job.token === null || job.token === jobToken) return null;
   const message = `the job "${id}" that this node worked on was forgotten, and the one of that name is another; start the agent anew if it is meant for that`;
   return refused('job_unknown', message);
 }

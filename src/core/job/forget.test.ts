@@ -228,6 +228,29 @@ test('whatever is asked, only what is over goes, in its time, stays gone, and it
   assert(forgotten > 100, `${forgotten} jobs were forgotten`);
 });
 
+test('a failure of a job that was forgotten is none of the next one of its name', () => {
+  const id = jobId('a');
+  const world = new World({ latest: 10, keepMs: 0 });
+  const from = { jobId: id, nodeId: nodeId('n'), instanceId: 'n' };
+  const fails = { type: 'fail_job', ...from, code: 'process_failed', message: '' } as const;
+  world.do({ type: 'create_job', spec: specOf(id, true) });
+  world.register(id, 'n', false);
+  const jobToken = world.known.get('a n') ?? '';
+  world.do({ type: 'drain_job', jobId: id });
+  // It is not heard of for a while, and comes back late.
+  world.tick(TTL_MS);
+  world.do({ type: 'operate', jobId: id, operation: { type: 'forget' }, dryRun: false });
+  world.do({ type: 'create_job', spec: specOf(id, true) });
+  world.register(id, 'other', false);
+
+  const refusal = world.do({ ...fails, jobToken });
+  assert.equal(refusal.type === 'refused' && refusal.code, 'job_unknown');
+  assert.equal(world.state.jobs.get(id)?.phase, 'running');
+  // Whoever was never let in may still say why it cannot take part, as may one of an older version.
+  assert.equal(world.do(fails).type, 'ok');
+  assert.equal(world.state.jobs.get(id)?.phase, 'failed');
+});
+
 test('what piled up goes a part at a time, oldest first, and the last ones stay', () => {
   const count = 2 * FORGOTTEN_PER_TICK_MAX + 50;
   const world = new World({ latest: 10, keepMs: 0 });

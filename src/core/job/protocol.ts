@@ -157,7 +157,13 @@ export type Command =
   /** The node goes: its leases are released and its rank is free. */
   | ({ readonly type: 'leave' } & FromNode)
   /** The job cannot go on: no more leases, everybody stops, the cause is kept. */
-  | ({ readonly type: 'fail_job'; readonly code: string; readonly message: string } & FromNode)
+  | ({
+      readonly type: 'fail_job';
+      readonly code: string;
+      readonly message: string;
+      /** As in `register`. */
+      readonly jobToken?: string;
+    } & FromNode)
   /** Asks for the right to publish the outputs of a drained job. */
   | ({ readonly type: 'request_finalize' } & FromNode)
   | ({

@@ -45,7 +45,13 @@ export type HolderCall =
       readonly finalizeToken: string;
       readonly outputManifestHash: ManifestHash | null;
     }
-  | { readonly type: 'fail_job'; readonly code: ErrorCode; readonly message: string }
+  | {
+      readonly type: 'fail_job';
+      readonly code: ErrorCode;
+      readonly message: string;
+      /** Of the job that failed: it is told to no other one of that name. */
+      readonly jobToken?: string;
+    }
   | { readonly type: 'leave' };
 
 export type HolderAnswer =

@@ -163,6 +163,8 @@ function callShown(call: HolderCall): string {
       return `commit ${call.piece.start}-${call.piece.end}`;
     case 'release':
       return `release ${call.leaseId}`;
+    case 'fail_job':
+      return call.jobToken === undefined ? 'fail_job' : `fail_job of ${call.jobToken}`;
     default:
       return call.type;
   }
@@ -400,6 +402,14 @@ test('a failure is told until the coordinator has heard it, but not for ever', (
   }
   assert.equal(tries, 20);
   assert.deepEqual(script.answer('leave', OK), ['ended failed']);
+});
+
+test('a failure is told of the job that the node was let in to', () => {
+  const script = new Script();
+  script.tell({ type: 'start' });
+  script.answer('register', { ...registered(), jobToken: '1.2.0' });
+  const failure = { type: 'fail', code: 'process_failed', message: 'no' } as const;
+  assert.deepEqual(script.tell(failure), ['call fail_job of 1.2.0']);
 });
 
 test('what a leader could not settle any more is asked of the next one, and ends no node', () => {

@@ -218,7 +218,7 @@ function sendDue(state: HolderState, effects: HolderEffect[], nowMs: MonoMs): vo
   }
   if (mode.type === 'failing' && nowMs >= mode.atMs && !state.isInFlight('fail_job')) {
     // A failure may be told without being a member.
-    state.call(effects, mode.failure, nowMs);
+    state.call(effects, { ...mode.failure, ...knownOf(state) }, nowMs);
   }
   if (!state.member || state.spec === null) return;
   if (nowMs >= state.heartbeatAtMs && !state.isInFlight('heartbeat')) {
@@ -233,8 +233,13 @@ function sendDue(state: HolderState, effects: HolderEffect[], nowMs: MonoMs): vo
   }
 }
 
-function registration({ jobToken }: HolderState): HolderCall {
-  return jobToken === null ? { type: 'register' } : { type: 'register', known: { jobToken } };
+function registration(state: HolderState): HolderCall {
+  const known = knownOf(state);
+  return known === null ? { type: 'register' } : { type: 'register', known };
+}
+
+function knownOf({ jobToken }: HolderState): { readonly jobToken: string } | null {
+  return jobToken === null ? null : { jobToken };
 }
 
 function wantsMore(state: HolderState): boolean {
