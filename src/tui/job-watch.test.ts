@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { jobSnapshot, liveLease, nodeView, watchedAfter } from '../../test/support/tui-models.ts';
+import {
+  jobSnapshot,
+  LIMITS,
+  liveLease,
+  nodeView,
+  watchedAfter,
+} from '../../test/support/tui-models.ts';
+import { Mx8Error } from '../core/base/errors.ts';
+import { jobId } from '../core/base/units.ts';
+import type { JobSnapshot } from '../core/job/protocol.ts';
+import { FakeClock } from '../testing/index.ts';
+import { JobWatch } from './job-watch.ts';
 import type { ManifestRows } from './report.ts';
 import { overallStates, panelStates } from './report.ts';
 
@@ -101,6 +112,37 @@ test('a panel that had something once is not empty, one that failed at the end i
   assert.equal(overallStates([early]).manifest.reason, 'it has no rows');
   const away = panelStates(watchedAfter(jobSnapshot(2), null), READY);
   assert.deepEqual(overallStates([late, away]).job, { state: 'failed', reason: 'nobody is there' });
+});
+
+test('who named no job watches the next one when the first was forgotten, and who named one does not', async () => {
+  for (const named of [null, jobId('first')]) {
+    const running = new Map<string, JobSnapshot>();
+    const submit = (id: string, nodes: number): void => {
+      const { spec } = jobSnapshot(nodes);
+      running.set(id, jobSnapshot(nodes, { spec: { ...spec, jobId: jobId(id) } }));
+    };
+    const client = {
+      listJobs: async () => [...running.values()],
+      snapshot: async (id: string) => {
+        const found = running.get(id);
+        if (found === undefined) throw new Mx8Error('job_unknown', `runs no job "${id}"`);
+        return found;
+      },
+    };
+    const watch = new JobWatch({ client, clock: new FakeClock(), jobId: named, limits: LIMITS });
+    submit('first', 2);
+    await watch.poll();
+    running.clear();
+    assert.equal((await watch.poll()).link.state, 'refused');
+    submit('second', 1);
+    const { link, look, events } = await watch.poll();
+    assert.equal(link.state, named === null ? 'up' : 'refused');
+    assert.equal(look?.snapshot.spec.jobId, named === null ? 'second' : 'first');
+    // Its nodes have not gone: it is another job.
+    const told = events.map(({ name }) => name);
+    assert.deepEqual(told.slice(0, 2), ['watching', 'coordinator_refuses']);
+    assert.deepEqual(told.slice(2), named === null ? ['coordinator_back', 'watching'] : []);
+  }
 });
 
 test('a finished job needs no nodes and no leases', () => {

@@ -63,6 +63,8 @@ export interface Moment {
   readonly unixMs: UnixMs;
 }
 
+const NOTHING_SEEN = { look: null, rates: NO_NODE_RATES, history: EMPTY_HISTORY } as const;
+
 export function nothingWatched(moment: Moment): Watched {
   const { nowMs, unixMs } = moment;
   return {
@@ -70,9 +72,7 @@ export function nothingWatched(moment: Moment): Watched {
       ...{ state: 'connecting', message: '', code: null },
       ...{ sinceMs: nowMs, sinceUnixMs: unixMs, heard: moment },
     },
-    look: null,
-    rates: NO_NODE_RATES,
-    history: EMPTY_HISTORY,
+    ...NOTHING_SEEN,
     events: [],
     polls: 0,
   };
@@ -91,15 +91,16 @@ export function observe(
     return { ...before, link, polls, events: withEvents(before.events, happenings, moment) };
   }
   const { snapshot, listed } = answer;
-  const { view, history } = lookAt(snapshot, moment.nowMs, before.history, limits);
+  const known = before.look?.snapshot.spec.jobId === snapshot.spec.jobId ? before : NOTHING_SEEN;
+  const { view, history } = lookAt(snapshot, moment.nowMs, known.history, limits);
   // By place in the data, so that a row stays where it is while leases are renewed.
   const leases = view.leases.toSorted((a, b) => a.start - b.start);
   const look: JobLook = { snapshot, view: { ...view, leases }, listed };
-  happenings.push(...happeningsBetween(before.look, look));
+  happenings.push(...happeningsBetween(known.look, look));
   return {
     link,
     look,
-    rates: nextNodeRates(before.rates, snapshot.nodes, moment.nowMs),
+    rates: nextNodeRates(known.rates, snapshot.nodes, moment.nowMs),
     history,
     events: withEvents(before.events, happenings, moment),
     polls,
@@ -190,6 +191,8 @@ export class JobWatch {
       return { type: 'snapshot', snapshot, listed: choice.part };
     } catch (error) {
       if (!(error instanceof Mx8Error)) throw error;
+      // The one that it ran was forgotten: whichever it runs now is meant.
+      if (error.code === 'job_unknown') this.#jobId = this.#options.jobId;
       return { type: 'failed', code: error.code, message: error.message };
     }
   }
