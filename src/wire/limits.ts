@@ -92,3 +92,8 @@ export const STATUS_MESSAGE_CHARS_MAX = 2000;
 export const GUEST_LOOK_MS = 100;
 /** A guest that was not answered asks again after so long. */
 export const GUEST_RETRY_MS = 1000;
+/**
+ * One that nobody has answered for so long has no part of a budget any more: no other coordinator takes over from the
+ * one that it knew. Fail-overs take less.
+ */
+export const GUEST_ALONE_MS = 60_000;

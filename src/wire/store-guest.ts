@@ -1,7 +1,8 @@
 /**
  * A process that is no node of a job, and whose requests to stores are still part of the budget that a coordinator divides:
  * it says what it does as nodes do with their heartbeats, as often as the coordinator likes, and keeps to its share. Where
- * no coordinator answers it goes on with what it has heard last (`HeldShare`), or alone: it never waits for one.
+ * no coordinator answers it goes on with what it has heard last (`HeldShare`), and alone when that lasts: it never waits
+ * for one.
  */
 import { Mx8Error } from '../core/base/errors.ts';
 import { addMs, elapsedMs } from '../core/base/units.ts';
@@ -11,7 +12,7 @@ import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { SharedStores } from '../ports/coordinator-client.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { StoreSharer } from '../ports/store-sharer.ts';
-import { GUEST_LOOK_MS, GUEST_RETRY_MS } from './limits.ts';
+import { GUEST_ALONE_MS, GUEST_LOOK_MS, GUEST_RETRY_MS } from './limits.ts';
 
 export interface StoreGuestOptions {
   readonly sharer: StoreSharer;
@@ -29,11 +30,14 @@ export class StoreGuest {
   /** The coordinator has heard of something that this process does. */
   #isHeard = false;
   #isAlone = false;
+  /** When it asked what was answered last. */
+  #answeredMs: MonoMs;
   readonly #closed: AbortController = new AbortController();
 
   constructor(options: StoreGuestOptions) {
     this.#options = options;
     this.#dueMs = options.clock.nowMs();
+    this.#answeredMs = this.#dueMs;
     this.#look();
   }
 
@@ -71,6 +75,7 @@ export class StoreGuest {
     try {
       const { storeShares, beatMs } = await share(stores, this.#closed.signal);
       sharer.hear(storeShares, askedMs);
+      this.#answeredMs = askedMs;
       this.#isHeard = stores.length > 0;
       this.#isAlone = false;
       nextMs = Math.max(0, beatMs - elapsedMs(askedMs, clock.nowMs()));
@@ -82,13 +87,11 @@ export class StoreGuest {
   }
 
   #unheard(error: unknown, askedMs: MonoMs): void {
-    const { sharer, events } = this.#options;
+    const { sharer, events, clock } = this.#options;
+    // Half of a share that was handed out long ago is not what the store leaves it.
+    const isOver = elapsedMs(this.#answeredMs, clock.nowMs()) >= GUEST_ALONE_MS;
+    if (isOver && !this.#closed.signal.aborted) sharer.hear([], askedMs);
     const code = error instanceof Mx8Error ? error.code : 'internal';
-    if (code === 'not_leader') {
-      // Whoever leads divides a budget that this process is not part of.
-      sharer.hear([], askedMs);
-      return;
-    }
     if (this.#isAlone || this.#closed.signal.aborted) return;
     this.#isAlone = true;
     const message = error instanceof Error ? error.message : String(error);
