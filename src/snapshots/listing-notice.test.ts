@@ -57,7 +57,7 @@ test('a notice says in whole blocks what was listed, the last of it too, and is 
   assert.ok(!existsSync(path));
 });
 
-test('who reads a notice opens both files, or none when one of them has gone', async () => {
+test('who reads a notice opens both files, one where nothing is stamped, and none when the listing has ended', async () => {
   const clock = new FakeClock();
   const notice = noticeOf(clock);
   notice.listed(BLOCK_SAMPLES);
@@ -65,8 +65,14 @@ test('who reads a notice opens both files, or none when one of them has gone', a
   const listing = await readNotice(path, folder);
   assert.equal(listing?.id, HOLDER.nonce);
   assert.equal(await listing.open(), null);
-  writeFileSync(join(folder, 'a1'), 'lines');
+  writeFileSync(join(folder, 'b2'), Buffer.alloc(BLOCK_BYTES));
   assert.equal(await listing.open(), null);
+  await rm(join(folder, 'b2'));
+  writeFileSync(join(folder, 'a1'), 'lines');
+  const packed = await listing.open();
+  assert.equal(Buffer.from((await packed?.read(1, 3)) ?? []).toString(), 'in');
+  assert.equal(await packed?.stamps(0, 2), null);
+  await packed?.close();
   writeFileSync(join(folder, 'b2'), Buffer.alloc(BLOCK_BYTES));
   const files = await listing.open();
   assert.equal(Buffer.from((await files?.read(1, 3)) ?? []).toString(), 'in');

@@ -3,6 +3,7 @@
  * how far it has come. Whoever takes it holds the lock of the base, writes the notice a few times in a second, and removes
  * it at the end; the notice of a process that has died counts for nothing.
  */
+import { existsSync } from 'node:fs';
 import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
@@ -124,7 +125,10 @@ export async function readNotice(path: string, folder: string): Promise<Announce
   };
 }
 
-/** The two files that a listing goes into. Descriptors stay good when they get their names, or are removed. */
+/**
+ * The two files that a listing goes into; of what is packed on this machine nothing is stamped, and there is one.
+ * Descriptors stay good when they get their names, or are removed.
+ */
 async function openFiles(spoolPath: string, stampsPath: string): Promise<ListedFiles | null> {
   const spool = await unlessGone(open(spoolPath, 'r'));
   if (spool === null) return null;
@@ -132,17 +136,20 @@ async function openFiles(spoolPath: string, stampsPath: string): Promise<ListedF
     await spool.close();
     throw error;
   });
-  if (stamps === null) {
+  // The spool gets its name, or is removed, before the stamps: while it is there and they are not, there are none.
+  if (stamps === null && !existsSync(spoolPath)) {
     await spool.close();
     return null;
   }
   return {
     read: (start, end) => readRange(spool, start, end),
     stamps: async (start, end) =>
-      decodeEntries(await readRange(stamps, start * ENTRY_BYTES, end * ENTRY_BYTES)),
+      stamps === null
+        ? null
+        : decodeEntries(await readRange(stamps, start * ENTRY_BYTES, end * ENTRY_BYTES)),
     close: async () => {
       await spool.close();
-      await stamps.close();
+      await stamps?.close();
     },
   };
 }
