@@ -99,6 +99,12 @@ export class ScenarioWorld {
     }
   }
 
+  /** What a node says that comes `again`. */
+  #known(node: string, words: readonly string[]): { jobToken?: string } {
+    const jobToken = words.includes('again') ? this.#jobTokens.get(node) : undefined;
+    return jobToken === undefined ? {} : { jobToken };
+  }
+
   #parse(verb: string, words: readonly string[]): Command {
     const named = new Map(words.filter((word) => word.includes('=')).map(splitNamed));
     const plain = words.filter((word) => !word.includes('='));
@@ -120,9 +126,7 @@ export class ScenarioWorld {
           maxInflightBytes: 1,
           maxRamBytes: 1,
         };
-        const jobToken = plain.includes('again') ? this.#jobTokens.get(first) : undefined;
-        const known = jobToken === undefined ? {} : { jobToken };
-        return { type: 'register', ...from, caps, resumeFrom, ...known };
+        return { type: 'register', ...from, caps, resumeFrom, ...this.#known(first, plain) };
       }
       case 'lease': {
         const held =
@@ -178,6 +182,7 @@ export class ScenarioWorld {
           ...from,
           code: 'process_failed',
           message: plain.slice(1).join(' '),
+          ...this.#known(first, plain),
         };
       case 'resume':
         return { type: 'resume_job', jobId: job };

@@ -131,8 +131,8 @@ export const FORGET_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/core/job/decide-membership.ts',
-        find: 'job.token !== null && job.token !== jobToken;',
-        replace: 'job.token === null;',
+        find: 'job.token === null || job.token === jobToken) return null;',
+        replace: "job.token !== '') return null;",
       },
     ],
   },
@@ -142,8 +142,8 @@ export const FORGET_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'src/core/node/lease-holder.ts',
-        find: "return jobToken === null ? { type: 'register' }",
-        replace: "return jobToken !== '' ? { type: 'register' }",
+        find: "return known === null ? { type: 'register' }",
+        replace: "return known !== undefined ? { type: 'register' }",
       },
     ],
   },
