@@ -43,7 +43,9 @@ export class UnaryCaller {
 
   call(name: string, message: WireMessage, signal?: AbortSignal): Promise<WireMessage> {
     const method = v1Method(name);
-    return this.#untilAnswered(signal, (deadlineMs) => this.#once(method, message, deadlineMs));
+    return this.#untilAnswered(signal, (deadlineMs) =>
+      this.#once(method, message, deadlineMs, signal),
+    );
   }
 
   /** Every message of a stream. Each attempt begins anew; an attempt fails when nothing comes in time. */
@@ -76,7 +78,12 @@ export class UnaryCaller {
     }
   }
 
-  #once(method: WireMethod, message: WireMessage, deadlineMs: MonoMs): Promise<WireMessage> {
+  #once(
+    method: WireMethod,
+    message: WireMessage,
+    deadlineMs: MonoMs,
+    signal: AbortSignal | undefined,
+  ): Promise<WireMessage> {
     const { clock, dialer, callTimeoutMs } = this.#options;
     const connection = dialer.connection();
     const { client, address } = connection;
@@ -88,6 +95,7 @@ export class UnaryCaller {
         call.cancel();
       };
       const connecting = this.#unlessConnected(client, giveUp);
+      const abort = (): void => call.cancel();
       const timer = clock.setTimer(deadlineMs - clock.nowMs(), () => {
         giveUp(`nothing within ${callTimeoutMs} ms`);
       });
@@ -99,8 +107,13 @@ export class UnaryCaller {
         (error: ServiceError | null, answer?: WireMessage) => {
           timer.clear();
           connecting?.clear();
+          signal?.removeEventListener('abort', abort);
           if (error === null) {
             resolve(answer ?? {});
+            return;
+          }
+          if (signal?.aborted === true) {
+            reject(abortReason(signal));
             return;
           }
           const failure =
@@ -111,6 +124,7 @@ export class UnaryCaller {
           reject(failure);
         },
       );
+      signal?.addEventListener('abort', abort, { once: true });
     });
   }
 
