@@ -64,8 +64,8 @@ export class FsManifestReader implements ManifestReader {
   ): AsyncGenerator<readonly SampleRecord[]> {
     for await (const { bytes, from, to } of this.#chunks(start, end, signal)) {
       const records = decodeSlice(bytes, from, this.#path);
-      const stamps = await this.#stamps?.read(from, to);
-      yield stamps === undefined ? records : withPins(records, stamps.bytes, stamps.mtimesMs);
+      const stamps = await this.#stampsOf(from, to);
+      yield stamps === null ? records : withPins(records, stamps.bytes, stamps.mtimesMs);
     }
   }
 
@@ -112,8 +112,8 @@ export class FsManifestReader implements ManifestReader {
   ): AsyncGenerator<RecordTable> {
     for await (const { bytes, from, to } of this.#chunks(start, end, signal)) {
       const table = decodeTable(bytes, from, to, this.#path);
-      const stamps = await this.#stamps?.read(from, to);
-      yield stamps === undefined ? table : table.withPins(stamps.bytes, tagsOf(table, stamps));
+      const stamps = await this.#stampsOf(from, to);
+      yield stamps === null ? table : table.withPins(stamps.bytes, tagsOf(table, stamps));
     }
   }
 
@@ -124,7 +124,7 @@ export class FsManifestReader implements ManifestReader {
 
   async stamps(start: number, end: number): Promise<FileStamps | null> {
     this.#checkRange(start, end);
-    return (await this.#stamps?.read(start, end)) ?? null;
+    return this.#stampsOf(start, end);
   }
 
   range(start: number, end: number): Promise<Uint8Array> {
@@ -207,11 +207,20 @@ export class FsManifestReader implements ManifestReader {
     return at;
   }
 
+  async #stampsOf(start: number, end: number): Promise<FileStamps | null> {
+    if (this.#stamps === null) return null;
+    this.#checkOpen();
+    return this.#stamps.read(start, end);
+  }
+
+  #checkOpen(): void {
+    if (!this.#isClosed) return;
+    const message = `the manifest ${this.hash} was closed: no job of this coordinator reads it any more`;
+    throw new Mx8Error('manifest_missing', message, { manifest_hash: this.hash });
+  }
+
   async #read(start: number, end: number): Promise<Buffer> {
-    if (this.#isClosed) {
-      const message = `the manifest ${this.hash} was closed: no job of this coordinator reads it any more`;
-      throw new Mx8Error('manifest_missing', message, { manifest_hash: this.hash });
-    }
+    this.#checkOpen();
     this.#onRead?.(this.hash);
     const bytes = await readRange(this.#file, start, end);
     if (bytes.length < end - start) throw this.#changed();

@@ -176,6 +176,9 @@ test('who reads in a manifest that was closed is told so', async () => {
   await using folder = await temporaryFolder();
   const store = storeIn(folder.path);
   const { hash } = await store.put(inChunks(manifestOf(2000).bytes, 4096));
+  await using stamps = await store.stampWriter();
+  for (let sample = 0; sample < 2000; sample += 1) stamps.add({ bytes: 1, mtimeMs: 2 });
+  await stamps.keep(hash);
   const reader = await store.open(hash);
   const closed = { code: 'manifest_missing', message: /no job of this coordinator reads it/ };
   await assert.rejects(async () => {
@@ -185,6 +188,7 @@ test('who reads in a manifest that was closed is told so', async () => {
     }
   }, closed);
   await assert.rejects(reader.sliceBytes(0, 10), closed);
+  await assert.rejects(reader.stamps(0, 10), closed);
 });
 
 test('a slice outside the manifest is refused', async () => {
