@@ -439,7 +439,8 @@ for (const [name, change] of [
   ],
   [
     'it ends before',
-    () => [...bucket.objects.keys()].slice(500).map((key) => bucket.objects.delete(key)),
+    // Within the first page: a busy machine may have read no more than that.
+    () => [...bucket.objects.keys()].slice(90).map((key) => bucket.objects.delete(key)),
   ],
 ] as const) {
   test(`a prefix that has changed since the checkpoint is refused: ${name}`, async () => {
