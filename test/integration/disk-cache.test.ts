@@ -1,6 +1,7 @@
 /** A disk cache as a person uses it: the second reading of a data set does not need the store. */
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { statfs, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -9,6 +10,7 @@ import type { LoadOptions } from '../../src/index.ts';
 import { OpenPlaces, STORE_DEFAULTS } from '../../src/storage/places.ts';
 import { Workbench } from '../support/mx8-process.ts';
 import { S3_ENVIRONMENT, S3Service, VERSITYGW } from '../support/s3-service.ts';
+import { smallDisk } from '../support/small-disk.ts';
 import { storeSetting } from '../support/store-setting.ts';
 
 const JOB = fileURLToPath(new URL('../support/jobs/checksum.job.ts', import.meta.url));
@@ -25,6 +27,17 @@ async function putObjects(endpointUrl: string): Promise<number> {
     bytes += content.length;
   }
   return bytes;
+}
+
+/** The digest of each sample. */
+async function contentOf(link: string, options: LoadOptions): Promise<Map<number, string>> {
+  const found = new Map<number, string>();
+  for await (const batch of load(link, { ...options, batchSize: 7 })) {
+    for (const [at, id] of [...batch.sampleIds].entries()) {
+      found.set(Number(id), createHash('sha256').update(batch.sample(at)).digest('hex'));
+    }
+  }
+  return found;
 }
 
 async function bytesRead(link: string, options: LoadOptions): Promise<number> {
@@ -72,6 +85,40 @@ test(
     }
   },
 );
+
+test('a cache whose disk is full costs the cache alone: all is read, as often as it is asked for', async (t) => {
+  if (VERSITYGW.missing !== false) {
+    t.skip(VERSITYGW.missing);
+    return;
+  }
+  await using bench = await Workbench.create();
+  const disk = smallDisk(bench.path('disk'), 1024 ** 2);
+  if (disk === null) {
+    t.skip('this user may not mount a file system');
+    return;
+  }
+  Object.assign(process.env, S3_ENVIRONMENT);
+  try {
+    await using service = await S3Service.start();
+    await putObjects(service.url);
+    const options: LoadOptions = {
+      manifestStoreRoot: bench.path('manifests'),
+      stores: { s3: { endpointUrl: service.url } },
+    };
+    const expected = await contentOf('s3://bucket/cached', options);
+    assert.equal(expected.size, COUNT);
+    const cached = { ...options, diskCache: bench.path('disk', 'cache') };
+    for (let round = 0; round < 2; round += 1) {
+      assert.deepEqual(await contentOf('s3://bucket/cached', cached), expected);
+    }
+    const { bavail, bsize } = await statfs(bench.path('disk'));
+    assert.ok(bavail * bsize < 128 * 1024, 'the cache has filled its disk');
+    disk.grow(64 * 1024 ** 2);
+    assert.deepEqual(await contentOf('s3://bucket/cached', cached), expected);
+  } finally {
+    disk.remove();
+  }
+});
 
 test('a folder that is no cache ends the run with a sentence, and stays', async () => {
   await using bench = await Workbench.create();
