@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { jobId } from '../core/base/units.ts';
+import type { JobDigest } from '../core/job/coordinator.ts';
 import { digestAt, SEEN_LIMITS, seenAt } from '../../test/support/seen.ts';
 import { pageModel, type PageModel } from './page-model.ts';
 import type { Seen } from './look-cache.ts';
@@ -26,6 +28,19 @@ test('a leader shows its nodes, those that need a look first', () => {
   );
   assert.deepEqual([job.health, job.staleNodes], ['degraded', 1]);
   assert.match(job.healthReason, /Node node-2 has not been heard of for 9\.0 s/);
+});
+
+test('without a job that is there, the first that is not complete is shown, or the last that is', () => {
+  const jobs = ['old', 'new'].map((name) => {
+    const digest = digestAt(2000, 1);
+    return { ...digest, spec: { ...digest.spec, jobId: jobId(name) }, phase: 'completed' as const };
+  });
+  const left = { ...digestAt(2000, 1), phase: 'running' as const };
+  const shown = (digests: readonly JobDigest[], named: string | null): string | undefined =>
+    modelOf(seenAt(2000, digests), named).job?.jobId;
+  assert.equal(shown(jobs, 'old'), 'old');
+  assert.equal(shown(jobs, 'forgotten'), 'new');
+  assert.equal(shown([...jobs, left], 'forgotten'), left.spec.jobId);
 });
 
 test('leases that stand still are listed, counted per node and marked on the map', () => {

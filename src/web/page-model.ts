@@ -117,10 +117,16 @@ export interface PageSurroundings {
   readonly limits: ViewLimits;
 }
 
+/** The one that was asked for; where it is not there, the first that is not complete, or the last that is. */
+function chosenOf({ jobs }: Seen, jobId: string | null): Seen['jobs'][number] | undefined {
+  const named = jobs.find(({ digest }) => digest.spec.jobId === jobId);
+  return named ?? jobs.find(({ digest }) => digest.phase !== 'completed') ?? jobs.at(-1);
+}
+
 export function pageModel(seen: Seen, around: PageSurroundings): PageModel {
   const { view, atUnixMs } = seen.look;
   const leads = view.role === 'leader';
-  const chosen = seen.jobs.find(({ digest }) => digest.spec.jobId === around.jobId) ?? seen.jobs[0];
+  const chosen = chosenOf(seen, around.jobId);
   return {
     version: 1,
     atUnixMs,
