@@ -262,10 +262,15 @@ async function take(
   return seen;
 }
 
-test('who comes while another one lists reads what that one has listed, in the same order, and nothing is listed twice', async () => {
+/** 3000 objects in ten pages, of which the last is held back. */
+function fillAndHold(): void {
   fill(3000);
   bucket.pageKeys = 300;
   bucket.hold(9);
+}
+
+test('who comes while another one lists reads what that one has listed, in the same order, and nothing is listed twice', async () => {
+  fillAndHold();
   const first = open('s3://bucket/data/', SHUFFLED)[Symbol.asyncIterator]();
   const begun = await take(first, 8);
   const second = open('s3://bucket/data/', SHUFFLED);
@@ -286,9 +291,7 @@ test('who comes while another one lists reads what that one has listed, in the s
 });
 
 test('who followed a listing whose reader has left lists by itself, and goes on in the same order', async () => {
-  fill(3000);
-  bucket.pageKeys = 300;
-  bucket.hold(9);
+  fillAndHold();
   const first = open('s3://bucket/data/', SHUFFLED);
   const batches = first[Symbol.asyncIterator]();
   await take(batches, 8);
@@ -302,9 +305,7 @@ test('who followed a listing whose reader has left lists by itself, and goes on 
 });
 
 test('the process that lists is killed: another one that followed it lists, and both orders are one', async () => {
-  fill(3000);
-  bucket.pageKeys = 300;
-  bucket.hold(9);
+  fillAndHold();
   const lister = fork(new URL('../support/streaming-process.ts', import.meta.url), [
     ...['s3://bucket/data/', manifestStoreRoot, bucket.url],
   ]);
@@ -323,9 +324,7 @@ test('the process that lists is killed: another one that followed it lists, and 
 });
 
 test('what was read of a listing that nobody finished is no part of another one: an object is gone', async () => {
-  fill(3000);
-  bucket.pageKeys = 300;
-  bucket.hold(9);
+  fillAndHold();
   const first = open('s3://bucket/data/', SHUFFLED);
   const batches = first[Symbol.asyncIterator]();
   await take(batches, 8);
