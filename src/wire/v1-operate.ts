@@ -15,6 +15,7 @@ import {
   uint64,
 } from './fields.ts';
 import type { WireMessage } from './schema.ts';
+import { jobTokenFrom } from './v1-snapshot.ts';
 
 type Operate = Extract<Command, { readonly type: 'operate' }>;
 
@@ -35,7 +36,7 @@ function operationMessage(operation: Operation): WireMessage {
     case 'resume':
       return { resume: {} };
     case 'forget':
-      return { forget: {} };
+      return { forget: { jobToken: operation.jobToken ?? '' } };
     case 'tune':
       return {
         tune: { nodeId: operation.nodeId ?? '', tuning: tuningMessage(operation.tuning) },
@@ -64,8 +65,9 @@ function operationFrom(message: WireMessage): Operation {
     }
     case 'pause':
     case 'resume':
-    case 'forget':
       return { type };
+    case 'forget':
+      return { type, ...jobTokenFrom(body) };
     case 'tune':
       return { type, nodeId: optionalNode(body), tuning: tuningFrom(child(body, 'tuning') ?? {}) };
     default:

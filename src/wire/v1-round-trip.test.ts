@@ -253,7 +253,7 @@ const snapshots: fc.Arbitrary<JobSnapshot> = record({
   elastic,
   // See v1-stores.test.ts.
   stores: fc.constant([]),
-});
+}).chain((snapshot) => fc.constantFrom(snapshot, { ...snapshot, jobToken: '12.345.6' }));
 
 test('every command of a session arrives as it was sent', () => {
   fc.assert(
@@ -319,6 +319,7 @@ test('what an operator wants, and what it changed, arrives as it was sent', () =
     { type: 'pause' },
     { type: 'resume' },
     { type: 'forget' },
+    { type: 'forget', jobToken: '12.345.6' },
     { type: 'tune', nodeId: null, tuning },
     { type: 'tune', nodeId: nodeId('n'), tuning },
   ];

@@ -31,6 +31,7 @@ import { leaderOf } from './status.ts';
 import { asMessage, capsFrom, elasticFrom, elasticMessage, statsFrom } from './shared-messages.ts';
 import { tuningFrom, tuningMessage } from './v1-operate.ts';
 import {
+  jobTokenFrom,
   leaseFrom,
   leaseMessage,
   optionalHash,
@@ -113,11 +114,6 @@ export function helloFrom(message: WireMessage): {
     resumeFrom: bytes(hello, 'resumeFrom'),
     ...jobTokenFrom(hello),
   };
-}
-
-function jobTokenFrom(message: WireMessage): { jobToken?: string } {
-  const jobToken = text(message, 'jobToken');
-  return jobToken === '' ? {} : { jobToken };
 }
 
 /** Any text that is fresh per process; it is kept with the node, so it is short. */

@@ -49,6 +49,12 @@ export function phaseFrom(message: WireMessage): JobPhase {
   );
 }
 
+/** What tells a job from others of its name; empty text stands for none. */
+export function jobTokenFrom(message: WireMessage): { jobToken?: string } {
+  const jobToken = text(message, 'jobToken');
+  return jobToken === '' ? {} : { jobToken };
+}
+
 /** A manifest hash; null for the empty text, which stands for none. */
 export function optionalHash(message: WireMessage, name: string): ManifestHash | null {
   const value = text(message, name);
@@ -160,6 +166,7 @@ export function jobSnapshotMessage(snapshot: JobSnapshot): WireMessage {
     counters: asMessage(snapshot.counters),
     elastic: elasticMessage(snapshot.elastic),
     stores: snapshot.stores.map(storeViewMessage),
+    jobToken: snapshot.jobToken ?? '',
   };
 }
 
@@ -224,6 +231,7 @@ export function jobSnapshotFrom(message: WireMessage): JobSnapshot {
   const listed = countsByNode(leases === null ? liveLeases : []);
   return {
     type: 'snapshot',
+    ...jobTokenFrom(message),
     spec: specFrom(requiredChild(message, 'spec')),
     phase: phaseFrom(message),
     failure:

@@ -15,7 +15,10 @@ import type { CoordinatorClient, NodeIdentity, Push } from '../../src/ports/coor
 import { startTestCoordinator, TEST_CAPS, testSpec } from '../../src/testing/index.ts';
 import type { TestCoordinator, TestCoordinatorOptions } from '../../src/testing/index.ts';
 import { RawClient } from '../../src/testing/raw-client.ts';
+import { RecordingEvents } from '../../src/testing/recording-events.ts';
 import { GrpcCoordinatorClient } from '../../src/wire/grpc-coordinator-client.ts';
+import { Workbench } from '../support/mx8-process.ts';
+import { TcpGate } from '../support/tcp-gate.ts';
 
 const JOB = jobId('job');
 const NO_TOKEN = new Uint8Array(0);
@@ -100,6 +103,34 @@ test('an address that takes no connection and refuses none leaves time for the o
   });
   for (const socket of sockets) socket.destroy();
   silent.close();
+});
+
+test('an operator whose answer is lost is told that the job is forgotten, and not that there is none', async () => {
+  await using bench = await Workbench.create();
+  const cut = new RecordingEvents();
+  const coordinator = await startTestCoordinator({ server: { jobs: [], events: cut } });
+  await using gate = await TcpGate.to(coordinator.address);
+  const client = clientOf(coordinator.address);
+  try {
+    await client.submitJob(coordinator.spec);
+    await client.drainJob(JOB);
+    const emit = cut.emit.bind(cut);
+    cut.emit = (level, event, fields) => {
+      emit(level, event, fields);
+      if (event !== 'job_forgotten') return;
+      gate.shut();
+      gate.open();
+    };
+    const ended = await bench.run(['forget', JOB, '--coord-url', gate.endpoint]);
+    assert.deepEqual([ended.code, ended.stderr], [0, '']);
+    assert.equal(ended.stdout, 'job job: nothing to change, it is forgotten already\n');
+    assert.equal(cut.of('job_forgotten').length, 1);
+    const unknown = await bench.run(['forget', JOB, '--coord-url', gate.endpoint]);
+    assert.match(unknown.stderr, /\[job_unknown\]/);
+  } finally {
+    await client.close();
+    await coordinator.server.stop();
+  }
 });
 
 test('a job with outputs goes from its first lease to its output manifest', async () => {

@@ -1,6 +1,9 @@
 /** `mx8 forget`: have the coordinator forget a job that is over, or was given up. */
 import { Mx8Error } from '../../core/base/errors.ts';
-import { isId } from '../../core/base/units.ts';
+import { isId, type JobId } from '../../core/base/units.ts';
+import type { Operation } from '../../core/job/operations.ts';
+import type { LeaseChoice } from '../../core/job/protocol.ts';
+import type { CoordinatorClient } from '../../ports/coordinator-client.ts';
 import { CLIENT_FLAGS } from '../client.ts';
 import type { CommandIo } from '../command-io.ts';
 import { defineCommand } from '../command.ts';
@@ -8,6 +11,12 @@ import type { Command, CommandLine } from '../command.ts';
 import * as operator from '../flags/operator.ts';
 import * as screen from '../flags/screen.ts';
 import { operate } from '../operate/operate.ts';
+
+const NO_LEASES: LeaseChoice = {
+  wholeUpTo: 0,
+  part: { type: 'places', from: 0, count: 0 },
+  stallMs: 0,
+};
 
 const FLAGS = { ...CLIENT_FLAGS, dryRun: operator.dryRun, json: screen.json } as const;
 
@@ -34,5 +43,14 @@ async function run(
       flag: 'JOB',
     });
   }
-  return operate({ type: 'forget' }, { ...options, jobId: argument }, io);
+  return operate(forgetting, { ...options, jobId: argument }, io);
+}
+
+/**
+ * The job that has the name now, by its token: the request is repeated where its answer was lost, and then it has
+ * gone, or another has its name, which is not meant.
+ */
+async function forgetting(client: CoordinatorClient, id: JobId): Promise<Operation> {
+  const { jobToken } = await client.snapshot(id, NO_LEASES);
+  return jobToken === undefined ? { type: 'forget' } : { type: 'forget', jobToken };
 }

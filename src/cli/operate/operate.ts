@@ -1,7 +1,8 @@
 /** What the operator's commands share: whom to ask, and how to say what changed. */
 import { Mx8Error } from '../../core/base/errors.ts';
-import { jobId } from '../../core/base/units.ts';
+import { jobId, type JobId } from '../../core/base/units.ts';
 import type { Change, Operation } from '../../core/job/operations.ts';
+import type { CoordinatorClient } from '../../ports/coordinator-client.ts';
 import { CLIENT_FLAGS, openClient } from '../client.ts';
 import type { CommandIo } from '../command-io.ts';
 import { EXIT_DONE } from '../exit-codes.ts';
@@ -25,8 +26,9 @@ export const OPERATE_FLAGS: typeof CLIENT_FLAGS & {
 /** Through a fail-over, and then the answer. */
 const CALL_TIMEOUT_MS = 10_000;
 
+/** `wanted`: what is to be done, or what finds that out of the coordinator. */
 export async function operate(
-  operation: Operation,
+  wanted: Operation | ((client: CoordinatorClient, id: JobId) => Promise<Operation>),
   options: OptionsOf<typeof OPERATE_FLAGS>,
   io: CommandIo,
 ): Promise<number> {
@@ -34,8 +36,10 @@ export async function operate(
   const client = openClient(options, io, CALL_TIMEOUT_MS);
   try {
     const id = options.jobId === null ? onlyJob(await client.listJobs()) : jobId(options.jobId);
+    const operation = typeof wanted === 'function' ? await wanted(client, id) : wanted;
     const changes = await client.operate(id, operation, dryRun);
-    io.stdout(json ? changesJson(id, changes, dryRun) : changesText(id, changes, dryRun));
+    const text = json ? changesJson : changesText;
+    io.stdout(text(id, changes, { dryRun, isForgotten: operation.type === 'forget' }));
   } catch (error) {
     throw asTyped(error);
   } finally {
@@ -63,14 +67,23 @@ function asTyped(error: unknown): unknown {
   }
 }
 
-export function changesText(job: string, changes: readonly Change[], dryRun: boolean): string {
-  if (changes.length === 0) return `job ${job}: nothing to change, it is so already\n`;
+interface Asked {
+  readonly dryRun: boolean;
+  /** What it is where nothing is to change. */
+  readonly isForgotten: boolean;
+}
+
+function changesText(job: string, changes: readonly Change[], asked: Asked): string {
+  const { dryRun, isForgotten } = asked;
+  if (changes.length === 0) {
+    return `job ${job}: nothing to change, it is ${isForgotten ? 'forgotten' : 'so'} already\n`;
+  }
   const head = dryRun ? `job ${job}: would change (nothing was done)` : `job ${job}: changed`;
   const wide = Math.max(...changes.map(({ what }) => what.length));
   const lines = changes.map(({ what, from, to }) => `  ${what.padEnd(wide)}  ${from} → ${to}`);
   return [head, ...lines].map((line) => `${line}\n`).join('');
 }
 
-function changesJson(job: string, changes: readonly Change[], dryRun: boolean): string {
+function changesJson(job: string, changes: readonly Change[], { dryRun }: Asked): string {
   return `${JSON.stringify({ event: 'operated', job_id: job, dry_run: dryRun, changes })}\n`;
 }

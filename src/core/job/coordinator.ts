@@ -23,7 +23,7 @@ import {
   requestFinalize,
   resumeJob,
 } from './decide-job.ts';
-import { forgetOld } from './decide-forget.ts';
+import { forgetOld, isGone } from './decide-forget.ts';
 import { requestLease } from './decide-grants.ts';
 import { commitOutput, expireLeases, releaseLease, reportProgress } from './decide-leases.ts';
 import {
@@ -73,10 +73,15 @@ function decide(tx: Transaction, command: Command): Reply {
       return tick(tx);
     default: {
       const job = tx.state.jobs.get(command.jobId);
-      if (job === undefined) return unknownJob(command.jobId);
+      if (job === undefined) return decideForNone(tx, command);
       return 'nodeId' in command ? decideForNode(tx, job, command) : decideForJob(tx, job, command);
     }
   }
+}
+
+function decideForNone({ state }: Transaction, command: OfJob): Reply {
+  const wasForgotten = command.type === 'operate' && isGone(state, command.operation);
+  return wasForgotten ? { type: 'operated', changes: [] } : unknownJob(command.jobId);
 }
 
 type OfJob = Exclude<

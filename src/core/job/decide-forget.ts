@@ -6,8 +6,8 @@
 import { DAY_MS } from '../base/retention.ts';
 import { refused, type Refusal } from '../base/errors.ts';
 import { forgetStores } from './decide-stores.ts';
-import type { JobState } from './job-state.ts';
-import type { Change } from './operations.ts';
+import type { CoordinatorState, JobState } from './job-state.ts';
+import type { Change, Operation } from './operations.ts';
 import type { JobRetention, StepContext } from './protocol.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -41,6 +41,16 @@ export function forget(tx: Transaction, job: JobState, why: 'age' | 'operator'):
   forgetStores(tx, job);
   tx.emit({ type: 'job_forgotten', job: spec.jobId, why, atUnixMs: tx.context.nowUnixMs });
   tx.fact({ event: 'job_forgotten', jobId: spec.jobId, why, phase });
+}
+
+/**
+ * Whether an operator asks for what was done before: an answer was lost, or another was quicker. A token is told of
+ * jobs that are there, so one that no job has is of a job that was forgotten; which job has its name by now is no matter.
+ */
+export function isGone(state: CoordinatorState, operation: Operation): boolean {
+  if (operation.type !== 'forget' || operation.jobToken === undefined) return false;
+  for (const { token } of state.jobs.values()) if (token === operation.jobToken) return false;
+  return true;
 }
 
 /** Why an operator cannot have it forgotten now, and what to do first; null when it may go. */

@@ -1,7 +1,7 @@
 /** Decisions about what an operator wants done to a live job. Each says what it changes, done or not. */
 import { refused, type Refusal } from '../base/errors.ts';
 import { isLeaseId } from '../base/units.ts';
-import { forget, forgetChange, forgetRefusal } from './decide-forget.ts';
+import { forget, forgetChange, forgetRefusal, isGone } from './decide-forget.ts';
 import { drainJob, resumeJob } from './decide-job.ts';
 import { returnLease } from './decide-leases.ts';
 import { leave, tuned } from './decide-membership.ts';
@@ -31,7 +31,8 @@ export function operate(tx: Transaction, job: JobState, command: Of<'operate'>):
 
 function planOf(tx: Transaction, job: JobState, operation: Operation): Plan | Refusal {
   const { jobId } = job.spec;
-  if (operation.type === 'forget') return forgetPlan(tx, job);
+  if (operation.type === 'forget')
+    return isGone(tx.state, operation) ? NOTHING : forgetPlan(tx, job);
   if (job.phase === 'completed') {
     return refused('job_over', `job ${jobId} is complete: there is nothing left to change`);
   }

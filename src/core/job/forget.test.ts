@@ -251,6 +251,26 @@ test('a failure of a job that was forgotten is none of the next one of its name'
   assert.equal(world.state.jobs.get(id)?.phase, 'failed');
 });
 
+test('a job that took the name of its first node has not gone, for whoever knew it by the name before', () => {
+  const id = jobId('unnamed');
+  const { state, context } = new World({ latest: 10, keepMs: 0 });
+  const spec = { ...specOf(id, false), adoptsFirstJobId: true };
+  step(state, { type: 'create_job', spec }, context);
+  const before = step(state, { type: 'get_snapshot', jobId: id }, context).reply;
+  assert(before.type === 'snapshot' && before.jobToken !== undefined);
+  const node = { jobId: jobId('b'), nodeId: nodeId('n'), instanceId: 'n' };
+  const register = {
+    type: 'register',
+    ...node,
+    caps: CAPS,
+    resumeFrom: new Uint8Array(0),
+  } as const;
+  assert.equal(step(state, register, context).reply.type, 'registered');
+  const operation = { type: 'forget', jobToken: before.jobToken } as const;
+  const { reply } = step(state, { type: 'operate', jobId: id, operation, dryRun: false }, context);
+  assert.equal(reply.type === 'refused' && reply.code, 'job_unknown');
+});
+
 test('what piled up goes a part at a time, oldest first, and the last ones stay', () => {
   const count = 2 * FORGOTTEN_PER_TICK_MAX + 50;
   const world = new World({ latest: 10, keepMs: 0 });

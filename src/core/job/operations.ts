@@ -29,8 +29,11 @@ export type Operation =
   | { readonly type: 'pause' }
   /** Ends a pause or a drain, or lets a failed job go on. */
   | { readonly type: 'resume' }
-  /** The job goes, with all that the coordinator knows of it. Only of one that is over, or was given up. */
-  | { readonly type: 'forget' }
+  /**
+   * The job goes, with all that the coordinator knows of it. Only of one that is over, or was given up. With the token
+   * that a snapshot told of it: no other one of its name goes, and asked again there is nothing to change.
+   */
+  | { readonly type: 'forget'; readonly jobToken?: string }
   /** Moves caps of one node, or of all and of those that come; null leaves a cap as it is. */
   | { readonly type: 'tune'; readonly nodeId: NodeId | null; readonly tuning: Tuning };
 

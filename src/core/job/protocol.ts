@@ -316,6 +316,8 @@ export interface JobFigures {
 
 export interface JobSnapshot extends JobFigures {
   readonly type: 'snapshot';
+  /** As in `Registered`. */
+  readonly jobToken?: string;
   readonly nodes: readonly NodeView[];
   /** All of them unless some were chosen. */
   readonly liveLeases: readonly LiveLease[];

@@ -83,13 +83,17 @@ export function registered(job: JobState, rank: number): Registered {
   return {
     type: 'registered',
     spec: job.spec,
-    ...(job.token === null ? {} : { jobToken: job.token }),
+    ...tokenOf(job),
     assignedRank: rank,
     registeredNodes: job.nodes.size,
     jobReady: job.ready,
     phase: job.phase,
     elastic: elasticState(job),
   };
+}
+
+function tokenOf({ token }: JobState): { readonly jobToken?: string } {
+  return token === null ? {} : { jobToken: token };
 }
 
 export function jobFigures(job: JobState, nowMs: MonoMs): JobFigures {
@@ -139,6 +143,7 @@ export function jobSnapshot(
   }
   return {
     type: 'snapshot',
+    ...tokenOf(job),
     ...jobOverview(job, nowMs),
     liveLeases,
     leases: choice === null ? null : leaseSummary(job, nowMs, choice.stallMs),
