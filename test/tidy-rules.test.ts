@@ -87,6 +87,7 @@ test('banned names are found where they are used and nowhere else', () => {
     'console.log(1);',
     "import { setTimeout as later } from 'node:timers/promises';",
     "import { randomBytes } from 'node:crypto';",
+    "import { mkdir } from 'node:fs/promises';",
   ];
   for (const text of uses) assert.equal(bannedUses(source('agent', text)).length, 1, text);
   const innocent = [

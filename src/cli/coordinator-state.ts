@@ -1,5 +1,4 @@
 /** Where a coordinator keeps its log, and how it finds out who leads. */
-import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -19,6 +18,7 @@ import type { EventSink } from '../ports/event-sink.ts';
 import type { LogStore } from '../ports/log-store.ts';
 import type { Random } from '../ports/random.ts';
 import { type EtcdFlags, openEtcdState } from './etcd-state.ts';
+import { makeFoldersSync } from '../storage/make-folders.ts';
 
 /** As a folder's name it would be in the way of nobody. */
 const KEEP_NOTHING = 'memory';
@@ -84,7 +84,7 @@ const nothingToClose: AsyncDisposable = { [Symbol.asyncDispose]: () => Promise.r
 
 function makeFolder(path: string): void {
   try {
-    mkdirSync(path, { recursive: true });
+    makeFoldersSync(path);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Mx8Error(

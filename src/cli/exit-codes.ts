@@ -43,6 +43,7 @@ const USAGE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'flag_unknown',
   'command_unknown',
   'caps_conflict',
+  'disk_cache_unusable',
   'link_invalid',
   'insecure_bind',
   'scheme_unsupported',

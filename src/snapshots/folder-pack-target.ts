@@ -3,7 +3,7 @@
  * are moved to their place when all are finished, the manifest last. So a data set is finished exactly when
  * `_mx8/manifest.tsv` is there. What an interrupted run left is gone on with by its plan; without one it is removed.
  */
-import { mkdir, open, readFile, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises';
+import { open, readFile, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises';
 import { createReadStream } from 'node:fs';
 import { dirname, join } from 'node:path';
 
@@ -25,6 +25,7 @@ import type {
   ShardFacts,
 } from './pack-target.ts';
 import { systemCode, systemReason } from './system-error.ts';
+import { makeFolders } from '../storage/make-folders.ts';
 
 export class FolderPackTarget implements PackTarget {
   readonly root: string;
@@ -48,7 +49,7 @@ export class FolderPackTarget implements PackTarget {
   static async claim(folder: string, ports: PackTargetPorts): Promise<FolderPackTarget> {
     try {
       await checkVacant(folder);
-      await mkdir(join(folder, '_mx8'), { recursive: true });
+      await makeFolders(join(folder, '_mx8'));
       const root = await realpath(folder);
       const path = join(root, '_mx8', PACKING_LOCK);
       const lock = await acquireLock({ path, waitMsMax: 0, ...ports });
@@ -93,7 +94,7 @@ export class FolderPackTarget implements PackTarget {
   }
 
   async openList(): Promise<PackFile> {
-    await writing(this.#packing, () => mkdir(this.#packing, { recursive: true }));
+    await writing(this.#packing, () => makeFolders(this.#packing));
     const temporary = `${this.listName}.${this.#nonce}`;
     return openFile(temporary, this.#packing, () => rename(temporary, this.listName));
   }
@@ -125,7 +126,7 @@ export class FolderPackTarget implements PackTarget {
   }
 
   async openMeta(name: MetaName): Promise<PackFile> {
-    await mkdir(this.#packing, { recursive: true });
+    await makeFolders(this.#packing);
     const temporary = join(this.#packing, `${name}.${this.#nonce}`);
     this.#metas.set(name, temporary);
     return openFile(temporary, this.#packing, () => Promise.resolve());

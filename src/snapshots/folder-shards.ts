@@ -3,7 +3,7 @@
  * size and CRC-32 is made durable in `done.jsonl`, and then the shard gets its name. So one that has its name has
  * its line, and one of which the line does not hold is not taken for finished.
  */
-import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -13,6 +13,7 @@ import { PACK_PART_BYTES } from './limits.ts';
 import { writing } from './pack-write-error.ts';
 import type { Look, PackShard, ShardFacts } from './pack-target.ts';
 import { systemCode } from './system-error.ts';
+import { makeFolders } from '../storage/make-folders.ts';
 
 const JOURNAL = 'done.jsonl';
 
@@ -45,7 +46,7 @@ export class FolderShards {
     { signal, onShards }: Look,
   ): Promise<ReadonlySet<string>> {
     this.#planId = planId;
-    await writing(this.#packing, () => mkdir(this.folder, { recursive: true }));
+    await writing(this.#packing, () => makeFolders(this.folder));
     const journal = join(this.#packing, JOURNAL);
     const lines = await readLines(journal, planId);
     const planned = new Map(shards.map(({ name, bytes }) => [name, bytes]));

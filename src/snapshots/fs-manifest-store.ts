@@ -5,7 +5,7 @@
  * (files being written).
  */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
+import { open, readFile, rename, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -41,6 +41,7 @@ import { StampsFile } from './stamps-file.ts';
 import { FsStampWriter } from './stamps-writer.ts';
 import { storeError, systemCode, systemReason } from './system-error.ts';
 import { sweepTemporaries, temporaryName } from './temporary-files.ts';
+import { makeFolders } from '../storage/make-folders.ts';
 
 export interface FsManifestStoreOptions {
   /** Made when it is not there. */
@@ -93,11 +94,11 @@ export class FsManifestStore implements ManifestStore {
     const folder = join(this.#options.root, 'tmp');
     const temporary = join(folder, temporaryName(this.#options.random));
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolders(folder);
       await sweepTemporaries(folder);
       const index = await writeChecked(temporary, canonical, onSpool);
       const path = this.#manifestPath(index.hash);
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolders(dirname(path));
       // Over a file of that name too: it has the same bytes, or it is damaged.
       await rename(temporary, path);
       await syncFolder(dirname(path));
@@ -112,7 +113,7 @@ export class FsManifestStore implements ManifestStore {
   async stampWriter(): Promise<StampWriter> {
     const folder = join(this.#options.root, 'tmp');
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolders(folder);
     } catch (error) {
       throw storeError('make', folder, error);
     }
@@ -153,8 +154,8 @@ export class FsManifestStore implements ManifestStore {
     const path = this.#currentPath(base);
     const temporary = join(this.#options.root, 'tmp', temporaryName(this.#options.random));
     try {
-      await mkdir(dirname(path), { recursive: true });
-      await mkdir(dirname(temporary), { recursive: true });
+      await makeFolders(dirname(path));
+      await makeFolders(dirname(temporary));
       await writeDurably(path, temporary, hash);
     } catch (error) {
       throw storeError('write', path, error);
@@ -226,8 +227,8 @@ export class FsManifestStore implements ManifestStore {
     const path = this.#indexPath(index.hash);
     const temporary = join(root, 'tmp', temporaryName(random));
     try {
-      await mkdir(dirname(path), { recursive: true });
-      await mkdir(dirname(temporary), { recursive: true });
+      await makeFolders(dirname(path));
+      await makeFolders(dirname(temporary));
       await writeDurably(path, temporary, encodeIndex(index, state));
     } catch (error) {
       if (systemCode(error) === '') throw error;

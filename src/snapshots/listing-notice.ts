@@ -4,7 +4,7 @@
  * it at the end; the notice of a process that has died counts for nothing.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { open, readFile, rename, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import type { Clock, TimerHandle } from '../ports/clock.ts';
@@ -17,6 +17,7 @@ import type { LockHolder } from './lock-holder.ts';
 import { livenessOf } from './process-identity.ts';
 import { BLOCK_SAMPLES, ENTRY_BYTES, decodeEntries } from './stamps-format.ts';
 import { systemCode } from './system-error.ts';
+import { makeFolders } from '../storage/make-folders.ts';
 
 /** Names of temporary files, which lead nowhere else. */
 const NAME = /^[0-9a-f-]+$/;
@@ -105,7 +106,7 @@ export class FileListingNotice implements ListingNotice {
   }
 
   async #write(samples: number): Promise<void> {
-    await mkdir(dirname(this.#path), { recursive: true });
+    await makeFolders(dirname(this.#path));
     await writeFile(this.#temporary, encodeNotice({ ...this.#text, samples }));
     await rename(this.#temporary, this.#path);
   }

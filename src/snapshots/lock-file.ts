@@ -9,7 +9,7 @@
  * the winner renames its own file over it. If the winner dies in between, its file under that name is a
  * dead lock in turn, and is succeeded in the same way.
  */
-import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -23,6 +23,7 @@ import { decodeHolder, encodeHolder, holderText } from './lock-holder.ts';
 import type { LockHolder } from './lock-holder.ts';
 import { livenessOf, thisProcess } from './process-identity.ts';
 import { systemCode } from './system-error.ts';
+import { makeFolders } from '../storage/make-folders.ts';
 
 export interface LockRequest {
   readonly path: string;
@@ -43,7 +44,7 @@ export interface HeldLock {
 
 /** The lock; `manifest_lock_timeout` when its holder lives and keeps it. */
 export async function acquireLock(request: LockRequest): Promise<HeldLock> {
-  await mkdir(dirname(request.path), { recursive: true });
+  await makeFolders(dirname(request.path));
   const attempt = new LockAttempt(request);
   const startedAt = request.clock.nowMs();
   for (;;) {

@@ -4,7 +4,7 @@
  * copy that can be used, or that is fetched again: which object the stamps are of, the stamps, the index, the manifest, and
  * at last the mark of its use.
  */
-import { lstat, mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { lstat, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -15,6 +15,7 @@ import type { ManifestHash } from '../core/base/units.ts';
 import { MANIFEST_CACHE_KEEP_DAYS } from './limits.ts';
 import { storeError, systemCode } from './system-error.ts';
 import { sweepTemporaries } from './temporary-files.ts';
+import { makeFolders } from '../storage/make-folders.ts';
 
 /** In the order in which they go. */
 const FOLDERS = ['stamps-etag', 'stamps', 'index', 'by-hash', 'used'] as const;
@@ -45,7 +46,7 @@ export async function markUsed(folder: string, hash: string, unixMs: number): Pr
     await utimes(path, seconds, seconds);
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') return;
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolders(dirname(path))
       .then(() => writeFile(path, ''))
       .then(() => utimes(path, seconds, seconds))
       .catch(() => undefined);

@@ -6,7 +6,7 @@
  * nobody else has set it since the lock was taken.
  */
 import { createHash } from 'node:crypto';
-import { open, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { assert, must } from '../core/base/assert.ts';
@@ -40,6 +40,7 @@ import { objectBytes, readWhole } from './object-bytes.ts';
 import { acquireObjectLock } from './object-lock.ts';
 import { storeError, systemCode } from './system-error.ts';
 import { temporaryName } from './temporary-files.ts';
+import { makeFolders } from '../storage/make-folders.ts';
 
 export interface ObjectManifestStoreOptions {
   /** `s3://BUCKET/PREFIX`, without a slash at the end. */
@@ -291,8 +292,8 @@ export class ObjectManifestStore implements ManifestStore {
   async #download(location: string, path: string): Promise<void> {
     const temporary = this.#temporary();
     try {
-      await mkdir(dirname(temporary), { recursive: true });
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolders(dirname(temporary));
+      await makeFolders(dirname(path));
       const file = await open(temporary, 'wx', 0o444);
       try {
         for await (const chunk of objectBytes(this.#place, location, undefined)) {
@@ -337,8 +338,8 @@ export class ObjectManifestStore implements ManifestStore {
   async #noteStamps(hash: ManifestHash, etag: string): Promise<void> {
     const [path, temporary] = [this.#noteOf(hash), this.#temporary()];
     try {
-      await mkdir(dirname(path), { recursive: true });
-      await mkdir(dirname(temporary), { recursive: true });
+      await makeFolders(dirname(path));
+      await makeFolders(dirname(temporary));
       await writeDurably(path, temporary, etag);
     } catch (error) {
       throw storeError('write', path, error);

@@ -1,6 +1,6 @@
 /** Writes the stamps of a manifest's files while they are found, before the manifest's hash is known. */
 import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
-import { mkdir, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 import { assert } from '../core/base/assert.ts';
@@ -16,6 +16,7 @@ import {
   encodeFooter,
 } from './stamps-format.ts';
 import { storeError } from './system-error.ts';
+import { makeFolders } from '../storage/make-folders.ts';
 
 /**
  * Synchronous, as listing the files is: a block goes to the page cache every thousand files. Nothing is
@@ -72,7 +73,7 @@ export class FsStampWriter implements StampWriter {
       const sums = Buffer.concat(this.#sums);
       this.#write(Buffer.concat([sums, encodeFooter(sums, hash, this.#samples)]));
       fsyncSync(this.#open());
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolders(dirname(path));
       // Over that of an earlier snapshot with the same names: the files are as they are now.
       await rename(this.#temporary, path);
       await syncFolder(dirname(path));

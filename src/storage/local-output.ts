@@ -2,9 +2,10 @@
  * Writing to a local file system so that what is there is whole and stays there: files appear under
  * their name at once or not at all, and a name that was answered for survives a power cut.
  */
-import { link, mkdir, open, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
+import { link, open, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, writing } from './output-error.ts';
+import { makeFolders } from './make-folders.ts';
 
 /** Most files synced or moved at once: enough to share the journal's commits, few open files. */
 export const OUTPUT_CONCURRENCY = 16;
@@ -52,7 +53,7 @@ export async function syncFolder(path: string): Promise<void> {
 /** Makes the folder and those above it that are not there, each durable in its parent. */
 export async function makeFolder(path: string): Promise<void> {
   await writing('create the folder', path, async () => {
-    const first = await mkdir(path, { recursive: true });
+    const first = await makeFolders(path);
     if (first === undefined) return;
     const top = dirname(first);
     for (let parent = dirname(path); ; parent = dirname(parent)) {

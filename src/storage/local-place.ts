@@ -3,7 +3,7 @@
  * replaced only if it is still the same is looked at just before: between two writers it is no lock.
  */
 import { createHash } from 'node:crypto';
-import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { link, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -20,6 +20,7 @@ import type {
   WriteCondition,
 } from '../ports/place.ts';
 import type { Random } from '../ports/random.ts';
+import { makeFolders } from './make-folders.ts';
 
 const PAGE_FILES = 1000;
 /** Files that are being written; no listing shows them. */
@@ -88,7 +89,7 @@ export class LocalPlace implements Place {
     const name = Buffer.from(this.#random.bytes(8)).toString('hex');
     const temporary = `${folder}/${TEMPORARY}${name}`;
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolders(folder);
       return new LocalUpload(location, temporary, await open(temporary, 'wx'), () =>
         this.stat(location),
       );

@@ -252,6 +252,13 @@ test('mistakes get a sentence, an exit code, and no stack', async () => {
     [['coordinator', '--world-size', 'two'], 2, /--world-size says "two", but takes a whole/],
     [['coordinator', '--data', bench.path('nowhere')], 3, /nowhere/],
     [['coordinator', '--bind', '0.0.0.0:0', '--state', 'memory'], 2, /without TLS nothing auth/],
+    [
+      ['coordinator', '--state', '/proc/mx8'],
+      2,
+      /state folder \/proc\/mx8: the system makes no fo/,
+    ],
+    [['resolve', '.', '--manifest-store', '/proc/mx8'], 1, /makes no folders in \/proc.*_failed/s],
+    [['pack', '.', '--out', '/proc/mx8/a'], 1, /folder \/proc\/mx8\/a: the system makes no fo/],
     [['submit'], 2, /mx8 submit needs JOB\.ts, --data LINK or both/],
     [['agent', bench.path('missing.job.ts')], 2, /there is no such file/],
     [

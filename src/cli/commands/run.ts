@@ -1,5 +1,4 @@
 /** `mx8 run`: a whole job on this machine. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Mx8Error } from '../../core/base/errors.ts';
 import type { JobSnapshot } from '../../core/job/protocol.ts';
@@ -35,6 +34,8 @@ import { STORE_FLAGS } from '../stores.ts';
 import { serverTls } from '../tls.ts';
 import { EXIT_DONE } from '../exit-codes.ts';
 import { serveCoordinatorWeb } from '../web/coordinator-web.ts';
+import { makeFolders } from '../../storage/make-folders.ts';
+import { writing } from '../../storage/output-error.ts';
 
 const RUN_FLAGS = {
   data: data.dataLink,
@@ -150,7 +151,8 @@ async function runPrepared(
   events: EventSink,
   onSnapshot: (snapshot: JobSnapshot) => void,
 ): Promise<Finished> {
-  const stateFolder = await makeFolder(prepared.stateFolder);
+  const { stateFolder } = prepared;
+  await writing('create the folder', stateFolder, () => makeFolders(stateFolder));
   using _lock = StateLock.take(join(stateFolder, 'run.lock'), `the output ${prepared.outText}`);
   checkStillThere(prepared.out, stateFolder);
   if (options.resume) await abandonUnfinished(prepared.out, options, { ...io, events });
@@ -250,11 +252,6 @@ async function servePage(
   // Under a bar what is only worth knowing is not printed; elsewhere the event has said it.
   if (web !== null && io.isTerminal && !options.json) screen.print(`page and metrics: ${web.url}`);
   return web;
-}
-
-async function makeFolder(path: string): Promise<string> {
-  await mkdir(path, { recursive: true });
-  return path;
 }
 
 function say(

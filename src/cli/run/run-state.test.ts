@@ -43,3 +43,11 @@ test('the state of a run lies in its output folder, and of one into a store on t
       /s3:\/\/bucket\/out is the finished one of job embed-1234, manifest b{64}: there is nothing/,
   });
 });
+
+test('a state folder that cannot be made is what was typed for it', async () => {
+  const nowhere = { out: 's3://bucket/out', runState: '/proc/mx8' };
+  await assert.rejects(() => beginRunState(nowhere, ID), {
+    code: 'flag_invalid',
+    message: /in \/proc\/mx8\/embed-1234: the system makes no folders in \/proc; .*--run-state DIR/,
+  });
+});

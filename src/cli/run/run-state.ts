@@ -4,7 +4,7 @@
  * which is made before the output is claimed: a claim without it was made elsewhere.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { Mx8Error } from '../../core/base/errors.ts';
@@ -13,6 +13,7 @@ import type { OutputState } from '../../job/index.ts';
 import { openOutput } from '../../storage/output-stores.ts';
 import { isRemote } from '../../storage/places.ts';
 import { openStores, type StoreFlagOptions } from '../stores.ts';
+import { makeFolders } from '../../storage/make-folders.ts';
 
 /** There from the beginning of a run on, and from its end on. */
 export const RUN_MARK = 'run.json';
@@ -38,8 +39,15 @@ export function runsFolder(runState: string | null): string {
 export async function beginRunState(place: RunStatePlace, jobId: JobId): Promise<string | null> {
   if (!isRemote(place.out)) return null;
   const folder = runStateFolder(place, jobId);
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, RUN_MARK), `${JSON.stringify({ job_id: jobId, out: place.out })}\n`);
+  const mark = `${JSON.stringify({ job_id: jobId, out: place.out })}\n`;
+  try {
+    await makeFolders(folder);
+    await writeFile(join(folder, RUN_MARK), mark);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    const message = `cannot keep the state of the run in ${folder}: ${why}; choose another folder with --run-state DIR`;
+    throw new Mx8Error('flag_invalid', message, { flag: '--run-state', path: folder }, error);
+  }
   return `${hostname()}:${folder}`;
 }
 

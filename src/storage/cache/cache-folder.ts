@@ -1,8 +1,9 @@
 /** A folder is a cache when it says so itself; whatever else is in a folder is somebody's. */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { Mx8Error } from '../../core/base/errors.ts';
+import { makeFoldersSync } from '../make-folders.ts';
 
 /** The file that makes a folder a cache. */
 const MARK_NAME = 'mx8-cache';
@@ -10,7 +11,7 @@ const MARK_NAME = 'mx8-cache';
 /** Makes the folder a cache, or sees that it is one; `disk_cache_unusable` when it cannot be. */
 export function claimCacheFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFoldersSync(folder);
     if (existsSync(join(folder, MARK_NAME))) return;
     const [name] = readdirSync(folder);
     if (name !== undefined) {

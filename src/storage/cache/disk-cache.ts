@@ -5,7 +5,7 @@
  * damaged), reading goes on without it.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { Mx8Error } from '../../core/base/errors.ts';
@@ -22,6 +22,7 @@ import { createObjectFile, openObjectFile, overheadBytes } from './object-file.t
 import type { DiskCacheOptions } from './limits.ts';
 import { Room } from './room.ts';
 import type { MissingBytes } from './room.ts';
+import { makeFolders } from '../make-folders.ts';
 
 const ROOM_NAME = 'room.sqlite';
 /** After a failure to write, reading goes on without keeping anything for so long. */
@@ -150,7 +151,7 @@ export class DiskCache {
     views: readonly Uint8Array[],
   ): Promise<void> {
     const path = this.#pathOf(fileName);
-    await mkdir(join(path, '..'), { recursive: true });
+    await makeFolders(join(path, '..'));
     const file = await createObjectFile(path, object);
     try {
       await file.write(blocks, views);

@@ -14,6 +14,7 @@ export interface Ban {
 }
 
 const WORLD = ['platform', 'cli'];
+const MAKE_FOLDERS = 'src/storage/make-folders.ts, which ends in /proc too';
 
 export const BANNED_NAMES: readonly Ban[] = [
   { name: 'Date', instead: 'the Clock port', rooms: WORLD },
@@ -51,6 +52,8 @@ export const BANNED_IMPORTS: readonly ImportBan[] = [
   { module: 'node:crypto', name: 'randomBytes', instead: 'the Random port', rooms: WORLD },
   { module: 'node:crypto', name: 'randomUUID', instead: 'the Random port', rooms: WORLD },
   { module: 'node:crypto', name: 'randomInt', instead: 'the Random port', rooms: WORLD },
+  { module: 'node:fs', name: 'mkdir', instead: MAKE_FOLDERS, rooms: ['storage'] },
+  { module: 'node:fs', name: 'mkdirSync', instead: MAKE_FOLDERS, rooms: ['storage', 'log'] },
   { module: 'protobufjs', name: null, instead: 'src/wire', rooms: ['wire', 'log'] },
   { module: 'long', name: null, instead: 'src/wire', rooms: ['wire', 'log'] },
   { module: '@opentelemetry/api', name: null, instead: 'the Tracer port', rooms: ['platform'] },
