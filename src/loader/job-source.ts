@@ -5,6 +5,7 @@ import type { JobSpec, Lease, NodeCaps, NodeStats } from '../core/job/protocol.t
 import { parseLink } from '../core/manifest/dataset-link.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { NodeOutcome } from '../core/node/holder-protocol.ts';
+import { warnProgram } from '../platform/warning.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorClient, NodeIdentity } from '../ports/coordinator-client.ts';
 import type { EventSink } from '../ports/event-sink.ts';
@@ -48,6 +49,7 @@ export class JobSource implements RecordSource {
   #wake: () => void = () => undefined;
   readonly #fetching: AbortController = new AbortController();
   #isOpen: boolean = false;
+  #hadLeases: boolean = false;
 
   constructor(options: JobSourceOptions) {
     this.#options = options;
@@ -121,6 +123,7 @@ export class JobSource implements RecordSource {
       }
       if (this.#outcome !== null) {
         throwIfFailed(this.#outcome, this.#options.job.jobId);
+        if (!this.#hadLeases && !this.#fetching.signal.aborted) this.#sayNothing(this.#outcome);
         return;
       }
       await new Promise<void>((resolve) => {
@@ -187,12 +190,28 @@ export class JobSource implements RecordSource {
     }
   }
 
+  /** A loop that ends before it began looks like an epoch that was trained. */
+  #sayNothing(outcome: NodeOutcome): void {
+    const { job, events } = this.#options;
+    const { jobId } = job;
+    const { type } = outcome;
+    if (type !== 'completed' && type !== 'drained') return;
+    const samples = this.#spec?.sampleCount ?? 0;
+    events.emit('warn', 'job_gave_no_batch', { job_id: jobId, job: type, samples });
+    const why =
+      type === 'completed'
+        ? `job ${jobId} is complete: all of its ${samples} samples were read before this process was given any. A job is one pass over the data; for the next one submit another job`
+        : `this process was to leave job ${jobId} before it was given any of its samples, as it or the job was drained; mx8 resume lets a drained job go on`;
+    warnProgram(`load() has no batch: ${why}.`);
+  }
+
   #onRegistered(spec: JobSpec): void {
     this.#spec = spec;
     this.#registered.resolve(spec);
   }
 
   #onLease(lease: Lease): void {
+    this.#hadLeases = true;
     this.#progress.started(lease.leaseId);
     this.#started.push(lease);
     this.#wake();

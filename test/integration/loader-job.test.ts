@@ -121,6 +121,42 @@ test('a job over packed data brings their classes to whoever reads its leases', 
   assert.deepEqual(loader.classes, ['cat', 'sea lion']);
 });
 
+/** What the program is told, by us, while `body` runs. */
+async function warningsOf(body: () => Promise<void>): Promise<readonly string[]> {
+  const warnings: string[] = [];
+  const hear = ({ name, message }: Error): void => {
+    if (name === 'Mx8Warning') warnings.push(message);
+  };
+  process.on('warning', hear);
+  await body();
+  // A warning is given at the next turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', hear);
+  return warnings;
+}
+
+test('a loop over a job that is complete, or drained, gets no batch and is told why, once', async () => {
+  const home = await coordinator({ worldSize: 1, minWorldSize: 1 });
+  const events = new RecordingEvents();
+  const told = (): unknown[] => events.of('job_gave_no_batch');
+  const first = await warningsOf(() => drainInto([], join(home, 'n1', { events })));
+  assert.deepEqual([first, told()], [[], []]);
+  const after = await warningsOf(async () => {
+    const loader = join(home, 'n2', { events });
+    const ids: number[] = [];
+    await drainInto(ids, loader);
+    assert.deepEqual([ids.length, loader.stats().deliveredBatches], [0, 0]);
+  });
+  assert.equal(after.length, 1);
+  assert.match(after[0] ?? '', /job job is complete: all of its 100 samples were read before/);
+  assert.deepEqual(told(), [{ job_id: 'job', job: 'completed', samples: SAMPLES }]);
+
+  const drained = await coordinator({ worldSize: 1, minWorldSize: 1 });
+  await drained.server.client.drainJob(drained.spec.jobId);
+  const [why] = await warningsOf(() => drainInto([], join(drained, 'n1', { events })));
+  assert.match(why ?? '', /was to leave job job before it was given .* mx8 resume/);
+});
+
 test('two loaders share a job after the barrier; each sample goes to one of them', async () => {
   const home = await coordinator({ minWorldSize: 2, worldSize: 2 });
   const first: number[] = [];
