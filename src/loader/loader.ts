@@ -20,7 +20,8 @@ import { LoadedBatch } from './loaded-batch.ts';
 import type { Batch } from './loaded-batch.ts';
 import type { CompiledOptions, LoadOptions } from './options.ts';
 import { NO_PIPELINE_STATS } from './stats.ts';
-import type { DataInfo, OpenedData, RecordSource, StreamPiece } from './source.ts';
+import type { DataInfo } from './data-info.ts';
+import type { OpenedData, RecordSource, StreamPiece } from './source.ts';
 
 export interface LoaderStats extends PipelineStats {
   /** Highest resident memory of this process so far, its cap, and where the cap comes from. */
@@ -42,7 +43,10 @@ export interface Loader extends AsyncIterable<Batch>, AsyncDisposable, Disposabl
    * for it: it tells when all is listed, as what.
    */
   open(): Promise<DataInfo>;
-  /** Names of the classes by label id; empty until the loader is open, and for data without. */
+  /**
+   * Names of the classes by label id; empty until the loader is open, and for data without. Throws why they cannot be read
+   * where they cannot.
+   */
   readonly classes: readonly string[];
   stats(): LoaderStats;
   /**

@@ -16,8 +16,10 @@ import type { Places } from '../ports/place.ts';
 import { readClasses, resolveLink } from '../snapshots/index.ts';
 import type { UnpackBudget } from '../snapshots/index.ts';
 import { checkAgreement, checkpointOf, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
+import { withClasses } from './data-info.ts';
+import type { DataInfo } from './data-info.ts';
 import type { OrderOptions } from './options.ts';
-import type { DataInfo, OpenedData, RecordSource } from './source.ts';
+import type { OpenedData, RecordSource } from './source.ts';
 
 export interface LocalSourceOptions {
   readonly link: string;
@@ -64,15 +66,20 @@ export class LocalSource implements RecordSource {
         ...{ store, clock, events, places, signal },
         ...{ format, columns, rowsPerSample, unpack },
       });
-      const info = await this.#opened(hash, await store.open(hash), places);
+      const info = await this.#opened(hash, await store.open(hash), places, signal);
       return { pinned: Promise.resolve(info) };
     } finally {
       await places.close();
     }
   }
 
-  async #opened(hash: ManifestHash, reader: ManifestReader, places: Places): Promise<DataInfo> {
-    const { order, resume } = this.#options;
+  async #opened(
+    hash: ManifestHash,
+    reader: ManifestReader,
+    places: Places,
+    signal: AbortSignal,
+  ): Promise<DataInfo> {
+    const { order, resume, events } = this.#options;
     this.#reader = reader;
     this.#hash = hash;
     const { sampleCount } = reader;
@@ -83,7 +90,8 @@ export class LocalSource implements RecordSource {
       checkAgreement(checkpoint, checkpointOf(hash, order, 0));
       this.#skipped = checkpoint.position;
     }
-    return { manifestHash: hash, sampleCount, classes: await readClasses(reader, places) };
+    const read = (): Promise<readonly string[]> => readClasses(reader, places);
+    return withClasses({ manifestHash: hash, sampleCount }, read, { events, signal });
   }
 
   async *records(): AsyncGenerator<RecordTable, void, undefined> {

@@ -1,14 +1,6 @@
 /** Where a loader's records come from, and who hears what became of them. */
-import type { ManifestHash } from '../core/base/units.ts';
 import type { RecordChunk } from '../pipeline/index.ts';
-
-/** What is known of the data once the source is open. */
-export interface DataInfo {
-  readonly manifestHash: ManifestHash;
-  readonly sampleCount: number;
-  /** Names of the classes by label id; empty where the data set has none. */
-  readonly classes: readonly string[];
-}
+import type { DataInfo } from './data-info.ts';
 
 /** Records [start, end) of the stream, counted from its beginning. */
 export interface StreamPiece {

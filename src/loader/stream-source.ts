@@ -6,11 +6,13 @@ import { StreamOrder } from '../core/order/stream-order.ts';
 import type { Places } from '../ports/place.ts';
 import { LinkFollower, readClasses } from '../snapshots/index.ts';
 import type { FollowedLines } from '../snapshots/index.ts';
+import { withClasses } from './data-info.ts';
+import type { DataInfo } from './data-info.ts';
 import { BLOCK_SIZE_DEFAULT, STREAM_RECORDS_AT_ONCE } from './limits.ts';
 import { ListingDigest } from './listing-digest.ts';
 import type { LocalSourceOptions } from './local-source.ts';
 import type { StreamOptions } from './options.ts';
-import type { DataInfo, OpenedData, RecordSource } from './source.ts';
+import type { OpenedData, RecordSource } from './source.ts';
 import {
   checkBlockSize,
   checkListed,
@@ -59,7 +61,7 @@ export class StreamSource implements RecordSource {
     const how = { format, columns, rowsPerSample, unpack };
     const follower = new LinkFollower(link, { store, clock, events, places, signal, ...how });
     this.#follower = follower;
-    this.#info = this.#infoOf(follower, places);
+    this.#info = this.#infoOf(follower, places, signal);
     this.#info.catch(() => undefined);
     return { pinned: this.#info };
   }
@@ -121,12 +123,14 @@ export class StreamSource implements RecordSource {
     await this.#info?.catch(() => undefined);
   }
 
-  async #infoOf(follower: LinkFollower, places: Places): Promise<DataInfo> {
+  async #infoOf(follower: LinkFollower, places: Places, signal: AbortSignal): Promise<DataInfo> {
+    const { store, events } = this.#options;
     try {
       const { hash, sampleCount } = await follower.pinned;
-      const reader = await this.#options.store.open(hash);
+      const reader = await store.open(hash);
       try {
-        return { manifestHash: hash, sampleCount, classes: await readClasses(reader, places) };
+        const read = (): Promise<readonly string[]> => readClasses(reader, places);
+        return await withClasses({ manifestHash: hash, sampleCount }, read, { events, signal });
       } finally {
         await reader.close();
       }

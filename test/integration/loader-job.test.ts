@@ -121,6 +121,31 @@ test('a job over packed data brings their classes to whoever reads its leases', 
   assert.deepEqual(loader.classes, ['cat', 'sea lion']);
 });
 
+test('where the names of the classes cannot be read samples are, and whoever asks for the names is told why', async () => {
+  // A folder of that name is no file; a client that the store denies it would be told the same.
+  await folder.write({ 'unnamed/shards/0.txt': 'meow', 'unnamed/_mx8/labels.tsv/x': '' });
+  const manifests = new MemoryManifestStore();
+  const hash = await manifests.putFiles(1, () => folder.join('unnamed/shards/0.txt'));
+  const options = { samples: 1, spec: { manifestHash: hash }, server: { manifests } };
+  const home = await startTestCoordinator(options);
+  running.push(home);
+  const events = new RecordingEvents();
+  await using loader = join(home, 'n1', { events });
+  const info = await loader.open();
+  assert.deepEqual({ ...info }, { manifestHash: hash, sampleCount: 1 });
+  const why = {
+    code: 'sample_unreadable',
+    message: /Cannot read the labels \S+labels\.tsv: it is a f/,
+  };
+  assert.throws(() => info.classes, why);
+  const read: string[] = [];
+  for await (const batch of loader) read.push(Buffer.from(batch.sample(0)).toString());
+  assert.deepEqual(read, ['meow']);
+  assert.throws(() => loader.classes, why);
+  const [told] = events.of('classes_unreadable');
+  assert.equal(told?.['code'], 'sample_unreadable');
+});
+
 /** What the program is told, by us, while `body` runs. */
 async function warningsOf(body: () => Promise<void>): Promise<readonly string[]> {
   const warnings: string[] = [];

@@ -107,6 +107,15 @@ test('a packed data set brings its classes', async () => {
     }
   }
   assert.deepEqual(labels, ['cat: cat a', 'cat: cat b 0', 'dog: dog a', 'dog: dog b 1']);
+
+  // Damaged, they are missed by who asks for them only.
+  await folder.write({ 'packed/_mx8/labels.tsv': 'schema_version=1\n0\tcat\n0\tdog\n' });
+  for (const streaming of [false, true]) {
+    await using unnamed = open(out, { streaming });
+    assert.equal((await unnamed.open()).sampleCount, 4);
+    assert.equal((await drain(unnamed)).length, 1);
+    assert.throws(() => unnamed.classes, { code: 'manifest_invalid', message: /labels\.tsv/ });
+  }
 });
 
 test('shuffled: the blocks in the order of seed and epoch, another epoch in another order', async () => {

@@ -1,0 +1,51 @@
+/** What is known of the data once they are pinned. */
+import { Mx8Error } from '../core/base/errors.ts';
+import type { ManifestHash } from '../core/base/units.ts';
+import type { EventSink } from '../ports/event-sink.ts';
+
+export interface DataFacts {
+  readonly manifestHash: ManifestHash;
+  readonly sampleCount: number;
+}
+
+export interface DataInfo extends DataFacts {
+  /**
+   * Names of the classes by label id; empty where the data set has none. Where they are written and cannot be read, asking
+   * for them throws why; nothing else needs them.
+   */
+  readonly classes: readonly string[];
+}
+
+/** `data` with the classes that `read` finds, or with the reason why it finds none. */
+export async function withClasses(
+  data: DataFacts,
+  read: () => Promise<readonly string[]>,
+  { events, signal }: { readonly events: EventSink; readonly signal: AbortSignal },
+): Promise<DataInfo> {
+  try {
+    return { ...data, classes: await read() };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof Mx8Error)) throw error;
+    const { code, message } = error;
+    events.emit('warn', 'classes_unreadable', { code, message });
+    return new UnnamedData(data, error);
+  }
+}
+
+/** To print it, or to copy it, asks for no classes. */
+class UnnamedData implements DataInfo {
+  readonly manifestHash: ManifestHash;
+  readonly sampleCount: number;
+  readonly #reason: Mx8Error;
+
+  constructor({ manifestHash, sampleCount }: DataFacts, reason: Mx8Error) {
+    this.manifestHash = manifestHash;
+    this.sampleCount = sampleCount;
+    this.#reason = reason;
+  }
+
+  get classes(): readonly string[] {
+    throw this.#reason;
+  }
+}
