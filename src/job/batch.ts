@@ -64,7 +64,10 @@ export class JobSample {
     return this.#viewer.columns(this.record, this.bytes);
   }
 
-  /** The last part of `location`: the file's name. */
+  /**
+   * The last part of `location`: the file's name, which files of other folders may have too, and which is that of the shard
+   * for all samples of one. `id` is the sample's own; a row of `files()` that names no file gets a name of both.
+   */
   get name(): string {
     return lastPart(this.location);
   }

@@ -70,6 +70,42 @@ async function* chunksOf(
   yield pieces;
 }
 
+test('files of one name in several folders get names of their own, or are told of; none is written over', async () => {
+  await using folder = await temporaryFolder();
+  const out = folder.path;
+  const batch = new JobBatch({
+    sampleIds: Float64Array.of(0, 1),
+    payload: Buffer.from('meowwoof'),
+    offsets: Float64Array.of(0, 4, 8),
+    labelIds: Int32Array.of(0, 1),
+    records: ['/in/cat/1.txt', '/in/dog/1.txt'].map((location, sampleId) => {
+      return { sampleId, location, byteOffset: null, byteLength: null, decodeHint: '' };
+    }),
+  });
+  const { signal } = new AbortController();
+  const open = (lease: LeaseId | undefined): Promise<StagedPart> => {
+    assert(lease !== undefined);
+    return StagedPart.open(files(), { out: at(out), leaseId: lease, nonce: 'n', signal }, 0);
+  };
+  const named = Array.from(batch, (sample) => ({ data: sample.text(), name: sample.name }));
+  assert.deepEqual(
+    named.map(({ name }) => name),
+    ['1.txt', '1.txt'],
+  );
+  const refused = await open(LEASES[1]);
+  await assert.rejects(async () => refused.write(named, batch), {
+    code: 'row_invalid',
+    message:
+      /sample 1 and sample 0 both name their output "1\.txt".* a row without a name gets one/,
+  });
+  const unnamed = Array.from(batch, (sample) => ({ data: sample.text() }));
+  const part = await open(LEASES[0]);
+  await part.write(unnamed, batch);
+  await publishPiece(at(out), await part.finish(2));
+  const own = { '1-000000000000.txt': 'meow', '1-000000000001.txt': 'woof' };
+  assert.deepEqual(await visible(out), own);
+});
+
 test('a name that two committed pieces have is an error once, and then the later one gets its own', async () => {
   await using folder = await temporaryFolder();
   const out = folder.path;

@@ -97,6 +97,6 @@ export function nameTaken(name: string, sampleId: number, other: number | string
   const owner = typeof other === 'number' ? `sample ${other}` : other;
   const both =
     other === sampleId ? `two rows of sample ${sampleId}` : `sample ${sampleId} and ${owner}`;
-  const message = `${both} both name their output ${JSON.stringify(name)}: each output needs a name of its own`;
+  const message = `${both} both name their output ${JSON.stringify(name)}: each output needs a name of its own; a row without a name gets one, made of its file’s name and its id`;
   return new Mx8Error('row_invalid', message, { sample_id: sampleId, name });
 }
