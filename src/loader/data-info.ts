@@ -5,7 +5,27 @@ import type { EventSink } from '../ports/event-sink.ts';
 
 export interface DataFacts {
   readonly manifestHash: ManifestHash;
+  /** Of the whole data set. */
   readonly sampleCount: number;
+  /**
+   * What this loader hands out from here on: of its range the share of its rank, less what was read before its checkpoint.
+   * Null with `job`, where leases decide it as they are given.
+   */
+  readonly ownSamples: number | null;
+  /**
+   * The batches of `batchSize` that these fill, the last one maybe in part. There are more where `maxInflightBytes` ends
+   * batches early.
+   */
+  readonly ownBatches: number | null;
+}
+
+/** What is handed out of so many samples; null where that is not known. */
+export function ownShare(
+  samples: number | null,
+  batchSize: number,
+): Pick<DataFacts, 'ownSamples' | 'ownBatches'> {
+  if (samples === null) return { ownSamples: null, ownBatches: null };
+  return { ownSamples: samples, ownBatches: Math.ceil(samples / batchSize) };
 }
 
 export interface DataInfo extends DataFacts {
@@ -37,11 +57,15 @@ export async function withClasses(
 class UnnamedData implements DataInfo {
   readonly manifestHash: ManifestHash;
   readonly sampleCount: number;
+  readonly ownSamples: number | null;
+  readonly ownBatches: number | null;
   readonly #reason: Mx8Error;
 
-  constructor({ manifestHash, sampleCount }: DataFacts, reason: Mx8Error) {
-    this.manifestHash = manifestHash;
-    this.sampleCount = sampleCount;
+  constructor(facts: DataFacts, reason: Mx8Error) {
+    this.manifestHash = facts.manifestHash;
+    this.sampleCount = facts.sampleCount;
+    this.ownSamples = facts.ownSamples;
+    this.ownBatches = facts.ownBatches;
     this.#reason = reason;
   }
 

@@ -12,7 +12,7 @@ import type { EventSink } from '../ports/event-sink.ts';
 import type { Places } from '../ports/place.ts';
 import type { StoreSharer } from '../ports/store-sharer.ts';
 import { classesOf } from '../snapshots/index.ts';
-import { withClasses } from './data-info.ts';
+import { ownShare, withClasses } from './data-info.ts';
 import { LeaseProgress } from './lease-progress.ts';
 import { LEASE_RECORDS_PER_FETCH, LEAVE_WAIT_MS } from './limits.ts';
 import { NodeSession } from './node-session.ts';
@@ -97,9 +97,10 @@ export class JobSource implements RecordSource {
     signal.removeEventListener('abort', onAbort);
     this.#checkSpec(spec);
     const { manifestHash, sampleCount } = spec;
-    const { events } = this.#options;
+    const { events, batchSize } = this.#options;
+    const facts = { manifestHash, sampleCount, ...ownShare(null, batchSize) };
     const read = (): Promise<readonly string[]> => this.#classes(spec, signal);
-    const info = await withClasses({ manifestHash, sampleCount }, read, { events, signal });
+    const info = await withClasses(facts, read, { events, signal });
     return { pinned: Promise.resolve(info) };
   }
 

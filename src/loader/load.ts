@@ -95,10 +95,10 @@ function localSource(
   { clock, random }: LoadSurroundings,
   openPlaces: () => Places,
 ): RecordSource {
-  const { manifestStoreRoot } = compiled;
+  const { manifestStoreRoot, batchSize } = compiled;
   const store = openManifestStore(manifestStoreRoot, { clock, random, events, openPlaces });
   const { order, streaming, resume, format, columns, rowsPerSample, unpack } = compiled;
-  const data = { link, resume, format, columns, rowsPerSample, unpack };
+  const data = { link, resume, batchSize, format, columns, rowsPerSample, unpack };
   const how = { ...data, store, clock, events, openPlaces };
   return streaming === null
     ? new LocalSource({ ...how, order })

@@ -16,7 +16,7 @@ import type { Places } from '../ports/place.ts';
 import { readClasses, resolveLink } from '../snapshots/index.ts';
 import type { UnpackBudget } from '../snapshots/index.ts';
 import { checkAgreement, checkpointOf, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
-import { withClasses } from './data-info.ts';
+import { ownShare, withClasses } from './data-info.ts';
 import type { DataInfo } from './data-info.ts';
 import type { OrderOptions } from './options.ts';
 import type { OpenedData, RecordSource } from './source.ts';
@@ -24,6 +24,7 @@ import type { OpenedData, RecordSource } from './source.ts';
 export interface LocalSourceOptions {
   readonly link: string;
   readonly order: OrderOptions;
+  readonly batchSize: number;
   /** A checkpoint to go on from; null for the beginning. */
   readonly resume: string | null;
   readonly format: FormatChoice | null;
@@ -79,7 +80,7 @@ export class LocalSource implements RecordSource {
     places: Places,
     signal: AbortSignal,
   ): Promise<DataInfo> {
-    const { order, resume, events } = this.#options;
+    const { order, resume, batchSize, events } = this.#options;
     this.#reader = reader;
     this.#hash = hash;
     const { sampleCount } = reader;
@@ -91,13 +92,14 @@ export class LocalSource implements RecordSource {
       this.#skipped = checkpoint.position;
     }
     const read = (): Promise<readonly string[]> => readClasses(reader, places);
-    return withClasses({ manifestHash: hash, sampleCount }, read, { events, signal });
+    const own = Math.max(0, rangeLength(this.#share(sampleCount)) - this.#skipped);
+    const facts = { manifestHash: hash, sampleCount, ...ownShare(own, batchSize) };
+    return withClasses(facts, read, { events, signal });
   }
 
   async *records(): AsyncGenerator<RecordTable, void, undefined> {
     const reader = must(this.#reader, 'a source is opened before it is read');
-    const { start: first, end: last, rank, worldSize } = this.#options.order;
-    const share = rankShare((last ?? reader.sampleCount) - first, rank, worldSize);
+    const share = this.#share(reader.sampleCount);
     let toSkip = share.start + this.#skipped;
     let left = rangeLength(share) - this.#skipped;
     for (const range of this.#ranges(reader.sampleCount)) {
@@ -128,6 +130,12 @@ export class LocalSource implements RecordSource {
   async close(): Promise<void> {
     await this.#reader?.close();
     this.#reader = null;
+  }
+
+  /** Of the order within the range. */
+  #share(sampleCount: number): SampleRange {
+    const { start, end, rank, worldSize } = this.#options.order;
+    return rankShare((end ?? sampleCount) - start, rank, worldSize);
   }
 
   #checkRange(sampleCount: number): void {

@@ -6,7 +6,7 @@ import { StreamOrder } from '../core/order/stream-order.ts';
 import type { Places } from '../ports/place.ts';
 import { LinkFollower, readClasses } from '../snapshots/index.ts';
 import type { FollowedLines } from '../snapshots/index.ts';
-import { withClasses } from './data-info.ts';
+import { ownShare, withClasses } from './data-info.ts';
 import type { DataInfo } from './data-info.ts';
 import { BLOCK_SIZE_DEFAULT, STREAM_RECORDS_AT_ONCE } from './limits.ts';
 import { ListingDigest } from './listing-digest.ts';
@@ -124,13 +124,15 @@ export class StreamSource implements RecordSource {
   }
 
   async #infoOf(follower: LinkFollower, places: Places, signal: AbortSignal): Promise<DataInfo> {
-    const { store, events } = this.#options;
+    const { store, events, batchSize } = this.#options;
     try {
       const { hash, sampleCount } = await follower.pinned;
       const reader = await store.open(hash);
       try {
         const read = (): Promise<readonly string[]> => readClasses(reader, places);
-        return await withClasses({ manifestHash: hash, sampleCount }, read, { events, signal });
+        const own = Math.max(0, sampleCount - (this.#from?.position ?? 0));
+        const facts = { manifestHash: hash, sampleCount, ...ownShare(own, batchSize) };
+        return await withClasses(facts, read, { events, signal });
       } finally {
         await reader.close();
       }

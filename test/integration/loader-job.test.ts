@@ -132,7 +132,8 @@ test('where the names of the classes cannot be read samples are, and whoever ask
   const events = new RecordingEvents();
   await using loader = join(home, 'n1', { events });
   const info = await loader.open();
-  assert.deepEqual({ ...info }, { manifestHash: hash, sampleCount: 1 });
+  const own = { ownSamples: null, ownBatches: null };
+  assert.deepEqual({ ...info }, { manifestHash: hash, sampleCount: 1, ...own });
   const why = {
     code: 'sample_unreadable',
     message: /Cannot read the labels \S+labels\.tsv: it is a f/,

@@ -148,6 +148,33 @@ test('the ranks of a world share the order of each epoch: every sample once, by 
   }
 });
 
+test('what a loader hands out is known before the first batch: its share of the range, from its checkpoint on', async () => {
+  const rank = { rank: 1, worldSize: 7 };
+  const cases: readonly (readonly [LoadOptions, number])[] = [
+    [{}, 60],
+    [{ start: 11, end: 29 }, 18],
+    [{ shuffle: true, blockSize: 8, ...rank }, 9],
+    [{ start: 11, ...rank }, 7],
+    [{ streaming: true }, 60],
+    [{ start: 2, end: 5, rank: 4, worldSize: 5 }, 0],
+  ];
+  for (const [options, samples] of cases) {
+    await using loader = open(loose, options);
+    const { sampleCount, ownSamples, ownBatches } = await loader.open();
+    assert.deepEqual([sampleCount, ownSamples], [60, samples]);
+    const seen = await drain(loader);
+    assert.deepEqual([seen.length, idsOf(seen).length], [ownBatches, samples]);
+  }
+  for (const options of [{}, rank, { streaming: true }]) {
+    const resume = await checkpointAfterOne(open(loose, { ...options, batchSize: 4 }));
+    await using loader = open(loose, { ...options, batchSize: 4, resume });
+    const { ownSamples, ownBatches } = await loader.open();
+    const seen = await drain(loader);
+    assert.deepEqual([idsOf(seen).length, seen.length], [ownSamples, ownBatches]);
+    assert.equal(ownSamples, ('rank' in options ? 9 : 60) - 4);
+  }
+});
+
 test('a world larger than its data leaves ranks with nothing, and no sample out', async () => {
   const shares: number[][] = [];
   for (let rank = 0; rank < 5; rank += 1) {
