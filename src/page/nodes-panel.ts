@@ -36,7 +36,7 @@ export function drawNodes(job: JobModel, isStandby: boolean): void {
   const place = byId('nodes');
   if (nodes.length === 0) {
     rows.clear();
-    const text = isStandby ? 'The leader knows how they are.' : 'No node is registered.';
+    const text = isStandby ? 'Only a leader knows how they are.' : 'No node is registered.';
     place.replaceChildren(h('p', { class: 'dim' }, text));
     return;
   }

@@ -62,6 +62,7 @@ export function drawNotes(model: PageModel): void {
     job?.healthReason,
     coordinator.role,
     coordinator.leaderUrl,
+    coordinator.storeError,
     ownLag(model),
   ];
   const isOld = ageMs > 3000;
@@ -70,6 +71,7 @@ export function drawNotes(model: PageModel): void {
     [...from, coordinator.leader, job === null, isOld ? Math.round(ageMs / 1000) : 0],
     () => [
       isOld ? note('bad', `The coordinator has not answered for ${durationText(ageMs)}.`) : null,
+      coordinator.storeError === '' ? null : storeNote(coordinator),
       coordinator.role === 'standby' ? standbyNote(model) : null,
       job === null && coordinator.role === 'leader'
         ? note('', 'There is no job yet. Submit one with: mx8 submit')
@@ -89,12 +91,25 @@ function note(style: string, text: string, more: Child = null): HTMLElement {
   return h('div', { class: `note ${style}` }, h('p', {}, text), more);
 }
 
+/** As the runbook has it, under "Coordinator failure and fail-over". */
+function storeNote({ role, storeError }: PageModel['coordinator']): HTMLElement {
+  const state = role === 'leader' ? 'This coordinator leads' : 'None leads: this coordinator runs';
+  const remedy =
+    'Mend the store (etcd, or the disk of the state folder), and leave coordinators and agents as they are: one leads again within seconds after it answers, with every lease.';
+  return note(
+    'bad',
+    `■ ${state}, but the store of its state does not answer: ${storeError}.`,
+    h('p', {}, `→ ${remedy}`),
+  );
+}
+
 function ownLag({ coordinator }: PageModel): number {
   return coordinator.members.find(({ isThis }) => isThis)?.lagEntries ?? 0;
 }
 
 function standbyNote(model: PageModel): HTMLElement {
-  const { leader, leaderUrl } = model.coordinator;
+  const { leader, leaderUrl, storeError } = model.coordinator;
+  if (storeError !== '') return note('', 'What follows is what it has read of the log.');
   const behind = ownLag(model);
   const lag =
     behind === 0
@@ -166,10 +181,10 @@ export function drawStalls(job: JobModel): void {
 }
 
 export function drawCoordinators(model: PageModel): void {
-  const { members, leadsSinceUnixMs, epoch, tailSeq, rssBytes } = model.coordinator;
+  const { members, leadsSinceUnixMs, epoch, tailSeq, rssBytes, storeError } = model.coordinator;
   redraw(
     'coordinators',
-    [members, leadsSinceUnixMs, epoch, tailSeq, Math.round(rssBytes / 2 ** 20)],
+    [members, storeError, leadsSinceUnixMs, epoch, tailSeq, Math.round(rssBytes / 2 ** 20)],
     () => [
       h(
         'ul',
@@ -201,9 +216,14 @@ export function drawCoordinators(model: PageModel): void {
         ['log entry', countText(tailSeq)],
         ['memory', bytesText(rssBytes)],
       ]),
-      members.length > 1 ? null : h('p', { class: 'dim' }, 'Nobody stands by.'),
+      members.length > 1 ? null : h('p', { class: 'dim' }, othersText(storeError)),
     ],
   );
+}
+
+function othersText(storeError: string): string {
+  if (storeError === '') return 'Nobody stands by.';
+  return 'Who else stands by is not known while the store of the state does not answer.';
 }
 
 export function drawOutput(job: JobModel): void {

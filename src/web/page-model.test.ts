@@ -97,6 +97,14 @@ test('a standby judges nothing that only the leader hears of', () => {
   );
 });
 
+test('a store of the state that is away is told with its reason', () => {
+  const storeError = 'no answer from etcd at h3:2379';
+  const away = { role: 'standby' as const, leader: null, candidates: [], storeError };
+  const { coordinator } = modelOf(seenAt(2000, [digestAt(2000, 1)], away));
+  assert.deepEqual([coordinator.storeError, coordinator.members], [storeError, []]);
+  assert.equal(modelOf(seenAt(2000, [])).coordinator.storeError, '');
+});
+
 test('of several jobs the asked one is shown, or the first', () => {
   const digest = digestAt(2000, 1);
   const other = { ...digest, spec: { ...digest.spec, jobId: 'k' as typeof digest.spec.jobId } };

@@ -33,6 +33,8 @@ export interface CoordinatorModel {
   readonly tailSeq: number;
   readonly leadsSinceUnixMs: number | null;
   readonly rssBytes: number;
+  /** Why the store of the state does not answer: `members` is empty then. '' where it does. */
+  readonly storeError: string;
   readonly members: readonly {
     readonly address: string;
     readonly isLeader: boolean;
@@ -140,6 +142,7 @@ export function pageModel(seen: Seen, around: PageSurroundings): PageModel {
       tailSeq: view.tailSeq,
       leadsSinceUnixMs: view.leadsSinceUnixMs,
       rssBytes: around.rssBytes,
+      storeError: view.storeError,
       members: view.candidates.map(({ who, address, appliedSeq }) => ({
         address,
         isLeader: who === view.leader?.who,

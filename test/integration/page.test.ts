@@ -253,6 +253,37 @@ test(
 );
 
 test(
+  'a store of the state that is away is told with its reason, until it is back',
+  { skip },
+  async () => {
+    await using world = await webWorld({ samples: 200, spec: { worldSize: 2, minWorldSize: 1 } });
+    const node = new TestNode(world.client(), 'node-a');
+    await node.register();
+    for (const lease of await node.lease(3)) await node.deliver(lease);
+    await using desk = await open(world.web.url);
+    await using phone = await open(world.web.url, PHONE);
+    await desk.sees('role', /leader/);
+    world.setStoreAway('no answer from etcd at http://10.0.0.7:2379, http://10.0.0.8:2379');
+    await desk.sees(
+      'notes',
+      /None leads: .* the store of its state does not answer: no answer from etcd at .*:2379\.\s*→ Mend the store/,
+    );
+    await desk.sees('coordinators', /not known while the store of the state does not answer/);
+    await phone.sees('notes', /None leads/);
+    assert.doesNotMatch(await desk.text('coordinators'), /Nobody stands by/);
+    assert.match(
+      await (await world.get('/readyz')).text(),
+      /the store of the state does not answer/,
+    );
+    await desk.shot('store-away-desk-light');
+    await phone.shot('store-away-phone-dark');
+    world.setStoreAway(null);
+    await desk.sees('role', /leader/);
+    await until('nothing is said of it', async () => !/store/.test(await desk.text('notes')));
+  },
+);
+
+test(
   'it can be used with a keyboard and read aloud, and jobs can be chosen',
   { skip },
   async () => {

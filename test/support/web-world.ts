@@ -1,5 +1,6 @@
 /** Coordinators with a page in this process, and clients that are its nodes. */
 import { type JobId, jobId, nodeId } from '../../src/core/base/units.ts';
+import { Mx8Error } from '../../src/core/base/errors.ts';
 import { IDLE_STATS } from '../../src/core/job/job-state.ts';
 import type { Lease, NodeStats } from '../../src/core/job/protocol.ts';
 import type { StoreReport, StoreShare } from '../../src/core/transfer/store-report.ts';
@@ -7,6 +8,7 @@ import { MemoryElection, MemoryElectionBoard } from '../../src/log/memory-electi
 import { MemoryLog } from '../../src/log/memory-log.ts';
 import { nodeClock } from '../../src/platform/clock.ts';
 import { nodeRandom } from '../../src/platform/random.ts';
+import type { Campaign, CandidateInfo, LeaderInfo } from '../../src/ports/election.ts';
 import type { NodeIdentity } from '../../src/ports/coordinator-client.ts';
 import {
   startTestCoordinator,
@@ -25,6 +27,8 @@ export interface WebWorld extends AsyncDisposable {
   readonly coordinator: TestCoordinator;
   readonly web: HttpServer;
   client(): GrpcCoordinatorClient;
+  /** Why the store of the state gives no answer to anybody from now on; null: it does again. */
+  setStoreAway(why: string | null): void;
   /** A second coordinator on the same log that stands by, with a page of its own. */
   standby(): Promise<{ readonly server: TestCoordinator['server']; readonly web: HttpServer }>;
   get(path: string): Promise<Response>;
@@ -36,7 +40,8 @@ export async function webWorld(
 ): Promise<WebWorld> {
   const limits = options.limits ?? { staleHeartbeatMs: 5000, leaseStallMs: 10_000 };
   const board = new MemoryElectionBoard(nodeClock());
-  const election = (): MemoryElection => new MemoryElection(board, 600);
+  const store: { away: string | null } = { away: null };
+  const election = (): MemoryElection => new ElectionInStore(board, 600, store);
   const server = { leaseStallMs: limits.leaseStallMs, ...options.server };
   const coordinator = await startTestCoordinator({
     ...options,
@@ -72,6 +77,9 @@ export async function webWorld(
   return {
     coordinator,
     web,
+    setStoreAway: (why) => {
+      store.away = why;
+    },
     client: () => clientOf(servers.map(({ host, port }) => `${host}:${port}`).join(',')),
     standby: async () => {
       const { spec, manifests, disk } = coordinator;
@@ -87,6 +95,41 @@ export async function webWorld(
       for (const one of servers.toReversed()) await one.stop();
     },
   };
+}
+
+/** An election whose store can go away. */
+class ElectionInStore extends MemoryElection {
+  readonly #store: { readonly away: string | null };
+
+  constructor(board: MemoryElectionBoard, ttlMs: number, store: { readonly away: string | null }) {
+    super(board, ttlMs);
+    this.#store = store;
+  }
+
+  override async campaign(me: CandidateInfo): Promise<Campaign> {
+    this.#check();
+    return super.campaign(me);
+  }
+
+  override async renew(me: CandidateInfo): Promise<boolean> {
+    this.#check();
+    return super.renew(me);
+  }
+
+  override async leader(): Promise<LeaderInfo | null> {
+    this.#check();
+    return super.leader();
+  }
+
+  override async candidates(): Promise<readonly CandidateInfo[]> {
+    this.#check();
+    return super.candidates();
+  }
+
+  #check(): void {
+    const { away } = this.#store;
+    if (away !== null) throw new Mx8Error('store_unavailable', away);
+  }
 }
 
 async function startTestCoordinatorOn(
