@@ -12,6 +12,7 @@ import { jobId, nodeId } from '../../src/core/base/units.ts';
 import { nodeClock } from '../../src/platform/clock.ts';
 import { nodeRandom } from '../../src/platform/random.ts';
 import { startTestCoordinator, TEST_CAPS } from '../../src/testing/index.ts';
+import type { TestCoordinator, TestCoordinatorOptions } from '../../src/testing/index.ts';
 import { RawClient } from '../../src/testing/raw-client.ts';
 import type { ClientTls } from '../../src/wire/connection.ts';
 import { GrpcCoordinatorClient } from '../../src/wire/grpc-coordinator-client.ts';
@@ -24,6 +25,17 @@ function clientOf(coordUrl: string, tls: ClientTls = {}): GrpcCoordinatorClient 
   return new GrpcCoordinatorClient({ coordUrl, clock, random, tls, callTimeoutMs: 2000 });
 }
 
+/** What is taken into it is closed at the end of the test, the last one first, however it ends. */
+class Held extends AsyncDisposableStack {
+  client(coordUrl: string, tls: ClientTls = {}): GrpcCoordinatorClient {
+    return this.adopt(clientOf(coordUrl, tls), (client) => client.close());
+  }
+
+  async coordinator(options: TestCoordinatorOptions = {}): Promise<TestCoordinator> {
+    return this.adopt(await startTestCoordinator(options), ({ server }) => server.stop());
+  }
+}
+
 test('a port that another program has is refused with its address', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => other.once('listening', resolve));
@@ -31,7 +43,8 @@ test('a port that another program has is refused with its address', async () => 
   assert.ok(address !== null && typeof address === 'object');
   const bind = { host: '127.0.0.1', port: address.port };
   try {
-    await assert.rejects(startTestCoordinator({ server: { bind } }), {
+    await using held = new Held();
+    await assert.rejects(held.coordinator({ server: { bind } }), {
       code: 'port_in_use',
       message: new RegExp(`127\\.0\\.0\\.1:${address.port}`),
     });
@@ -41,52 +54,51 @@ test('a port that another program has is refused with its address', async () => 
 });
 
 test('two coordinators do not share a port', async () => {
-  const first = await startTestCoordinator({});
+  await using held = new Held();
+  const first = await held.coordinator();
   const bind = { host: '127.0.0.1', port: first.server.port };
-  try {
-    await assert.rejects(startTestCoordinator({ server: { bind } }), { code: 'port_in_use' });
-  } finally {
-    await first.server.stop();
-  }
+  await assert.rejects(held.coordinator({ server: { bind } }), { code: 'port_in_use' });
 });
 
 test('an address that others reach needs TLS or a word that it may be open', async () => {
   const bind = { host: '0.0.0.0', port: 0 };
-  await assert.rejects(startTestCoordinator({ server: { bind } }), {
+  await using held = new Held();
+  await assert.rejects(held.coordinator({ server: { bind } }), {
     code: 'insecure_bind',
     message: /--insecure/,
   });
-  const open = await startTestCoordinator({ server: { bind, insecure: true } });
-  const client = clientOf(`http://127.0.0.1:${open.server.port}`);
+  const open = await held.coordinator({ server: { bind, insecure: true } });
+  const client = held.client(`http://127.0.0.1:${open.server.port}`);
   assert.equal((await client.listJobs()).length, 1);
-  await client.close();
-  await open.server.stop();
 });
 
 test('a host that is none of this machine is refused with what the system says', async () => {
   const bind = { host: '192.0.2.1', port: 0 };
-  await assert.rejects(startTestCoordinator({ server: { bind, insecure: true } }), {
+  await using held = new Held();
+  await assert.rejects(held.coordinator({ server: { bind, insecure: true } }), {
     code: 'flag_invalid',
     message: /192\.0\.2\.1/,
   });
 });
 
 test('a job that exists with other settings keeps the coordinator from starting, and frees its log', async () => {
-  const first = await startTestCoordinator({});
+  await using held = new Held();
+  const first = await held.coordinator();
   const changed = { ...first.spec, blockSize: 7 };
   await first.server.stop();
   await assert.rejects(first.restart({ jobs: [changed] }), {
     code: 'job_exists',
     message: /block_size/,
   });
-  const again = await first.restart();
-  await again.server.stop();
+  held.adopt(await first.restart(), ({ server }) => server.stop());
 });
 
 test('a stop ends open sessions, and calls afterwards find nobody', async () => {
-  const coordinator = await startTestCoordinator({});
-  const client = clientOf(coordinator.address);
+  await using held = new Held();
+  const coordinator = await held.coordinator();
+  const client = held.client(coordinator.address);
   const v0 = new RawClient(coordinator.address, 'mx8.v0.Coordinator');
+  held.defer(() => v0.close());
   await client.register(N1, TEST_CAPS, new Uint8Array(0));
   const ended = new Promise<void>((resolve) => {
     client.onPush((push) => {
@@ -99,8 +111,6 @@ test('a stop ends open sessions, and calls afterwards find nobody', async () => 
   await assert.rejects(coordinator.server.client.snapshot(JOB), {
     code: 'coordinator_unavailable',
   });
-  v0.close();
-  await client.close();
 });
 
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
@@ -115,9 +125,10 @@ test(
       const theirs = await certificate(folder, 'theirs');
       const tls = { ...ours, clientCaPem: ours.certPem };
       const bind = { host: '0.0.0.0', port: 0 };
-      const coordinator = await startTestCoordinator({ server: { tls, bind } });
+      await using held = new Held();
+      const coordinator = await held.coordinator({ server: { tls, bind } });
       const url = `https://localhost:${coordinator.server.port}`;
-      const known = clientOf(url, { caPem: ours.certPem, ...ours });
+      const known = held.client(url, { caPem: ours.certPem, ...ours });
       assert.equal((await known.register(N1, TEST_CAPS, new Uint8Array(0))).jobReady, true);
       assert.equal((await known.listJobs()).length, 1);
       const strangers: readonly (readonly [ClientTls, RegExp])[] = [
@@ -126,16 +137,12 @@ test(
         [{ caPem: theirs.certPem, ...ours }, /of no authority that is known here.*--tls-ca/],
       ];
       for (const [stranger, message] of strangers) {
-        const client = clientOf(url, stranger);
+        const client = held.client(url, stranger);
         await assert.rejects(client.listJobs(), { code: 'coordinator_unavailable', message });
-        await client.close();
       }
-      const plain = clientOf(url.replace('https', 'http'));
+      const plain = held.client(url.replace('https', 'http'));
       const message = /if it serves TLS, ask it at https:/;
       await assert.rejects(plain.listJobs(), { code: 'coordinator_unavailable', message });
-      await plain.close();
-      await known.close();
-      await coordinator.server.stop();
     } finally {
       await rm(folder, { recursive: true });
     }
