@@ -172,7 +172,7 @@ export const keepJobsDays: Flag<number> = flag(
   {
     name: 'keep-jobs-days',
     variable: 'MX8_KEEP_JOBS_DAYS',
-    doc: 'Completed jobs beyond --keep-jobs are forgotten after so many days; what they published stays.',
+    doc: 'Completed jobs beyond --keep-jobs are forgotten after so many days, and where there are more than 10,000 before; what they published stays.',
   },
   JOB_RETENTION_DEFAULT.keepMs / DAY_MS,
 );

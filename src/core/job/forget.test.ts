@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import { type JobId, jobId, manifestHash, monoMs, nodeId } from '../base/units.ts';
 import { decodeRecords, decodeSnapshot, encodeRecords, encodeSnapshot } from './codec.ts';
 import { applyEntry, assertInvariants, emptyState, step, takeOver } from './coordinator.ts';
-import { FORGOTTEN_PER_TICK_MAX } from './decide-forget.ts';
+import { DAY_MS } from '../base/retention.ts';
+import { COMPLETED_JOBS_MAX, FORGOTTEN_PER_TICK_MAX } from './decide-forget.ts';
 import type { Command, JobSpec, Reply, StepContext } from './protocol.ts';
 import type { JobRecord } from './records.ts';
 
@@ -290,6 +291,39 @@ test('what piled up goes a part at a time, oldest first, and the last ones stay'
   assert.deepEqual(left, [count - 100, count - 200, 10, 10]);
   const [first] = world.state.jobs.keys();
   assert.equal(first, `j${count - 10}`);
+});
+
+test('of a burst of jobs the last stay that a coordinator can hold, however young, or as many as it is to keep', () => {
+  const state = emptyState();
+  const count = COMPLETED_JOBS_MAX + 150;
+  const at = { epoch: 1, nextIndex: 0, relief: 'off' } as const;
+  for (let seq = 1; seq <= count; seq += 1) {
+    const job = jobId(`j${seq}`);
+    const node = { job, node: nodeId('n') };
+    const spec = { ...specOf(job, false), sampleCount: 1 };
+    const records: readonly JobRecord[] = [
+      { type: 'job_created', spec },
+      { type: 'node_registered', ...node, instance: null, rank: 0, caps: CAPS, atUnixMs: seq },
+      { type: 'job_ready', job },
+      { type: 'lease_granted', ...node, start: 0, end: 1 },
+      { type: 'progress', job, lease: `1.${seq}.3` as never, cursor: 1 },
+      { type: 'job_completed', job, outputManifestHash: null, atUnixMs: seq },
+      { type: 'rank_released', ...node, reason: 'node_left', atUnixMs: seq },
+    ];
+    applyEntry(state, { epoch: 1, seq, records }, monoMs(0));
+  }
+  const left = [count - 50, 10, 10, 10].map((latest) => {
+    const keepJobs = { latest, keepMs: DAY_MS };
+    step(
+      state,
+      { type: 'tick' },
+      { ...at, nowMs: monoMs(0), nowUnixMs: count, seq: count + 1, keepJobs },
+    );
+    return state.jobs.size;
+  });
+  assert.deepEqual(left, [count - 50, ...[0, 0, 0].map(() => COMPLETED_JOBS_MAX)]);
+  const [first] = state.jobs.keys();
+  assert.equal(first, 'j151');
 });
 
 test('of a job that an older version saw complete, age counts from when its last node went', () => {
