@@ -77,6 +77,7 @@ export function loadIn(link: string, options: LoadOptions, surroundings: LoadSur
         });
   const { onSampleError, signal } = options;
   loader = new RunningLoader({
+    link,
     compiled,
     onSampleError,
     signal,

@@ -48,6 +48,8 @@ export interface Batch extends Disposable {
 export interface BatchWatch {
   /** Called when the consumer keeps the batch, which it may then forget; with the batch's memory. */
   readonly kept: (memory: ArrayBufferLike) => void;
+  /** Called when the consumer looks at the classes; null: nobody wants to know. */
+  readonly labelsRead: ((read: SampleBatch) => void) | null;
   /** Called once, when the consumer is done with the batch. */
   readonly finished: (wasKept: boolean) => void;
 }
@@ -77,7 +79,9 @@ export class LoadedBatch implements Batch {
   }
 
   get labelIds(): Int32Array {
-    return this.#read.labelIds;
+    const { labelIds } = this.#read;
+    this.#watch.labelsRead?.(this.#read);
+    return labelIds;
   }
 
   get records(): readonly SampleRecord[] {

@@ -20,6 +20,7 @@ import { LoadedBatch } from './loaded-batch.ts';
 import type { Batch } from './loaded-batch.ts';
 import type { CompiledOptions, LoadOptions } from './options.ts';
 import { NO_PIPELINE_STATS } from './stats.ts';
+import { classFolderOf } from './class-folders.ts';
 import type { DataInfo } from './data-info.ts';
 import type { OpenedData, RecordSource, StreamPiece } from './source.ts';
 
@@ -62,6 +63,7 @@ export interface Loader extends AsyncIterable<Batch>, AsyncDisposable, Disposabl
 }
 
 export interface LoaderParts {
+  readonly link: string;
   readonly compiled: CompiledOptions;
   readonly onSampleError: LoadOptions['onSampleError'];
   readonly signal: AbortSignal | undefined;
@@ -85,6 +87,8 @@ export class RunningLoader implements Loader {
   #opening: Promise<OpenedData> | null = null;
   #closing: Promise<void> | null = null;
   #begun: boolean = false;
+  /** Whether the program was told, or need not be, why there are no labels. */
+  #knowsLabels: boolean = false;
   #takenEnd: number = 0;
 
   constructor(parts: LoaderParts) {
@@ -234,6 +238,22 @@ export class RunningLoader implements Loader {
     );
   }
 
+  /** Who looks at labels and finds none is told where they could come from: once, by what is looked at first. */
+  #sayLabels({ labelIds, records }: SampleBatch): void {
+    if (this.#knowsLabels) return;
+    this.#knowsLabels = true;
+    const [first] = records;
+    if (first === undefined || labelIds.some((id) => id !== -1)) return;
+    const { events, link } = this.#parts;
+    const folder = classFolderOf(link, first);
+    if (folder === null) return;
+    const { base, name } = folder;
+    events.emit('warn', 'labels_missing', { base, folder: name });
+    warnProgram(
+      `labelIds are -1, as the manifest of a bare folder says nothing of classes. If the folders in ${base} (such as ${JSON.stringify(name)}) are classes, pack it to have labels: mx8 pack ${base} --out PACKED, and load PACKED.`,
+    );
+  }
+
   /** The batch for the consumer, or null when there is none to be seen in it. */
   #handOut(read: SampleBatch): LoadedBatch | null {
     const { source } = this.#parts;
@@ -252,6 +272,7 @@ export class RunningLoader implements Loader {
       return null;
     }
     return new LoadedBatch(read, {
+      labelsRead: this.#knowsLabels ? null : (of) => this.#sayLabels(of),
       // One that is not kept cannot be forgotten: this loader has it until it is passed on.
       kept: (memory) => this.#forgotten.register(memory, piece, piece),
       finished: (wasKept) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, unlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { blockOrder } from '../../src/core/order/block-order.ts';
@@ -117,6 +117,50 @@ test('a packed data set brings its classes', async () => {
     assert.throws(() => unnamed.classes, { code: 'manifest_invalid', message: /labels\.tsv/ });
   }
 });
+
+test('who looks at the labels of a bare folder with sub-folders is told once how to have some', async () => {
+  const file = { 'bare/cat/a.txt': 'meow', 'bare/dog/a.txt': 'woof', 'flat/a.txt': 'moo' };
+  await folder.write(file);
+  symlinkSync(folder.join('bare'), folder.join('link'));
+  const told: string[] = [];
+  const hear = ({ name, message }: Error): void => {
+    if (name === 'Mx8Warning') told.push(message);
+  };
+  process.on('warning', hear);
+  const read = async (link: string, looks: boolean): Promise<readonly unknown[]> => {
+    const events = new RecordingEvents();
+    for await (const { labelIds, sampleCount } of reading(
+      open(link, { batchSize: 1, events }),
+      looks,
+    )) {
+      assert.deepEqual([labelIds, sampleCount], [looks ? Int32Array.of(-1) : null, 1]);
+    }
+    return events.of('labels_missing');
+  };
+  for (const base of [folder.join('bare'), folder.join('link')]) {
+    assert.deepEqual(await read(`${base}@refresh`, true), [{ base, folder: 'cat' }]);
+  }
+  assert.deepEqual(await read(folder.join('bare'), false), []);
+  assert.deepEqual(await read(folder.join('flat'), true), []);
+  assert.deepEqual(await read(packedManifest(), true), []);
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', hear);
+  assert.equal(told.length, 2);
+  assert.match(
+    told[0] ?? '',
+    /folders in \S+bare \(such as "cat"\) are classes, .* mx8 pack \S+bare/,
+  );
+});
+
+async function* reading(
+  loader: Loader,
+  looks: boolean,
+): AsyncGenerator<{ labelIds: Int32Array | null; sampleCount: number }, void> {
+  for await (const batch of loader) {
+    const labelIds = looks ? batch.labelIds.slice() : null;
+    yield { labelIds, sampleCount: batch.sampleCount };
+  }
+}
 
 test('shuffled: the blocks in the order of seed and epoch, another epoch in another order', async () => {
   const order = { shuffle: true, seed: 7, blockSize: 8 };
