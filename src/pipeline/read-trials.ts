@@ -1,35 +1,54 @@
 /**
  * Which of two ways gives batches sooner: that the consumer reads each one itself, or that they are read
  * ahead in other threads. That is decided by the machine: whether a second core copies as fast as the first
- * while that is busy, and what waking it costs. So both are tried, the one that was better is kept for long,
- * and then the other one is tried again.
+ * while that is busy, and what waking it costs. So one way is kept, and the other tried now and then: after
+ * twice as long each time that nothing comes of it, and soon where the kept way has become slower.
+ *
+ *   kept ──▶ trial   its windows are over, or it has become slower
+ *   trial ──▶ kept   the same way again; the other one where that is much better, or better twice in a row
  */
 
 /** Batches that are measured at a time … */
-const WINDOW = 64;
+const WINDOW = 24;
 /** … after those in which one way passes into the other. */
-const SETTLING = 8;
-/** How many windows the better way is kept. */
-const KEPT_WINDOWS = 24;
+const SETTLING = 6;
+/** How many windows a way is kept before the first trial, after it, and at most. */
+const FIRST_WINDOWS = 1;
+const KEPT_WINDOWS = 64;
+const KEPT_WINDOWS_MAX = 1024;
+/** How many it is kept between two trials where the first one spoke for the other way. */
+const DOUBTED_WINDOWS = 4;
 /** Reading ahead must be so much better: it takes more of the processors. */
 const AHEAD_GAIN = 1.03;
+/** So much better need not be shown twice. */
+const CLEAR_GAIN = 1.5;
+/** A way is slower than when it was chosen if its windows take so much longer, and these are so many. */
+const SLOWER = 1.3;
+const SLOWER_WINDOWS_MIN = 16;
+/** Weight of the newest window in the mean. */
+const NEWEST_WEIGHT = 0.25;
 /** A batch that took longer counts for no more: any thread stands still now and then. */
 const COUNTED_MS_MAX = 4;
 
 export class ReadTrials {
-  #isOwn: boolean = true;
-  /** Whether this way is only tried. */
-  #isTrial: boolean = true;
-  #windowsLeft: number = 1;
+  #keepsOwn: boolean = true;
+  /** Whether the other way is tried. */
+  #isTrial: boolean = false;
+  #windows: number = 0;
+  #windowsMax: number = FIRST_WINDOWS;
   #batches: number = -SETTLING;
   #sumMs: number = 0;
-  /** Of the last window each way; null before the first. */
-  #ownMs: number | null = null;
-  #aheadMs: number | null = null;
+  /** What a window of the kept way takes: its mean, and what that was at the last trial. */
+  #keptMs: number | null = null;
+  #chosenMs: number = Infinity;
+  /** How many windows it will be kept after the next trial that comes to nothing. */
+  #nextMax: number = KEPT_WINDOWS;
+  /** Whether the last trial spoke for the other way. */
+  #isDoubted: boolean = false;
 
   /** Whether the consumer is to read. */
   get isOwn(): boolean {
-    return this.#isOwn;
+    return this.#keepsOwn !== this.#isTrial;
   }
 
   /** A batch came `ms` after the one before. */
@@ -38,12 +57,11 @@ export class ReadTrials {
     if (this.#batches <= 0) return;
     this.#sumMs += Math.min(ms, COUNTED_MS_MAX);
     if (this.#batches < WINDOW) return;
-    if (this.#isOwn) this.#ownMs = this.#sumMs;
-    else this.#aheadMs = this.#sumMs;
-    this.#windowsLeft -= 1;
+    const windowMs = this.#sumMs;
     this.#batches = 0;
     this.#sumMs = 0;
-    if (this.#windowsLeft === 0) this.#choose();
+    if (this.#isTrial) this.#judge(windowMs);
+    else this.#note(windowMs);
   }
 
   /** What was measured of this window does not count: the consumer was away. */
@@ -52,13 +70,41 @@ export class ReadTrials {
     this.#sumMs = 0;
   }
 
-  /** A trial gives way to the better of both; what was kept for long, to a trial of the other. */
-  #choose(): void {
-    const { isOwn } = this;
-    this.#isTrial = this.#ownMs === null || this.#aheadMs === null || !this.#isTrial;
-    if (this.#ownMs === null || this.#aheadMs === null || this.#isTrial) this.#isOwn = !isOwn;
-    else this.#isOwn = this.#ownMs <= this.#aheadMs * AHEAD_GAIN;
-    this.#windowsLeft = this.#isTrial ? 1 : KEPT_WINDOWS;
-    if (this.#isOwn !== isOwn) this.interrupted();
+  /** A window of the kept way. */
+  #note(windowMs: number): void {
+    const keptMs = this.#keptMs ?? windowMs;
+    this.#keptMs = keptMs + (windowMs - keptMs) * NEWEST_WEIGHT;
+    this.#windows += 1;
+    const isSlower =
+      this.#windows >= SLOWER_WINDOWS_MIN && this.#keptMs > this.#chosenMs * SLOWER;
+    if (isSlower) this.#nextMax = KEPT_WINDOWS;
+    if (!isSlower && this.#windows < this.#windowsMax) return;
+    this.#isTrial = true;
+    this.interrupted();
+  }
+
+  /** A window of the other way. */
+  #judge(triedMs: number): void {
+    const keptMs = this.#keptMs ?? triedMs;
+    const [ownMs, aheadMs] = this.#keepsOwn ? [keptMs, triedMs] : [triedMs, keptMs];
+    const isBetter = ownMs <= aheadMs * AHEAD_GAIN !== this.#keepsOwn;
+    this.#isTrial = false;
+    this.#windows = 0;
+    this.#chosenMs = keptMs;
+    this.interrupted();
+    if (isBetter && !this.#isDoubted && triedMs * CLEAR_GAIN > keptMs) {
+      this.#isDoubted = true;
+      this.#windowsMax = DOUBTED_WINDOWS;
+      return;
+    }
+    this.#isDoubted = false;
+    if (isBetter) {
+      this.#keepsOwn = !this.#keepsOwn;
+      this.#keptMs = triedMs;
+      this.#chosenMs = triedMs;
+      this.#nextMax = KEPT_WINDOWS;
+    }
+    this.#windowsMax = this.#nextMax;
+    this.#nextMax = Math.min(KEPT_WINDOWS_MAX, this.#nextMax * 2);
   }
 }

@@ -45,7 +45,13 @@ export class LineScanner {
 
   /** The first line must carry the id `firstId`. */
   constructor(firstId: number = 0) {
-    const text = String(firstId);
+    this.expect(firstId);
+  }
+
+  /** The next line must carry this id. */
+  expect(id: number): void {
+    const text = String(id);
+    this.#digits.fill(ZERO);
     this.#digitsStart = ID_DIGITS_MAX - text.length;
     for (let index = 0; index < text.length; index += 1) {
       this.#digits[this.#digitsStart + index] = text.charCodeAt(index);

@@ -43,10 +43,12 @@ export class Texts {
     this.#textBytes += end - start;
   }
 
-  /** Adds bytes [start, end) as the last text, unless the last one is the same. */
-  addUnlessSame(start: number, end: number): void {
+  /** Adds bytes [start, end) as the last text and answers true, unless the last one is the same. */
+  addUnlessSame(start: number, end: number): boolean {
     const last = this.#strings.length - 1;
-    if (last === -1 || !this.#isSame(last, start, end)) this.add(start, end);
+    if (last !== -1 && this.#isSame(last, start, end)) return false;
+    this.add(start, end);
+    return true;
   }
 
   /**
