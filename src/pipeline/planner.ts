@@ -87,9 +87,11 @@ export class Planner {
 
   /** Null where the sizes have to be measured first. */
   #plan(stretch: Stretch): BatchPlan | null {
+    const { sizes } = stretch;
     let unknown = 0;
     let knownBytes = 0;
-    for (const size of stretch.sizes) {
+    for (let index = 0; index < sizes.length; index += 1) {
+      const size = sizes[index] ?? UNKNOWN_SIZE;
       if (size === UNKNOWN_SIZE) unknown += 1;
       else knownBytes += size;
     }
@@ -104,9 +106,11 @@ export class Planner {
    */
   settle({ stretch, job }: BatchPlan, result: ReadResult): number {
     const { table, sizes, start } = stretch;
+    const read = result.sizes;
     let bytes = 0;
     let count = 0;
-    for (const size of result.sizes) {
+    for (let index = 0; index < read.length; index += 1) {
+      const size = read[index] ?? -1;
       if (size < 0) continue;
       bytes += size;
       count += 1;
@@ -119,14 +123,17 @@ export class Planner {
     if (bytes > 0 && bytes + result.nextBytes > job.targetBytes) {
       return this.#read(start, result.done);
     }
-    for (const [index, size] of result.sizes.entries()) if (size >= 0) sizes[index] = size;
+    for (const [index, size] of read.entries()) if (size >= 0) sizes[index] = size;
     this.#countMisfit(stretch, result.done);
     return 0;
   }
 
   #exact(stretch: Stretch): BatchPlan {
+    const { sizes } = stretch;
     const sizer = new BatchSizer(this.#limits);
-    for (const size of stretch.sizes) if (!sizer.take(size)) break;
+    for (let index = 0; index < sizes.length; index += 1) {
+      if (!sizer.take(sizes[index] ?? 0)) break;
+    }
     return this.#take(partOf(stretch, 0, sizer.count), sizer.bytes);
   }
 

@@ -75,8 +75,7 @@ export class ReadTrials {
     const keptMs = this.#keptMs ?? windowMs;
     this.#keptMs = keptMs + (windowMs - keptMs) * NEWEST_WEIGHT;
     this.#windows += 1;
-    const isSlower =
-      this.#windows >= SLOWER_WINDOWS_MIN && this.#keptMs > this.#chosenMs * SLOWER;
+    const isSlower = this.#windows >= SLOWER_WINDOWS_MIN && this.#keptMs > this.#chosenMs * SLOWER;
     if (isSlower) this.#nextMax = KEPT_WINDOWS;
     if (!isSlower && this.#windows < this.#windowsMax) return;
     this.#isTrial = true;

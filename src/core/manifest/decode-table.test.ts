@@ -96,3 +96,50 @@ test('what a slice must not be is refused as the slow way refuses it', () => {
     );
   }
 });
+
+/** A few long runs of neighbours that are alike, from an id on whose digits become more. */
+const runs: fc.Arbitrary<{ readonly start: number; readonly bytes: Uint8Array }> = fc
+  .tuple(
+    fc.constantFrom(0, 7, 95, 998, 99_990),
+    fc.array(
+      fc.tuple(fc.constantFrom('/d/shard-00000.tar', '/d/shard-00001.tar', '/é/x'), fc.nat(20)),
+      { minLength: 1, maxLength: 4 },
+    ),
+    fc.constantFrom('', 'mx8:vision:imagefolder;label_id=3'),
+  )
+  .map(([start, parts, decodeHint]) => {
+    const records: SampleRecord[] = [];
+    for (const [location, count] of parts) {
+      for (let index = 0; index < count; index += 1) {
+        const sampleId = start + records.length;
+        const byteLength = index % 7 === 6 ? 9 : 20_480;
+        records.push({ sampleId, location, byteOffset: index * 20_992, byteLength, decodeHint });
+      }
+    }
+    return { start, bytes: encodeRecords(records) };
+  });
+
+/** The records, or the sentence of the refusal. */
+function outcome(decode: () => readonly SampleRecord[]): readonly SampleRecord[] | string {
+  try {
+    return decode();
+  } catch (error) {
+    return String(error);
+  }
+}
+
+test('one byte that is another is seen in lines that are alike as in any other', () => {
+  const anyByte = fc.oneof(fc.nat(255), fc.constantFrom(0x09, 0x0a, 0x0d, 0x30, 0x31, 0x39, 0x80));
+  fc.assert(
+    fc.property(runs, fc.nat(), anyByte, ({ start, bytes }, place, byte) => {
+      if (bytes.length === 0) return;
+      const damaged = bytes.slice();
+      damaged[place % bytes.length] = byte;
+      const lines = damaged.filter((one) => one === 0x0a).length;
+      const slow = outcome(() => decodeSlice(damaged, start, 'the manifest'));
+      const fast = outcome(() => decodeTable(damaged, start, start + lines).records());
+      assert.deepEqual(fast, slow);
+    }),
+    { numRuns: 2000 },
+  );
+});
