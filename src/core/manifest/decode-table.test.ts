@@ -78,6 +78,7 @@ test('what a slice must not be is refused as the slow way refuses it', () => {
     ['cut at the start', bytesOf(good).subarray(1)],
     ['a relative location', bytesOf('5\ta\t\t\t\n6\t/b\t\t\t\n')],
     ['a length of 0', bytesOf('5\t/a\t0\t0\t\n6\t/b\t\t\t\n')],
+    ['a third one', bytesOf('5\t/a\t0\t9\t\n6\t/a\t9\t9\t\n7\t/a\t18\t0\t\n')],
     ['not UTF-8', Uint8Array.from([...bytesOf('5\t/'), 0xff, ...bytesOf('\t\t\t\n6\t/b\t\t\t\n')])],
   ] as const;
   for (const [what, bytes] of bad) {
@@ -91,7 +92,7 @@ test('what a slice must not be is refused as the slow way refuses it', () => {
       return assert.fail(`${what} was taken`);
     };
     assert.equal(
-      messageOf(() => decodeTable(bytes, 5, 7)),
+      messageOf(() => decodeTable(bytes, 5, what === 'a third one' ? 8 : 7)),
       messageOf(() => decodeSlice(bytes, 5)),
     );
   }
