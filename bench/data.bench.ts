@@ -22,8 +22,8 @@ import { touchPages } from './touch-pages.ts';
 
 const BATCH = 64;
 const ROUNDS = 9;
-/** Passes before any is counted: a reading lasts for hours, and its code is compiled in the first second. */
-const WARM_UPS = 4;
+/** Passes before any is counted: a reading lasts for hours, and its code is compiled in the first two seconds. */
+const WARM_UPS = 8;
 const PAGE_BYTES = 4096;
 const MIB = 1024 ** 2;
 
