@@ -25,6 +25,8 @@ export async function makeCall(
       return client.requestLeases(node, call.want, call.held);
     case 'progress':
       return { type: 'accepted', ...(await client.reportProgress(node, call)) };
+    case 'renew':
+      return { type: 'renewed', ends: await client.renew(node, call.leaseIds) };
     case 'commit':
       return { type: 'accepted', ...(await client.commit(node, call.piece)) };
     case 'release':

@@ -155,6 +155,8 @@ export class NodeSession {
         return client.requestLeases(node, call.want, call.held);
       case 'progress':
         return { type: 'accepted', ...(await client.reportProgress(node, call)) };
+      case 'renew':
+        return { type: 'renewed', ends: await client.renew(node, call.leaseIds) };
       case 'release':
         await client.release(node, call.leaseId);
         return OK;

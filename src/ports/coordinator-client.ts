@@ -119,6 +119,8 @@ export interface CoordinatorClient {
       readonly deliveredBytes: number;
     },
   ): Promise<Accepted>;
+  /** See `renew` in the protocol: where each of these ends by now; null: it is not the node's any more. */
+  renew(node: NodeIdentity, leaseIds: readonly LeaseId[]): Promise<readonly (number | null)[]>;
   commit(
     node: NodeIdentity,
     output: {

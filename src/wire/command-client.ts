@@ -104,6 +104,13 @@ export abstract class CommandClient implements CoordinatorClient {
     return this.#expect({ type: 'progress', ...node, ...report }, 'accepted');
   }
 
+  async renew(
+    node: NodeIdentity,
+    leaseIds: readonly LeaseId[],
+  ): Promise<readonly (number | null)[]> {
+    return (await this.#expect({ type: 'renew', ...node, leaseIds }, 'renewed')).ends;
+  }
+
   async commit(node: NodeIdentity, output: OutputReport): Promise<Accepted> {
     return this.#expect({ type: 'commit', ...node, ...output }, 'accepted');
   }

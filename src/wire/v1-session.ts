@@ -73,6 +73,8 @@ export function commandMessage(requestId: number, command: SessionCommand): Wire
       return { requestId, leaseRequest: { want: command.want, heldLeaseIds: command.held ?? [] } };
     case 'progress':
       return { requestId, progress: command };
+    case 'renew':
+      return { requestId, renew: { leaseIds: command.leaseIds } };
     case 'commit':
       return { requestId, commit: command };
     case 'release':
@@ -154,6 +156,8 @@ export function commandFrom(message: WireMessage, speaker: Speaker): SessionComm
         deliveredSamples: uint64(part, 'deliveredSamples'),
         deliveredBytes: uint64(part, 'deliveredBytes'),
       };
+    case 'renew':
+      return { type: 'renew', ...speaker, leaseIds: texts(part, 'leaseIds') };
     case 'commit':
       return {
         type: 'commit',
@@ -232,6 +236,8 @@ export function replyMessage(requestId: number, reply: Reply): WireMessage {
           leaseEnd: reply.end ?? 0,
         },
       };
+    case 'renewed':
+      return { requestId, renewed: { leaseEnds: reply.ends.map((end) => end ?? 0) } };
     case 'finalize': {
       const { finalizeToken, outputManifestHash, waitMs, phase } = reply;
       const body = {
@@ -291,6 +297,9 @@ export function replyFrom(message: WireMessage): Reply {
         // No lease ends at 0.
         end: uint64(part, 'leaseEnd') || null,
       };
+    case 'renewed':
+      // No lease ends at 0.
+      return { type: 'renewed', ends: uint64s(part, 'leaseEnds').map((end) => end || null) };
     case 'finalize': {
       const token = text(part, 'finalizeToken');
       return {

@@ -319,6 +319,11 @@ export class Simulation {
   #noteRenewals(ask: Command, body: Reply, epoch: number, askedAtMs: number): void {
     if (body.type === 'leases') {
       for (const { leaseId } of body.leases) this.leaseTime.acknowledged(leaseId, epoch, askedAtMs);
+    } else if (body.type === 'renewed' && ask.type === 'renew') {
+      for (const [index, leaseId] of ask.leaseIds.entries()) {
+        if (body.ends[index] === null) continue;
+        this.leaseTime.acknowledged(leaseId, epoch, askedAtMs);
+      }
     } else if (body.type === 'accepted' && (ask.type === 'progress' || ask.type === 'commit')) {
       this.leaseTime.acknowledged(ask.leaseId, epoch, askedAtMs);
     }

@@ -8,6 +8,7 @@ export function holderAnswer(reply: HolderAnswer | { readonly type: OtherType })
     case 'registered':
     case 'leases':
     case 'accepted':
+    case 'renewed':
     case 'finalize':
     case 'ok':
       return reply;

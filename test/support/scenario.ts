@@ -169,6 +169,8 @@ export class ScenarioWorld {
       }
       case 'release':
         return { type: 'release', ...from, leaseId: second };
+      case 'renew':
+        return { type: 'renew', ...from, leaseIds: plain.slice(1) };
       case 'leave':
       case 'disconnect':
         return { type: verb, ...from };
@@ -369,6 +371,8 @@ function replyLines(reply: Reply): string[] {
     }
     case 'accepted':
       return [`  cursor ${reply.cursor}${reply.repeated ? ' (repeated)' : ''}`];
+    case 'renewed':
+      return reply.ends.map((end) => (end === null ? '  not its own' : `  ends at ${end}`));
     case 'finalize':
       return [`  token ${reply.finalizeToken ?? 'none'}, ${reply.phase}`];
     case 'snapshot': {

@@ -25,7 +25,13 @@ import {
 } from './decide-job.ts';
 import { forgetOld, isGone } from './decide-forget.ts';
 import { requestLease } from './decide-grants.ts';
-import { commitOutput, expireLeases, releaseLease, reportProgress } from './decide-leases.ts';
+import {
+  commitOutput,
+  expireLeases,
+  releaseLease,
+  renewLeases,
+  reportProgress,
+} from './decide-leases.ts';
 import {
   callingNode,
   formerNode,
@@ -129,6 +135,8 @@ function decideForNode(tx: Transaction, job: JobState, command: OfNode): Reply {
       return requestLease(tx, job, node, command);
     case 'progress':
       return reportProgress(tx, job, node, command);
+    case 'renew':
+      return renewLeases(tx, job, node, command);
     case 'commit':
       return commitOutput(tx, job, node, command);
     case 'release':

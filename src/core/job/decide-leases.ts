@@ -63,6 +63,33 @@ export function reportProgress(
   return accepted(command.cursor, lease.end, false);
 }
 
+/** Most leases of one renewal, so that neither it nor its step gets long; a node has no more of them (`WANT_MAX`). */
+export const RENEWED_MAX = 1024;
+
+/**
+ * The node has nothing to tell of these leases but that it holds them. One that has finished is still answered for:
+ * who has not heard of that asks for the answer to its last commit again.
+ */
+export function renewLeases(
+  tx: Transaction,
+  job: JobState,
+  node: NodeState,
+  { leaseIds }: Of<'renew'>,
+): Reply {
+  if (leaseIds.length > RENEWED_MAX) {
+    const message = `field lease_ids takes at most ${RENEWED_MAX} leases, got ${leaseIds.length}`;
+    return refused('field_invalid', message);
+  }
+  const ends = leaseIds.map((id) => {
+    const found = findLease(job, node, id);
+    if (found.type === 'refused') return null;
+    if (found.type === 'finished') return found.end;
+    renew(tx, job, found.lease);
+    return found.lease.end;
+  });
+  return { type: 'renewed', ends };
+}
+
 export function commitOutput(
   tx: Transaction,
   job: JobState,

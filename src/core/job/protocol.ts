@@ -9,10 +9,12 @@ import type { Refusal } from '../base/errors.ts';
 import type { SampleRange } from '../base/range.ts';
 import type { JobId, LeaseId, ManifestHash, MonoMs, NodeId } from '../base/units.ts';
 import type { StoreReport, StoreShare } from '../transfer/store-report.ts';
+import type { LeaseChoice } from './lease-choice.ts';
 import type { Change, Operation } from './operations.ts';
 import type { StoreView } from './store-view.ts';
 
 export type { Fact, LeaseFact } from './facts.ts';
+export type { LeaseChoice, LeasePart } from './lease-choice.ts';
 export type { StoreView } from './store-view.ts';
 
 /** What a job is; fixed when it is created. */
@@ -138,6 +140,8 @@ export type Command =
       readonly deliveredSamples: number;
       readonly deliveredBytes: number;
     } & FromNode)
+  /** v1: all of these that the node holds live a full TTL again, although nothing of them moved. */
+  | ({ readonly type: 'renew'; readonly leaseIds: readonly string[] } & FromNode)
   /** Makes the output of [start, end) of the lease count. start = the lease's cursor. */
   | ({
       readonly type: 'commit';
@@ -261,22 +265,6 @@ export interface NodeView {
   readonly deliveredSamples: number | null;
 }
 
-/** Which live leases a snapshot lists, so that asking for one costs what is looked at. */
-export interface LeaseChoice {
-  /** Where there are at most so many, all of them, whatever the part. */
-  readonly wholeUpTo: number;
-  readonly part: LeasePart;
-  /** A lease whose cursors stand still for this long counts as stalled. */
-  readonly stallMs: number;
-}
-
-export type LeasePart =
-  /** In order of their first sample: from this place on, so many. */
-  | { readonly type: 'places'; readonly from: number; readonly count: number }
-  | { readonly type: 'node'; readonly nodeId: NodeId }
-  /** Those that hold some of these. */
-  | { readonly type: 'samples'; readonly samples: SampleRange };
-
 /** All live leases, however many of them are listed. */
 export interface LeaseSummary {
   readonly count: number;
@@ -350,6 +338,11 @@ export type Reply =
       readonly repeated: boolean;
       readonly end: number | null;
     }
+  /**
+   * To `renew`, in the order of its leases: where each ends by now, as in `accepted`; null where it is not, or not any
+   * more, this node's.
+   */
+  | { readonly type: 'renewed'; readonly ends: readonly (number | null)[] }
   /** finalizeToken null: not (yet) this node's turn; ask again after waitMs. */
   | {
       readonly type: 'finalize';

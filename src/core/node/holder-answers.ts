@@ -1,5 +1,5 @@
 /** What the lease holder makes of the coordinator's answers. */
-import type { MonoMs } from '../base/units.ts';
+import type { LeaseId, MonoMs } from '../base/units.ts';
 import { addMs } from '../base/units.ts';
 import type { Lease, LeasesGranted, Registered } from '../job/protocol.ts';
 import type {
@@ -11,7 +11,7 @@ import type {
 } from './holder-protocol.ts';
 import { HeldLease, leaseDeadlineMs, type HolderState } from './holder-state.ts';
 import { endLeaving, leave } from './holder-exit.ts';
-import { BARRIER_POLL_MS, REQUEST_WAIT_MIN_MS } from './limits.ts';
+import { BARRIER_POLL_MS, renewalIntervalMs, REQUEST_WAIT_MIN_MS } from './limits.ts';
 
 type Answered = Extract<HolderEvent, { type: 'answered' }>;
 type Accepted = Extract<HolderAnswer, { type: 'accepted' }>;
@@ -32,6 +32,9 @@ export function onAnswer(state: HolderState, effects: HolderEffect[], event: Ans
       return;
     case 'progress':
       if (answer.type === 'accepted') onProgress(state, effects, call, answer, sentAtMs);
+      return;
+    case 'renew':
+      if (answer.type === 'renewed') onRenewed(state, effects, call, answer, sentAtMs);
       return;
     case 'commit':
       if (answer.type === 'accepted') onCommit(state, effects, call, answer, sentAtMs);
@@ -83,7 +86,12 @@ function onRegistered(
   state.nodeIdBusySinceMs = null;
   state.registerAtMs = answer.jobReady ? null : addMs(nowMs, BARRIER_POLL_MS);
   // Whatever was due while the coordinator was away is due now.
-  for (const held of state.leases.values()) held.reportAtMs = nowMs;
+  for (const held of state.leases.values()) {
+    held.reportAtMs = nowMs;
+    held.renewAtMs = nowMs;
+  }
+  // It may be another coordinator by now.
+  state.renewsTogether = true;
   effects.push({ type: 'registered', answer });
 }
 
@@ -172,15 +180,52 @@ function onProgress(
   if (answer.end !== null) state.shorten(effects, held, answer.end);
   if (!state.spec.commitsOutputs && held.acknowledged === held.lease.range.end) {
     finish(state, effects, held);
-  } else if (!held.started && !held.releaseWanted) {
-    held.started = true;
-    // What was delivered before the lease was lost for a while has now been acknowledged.
-    begin(effects, held.lease, state.spec.commitsOutputs ? held.lease.cursor : held.acknowledged);
+  } else beginProven(state, effects, held);
+}
+
+/** The coordinator has said that the lease lives: work on it may begin. */
+function beginProven(state: HolderState, effects: HolderEffect[], held: HeldLease): void {
+  if (held.started || held.releaseWanted || state.spec === null) return;
+  held.started = true;
+  // What was delivered before the lease was lost for a while has now been acknowledged.
+  begin(effects, held.lease, state.spec.commitsOutputs ? held.lease.cursor : held.acknowledged);
+}
+
+function onRenewed(
+  state: HolderState,
+  effects: HolderEffect[],
+  call: CallOf<'renew'>,
+  { ends }: Extract<HolderAnswer, { type: 'renewed' }>,
+  sentAtMs: MonoMs,
+): void {
+  for (const [index, leaseId] of call.leaseIds.entries()) {
+    const held = state.leases.get(leaseId);
+    const end = ends[index];
+    if (held?.renewal !== call) continue;
+    held.renewal = null;
+    // What is given back meanwhile hears of it by the answer to that; what was not answered is not renewed.
+    if (held.releasing !== null || end === undefined) continue;
+    if (end === null) {
+      const message = 'the coordinator does not know it as a lease of this node any more';
+      tellGone(effects, leaseId, message);
+      state.lose(effects, held, message);
+      continue;
+    }
+    renew(state, held, sentAtMs);
+    state.shorten(effects, held, end);
+    beginProven(state, effects, held);
   }
+}
+
+function tellGone(effects: HolderEffect[], leaseId: LeaseId, message: string): void {
+  const fields = { lease_id: leaseId, code: 'lease_unknown', message };
+  effects.push({ type: 'fact', level: 'info', event: 'lease_refused', fields });
 }
 
 function renew(state: HolderState, held: HeldLease, sentAtMs: MonoMs): void {
   if (state.spec === null) return;
+  const renewAtMs = addMs(sentAtMs, renewalIntervalMs(state.spec.leaseTtlMs));
+  if (renewAtMs > held.renewAtMs) held.renewAtMs = renewAtMs;
   const deadlineMs = leaseDeadlineMs(sentAtMs, state.spec);
   if (deadlineMs > held.deadlineMs || !held.started) held.deadlineMs = deadlineMs;
   state.firstDeadlineMs = Math.min(state.firstDeadlineMs, held.deadlineMs);
@@ -200,6 +245,7 @@ function onCommit(
   if (held?.commit !== call) return;
   held.commit = null;
   held.pieces.shift();
+  held.acknowledged = Math.max(held.acknowledged, piece.end);
   renew(state, held, sentAtMs);
   if (answer.end !== null) state.shorten(effects, held, answer.end);
   if (piece.end === held.lease.range.end) finish(state, effects, held);

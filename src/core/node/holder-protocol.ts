@@ -37,6 +37,8 @@ export type HolderCall =
       readonly deliveredSamples: number;
       readonly deliveredBytes: number;
     }
+  /** Leases of which nothing else is to be told. */
+  | { readonly type: 'renew'; readonly leaseIds: readonly LeaseId[] }
   | { readonly type: 'commit'; readonly piece: StagedPiece }
   | { readonly type: 'release'; readonly leaseId: LeaseId }
   | { readonly type: 'request_finalize' }
@@ -64,6 +66,8 @@ export type HolderAnswer =
       /** Where the lease ends by now; null where a coordinator does not tell. */
       readonly end: number | null;
     }
+  /** For each of the leases where it ends by now; null: it is not this node's any more. */
+  | { readonly type: 'renewed'; readonly ends: readonly (number | null)[] }
   | {
       readonly type: 'finalize';
       readonly finalizeToken: string | null;

@@ -10,7 +10,7 @@ import {
   FAIL_TRIES_MAX,
   NODE_ID_BUSY_DEFAULT_MS,
   NODE_ID_BUSY_SLACK_MS,
-  renewalIntervalMs,
+  reportIntervalMs,
   REQUEST_WAIT_MIN_MS,
 } from './limits.ts';
 
@@ -56,6 +56,7 @@ function clearMarks(state: HolderState, call: HolderCall): void {
   for (const held of state.leases.values()) {
     if (held.commit === call) held.commit = null;
     if (held.report === call) held.report = null;
+    if (held.renewal === call) held.renewal = null;
     if (held.releasing === call) held.releasing = null;
   }
 }
@@ -127,6 +128,9 @@ function onRefused(
     case 'progress':
       onLeaseRefused(state, effects, call.leaseId, event);
       return;
+    case 'renew':
+      onRenewalRefused(state, effects, call, event);
+      return;
     case 'commit':
       onLeaseRefused(state, effects, call.piece.leaseId, event);
       return;
@@ -180,6 +184,26 @@ function onRequestRefused(state: HolderState, effects: HolderEffect[], event: Ca
   }
 }
 
+/** Whatever it has against all of them together, it is asked lease by lease, which every version understands. */
+function onRenewalRefused(
+  state: HolderState,
+  effects: HolderEffect[],
+  { leaseIds }: Extract<HolderCall, { type: 'renew' }>,
+  { code, message, nowMs }: CallFailed,
+): void {
+  if (state.spec === null) return;
+  const { retryable } = errorKind(code);
+  if (!retryable) {
+    state.renewsTogether = false;
+    tell(effects, 'info', 'renewal_refused', { leases: leaseIds.length, code, message });
+  }
+  const renewAtMs = retryable ? addMs(nowMs, reportIntervalMs(state.options, state.spec)) : nowMs;
+  for (const leaseId of leaseIds) {
+    const held = state.leases.get(leaseId);
+    if (held !== undefined) held.renewAtMs = renewAtMs;
+  }
+}
+
 function onLeaseRefused(
   state: HolderState,
   effects: HolderEffect[],
@@ -197,8 +221,7 @@ function onLeaseRefused(
   // A report may be overtaken by a later commit; the next one says more.
   const overtaken = code === 'cursor_regressed';
   if (!gone && (overtaken || errorKind(code).retryable)) {
-    const waitMs = renewalIntervalMs(state.options.progressIntervalMs, state.spec.leaseTtlMs);
-    held.reportAtMs = addMs(nowMs, waitMs);
+    held.reportAtMs = addMs(nowMs, reportIntervalMs(state.options, state.spec));
     return;
   }
   tell(effects, gone ? 'info' : 'error', 'lease_refused', { lease_id: leaseId, code, message });

@@ -4,12 +4,12 @@ import { addMs } from '../base/units.ts';
 import type { JobSpec, Lease } from '../job/protocol.ts';
 import type { HolderCall, HolderEffect, NodeOutcome, StagedPiece } from './holder-protocol.ts';
 import { Jitter } from '../base/jitter.ts';
-import { leaseMarginMs, LOST_LEASES_MAX } from './limits.ts';
+import { leaseMarginMs, LOST_LEASES_MAX, renewalIntervalMs } from './limits.ts';
 
 export interface HolderOptions {
   /** Leases to hold at a time at first, 1 to 1024. */
   readonly want: number;
-  /** Longest time between two renewals of a lease, moved or not. */
+  /** Longest time after which the coordinator is told of what moved. */
   readonly progressIntervalMs: number;
   /** Whether this node offers to publish the outputs of a drained job. */
   readonly finalizes: boolean;
@@ -64,7 +64,7 @@ export class HeldLease {
   /** False until a renewal proves that the lease lives (it was handed over in a late answer). */
   started: boolean;
   deadlineMs: MonoMs;
-  /** Furthest cursor the consumer reported, and furthest that the coordinator acknowledged. */
+  /** Furthest cursor the consumer reported, and furthest that the coordinator acknowledged, to a report or commit. */
   delivered: number;
   acknowledged: number;
   /** Furthest cursor that was sent: none before it is ever sent again, as it would be refused. */
@@ -80,7 +80,11 @@ export class HeldLease {
    */
   commit: HolderCall | null = null;
   report: HolderCall | null = null;
+  renewal: HolderCall | null = null;
+  /** When what is new of it is told; without news it says nothing. */
   reportAtMs: MonoMs;
+  /** When it is renewed, unless a report or commit does so before. */
+  renewAtMs: MonoMs;
   releaseWanted: boolean = false;
   releasing: HolderCall | null = null;
 
@@ -93,7 +97,8 @@ export class HeldLease {
     this.staged = lease.cursor;
     this.deadlineMs = leaseDeadlineMs(sentAtMs, spec);
     // A lease that is not known to live is asked about at once.
-    this.reportAtMs = started ? addMs(sentAtMs, spec.leaseTtlMs / 10) : sentAtMs;
+    this.reportAtMs = sentAtMs;
+    this.renewAtMs = started ? addMs(sentAtMs, renewalIntervalMs(spec.leaseTtlMs)) : sentAtMs;
   }
 }
 
@@ -133,6 +138,8 @@ export class HolderState {
   /** An earlier request may have been granted leases in an answer that never came. */
   requestUnanswered: boolean = false;
   heartbeatAtMs: MonoMs;
+  /** False once this coordinator has refused to renew several leases at a time: its version does not know that. */
+  renewsTogether: boolean = true;
 
   constructor(options: HolderOptions, nowMs: MonoMs) {
     this.options = options;

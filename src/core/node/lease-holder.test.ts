@@ -72,6 +72,10 @@ function accepted(cursor: number, end: number | null = null): HolderAnswer {
   return { type: 'accepted', cursor, repeated: false, end };
 }
 
+function renewed(...ends: readonly (number | null)[]): HolderAnswer {
+  return { type: 'renewed', ends };
+}
+
 const OK: HolderAnswer = { type: 'ok' };
 
 /** A holder that wants one lease; time moves with `at`. */
@@ -159,6 +163,8 @@ function callShown(call: HolderCall): string {
       return `request ${call.want} held [${call.held.join(' ')}]`;
     case 'progress':
       return `progress ${call.leaseId} ${call.cursor}`;
+    case 'renew':
+      return `renew ${call.leaseIds.join(' ')}`;
     case 'commit':
       return `commit ${call.piece.start}-${call.piece.end}`;
     case 'release':
@@ -184,13 +190,15 @@ test('a node registers until the job is ready, then asks for leases', () => {
 
 test('a lease is renewed although nothing moved, and its time counts from before the renewal was sent', () => {
   const script = Script.holding();
-  assert.deepEqual(script.at(1_000).tell({ type: 'tick' }), ['call progress 1.1.0 0']);
-  assert.deepEqual(script.at(1_400).answer('progress', accepted(0)), []);
-  assert.deepEqual(script.at(1_500).tell({ type: 'tick' }), ['call progress 1.1.0 0']);
-  assert.deepEqual(script.at(9_999).tell({ type: 'tick' }), []);
-  // Renewed last by what was sent at 1,000; a tenth of the 10,000 is left unused.
-  assert.equal(script.wakeMs, 10_000);
-  assert.deepEqual(script.at(10_000).tell({ type: 'tick' }), [
+  // A tenth of the 10,000 is left unused, and in the rest four renewals go.
+  assert.equal(script.wakeMs, 2_250);
+  assert.deepEqual(script.at(2_250).tell({ type: 'tick' }), ['call renew 1.1.0']);
+  assert.deepEqual(script.at(2_650).answer('renew', renewed(10)), []);
+  assert.deepEqual(script.at(4_500).tell({ type: 'tick' }), ['call renew 1.1.0']);
+  assert.deepEqual(script.at(11_249).tell({ type: 'tick' }), []);
+  // Renewed last by what was sent at 2,250.
+  assert.equal(script.wakeMs, 11_250);
+  assert.deepEqual(script.at(11_250).tell({ type: 'tick' }), [
     'lease_lost 1.1.0',
     'call request 1 held []',
   ]);
@@ -250,9 +258,9 @@ test('a lease out of a repeated request is renewed before work on it begins', ()
   script.at(200).tell({ type: 'tick' });
   assert.deepEqual(script.answer('register', registered()), ['call request 1 held []']);
   assert.deepEqual(script.answer('request_leases', leases([lease(L1, 0, 3)])), [
-    'call progress 1.1.0 3',
+    'call renew 1.1.0',
   ]);
-  assert.deepEqual(script.answer('progress', accepted(3)), ['start 1.1.0 at 3']);
+  assert.deepEqual(script.answer('renew', renewed(10)), ['start 1.1.0 at 3']);
 });
 
 test('a lease that was lost for a while goes on with reports that do not go back', () => {
@@ -271,8 +279,15 @@ test('a revoked lease, and one the coordinator does not know, is stopped at once
     'call request 1 held []',
   ]);
   const unknown = Script.holding();
-  unknown.at(1_000).tell({ type: 'tick' });
-  assert.deepEqual(unknown.refuse('progress', 'lease_unknown'), [
+  unknown.at(2_250).tell({ type: 'tick' });
+  assert.deepEqual(unknown.answer('renew', renewed(null)), [
+    'lease_lost 1.1.0',
+    'call request 1 held []',
+  ]);
+  const moved = Script.holding();
+  moved.tell({ type: 'delivered', leaseId: L1, cursor: 3, samples: 3, bytes: 3 });
+  assert.deepEqual(moved.at(520).tell({ type: 'tick' }), ['call progress 1.1.0 3']);
+  assert.deepEqual(moved.refuse('progress', 'lease_unknown'), [
     'lease_lost 1.1.0',
     'call request 1 held []',
   ]);
@@ -280,6 +295,7 @@ test('a revoked lease, and one the coordinator does not know, is stopped at once
 
 test('a report that a commit has overtaken costs nothing', () => {
   const script = Script.holding();
+  script.tell({ type: 'delivered', leaseId: L1, cursor: 3, samples: 3, bytes: 3 });
   script.at(1_000).tell({ type: 'tick' });
   assert.deepEqual(script.refuse('progress', 'cursor_regressed'), []);
 });
@@ -346,7 +362,7 @@ test('after the session broke the node registers again and keeps its leases', ()
   const script = Script.holding();
   assert.deepEqual(script.at(400).tell({ type: 'disconnected' }), []);
   assert.deepEqual(script.at(450).tell({ type: 'connected' }), ['call register']);
-  assert.deepEqual(script.answer('register', registered()), ['call progress 1.1.0 0']);
+  assert.deepEqual(script.answer('register', registered()), ['call renew 1.1.0']);
 });
 
 test('the node whose turn it is publishes the outputs of a drained job and completes it', () => {

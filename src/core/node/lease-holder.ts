@@ -1,5 +1,5 @@
 /**
- * The part of a node that holds leases: it registers, holds `want` leases, renews them, registers
+ * The part of a node that holds leases: it registers, holds `want` leases, renews them all at once, registers
  * again when the coordinator has lost sight of it, obeys revocations, commits staged pieces in
  * order, releases and leaves. It does no work itself: an agent works in worker processes
  * (`node-machine.ts`), a loader in its own consumer.
@@ -30,8 +30,8 @@ import { onAnswer } from './holder-answers.ts';
 import { leave } from './holder-exit.ts';
 import type { HolderCall, HolderEffect, HolderEvent } from './holder-protocol.ts';
 import { onCallFailed } from './holder-refusals.ts';
+import { deliverTo, hasNews, isQuiet, sendRenewals, sendReport } from './holder-renewals.ts';
 import { HolderState, type HeldLease, type HolderOptions } from './holder-state.ts';
-import { renewalIntervalMs } from './limits.ts';
 
 export function newHolder(options: HolderOptions, nowMs: MonoMs): HolderState {
   assert(Number.isSafeInteger(options.want) && options.want > 0, 'want is a positive number');
@@ -62,7 +62,9 @@ export function holderWakeMs(state: HolderState): MonoMs | null {
   if (state.mode.type === 'failing' && !state.isInFlight('fail_job')) consider(state.mode.atMs);
   for (const held of state.leases.values()) {
     consider(held.deadlineMs);
-    if (state.member && held.report === null && held.releasing === null) consider(held.reportAtMs);
+    if (!state.member || held.releasing !== null) continue;
+    if (isQuiet(held)) consider(held.renewAtMs);
+    else if (hasNews(held) && held.report === null) consider(held.reportAtMs);
   }
   if (state.member) {
     if (!state.isInFlight('heartbeat')) consider(state.heartbeatAtMs);
@@ -147,8 +149,7 @@ function handleConsumer(state: HolderState, effects: HolderEffect[], event: Cons
       const held = state.leases.get(event.leaseId);
       if (held === undefined) return;
       assert(event.cursor <= held.lease.range.end, 'a delivered cursor is inside its lease');
-      // Work that was begun again after a crash passes old ground; the report never goes back.
-      held.delivered = Math.max(held.delivered, event.cursor);
+      deliverTo(state, held, event.cursor, event.nowMs);
       held.deliveredSamples += event.samples;
       held.deliveredBytes += event.bytes;
       return;
@@ -163,7 +164,7 @@ function handleConsumer(state: HolderState, effects: HolderEffect[], event: Cons
         'a piece is in its lease',
       );
       held.staged = piece.end;
-      held.delivered = Math.max(held.delivered, piece.end);
+      deliverTo(state, held, piece.end, event.nowMs);
       held.pieces.push(piece);
       return;
     }
@@ -227,6 +228,7 @@ function sendDue(state: HolderState, effects: HolderEffect[], nowMs: MonoMs): vo
   }
   if (mode.type === 'finalizing') sendFinalize(state, effects, nowMs);
   for (const held of state.leases.values()) sendForLease(state, effects, held, nowMs);
+  sendRenewals(state, effects, nowMs);
   if (wantsMore(state) && nowMs >= state.requestAtMs) {
     const held = [...state.leases.keys()];
     state.call(effects, { type: 'request_leases', want: state.want, held }, nowMs);
@@ -276,17 +278,12 @@ function sendForLease(
     held.commit = state.call(effects, { type: 'commit', piece }, nowMs);
   }
   const { leaseId, range } = held.lease;
-  const { commitsOutputs, leaseTtlMs } = state.spec;
   // In a job without outputs the report is the commit: its end, and what a release keeps, go at once.
-  const reportIsCommit = !commitsOutputs && held.delivered > held.acknowledged;
+  const reportIsCommit = !state.spec.commitsOutputs && hasNews(held);
   const urgent = reportIsCommit && (held.delivered === range.end || held.releaseWanted);
   if (held.releaseWanted && held.pieces.length === 0 && held.report === null && !reportIsCommit) {
     held.releasing = state.call(effects, { type: 'release', leaseId }, nowMs);
-  } else if (held.report === null && (urgent || nowMs >= held.reportAtMs)) {
-    held.reportAtMs = addMs(nowMs, renewalIntervalMs(state.options.progressIntervalMs, leaseTtlMs));
-    const { delivered: cursor, deliveredSamples, deliveredBytes } = held;
-    const report = { type: 'progress', leaseId, cursor, deliveredSamples, deliveredBytes } as const;
-    held.report = state.call(effects, report, nowMs);
-    held.reported = cursor;
+  } else if (hasNews(held) && held.report === null && (urgent || nowMs >= held.reportAtMs)) {
+    sendReport(state, effects, held, nowMs);
   }
 }

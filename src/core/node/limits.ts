@@ -42,9 +42,17 @@ export function leaseMarginMs(leaseTtlMs: number): number {
   return Math.min(leaseTtlMs / 10, LEASE_MARGIN_MAX_MS);
 }
 
-/** Renewals are sent at least four times per usable lifetime, so that three may be lost. */
-export function renewalIntervalMs(progressIntervalMs: number, leaseTtlMs: number): number {
-  return Math.min(progressIntervalMs, (leaseTtlMs - leaseMarginMs(leaseTtlMs)) / 4);
+/** Four renewals are sent per usable lifetime, so that three may be lost. */
+export function renewalIntervalMs(leaseTtlMs: number): number {
+  return (leaseTtlMs - leaseMarginMs(leaseTtlMs)) / 4;
+}
+
+/** How long what is new of a lease waits for more. Its report renews it too, so no longer than between two renewals. */
+export function reportIntervalMs(
+  { progressIntervalMs }: { readonly progressIntervalMs: number },
+  { leaseTtlMs }: { readonly leaseTtlMs: number },
+): number {
+  return Math.min(progressIntervalMs, renewalIntervalMs(leaseTtlMs));
 }
 
 /** Crashes while a lease makes no durable progress, wherever in it, after which the job fails. */

@@ -58,6 +58,8 @@ export class Agent {
   /** Its machine is gone and does not come back. */
   isLost = false;
   readonly #work: Map<string, Work> = new Map<string, Work>();
+  /** Leases that it was told are not its own any more. */
+  readonly #gone: Set<string> = new Set<string>();
   #wakeMs = Infinity;
   #isWorkPlanned = false;
 
@@ -82,6 +84,7 @@ export class Agent {
   restart(): void {
     this.process.die();
     this.#work.clear();
+    this.#gone.clear();
     this.#wakeMs = Infinity;
     this.#isWorkPlanned = false;
     this.outcome = null;
@@ -178,11 +181,15 @@ export class Agent {
       case 'ended':
         this.#end(effect.outcome);
         return;
+      case 'fact':
+        if (effect.event === 'lease_deadline_passed') this.simulation.progress.onRunOut(this);
+        return;
       default:
     }
   }
 
   #begin(lease: Lease): void {
+    this.#gone.delete(lease.leaseId);
     this.#work.set(lease.leaseId, { lease, end: lease.range.end, at: lease.cursor });
   }
 
@@ -193,9 +200,19 @@ export class Agent {
         this.#step({ type: 'call_failed', callId, code, message });
       } else {
         if (body.type === 'registered') this.simulation.checkSameJob(this, body);
+        if (body.type === 'renewed') this.#noteGone(call, body.ends);
         this.#step({ type: 'answered', callId, answer: holderAnswer(body) });
       }
     });
+  }
+
+  /** What it is told of leases that it still holds as it did when it asked. */
+  #noteGone(call: HolderCall, ends: readonly (number | null)[]): void {
+    if (call.type !== 'renew') return;
+    for (const [index, leaseId] of call.leaseIds.entries()) {
+      const isItsOwn = this.holder.leases.get(leaseId)?.renewal === call;
+      if (ends[index] === null && isItsOwn) this.#gone.add(leaseId);
+    }
   }
 
   #asCommand(call: HolderCall): Command {
@@ -295,6 +312,10 @@ export class Agent {
     const { leaseId } = lease;
     const end = at + count;
     simulation.checkDelivery(this, leaseId, at, end);
+    if (this.#gone.has(leaseId)) {
+      const what = `${this.process.name} delivers of lease ${leaseId} and was told that it is gone`;
+      simulation.world.fail('a node keeps to its lease', what);
+    }
     if (this.holder.spec?.commitsOutputs !== true) {
       return { type: 'delivered', leaseId, cursor: end, samples: count, bytes: count };
     }

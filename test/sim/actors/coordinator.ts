@@ -51,6 +51,8 @@ export class Coordinator {
   /** What was handed to the back end and is not answered yet: what it is, and since when. */
   #asked: Set<Asked> = new Set<Asked>();
   #handedOverTo: LeaderInfo | null = null;
+  /** Its process is of a version that renews leases one by one only. */
+  #isOld = false;
 
   constructor(simulation: Simulation, place: number) {
     this.simulation = simulation;
@@ -194,6 +196,10 @@ export class Coordinator {
       all.delete(asked);
       this.#post(client, process, request, body, askedAtMs);
     };
+    if (ask.type === 'renew' && this.#isOld) {
+      done({ type: 'refused', code: 'field_missing', message: 'field body is missing' });
+      return;
+    }
     const claimedBefore = simulation.truth.epoch;
     const decided = (body: AnswerBody): void => {
       checkLed(this, claimedBefore);
@@ -299,6 +305,8 @@ export class Coordinator {
     const { world } = simulation;
     simulation.starts += 1;
     const who = `c${place}#${simulation.starts}`;
+    // In some worlds versions are mixed, up and down.
+    this.#isOld = world.scene.seed % 5 === 2 && world.chance.happens(500);
     const process = new Process(world, who, place, simulation.clockRate());
     const changed = (): void => simulation.onPhase(this, process);
     const log = new WatchedLog(simulation.openLog(process), world, simulation.truth, changed);

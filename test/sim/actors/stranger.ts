@@ -62,11 +62,13 @@ export class Stranger {
     const isOwn = lease.node === agent.nodeId;
     const from = { jobId: agent.jobId, nodeId: agent.nodeId, instanceId: agent.instanceId };
     const leaseId = lease.id;
-    if (chance.happens(300)) return this.#ghost(from);
+    if (chance.happens(300)) return this.#ghost(from, leaseId);
     if (isOwn && lease.ended === null) return this.#misplaced(twin, lease, from);
-    switch (chance.below(3)) {
+    switch (chance.below(4)) {
       case 0:
         return { type: 'release', ...from, leaseId };
+      case 2:
+        return { type: 'renew', ...from, leaseIds: this.#notOwn(all, lease, from) };
       case 1: {
         // Its own finished lease takes only the repeat of its end.
         const cursor = lease.ended === 'finished' ? lease.end - 1 : lease.end;
@@ -79,13 +81,23 @@ export class Stranger {
     }
   }
 
+  /** Leases that others hold, that ended, and that never were. */
+  #notOwn(all: readonly TwinLease[], lease: TwinLease, { nodeId }: From): readonly string[] {
+    const { chance } = this.#simulation.world;
+    const some = Array.from({ length: chance.below(8) }, () => chance.pick(all));
+    const wrong = some.filter(({ node, ended }) => node !== nodeId || ended !== null);
+    return [lease.id, ...wrong.map(({ id }) => id), 'no lease', '999.1.0'];
+  }
+
   /** A process that nobody started: it is not the node, and must not become it while the node lives. */
-  #ghost({ jobId, nodeId }: From): Command {
+  #ghost({ jobId, nodeId }: From, leaseId: string): Command {
     const { chance } = this.#simulation.world;
     const ghost = { jobId, nodeId, instanceId: 'ghost' };
-    switch (chance.below(3)) {
+    switch (chance.below(4)) {
       case 0:
         return { type: 'disconnect', ...ghost };
+      case 2:
+        return { type: 'renew', ...ghost, leaseIds: [leaseId] };
       case 1:
         return { type: 'heartbeat', ...ghost, stats: IDLE_STATS, sentAtUnixMs: 0 };
       default:

@@ -43,9 +43,11 @@ export function checkAnswerIsDurable(
     if (truth.answeredFor(command.jobId, epoch) === null) return;
     return fail(`no job ${command.jobId} is in the log`);
   }
-  if ('nodeId' in command) checkForNode(twin, command, reply, truth.epoch === epoch, world, fail);
-  else checkForJob(twin, truth.tailSeq, command, truth.epoch === epoch, fail);
-  if ('nodeId' in command) checkInstance(twin, truth.tailSeq, command, truth.epoch === epoch, fail);
+  const { tailSeq } = truth;
+  const isLatest = truth.epoch === epoch;
+  if (!('nodeId' in command)) return checkForJob(twin, tailSeq, command, isLatest, fail);
+  checkForNode(twin, tailSeq, command, reply, isLatest, world, fail);
+  checkInstance(twin, tailSeq, command, isLatest, fail);
 }
 
 /** Who is answered is the process that holds the node id, unless that changed with this very entry. */
@@ -88,6 +90,7 @@ function checkForJob(
 
 function checkForNode(
   twin: JobTwin,
+  tailSeq: number,
   command: OfNode,
   reply: Reply,
   isLatest: boolean,
@@ -122,6 +125,9 @@ function checkForNode(
       checkAccepted(twin, command, fail);
       checkEnd(twin, command, reply.end, fail);
       return;
+    case 'renewed':
+      if (command.type === 'renew') checkRenewed(twin, tailSeq, command, reply, isLatest, fail);
+      return;
     case 'finalize':
       if (reply.finalizeToken !== null) {
         const node = twin.finalizeTokens.get(reply.finalizeToken);
@@ -141,6 +147,34 @@ function checkSameJob(twin: JobTwin, command: OfNode, fail: Fail): void {
   const known = command.type === 'register' ? command.jobToken : undefined;
   if (known === undefined || known === twin.token) return;
   fail(`${command.nodeId} of job ${known} is let in to ${twin.token}`);
+}
+
+/**
+ * What is renewed is its node's and lives or is finished, and what is not does not live; unless that changed with this
+ * very entry.
+ */
+function checkRenewed(
+  twin: JobTwin,
+  tailSeq: number,
+  command: Extract<Command, { readonly type: 'renew' }>,
+  { ends }: Extract<Reply, { readonly type: 'renewed' }>,
+  isLatest: boolean,
+  fail: Fail,
+): void {
+  const { leaseIds, nodeId } = command;
+  if (ends.length !== leaseIds.length) fail(`${ends.length} answers to ${leaseIds.length} leases`);
+  for (const [index, id] of leaseIds.entries()) {
+    const lease = twin.leases.get(id);
+    const end = ends[index] ?? null;
+    if (end === null) {
+      if (isLatest && lease?.node === nodeId && lease.ended === null) fail(`lease ${id} lives`);
+    } else if (lease?.node !== nodeId) fail(`lease ${id} is of ${String(lease?.node)}`);
+    else {
+      if (!wasEnd(lease, end)) fail(`lease ${id} is said to end at ${end}, not at ${lease.end}`);
+      const isOver = lease.ended !== null && lease.ended !== 'finished';
+      if (isLatest && isOver && lease.endedSeq < tailSeq) fail(`lease ${id} was ${lease.ended}`);
+    }
+  }
 }
 
 /** Where a lease is said to end is where it ends, or ended when that was said. */

@@ -3,6 +3,7 @@
  * completes, every node ends, every call is decided, standbys catch up.
  */
 import { LEADER_TTL_MS, LEASE_TTL_MS } from '../scene.ts';
+import type { Agent } from '../actors/agent.ts';
 import type { Simulation } from '../simulation.ts';
 
 const NAME = 'progress';
@@ -12,6 +13,8 @@ const RESTART_MS = 600;
 export const DECIDED_MS: number = 3 * LEADER_TTL_MS;
 /** A leader's clock may be slow, and its tick late. */
 const SILENT_MS = LEASE_TTL_MS * 1.1 + 800;
+/** By then there is a leader that every node has found, and what was asked before has been given up. */
+const CALM_MS = 2 * LEADER_TTL_MS + RESTART_MS + 2 * LEASE_TTL_MS;
 /** What is left of the work, after whatever the faults left behind has timed out. */
 const WORK_MS = 25_000;
 
@@ -57,6 +60,15 @@ export class Progress {
       ({ isLost, jobId, nodeId }) => isLost && truth.jobs.get(jobId)?.nodes.has(nodeId),
     );
     return gone?.nodeId ?? null;
+  }
+
+  /** A lease ran out under a node that lives: once there are no faults its renewals are answered in time. */
+  onRunOut({ process }: Agent): void {
+    const { world } = this.#simulation;
+    if (world.isFaulty || world.scene.wildClocks) return;
+    const calmMs = world.nowMs - this.#settledMs;
+    if (calmMs < CALM_MS) return;
+    world.fail(NAME, `${process.name} loses a lease by time, ${calmMs} ms after all faults`);
   }
 
   #expectNoSilentMember(): void {

@@ -7,6 +7,7 @@ import { LEAD_MUTATIONS } from './lead.ts';
 import { LOG_MUTATIONS } from './log.ts';
 import { NODE_MUTATIONS } from './node.ts';
 import { RELIEF_MUTATIONS } from './relief.ts';
+import { RENEW_MUTATIONS } from './renew.ts';
 import { WRITER_MUTATIONS } from './writer.ts';
 
 export const MUTATIONS: readonly Mutation[] = [
@@ -17,6 +18,7 @@ export const MUTATIONS: readonly Mutation[] = [
   ...MEMBERSHIP_MUTATIONS,
   ...NODE_MUTATIONS,
   ...RELIEF_MUTATIONS,
+  ...RENEW_MUTATIONS,
   ...DEATH_MUTATIONS,
   ...FORGET_MUTATIONS,
 ];

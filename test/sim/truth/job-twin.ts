@@ -19,6 +19,8 @@ export interface TwinLease {
   other: TwinLease | null;
   cursor: number;
   ended: LeaseEnd | null;
+  /** Entry with which it ended. */
+  endedSeq: number;
   readonly grantedEpoch: number;
 }
 
@@ -256,7 +258,8 @@ export class JobTwin {
     if (this.isPaused) this.#fail('phases', `${token} is granted in a pause`);
     if (owner?.isDraining === true) this.#fail('phases', `${token} is granted to a draining node`);
     const range = { start, end, grantedEnd: end, cursor: start };
-    const lease = { ...range, id: token, node, other: null, ended: null, grantedEpoch: epoch };
+    const lives = { other: null, ended: null, endedSeq: Infinity };
+    const lease = { ...range, id: token, node, ...lives, grantedEpoch: epoch };
     this.leases.set(token, lease);
     owner?.live.add(token);
     return lease;
@@ -366,6 +369,7 @@ export class JobTwin {
 
   #end(lease: TwinLease, why: LeaseEnd): void {
     lease.ended = why;
+    lease.endedSeq = this.seq;
     this.nodes.get(lease.node)?.live.delete(lease.id);
   }
 
