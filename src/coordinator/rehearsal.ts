@@ -142,7 +142,7 @@ class Player implements SessionCall {
     return this.#ask([{ type: 'request_lease', ...this.#node, want: LEASES_EACH, held: [] }]);
   }
 
-  /** As in life most reports only renew, and some move the cursor. */
+  /** As in life some reports move the cursor and others, of older nodes, only renew; newer ones renew all at once. */
   report(round: number): Promise<void> {
     const reports = this.#leases.map(({ leaseId, cursor }, index): SessionCommand => {
       const moved = index % 4 === 0 ? round : 0;
@@ -150,7 +150,9 @@ class Player implements SessionCall {
       return { type: 'progress', ...this.#node, leaseId, cursor: cursor + moved, ...delivered };
     });
     const heartbeat = { type: 'heartbeat', stats: IDLE_STATS, sentAtUnixMs: 0 } as const;
-    return this.#ask([...reports, { ...this.#node, ...heartbeat }]);
+    const leaseIds = this.#leases.map(({ leaseId }) => leaseId);
+    const renewal = { type: 'renew', leaseIds } as const;
+    return this.#ask([...reports, { ...this.#node, ...renewal }, { ...this.#node, ...heartbeat }]);
   }
 
   pause(): void {

@@ -285,6 +285,31 @@ test('refusals carry their code over a session', async () => {
   });
 });
 
+test('all leases of a node are renewed with one call, which says where they end and which are not its own', async () => {
+  const spec = { worldSize: 2, leaseTtlMs: 2000 };
+  await withClient({ spec }, async ({ coordinator, client }) => {
+    const [n1, n2] = [node('n1'), node('n2')];
+    await client.register(n1, TEST_CAPS, NO_TOKEN);
+    await coordinator.server.client.register(n2, TEST_CAPS, NO_TOKEN);
+    const own = ids((await client.requestLeases(n1, 2, [])).leases);
+    const others = ids((await coordinator.server.client.requestLeases(n2, 1, [])).leases);
+    assert.deepEqual(await client.renew(n1, [...own, ...others]), [10, 30, null]);
+    assert.deepEqual(await coordinator.server.client.renew(n2, [...others, ...own]), [
+      ...[20, null, null],
+    ]);
+    await client.release(n1, own[1] ?? assert.fail('it has two'));
+    assert.deepEqual(await client.renew(n1, own), [10, null]);
+    assert.deepEqual(await client.renew(n1, []), []);
+    const tooMany = client.renew(n1, new Array<LeaseId>(1025).fill(own[0] ?? assert.fail()));
+    await assert.rejects(tooMany, { code: 'field_invalid', message: /1024/ });
+    await assert.rejects(client.renew(node('n1', 'another process'), own), {
+      code: 'node_not_registered',
+    });
+    // Nothing of it is durable, and nothing of it counts as progress.
+    assert.equal((await client.snapshot(JOB)).counters.progressTotal, 0);
+  });
+});
+
 test('a manifest slice is checked, and one that reaches outside is refused', async () => {
   await withClient({ samples: 20_000 }, async ({ coordinator, client }) => {
     const { manifestHash: hash } = coordinator.spec;

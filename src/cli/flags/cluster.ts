@@ -122,7 +122,7 @@ export const progressIntervalMs: Flag<number> = flag(
   {
     name: 'progress-interval-ms',
     variable: 'MX8_PROGRESS_INTERVAL_MS',
-    doc: 'How often a node reports the cursor of each lease; must be shorter than the lease lives.',
+    doc: 'How long a node waits at most before it reports the cursor of a lease that moved; must be shorter than the lease lives.',
   },
   500,
 );

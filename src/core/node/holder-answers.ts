@@ -11,7 +11,7 @@ import type {
 } from './holder-protocol.ts';
 import { HeldLease, leaseDeadlineMs, type HolderState } from './holder-state.ts';
 import { endLeaving, leave } from './holder-exit.ts';
-import { BARRIER_POLL_MS, renewalIntervalMs, REQUEST_WAIT_MIN_MS } from './limits.ts';
+import { BARRIER_POLL_MS, REQUEST_WAIT_MIN_MS } from './limits.ts';
 
 type Answered = Extract<HolderEvent, { type: 'answered' }>;
 type Accepted = Extract<HolderAnswer, { type: 'accepted' }>;
@@ -132,7 +132,8 @@ function take(
   const fresh = !afterLoss && reported === undefined && state.mode.type === 'working';
   const started = fresh && nowMs < leaseDeadlineMs(sentAtMs, state.spec);
   const held = new HeldLease(lease, reported ?? lease.cursor, started, sentAtMs, state.spec);
-  if (!started) held.deadlineMs = leaseDeadlineMs(nowMs, state.spec);
+  if (started) held.renewAtMs = addMs(sentAtMs, state.renewalIntervalMs);
+  else held.deadlineMs = leaseDeadlineMs(nowMs, state.spec);
   state.firstDeadlineMs = Math.min(state.firstDeadlineMs, held.deadlineMs);
   state.leases.set(lease.leaseId, held);
   if (started) begin(effects, lease, lease.cursor);
@@ -224,7 +225,7 @@ function tellGone(effects: HolderEffect[], leaseId: LeaseId, message: string): v
 
 function renew(state: HolderState, held: HeldLease, sentAtMs: MonoMs): void {
   if (state.spec === null) return;
-  const renewAtMs = addMs(sentAtMs, renewalIntervalMs(state.spec.leaseTtlMs));
+  const renewAtMs = addMs(sentAtMs, state.renewalIntervalMs);
   if (renewAtMs > held.renewAtMs) held.renewAtMs = renewAtMs;
   const deadlineMs = leaseDeadlineMs(sentAtMs, state.spec);
   if (deadlineMs > held.deadlineMs || !held.started) held.deadlineMs = deadlineMs;

@@ -10,7 +10,6 @@ import {
   FAIL_TRIES_MAX,
   NODE_ID_BUSY_DEFAULT_MS,
   NODE_ID_BUSY_SLACK_MS,
-  reportIntervalMs,
   REQUEST_WAIT_MIN_MS,
 } from './limits.ts';
 
@@ -191,13 +190,12 @@ function onRenewalRefused(
   { leaseIds }: Extract<HolderCall, { type: 'renew' }>,
   { code, message, nowMs }: CallFailed,
 ): void {
-  if (state.spec === null) return;
   const { retryable } = errorKind(code);
   if (!retryable) {
     state.renewsTogether = false;
     tell(effects, 'info', 'renewal_refused', { leases: leaseIds.length, code, message });
   }
-  const renewAtMs = retryable ? addMs(nowMs, reportIntervalMs(state.options, state.spec)) : nowMs;
+  const renewAtMs = retryable ? addMs(nowMs, state.reportIntervalMs) : nowMs;
   for (const leaseId of leaseIds) {
     const held = state.leases.get(leaseId);
     if (held !== undefined) held.renewAtMs = renewAtMs;
@@ -221,7 +219,8 @@ function onLeaseRefused(
   // A report may be overtaken by a later commit; the next one says more.
   const overtaken = code === 'cursor_regressed';
   if (!gone && (overtaken || errorKind(code).retryable)) {
-    held.reportAtMs = addMs(nowMs, reportIntervalMs(state.options, state.spec));
+    held.reportAtMs = addMs(nowMs, state.reportIntervalMs);
+    held.renewAtMs = held.reportAtMs;
     return;
   }
   tell(effects, gone ? 'info' : 'error', 'lease_refused', { lease_id: leaseId, code, message });

@@ -8,7 +8,6 @@ import { addMs } from '../base/units.ts';
 import { RENEWED_MAX } from '../job/decide-leases.ts';
 import type { HolderCall, HolderEffect } from './holder-protocol.ts';
 import type { HeldLease, HolderState } from './holder-state.ts';
-import { renewalIntervalMs, reportIntervalMs } from './limits.ts';
 
 /** Something was delivered that the coordinator has not acknowledged. */
 export function hasNews(held: HeldLease): boolean {
@@ -30,17 +29,14 @@ export function deliverTo(
   const wasQuiet = !hasNews(held);
   // Work that was begun again after a crash passes old ground; the report never goes back.
   held.delivered = Math.max(held.delivered, cursor);
-  if (wasQuiet && state.spec !== null) {
-    held.reportAtMs = addMs(nowMs, reportIntervalMs(state.options, state.spec));
-  }
+  if (wasQuiet) held.reportAtMs = addMs(nowMs, state.reportIntervalMs);
 }
 
 /** When one of them is due all that are quiet are renewed, and so all are due together from then on. */
 export function sendRenewals(state: HolderState, effects: HolderEffect[], nowMs: MonoMs): void {
-  const { spec } = state;
-  if (spec === null || !isDue(state, nowMs)) return;
+  if (!isDue(state, nowMs)) return;
   const quiet = [...state.leases.values()].filter(isQuiet);
-  for (const held of quiet) held.renewAtMs = addMs(nowMs, renewalIntervalMs(spec.leaseTtlMs));
+  for (const held of quiet) held.renewAtMs = addMs(nowMs, state.renewalIntervalMs);
   if (!state.renewsTogether) {
     for (const held of quiet) sendReport(state, effects, held, nowMs);
     return;
@@ -66,8 +62,7 @@ export function sendReport(
   held: HeldLease,
   nowMs: MonoMs,
 ): void {
-  if (state.spec === null) return;
-  held.reportAtMs = addMs(nowMs, reportIntervalMs(state.options, state.spec));
+  held.reportAtMs = addMs(nowMs, state.reportIntervalMs);
   const { leaseId } = held.lease;
   const { delivered: cursor, deliveredSamples, deliveredBytes } = held;
   const report = { type: 'progress', leaseId, cursor, deliveredSamples, deliveredBytes } as const;

@@ -4,12 +4,12 @@ import { addMs } from '../base/units.ts';
 import type { JobSpec, Lease } from '../job/protocol.ts';
 import type { HolderCall, HolderEffect, NodeOutcome, StagedPiece } from './holder-protocol.ts';
 import { Jitter } from '../base/jitter.ts';
-import { leaseMarginMs, LOST_LEASES_MAX, renewalIntervalMs } from './limits.ts';
+import { leaseMarginMs, LOST_LEASES_MAX, renewalIntervalMs, reportIntervalMs } from './limits.ts';
 
 export interface HolderOptions {
   /** Leases to hold at a time at first, 1 to 1024. */
   readonly want: number;
-  /** Longest time after which the coordinator is told of what moved. */
+  /** Longest time after which the coordinator is told of what moved; what did not is renewed half as often. */
   readonly progressIntervalMs: number;
   /** Whether this node offers to publish the outputs of a drained job. */
   readonly finalizes: boolean;
@@ -96,9 +96,9 @@ export class HeldLease {
     this.reported = lease.cursor;
     this.staged = lease.cursor;
     this.deadlineMs = leaseDeadlineMs(sentAtMs, spec);
-    // A lease that is not known to live is asked about at once.
+    // A lease that is not known to live is asked about at once; who knows that it lives says when.
     this.reportAtMs = sentAtMs;
-    this.renewAtMs = started ? addMs(sentAtMs, renewalIntervalMs(spec.leaseTtlMs)) : sentAtMs;
+    this.renewAtMs = sentAtMs;
   }
 }
 
@@ -147,6 +147,16 @@ export class HolderState {
     this.jitter = new Jitter(options.seed);
     this.requestAtMs = nowMs;
     this.heartbeatAtMs = nowMs;
+  }
+
+  /** Once it is registered. */
+  get reportIntervalMs(): number {
+    return reportIntervalMs(this.options.progressIntervalMs, this.spec?.leaseTtlMs ?? 0);
+  }
+
+  /** Once it is registered. */
+  get renewalIntervalMs(): number {
+    return renewalIntervalMs(this.options.progressIntervalMs, this.spec?.leaseTtlMs ?? 0);
   }
 
   isInFlight(type: HolderCall['type']): boolean {

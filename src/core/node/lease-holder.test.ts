@@ -190,15 +190,13 @@ test('a node registers until the job is ready, then asks for leases', () => {
 
 test('a lease is renewed although nothing moved, and its time counts from before the renewal was sent', () => {
   const script = Script.holding();
-  // A tenth of the 10,000 is left unused, and in the rest four renewals go.
-  assert.equal(script.wakeMs, 2_250);
-  assert.deepEqual(script.at(2_250).tell({ type: 'tick' }), ['call renew 1.1.0']);
-  assert.deepEqual(script.at(2_650).answer('renew', renewed(10)), []);
-  assert.deepEqual(script.at(4_500).tell({ type: 'tick' }), ['call renew 1.1.0']);
-  assert.deepEqual(script.at(11_249).tell({ type: 'tick' }), []);
-  // Renewed last by what was sent at 2,250.
-  assert.equal(script.wakeMs, 11_250);
-  assert.deepEqual(script.at(11_250).tell({ type: 'tick' }), [
+  assert.deepEqual(script.at(1_000).tell({ type: 'tick' }), ['call renew 1.1.0']);
+  assert.deepEqual(script.at(1_400).answer('renew', renewed(10)), []);
+  assert.deepEqual(script.at(2_000).tell({ type: 'tick' }), ['call renew 1.1.0']);
+  assert.deepEqual(script.at(9_999).tell({ type: 'tick' }), []);
+  // Renewed last by what was sent at 1,000; a tenth of the 10,000 is left unused.
+  assert.equal(script.wakeMs, 10_000);
+  assert.deepEqual(script.at(10_000).tell({ type: 'tick' }), [
     'lease_lost 1.1.0',
     'call request 1 held []',
   ]);

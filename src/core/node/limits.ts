@@ -42,17 +42,17 @@ export function leaseMarginMs(leaseTtlMs: number): number {
   return Math.min(leaseTtlMs / 10, LEASE_MARGIN_MAX_MS);
 }
 
-/** Four renewals are sent per usable lifetime, so that three may be lost. */
-export function renewalIntervalMs(leaseTtlMs: number): number {
-  return (leaseTtlMs - leaseMarginMs(leaseTtlMs)) / 4;
+/** How long what is new of a lease waits for more. Its report renews it too: at least four go per usable lifetime. */
+export function reportIntervalMs(progressIntervalMs: number, leaseTtlMs: number): number {
+  return Math.min(progressIntervalMs, renewalIntervalMs(progressIntervalMs, leaseTtlMs));
 }
 
-/** How long what is new of a lease waits for more. Its report renews it too, so no longer than between two renewals. */
-export function reportIntervalMs(
-  { progressIntervalMs }: { readonly progressIntervalMs: number },
-  { leaseTtlMs }: { readonly leaseTtlMs: number },
-): number {
-  return Math.min(progressIntervalMs, renewalIntervalMs(leaseTtlMs));
+/**
+ * Leases that wait for their turn are renewed half as often as one that moves may be reported, and at least four times
+ * per usable lifetime, so that three renewals may be lost and most of the time is left when no coordinator answers.
+ */
+export function renewalIntervalMs(progressIntervalMs: number, leaseTtlMs: number): number {
+  return Math.min(2 * progressIntervalMs, (leaseTtlMs - leaseMarginMs(leaseTtlMs)) / 4);
 }
 
 /** Crashes while a lease makes no durable progress, wherever in it, after which the job fails. */

@@ -40,9 +40,9 @@ export const NODE_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: HOLDER,
-        find: 'const reportIsCommit = !commitsOutputs && held.delivered > held.acknowledged;',
+        find: 'const reportIsCommit = !state.spec.commitsOutputs && hasNews(held);',
         replace:
-          'if (!commitsOutputs && held.delivered === range.end) return;\n  const reportIsCommit = !commitsOutputs && held.delivered > held.acknowledged;',
+          'if (!state.spec.commitsOutputs && held.delivered === range.end) return;\n  const reportIsCommit = !state.spec.commitsOutputs && hasNews(held);',
       },
     ],
   },

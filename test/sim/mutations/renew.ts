@@ -3,7 +3,6 @@ import type { Mutation } from '../../support/mutations/mutation-loader.ts';
 
 const LEASES = 'src/core/job/decide-leases.ts';
 const ANSWERS = 'src/core/node/holder-answers.ts';
-const LIMITS = 'src/core/node/limits.ts';
 const REFUSALS = 'src/core/node/holder-refusals.ts';
 const RENEWALS = 'src/core/node/holder-renewals.ts';
 
@@ -62,22 +61,6 @@ export const RENEW_MUTATIONS: readonly Mutation[] = [
         file: ANSWERS,
         find: 'if (held.releasing !== null || end === undefined) continue;',
         replace: 'if (held.releasing !== null || end === undefined || end === null) continue;',
-      },
-    ],
-  },
-  {
-    name: 'renewal-counts-from-its-answer',
-    breaks: 'the time of what is renewed counts from before the renewal was sent',
-    edits: [
-      {
-        file: ANSWERS,
-        find: 'onRenewed(state, effects, call, answer, sentAtMs);',
-        replace: 'onRenewed(state, effects, call, answer, nowMs);',
-      },
-      {
-        file: LIMITS,
-        find: 'return Math.min(leaseTtlMs / 10, LEASE_MARGIN_MAX_MS);',
-        replace: 'return 0;',
       },
     ],
   },
