@@ -4,7 +4,6 @@ import type { Mutation } from '../../support/mutations/mutation-loader.ts';
 const LEASES = 'src/core/job/decide-leases.ts';
 const ANSWERS = 'src/core/node/holder-answers.ts';
 const REFUSALS = 'src/core/node/holder-refusals.ts';
-const RENEWALS = 'src/core/node/holder-renewals.ts';
 
 export const RENEW_MUTATIONS: readonly Mutation[] = [
   {
@@ -72,17 +71,6 @@ export const RENEW_MUTATIONS: readonly Mutation[] = [
         file: REFUSALS,
         find: '    state.renewsTogether = false;\n',
         replace: '',
-      },
-    ],
-  },
-  {
-    name: 'renewal-of-the-first-only',
-    breaks: 'all leases that are quiet are renewed',
-    edits: [
-      {
-        file: RENEWALS,
-        find: 'const quiet = [...state.leases.values()].filter(isQuiet);',
-        replace: 'const quiet = [...state.leases.values()].filter(isQuiet).slice(0, 1);',
       },
     ],
   },
