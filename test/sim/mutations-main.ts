@@ -19,6 +19,7 @@ const FOUND_LATE: ReadonlySet<string> = new Set([
   'overtaken-claim-goes-on',
   'late-failure-spoils-the-next-epoch',
   'memory-snapshot-unfenced',
+  'finalizer-never-freed',
   'failed-job-goes-by-itself',
 ]);
 

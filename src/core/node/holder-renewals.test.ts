@@ -176,6 +176,11 @@ test('one that was reported lately waits for the next renewal of all, and one wi
   assert.deepEqual(script.tick(2_000), [`renew ${A} ${B} ${C}`]);
 });
 
+test('the renewal goes before all else, as a coordinator may have no room for what comes last', () => {
+  const script = new Script();
+  assert.deepEqual(script.at(1_000).deliver(A, 10), [`renew ${B} ${C}`, `progress ${A} 10`]);
+});
+
 test('a lease’s time counts from when the renewal was sent, however late its answer', () => {
   const script = new Script();
   script.tick(1_000);

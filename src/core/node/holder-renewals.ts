@@ -16,7 +16,9 @@ export function hasNews(held: HeldLease): boolean {
 
 /** Nothing is to be told of it, or under way, but that it is held. */
 export function isQuiet(held: HeldLease): boolean {
-  return !hasNews(held) && held.report === null && held.renewal === null && held.releasing === null;
+  // What has nothing left to be committed goes back at once.
+  const isLeaving = held.releasing !== null || (held.releaseWanted && held.pieces.length === 0);
+  return !hasNews(held) && !isLeaving && held.report === null && held.renewal === null;
 }
 
 /** Notes how far delivery is. What is new is told after a while, together with what comes meanwhile. */

@@ -227,8 +227,9 @@ function sendDue(state: HolderState, effects: HolderEffect[], nowMs: MonoMs): vo
     state.call(effects, { type: 'heartbeat' }, nowMs);
   }
   if (mode.type === 'finalizing') sendFinalize(state, effects, nowMs);
-  for (const held of state.leases.values()) sendForLease(state, effects, held, nowMs);
+  // First, as one small message keeps all leases: what a coordinator has no room for is at the end of what it is sent.
   sendRenewals(state, effects, nowMs);
+  for (const held of state.leases.values()) sendForLease(state, effects, held, nowMs);
   if (wantsMore(state) && nowMs >= state.requestAtMs) {
     const held = [...state.leases.keys()];
     state.call(effects, { type: 'request_leases', want: state.want, held }, nowMs);

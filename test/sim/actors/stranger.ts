@@ -110,7 +110,8 @@ export class Stranger {
     const { chance } = this.#simulation.world;
     const leaseId = lease.id;
     if (!twin.spec.commitsOutputs || chance.happens(500)) {
-      const cursor = lease.end + 1 + chance.below(3);
+      const isBehind = lease.cursor > lease.start && chance.happens(500);
+      const cursor = isBehind ? lease.cursor - 1 : lease.end + 1 + chance.below(3);
       return { type: 'progress', ...from, leaseId, cursor, ...NOTHING_DELIVERED };
     }
     // A cursor only grows: it will never stand there again.

@@ -15,6 +15,8 @@ export const DECIDED_MS: number = 3 * LEADER_TTL_MS;
 const SILENT_MS = LEASE_TTL_MS * 1.1 + 800;
 /** By then there is a leader that every node has found, and what was asked before has been given up. */
 const CALM_MS = 2 * LEADER_TTL_MS + RESTART_MS + 2 * LEASE_TTL_MS;
+/** Requests of all nodes at a time, and more. */
+const QUEUE_ROOMY = 1000;
 /** What is left of the work, after whatever the faults left behind has timed out. */
 const WORK_MS = 25_000;
 
@@ -65,7 +67,9 @@ export class Progress {
   /** A lease ran out under a node that lives: once there are no faults its renewals are answered in time. */
   onRunOut({ process }: Agent): void {
     const { world } = this.#simulation;
-    if (world.isFaulty || world.scene.wildClocks) return;
+    const { isFaulty, scene } = world;
+    // A coordinator with room for few requests refuses others for as long as there is much to do.
+    if (isFaulty || scene.wildClocks || scene.queueMax < QUEUE_ROOMY) return;
     const calmMs = world.nowMs - this.#settledMs;
     if (calmMs < CALM_MS) return;
     world.fail(NAME, `${process.name} loses a lease by time, ${calmMs} ms after all faults`);
