@@ -57,10 +57,12 @@ async function playMany(): Promise<void> {
   const processes = Number(values.jobs ?? availableParallelism());
   const startMs = performance.now();
   const report = await playRanges(from, count, processes, tell);
-  const { played, events, entries, cpuMs, digest, failed, coverage } = report;
+  const { played, events, entries, cpuMs, digest, failed, coverage, midway, warm } = report;
+  const onceWarm =
+    warm.played === 0 ? '' : ` (${((warm.played * 1000) / warm.cpuMs).toFixed(0)} once warm)`;
   const wallS = (performance.now() - startMs) / 1000;
   print(
-    `${played} seeds from ${from}: ${failed.length} failed; ${Math.round(events / played)} events and ${Math.round(entries / played)} entries each; ${(played / wallS).toFixed(0)} a second on ${processes} processes, ${((played * 1000) / cpuMs).toFixed(0)} a second of processor time; digest ${digest.toString(16).padStart(8, '0')}`,
+    `${played} seeds from ${from}: ${failed.length} failed; ${Math.round(events / played)} events and ${Math.round(entries / played)} entries each, ${midway} begun midway; ${(played / wallS).toFixed(0)} a second on ${processes} processes, ${((played * 1000) / cpuMs).toFixed(0)} a second of processor time${onceWarm}; digest ${digest.toString(16).padStart(8, '0')}`,
   );
   if (values['same-on'] !== undefined) await compareOn(values['same-on'], digest);
   if (values.coverage || count >= COVERED_SEEDS) print(coverageText(coverage));

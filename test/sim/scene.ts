@@ -6,13 +6,21 @@ import { jobId, type JobId, manifestHash } from '../../src/core/base/units.ts';
 import { encodeCheckpoint } from '../../src/core/job/checkpoint.ts';
 import type { JobRetention, JobSpec } from '../../src/core/job/protocol.ts';
 import { Chance } from './world/chance.ts';
+import type { Midway } from './world/midway.ts';
 
-export const LEASE_TTL_MS = 3000;
+export const LEASE_TTL_MS = 1600;
 /** In one world of eight. */
-const SHORT_LEASE_TTL_MS = 2000;
-export const LEADER_TTL_MS = 1600;
+const SHORT_LEASE_TTL_MS = 1100;
+export const LEADER_TTL_MS = 1000;
+/** How long a message travels at most where all are far from each other. */
+export const FAR_MS = 250;
 /** Standbys read the log unasked so often, and otherwise when the store tells them of something. */
 export const FOLLOW_MS = 500;
+
+/** Of a thousand worlds: so many begin when most of their job is done. */
+const MIDWAY_PERMILLE = 800;
+/** Jobs that such worlds choose from. */
+const MIDWAY_JOBS = 32;
 
 export interface FaultRates {
   /** Of a thousand messages between nodes and coordinators. */
@@ -80,6 +88,8 @@ export type Intervention =
 
 export interface Scene {
   readonly seed: number;
+  /** Null: the world begins without any job. */
+  readonly midway: Midway | null;
   readonly coordinators: number;
   readonly nodes: number;
   /** One job, or two on the same data. */
@@ -139,7 +149,7 @@ export function sceneOf(seed: number): Scene {
   // Whoever starts nodes gives each an id of its own.
   const tellsOfDeaths = common.tellsOfDeaths && !common.strikes.includes('double id');
   const scene = { ...common, tellsOfDeaths };
-  if (seed % 8 === 5) return hurried(scene);
+  if (seed % 8 === 5 && scene.networkDelayMs < FAR_MS) return hurried(scene);
   return seed % 16 === 7 ? darkened(scene) : scene;
 }
 
@@ -163,38 +173,45 @@ function darkened(scene: Scene): Scene {
 
 function commonScene(seed: number): Scene {
   const chance = new Chance(seed ^ 0x5ca1ab1e);
-  const slowness = new Chance(seed ^ 0x51047e55).pick([1, 1, 5, 12]);
+  const isMidway = chance.happens(MIDWAY_PERMILLE);
+  // What was done on a job before is worked out once for each job.
+  const jobSeed = isMidway ? chance.below(MIDWAY_JOBS) : seed;
+  const ofJob = isMidway ? new Chance(jobSeed ^ 0x00b5e11e) : chance;
+  const slowness = new Chance(jobSeed ^ 0x51047e55).pick([1, 1, 5, 12]);
   // There is a tail to split off only of leases that are worked on in many parts.
-  const blockSize = chance.between(1, 4) * (slowness === 1 ? 1 : 8);
-  const base = specOf(chance, seed, blockSize);
-  const twoJobs = chance.happens(150);
+  const blockSize = ofJob.between(1, 4) * (slowness === 1 ? 1 : 8);
+  const base = specOf(ofJob, jobSeed, blockSize, isMidway);
+  const midway = isMidway
+    ? { rangesLeft: ofJob.between(16, 40), isHeld: ofJob.happens(150) }
+    : null;
+  const twoJobs = !isMidway && chance.happens(250);
   const jobs = twoJobs ? splitJobs(base, blockSize) : [base];
-  const resumed =
-    !twoJobs && !base.commitsOutputs && chance.happens(200) ? doneOf(chance, base) : [];
+  const mayResume = !twoJobs && !isMidway && !base.commitsOutputs;
+  const resumed = mayResume && chance.happens(400) ? doneOf(chance, base) : [];
   const wildClocks = chance.happens(60);
-  // Answers that take long and work that takes longer than a lease lives: what counts is from when one counts. A client
+  // Answers that take long, and leases that are worked on until they run out: what counts is from when one counts. A client
   // whose clock runs twice as fast as well would give up before any answer can come.
   const isFar = chance.happens(60) && !wildClocks;
   return {
     seed,
+    midway,
     coordinators: 3,
     nodes: 5,
     jobs,
     resumed,
     resumeFrom: resumed.length === 0 ? new Uint8Array(0) : checkpointOf(base, resumed),
     store: chance.happens(600) ? 'many machines' : 'one machine',
-    want: chance.between(12, 32),
+    ...(isFar ? { want: 24, workAtOnce: 2 } : paceOf(chance, isMidway)),
     // A slow node that is far as well would not be done with such leases in the time that is watched.
-    workMs: isFar && slowness === 1 ? chance.between(900, 1800) : workMsOf(chance),
+    workMs: isFar && slowness === 1 ? chance.between(200, 400) : workMsOf(chance),
     slowness,
-    workAtOnce: chance.between(8, 20),
     partly: chance.pick([0, 100, 300]),
     quarantines: chance.pick([0, 0, 50]),
     snapshotEntries: chance.pick([6, 12, 30, 1000]),
     queueMax: chance.happens(150) ? 12 : 65_536,
-    storeDelayMs: chance.pick([2, 5, 15]),
+    storeDelayMs: chance.pick([5, 15, 30]),
     silenceMs: 350,
-    networkDelayMs: isFar ? 250 : chance.pick([3, 10, 30]),
+    networkDelayMs: isFar ? FAR_MS : chance.pick([3, 10, 30]),
     // Who counts a lease from the answer is wrong by as long as that travels, which a rare look would not see.
     tickMs: isFar ? 50 : 250,
     driftPermille: wildClocks ? 0 : chance.pick([0, 10, 30]),
@@ -208,14 +225,22 @@ function commonScene(seed: number): Scene {
     electsByStore: chance.happens(600),
     hasStranger: chance.happens(400),
     jobsAtStart: chance.happens(300),
-    healAtMs: chance.between(1500, 5000),
+    // Where answers take long, leases have to run out before that.
+    healAtMs: isFar ? chance.between(2500, 4500) : chance.between(600, 1600),
   };
 }
 
-function specOf(chance: Chance, seed: number, blockSize: number): JobSpec {
+/** Where less is left to do, nodes hold less and go in smaller steps: all of them have something. */
+function paceOf(chance: Chance, isMidway: boolean): Pick<Scene, 'want' | 'workAtOnce'> {
+  return isMidway
+    ? { want: chance.between(4, 8), workAtOnce: chance.between(3, 8) }
+    : { want: chance.between(12, 32), workAtOnce: chance.between(8, 20) };
+}
+
+function specOf(chance: Chance, seed: number, blockSize: number, isMidway: boolean): JobSpec {
   const samples = 200 * blockSize - chance.below(blockSize);
   const commitsOutputs = chance.happens(500);
-  const adoptsFirstJobId = chance.happens(100);
+  const adoptsFirstJobId = !isMidway && chance.happens(200);
   return {
     jobId: adoptsFirstJobId ? jobId('unnamed') : NODES_JOB,
     manifestHash: HASH,
@@ -228,7 +253,7 @@ function specOf(chance: Chance, seed: number, blockSize: number): JobSpec {
     epoch: chance.below(3),
     leaseTtlMs: LEASE_TTL_MS,
     // Most jobs are done within a second: in some nodes are heard of often by then.
-    heartbeatIntervalMs: seed % 3 === 0 ? 250 : 900,
+    heartbeatIntervalMs: seed % 8 === 3 ? 250 : 900,
     commitsOutputs,
     adoptsFirstJobId,
   };
@@ -276,7 +301,7 @@ function ratesOf(chance: Chance): FaultRates {
     storeWriteFailed: badStore ? chance.pick([0, 10]) : 0,
     aimed: chance.pick([0, 4, 12]),
     inTheDark: 0,
-    everyMs: chance.pick([0, 300, 800]),
+    everyMs: chance.pick([0, 150, 400]),
   };
 }
 
@@ -304,5 +329,5 @@ function interventionsOf(chance: Chance, twoJobs: boolean): readonly Interventio
     'release node',
     'release lease',
   ];
-  return all.filter(() => chance.happens(70));
+  return all.filter(() => chance.happens(90));
 }

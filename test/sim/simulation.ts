@@ -30,6 +30,7 @@ import { FOLLOW_MS, LEADER_TTL_MS, NODES_JOB, type Scene } from './scene.ts';
 import { Strikes } from './strikes.ts';
 import { Outputs } from './truth/outputs.ts';
 import { Truth } from './truth/truth.ts';
+import { begunJob } from './world/midway.ts';
 import { Network, STORE_PLACE } from './world/network.ts';
 import { ManyMachines } from './world/many-machines-log.ts';
 import { OneMachine } from './world/one-machine-log.ts';
@@ -45,6 +46,8 @@ const STRANGER_PLACE = 13;
 const NO_BYTES = new Uint8Array(0);
 /** One in so many entries the whole state is compared and checked, or the snapshot that counts. */
 const FULL_CHECK_ENTRIES = 24;
+/** Worlds that take snapshots as rarely as this have none at their beginning. */
+const KEPT_ENTRIES = 1000;
 /** In one world of so many standbys are compared at the end. */
 const STANDBYS_CHECKED = 4;
 /**
@@ -132,8 +135,9 @@ export class Simulation {
     });
   }
 
-  begin(): void {
+  async begin(): Promise<void> {
     const { world } = this;
+    await this.#recall();
     for (const coordinator of this.coordinators) {
       world.after(world.chance.below(50), null, () => coordinator.start());
     }
@@ -142,6 +146,21 @@ export class Simulation {
     this.strikes.begin();
     world.after(world.scene.healAtMs, null, () => this.#heal());
     this.#look();
+  }
+
+  /** Most of the job was done before this world: its log says so. */
+  async #recall(): Promise<void> {
+    const { world, truth, outputs } = this;
+    const { midway, jobs, snapshotEntries } = world.scene;
+    const [spec] = jobs;
+    if (midway === null || spec === undefined) return;
+    const past = begunJob(spec, midway);
+    truth.recall(past);
+    outputs.recall(past.twin.token, past.staged);
+    await this.store.recall(past, snapshotEntries < KEPT_ENTRIES);
+    if (snapshotEntries < KEPT_ENTRIES) this.#snapshotChecked = past.slots.length;
+    world.mix(spec.leaseTtlMs, past.slots.length, past.snapshot.bytes.length);
+    this.#startAgentsOf(spec);
   }
 
   get isNearlyDone(): boolean {
@@ -264,12 +283,25 @@ export class Simulation {
       const { client, process, jobId, nodeId, instanceId } = agent;
       if (client.target !== place || !process.isAlive || !world.chance.happens(800)) continue;
       world.after(this.network.delayMs(), process, () => client.onReset(place));
-      const at = coordinator?.process;
-      if (coordinator === undefined || at === undefined || !at.isAlive) continue;
-      world.after(this.network.delayMs(), at, () => {
-        coordinator.disconnect(jobId, nodeId, instanceId);
-      });
+      if (coordinator === undefined || !coordinator.process.isAlive) continue;
+      this.#hearOfBreak(coordinator, { jobId, nodeId, instanceId });
     }
+  }
+
+  /** A node's process has ended: mostly the coordinator that it spoke to sees its session break. */
+  breakSessionOf({ client, jobId, nodeId, instanceId }: Agent): void {
+    const coordinator = this.coordinators[client.target];
+    if (coordinator?.process.isAlive !== true || !this.world.chance.happens(600)) return;
+    this.#hearOfBreak(coordinator, { jobId, nodeId, instanceId });
+  }
+
+  #hearOfBreak(
+    coordinator: Coordinator,
+    { jobId, nodeId, instanceId }: Pick<Agent, 'jobId' | 'nodeId' | 'instanceId'>,
+  ): void {
+    this.world.after(this.network.delayMs(), coordinator.process, () => {
+      coordinator.disconnect(jobId, nodeId, instanceId);
+    });
   }
 
   // ---- what coordinators and nodes tell ----------------------------------------------------------
@@ -397,11 +429,13 @@ export class Simulation {
 
   #startAgentsOf(spec: JobSpec): void {
     const { world } = this;
+    // Where the job was there before, those who serve it have to come first.
+    const leastMs = world.nowMs === 0 ? 200 : 0;
     for (const agent of this.agents) {
       if (agent.spec.jobId !== spec.jobId || agent.isLost) continue;
       const { process } = agent;
       if (agent.holder.mode.type === 'idle') {
-        world.after(world.chance.below(200), process, () => agent.start());
+        world.after(leastMs + world.chance.below(200), process, () => agent.start());
         continue;
       }
       // Those that still work on one of this name that was forgotten hear of that by themselves.
@@ -428,6 +462,7 @@ export class Simulation {
     for (const double of this.doubles) double.process.die();
     const processes = [...this.coordinators, ...this.agents].map(({ process }) => process);
     this.#settledMs = Math.max(world.nowMs, ...processes.map((process) => process.pausedUntilMs));
+    for (const agent of this.agents) agent.hurry();
     this.progress.begin(this.#settledMs);
   }
 
@@ -521,7 +556,7 @@ export class Simulation {
   /** Now and then the last thing that happens is that somebody reads a damaged log. */
   #probeDamage(): void {
     const { world, operator } = this;
-    const probe = world.chance.happens(250) ? this.store.openDamaged(operator.process) : null;
+    const probe = world.chance.happens(100) ? this.store.openDamaged(operator.process) : null;
     const over = (): void => {
       world.isOver = true;
     };

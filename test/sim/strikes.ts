@@ -105,7 +105,7 @@ export class Strikes {
     const agent = chance.pick(left);
     world.say(() => `strike: pause node (${agent.process.name}, whose job is over)`);
     coverage.count('node paused', this.#target().phases);
-    agent.process.pause(LEASE_TTL_MS + chance.between(300, 2500));
+    agent.process.pause(LEASE_TTL_MS + chance.between(300, 1500));
   }
 
   /** Mostly the leader. */
@@ -144,7 +144,7 @@ export class Strikes {
         return;
       case 'long pause':
         coverage.count('coordinator paused above its TTL', phases);
-        process.pause(chance.between(LEADER_TTL_MS + 100, LEASE_TTL_MS + 1000));
+        process.pause(chance.between(LEADER_TTL_MS + 100, LEADER_TTL_MS + 900));
         return;
       case 'wall clock':
         coverage.count('wall clock set', phases);
@@ -202,7 +202,7 @@ export class Strikes {
         return;
       case 'pause node':
         coverage.count('node paused', phases);
-        agent.process.pause(chance.between(100, LEASE_TTL_MS + 1000));
+        agent.process.pause(chance.between(100, LEASE_TTL_MS + 500));
         return;
       case 'cut node':
         coverage.count('node cut from the leader', phases);

@@ -22,6 +22,7 @@ import { holderWakeMs, newHolder, stepHolder } from '../../../src/core/node/leas
 import type { Push } from '../../../src/ports/coordinator-client.ts';
 import { NODES_JOB } from '../scene.ts';
 import type { Simulation } from '../simulation.ts';
+import type { Planned } from '../world/event-queue.ts';
 import { Process } from '../world/process.ts';
 import { Client } from './client.ts';
 import type { AnswerBody } from './messages.ts';
@@ -33,6 +34,9 @@ export const NODE_CAPS: NodeCaps = {
   maxInflightBytes: 1,
   maxRamBytes: 1,
 };
+/** Once everything is healed: how long work takes, and how much is done in one go. */
+const HURRIED_WORK_MS = 6;
+const HURRIED = { workAtOnce: Infinity, partly: 0 };
 export const OUTPUT_HASH: ManifestHash = manifestHash('0a'.repeat(32));
 
 type WithoutTime<T> = T extends unknown ? Omit<T, 'nowMs'> : never;
@@ -61,7 +65,7 @@ export class Agent {
   /** Leases that it was told are not its own any more. */
   readonly #gone: Set<string> = new Set<string>();
   #wakeMs = Infinity;
-  #isWorkPlanned = false;
+  #plannedWork: Planned | null = null;
 
   constructor(simulation: Simulation, place: number, name: string, spec: JobSpec) {
     this.simulation = simulation;
@@ -86,7 +90,7 @@ export class Agent {
     this.#work.clear();
     this.#gone.clear();
     this.#wakeMs = Infinity;
-    this.#isWorkPlanned = false;
+    this.#plannedWork = null;
     this.outcome = null;
     const { process, client, holder, instanceId } = this.#make();
     this.process = process;
@@ -102,6 +106,7 @@ export class Agent {
     if (!this.process.isAlive || this.holder.mode.type === 'idle') return false;
     this.simulation.world.say(() => `${this.process.name} is killed`);
     this.process.die();
+    this.simulation.breakSessionOf(this);
     const { world } = this.simulation;
     world.after(world.chance.between(20, 400), null, () => {
       if (!this.process.isAlive && this.simulation.mayStart(this)) this.restart();
@@ -113,6 +118,7 @@ export class Agent {
     this.simulation.world.say(() => `${this.process.name} is lost`);
     this.isLost = true;
     this.process.die();
+    this.simulation.breakSessionOf(this);
   }
 
   /** There is nothing left for it to do, whether it lives to see it or not. */
@@ -273,21 +279,35 @@ export class Agent {
     return this === agents[0] && this.spec.commitsOutputs && world.scene.slowness > 1;
   }
 
+  /** Everything is healed: what is left of the work is no more than what must come to an end. */
+  hurry(): void {
+    if (this.#plannedWork === null) return;
+    this.#plannedWork.isCancelled = true;
+    this.#plannedWork = null;
+    this.#planWork();
+  }
+
   #planWork(): void {
-    if (this.#isWorkPlanned || this.#work.size === 0) return;
-    this.#isWorkPlanned = true;
-    const { chance, scene } = this.simulation.world;
-    const workMs = scene.workMs * (this.isSlow ? scene.slowness : 1);
-    this.process.later(chance.between(workMs >> 1, workMs), () => {
-      this.#isWorkPlanned = false;
+    if (this.#plannedWork !== null || !this.#hasWork) return;
+    const { chance, scene, isFaulty } = this.simulation.world;
+    const workMs = isFaulty ? scene.workMs * (this.isSlow ? scene.slowness : 1) : HURRIED_WORK_MS;
+    this.#plannedWork = this.process.later(chance.between(workMs >> 1, workMs), () => {
+      this.#plannedWork = null;
       this.#doWork();
     });
+  }
+
+  /** Something that it holds is not delivered yet. */
+  get #hasWork(): boolean {
+    for (const { at, end } of this.#work.values()) if (at < end) return true;
+    return false;
   }
 
   /** Delivers a part of what is held, some leases at once. */
   #doWork(): void {
     const { world } = this.simulation;
-    const { workAtOnce, partly } = world.scene;
+    const { isFaulty } = world;
+    const { workAtOnce, partly } = isFaulty ? world.scene : HURRIED;
     // The tick first, so that a lease whose time has run out takes nothing more that was done on it.
     this.tell({ type: 'tick' });
     const events: WithoutTime<HolderEvent>[] = [];
@@ -298,7 +318,7 @@ export class Agent {
       if (left === 0) break;
       left -= 1;
       const rest = end - work.at;
-      const most = this.isSlow ? Math.min(rest, 4) : rest;
+      const most = this.isSlow && isFaulty ? Math.min(rest, 4) : rest;
       const count =
         rest > 1 && world.chance.happens(partly) ? world.chance.between(1, most - 1 || 1) : most;
       events.push(this.#deliver(work, count));

@@ -29,12 +29,12 @@ export class Operator {
     const { scene, chance } = this.#simulation.world;
     for (const spec of scene.jobs) this.#insist(() => ({ type: 'create_job', spec }));
     for (const intervention of scene.interventions) {
-      this.process.later(chance.between(200, 2500), () => this.#interfere(intervention));
+      this.process.later(chance.between(200, 1300), () => this.#interfere(intervention));
     }
     if (scene.forgets) {
       for (const spec of scene.jobs) {
         const { jobId } = spec;
-        this.process.later(chance.between(100, 1500), () => this.#forget(jobId));
+        this.process.later(chance.between(100, 900), () => this.#forget(jobId));
       }
     }
     this.#watch();

@@ -7,6 +7,7 @@ import type { JobId, NodeId } from '../../../src/core/base/units.ts';
 import { IDLE_STATS } from '../../../src/core/job/job-state.ts';
 import type { Command } from '../../../src/core/job/protocol.ts';
 import type { Simulation } from '../simulation.ts';
+import type { Chance } from '../world/chance.ts';
 import type { JobTwin, TwinLease } from '../truth/job-twin.ts';
 import { Process } from '../world/process.ts';
 import { NODE_CAPS } from './agent.ts';
@@ -20,6 +21,15 @@ interface From {
   readonly jobId: JobId;
   readonly nodeId: NodeId;
   readonly instanceId: string;
+}
+
+function someOf(chance: Chance, leases: ReadonlyMap<string, TwinLease>): TwinLease | undefined {
+  let left = chance.below(leases.size);
+  for (const lease of leases.values()) {
+    if (left === 0) return lease;
+    left -= 1;
+  }
+  return undefined;
 }
 
 export class Stranger {
@@ -54,11 +64,14 @@ export class Stranger {
     const agent = chance.pick(agents);
     const twins = truth.ofName(agent.jobId);
     const twin = twins.at(-1);
-    // Those of a job that had this name before are nobody's any more.
-    const all = twins.flatMap(({ leases }) => [...leases.values()]);
-    if (twin === undefined || all.length === 0) return null;
-    const own = all.filter(({ node, ended }) => node === agent.nodeId && ended === null);
-    const lease = chance.pick(own.length > 0 && chance.happens(400) ? own : all);
+    if (twin === undefined) return null;
+    const own = [...(twin.nodes.get(agent.nodeId)?.live ?? [])];
+    const lease =
+      own.length > 0 && chance.happens(400)
+        ? twin.leases.get(chance.pick(own))
+        : // Those of a job that had this name before are nobody's any more.
+          someOf(chance, chance.pick(twins).leases);
+    if (lease === undefined) return null;
     const isOwn = lease.node === agent.nodeId;
     const from = { jobId: agent.jobId, nodeId: agent.nodeId, instanceId: agent.instanceId };
     const leaseId = lease.id;

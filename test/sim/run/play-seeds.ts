@@ -41,7 +41,7 @@ export async function playSeeds({ from, count, say, onPlayed }: Run): Promise<vo
     for (let seed = from; seed < from + count; seed += 1) {
       const simulation = new Simulation(sceneOf(seed), say ?? null);
       world = simulation.world;
-      simulation.begin();
+      await simulation.begin();
       await playToEnd(world);
       if (!onPlayed(resultOf(seed, simulation), simulation)) return;
     }

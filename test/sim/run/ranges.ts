@@ -5,6 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { Coverage } from '../world/coverage.ts';
 import type { Played } from './play-seeds.ts';
 
+export interface Warm {
+  played: number;
+  cpuMs: number;
+}
+
 export interface Report {
   played: number;
   events: number;
@@ -13,6 +18,10 @@ export interface Report {
   digest: number;
   /** Processor time, of all processes together. */
   cpuMs: number;
+  /** Those that began when most of their job was done. */
+  midway: number;
+  /** Of each process but its first worlds. */
+  readonly warm: Warm;
   readonly coverage: Coverage;
   readonly failed: Played[];
 }
@@ -39,6 +48,8 @@ type Line =
         readonly entries: number;
         readonly digest: number;
         readonly cpuMs: number;
+        readonly midway: number;
+        readonly warm: Readonly<Warm>;
         readonly struck: readonly number[];
         readonly total: readonly number[];
       };
@@ -58,6 +69,8 @@ export async function playRanges(
     entries: 0,
     digest: 0,
     cpuMs: 0,
+    midway: 0,
+    warm: { played: 0, cpuMs: 0 },
     coverage: new Coverage(),
     failed: [],
   };
@@ -88,6 +101,9 @@ function add(report: Report, summary: Extract<Line, { summary: unknown }>['summa
   report.entries += summary.entries;
   report.digest = (report.digest + summary.digest) >>> 0;
   report.cpuMs += summary.cpuMs;
+  report.midway += summary.midway;
+  report.warm.played += summary.warm.played;
+  report.warm.cpuMs += summary.warm.cpuMs;
   report.coverage.add(summary);
 }
 

@@ -99,6 +99,23 @@ export class JobTwin {
     this.#fail = fail;
   }
 
+  /** As it stands, for a world of its own. Leases that have ended change no more, and are shared. */
+  copy(fail: (checker: string, message: string) => void): JobTwin {
+    const copy = new JobTwin(this.spec, this.token, this.created, fail);
+    const { phase, phaseSeq, seq, isReady, doneCount, quarantined } = this;
+    Object.assign(copy, { phase, phaseSeq, seq, isReady, doneCount, quarantined });
+    copy.done.set(this.done);
+    for (const [id, lease] of this.leases) {
+      const own = lease.ended === null ? { ...lease } : lease;
+      copy.leases.set(id, own);
+      if (own !== lease) copy.holder.fill(own, own.cursor, own.end);
+    }
+    for (const [id, node] of this.nodes) copy.nodes.set(id, { ...node, live: new Set(node.live) });
+    for (const [key, piece] of this.pieces) copy.pieces.set(key, piece);
+    for (const member of this.members) copy.members.add(member);
+    return copy;
+  }
+
   #enter(phase: TwinPhase): void {
     this.phase = phase;
     this.phaseSeq = this.seq;

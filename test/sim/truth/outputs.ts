@@ -25,6 +25,11 @@ export class Outputs {
     this.#truth = truth;
   }
 
+  /** What was staged before the world began, by its keys. */
+  recall(token: string, staged: ReadonlySet<string>): void {
+    this.#staged.set(token, new Set(staged));
+  }
+
   stage(token: string, node: string, piece: StagedPiece): void {
     let staged = this.#staged.get(token);
     if (staged === undefined) {
@@ -99,6 +104,10 @@ export class Outputs {
   }
 }
 
-function keyOf({ leaseId, start, end }: Pick<CommittedPiece, 'leaseId' | 'start' | 'end'>): string {
+export function keyOf({
+  leaseId,
+  start,
+  end,
+}: Pick<CommittedPiece, 'leaseId' | 'start' | 'end'>): string {
   return `${leaseId}:${start}-${end}`;
 }

@@ -33,6 +33,13 @@ export interface Slot {
   readonly payload: Uint8Array;
 }
 
+/** Of a log that was begun before the world: what it holds, and what follows from that. */
+export interface Past {
+  readonly slots: readonly { readonly slot: Slot; readonly records: readonly JobRecord[] }[];
+  readonly snapshot: { readonly bytes: Uint8Array; readonly read: ReadSnapshot };
+  readonly twin: JobTwin;
+}
+
 export interface LandedRecord {
   readonly record: JobRecord;
   readonly token: string;
@@ -129,6 +136,22 @@ export class Truth {
     );
     if (slot.payload.length > 0) this.#apply(slot);
     this.onLanded(slot);
+  }
+
+  /** What was there before the world began. */
+  recall({ slots, snapshot, twin }: Past): void {
+    const world = this.#world;
+    for (const { slot, records } of slots) {
+      this.slots.push(slot);
+      this.nonces.add(slot.nonce);
+      this.epoch = slot.epoch;
+      if (world.scene.seed % DECODING_WORLDS !== 0) this.#records.set(slot.payload, records);
+    }
+    this.claims.set(this.epoch, { who: slots[0]?.slot.nonce ?? '', atMs: world.nowMs });
+    this.#snapshot = snapshot;
+    this.state = restoreSnapshot(snapshot.read);
+    const own = twin.copy((name, text) => world.fail(name, text));
+    this.jobs.set(own.spec.jobId, own);
   }
 
   /** All jobs there ever were under this name: the one that is, and those before it. */

@@ -15,10 +15,12 @@ import type { LogStore } from '../../../src/ports/log-store.ts';
 import type { Election } from '../../../src/ports/election.ts';
 import { KvElection } from '../../../src/log/kv-election.ts';
 import { SlotLog } from '../../../src/log/slot-log.ts';
+import { FakeClock } from '../../../src/testing/fake-clock.ts';
 import { MemoryKv, MemoryKvDisk } from '../../../src/testing/memory-kv.ts';
-import type { Truth } from '../truth/truth.ts';
+import type { Past, Truth } from '../truth/truth.ts';
 import type { Chance } from './chance.ts';
 import type { FaultName } from './coverage.ts';
+import { writePast } from './midway.ts';
 import { STORE_PLACE } from './network.ts';
 import { Process } from './process.ts';
 import type { StoreWay } from './store-way.ts';
@@ -27,8 +29,8 @@ import type { World } from './world.ts';
 const PREFIX = 'mx8/';
 const ELECTION_PREFIX = 'mx8-election/';
 /** Shorter than the leader's TTL less its margin. */
-const GIVE_UP_MS = 1200;
-const NEWS_MS = 250;
+const GIVE_UP_MS = 750;
+const NEWS_MS = 400;
 const HEAD_BYTES = 16;
 
 const decoder = new TextDecoder();
@@ -41,6 +43,7 @@ export class ManyMachines {
   readonly truth: Truth;
   /** The last snapshot that was made to count; null before the first. */
   snapshot: { readonly seq: number; readonly bytes: Uint8Array } | null = null;
+  #isRecalling = false;
   phasesAt: (place: number) => number = () => 0;
   /** Told when a process has asked something that nobody will answer. */
   onSilence: (process: Process) => void = () => undefined;
@@ -85,6 +88,17 @@ export class ManyMachines {
     return this.#slotLog(new SimKv(this, process), process);
   }
 
+  /** What was there before the world, with its snapshot or without. */
+  async recall(past: Past, isTrimmed: boolean): Promise<void> {
+    const transactions = await transactionsOf(past, isTrimmed);
+    this.#isRecalling = true;
+    for (const transaction of transactions) this.disk.transact(transaction);
+    this.#isRecalling = false;
+    if (!isTrimmed) return;
+    this.truth.trimmedSeq = past.slots.length;
+    this.snapshot = { seq: past.slots.length, bytes: past.snapshot.bytes };
+  }
+
   #slotLog(kv: KvStore, process: Process): LogStore {
     const { chance } = this.world;
     return new SlotLog({
@@ -97,6 +111,7 @@ export class ManyMachines {
   }
 
   #observe(changes: readonly KvChange[]): void {
+    if (this.#isRecalling) return;
     const epoch = changes.find(({ type, key }) => type === 'put' && key === `${PREFIX}epoch`);
     const claimant = epoch === undefined ? null : String(markOf(epoch.value)['holder']);
     for (const { type, key, value } of changes) {
@@ -133,6 +148,44 @@ export class ManyMachines {
     }
     this.snapshot = { seq, bytes: new Uint8Array(bytes) };
   }
+}
+
+/** What the slot protocol asked of its store, once for each past. */
+const asked = new WeakMap<Past, Map<boolean, readonly KvTransaction[]>>();
+
+async function transactionsOf(past: Past, isTrimmed: boolean): Promise<readonly KvTransaction[]> {
+  let known = asked.get(past);
+  if (known === undefined) {
+    known = new Map();
+    asked.set(past, known);
+  }
+  let transactions = known.get(isTrimmed);
+  if (transactions === undefined) {
+    transactions = await ask(past, isTrimmed);
+    known.set(isTrimmed, transactions);
+  }
+  return transactions;
+}
+
+async function ask(past: Past, isTrimmed: boolean): Promise<readonly KvTransaction[]> {
+  const all: KvTransaction[] = [];
+  const clock = new FakeClock();
+  const kv = new MemoryKv({
+    disk: new MemoryKvDisk(),
+    plan: (call) => {
+      if (call.type === 'transact') all.push(call.transaction);
+      return { type: 'apply' };
+    },
+  });
+  const log = new SlotLog({
+    kv,
+    prefix: PREFIX,
+    clock,
+    random: { fraction: () => 0, bytes: (count) => new Uint8Array(count) },
+    giveUpAfterMs: GIVE_UP_MS,
+  });
+  await writePast(log, past, isTrimmed);
+  return all;
 }
 
 /** 0 for what is no slot. */

@@ -2,12 +2,16 @@
  * The ways between processes: messages take time, get lost, come twice, come late and so in another
  * order; a way can be cut in one direction or both. Messages on a cut way are lost.
  */
+import { FAR_MS } from '../scene.ts';
 import type { Process } from './process.ts';
 import type { World } from './world.ts';
 
 const PLACES_MAX = 16;
 /** The store has a place too: it can be cut off from a coordinator alone. */
 export const STORE_PLACE = 15;
+
+/** Once everything is healed, messages are fast, but where those who speak are far from each other. */
+const HEALED_MS = 5;
 
 export class Network {
   readonly #world: World;
@@ -39,8 +43,13 @@ export class Network {
     this.#cutUntilMs.fill(0);
   }
 
+  get #most(): number {
+    const { isFaulty, scene } = this.#world;
+    return isFaulty || scene.networkDelayMs === FAR_MS ? scene.networkDelayMs : HEALED_MS;
+  }
+
   delayMs(): number {
-    return this.#world.chance.between(1, this.#world.scene.networkDelayMs);
+    return this.#world.chance.between(1, this.#most);
   }
 
   /** Brings `deliver` to the process, once, twice or never. `about` is the coordinator it concerns. */

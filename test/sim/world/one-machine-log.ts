@@ -12,13 +12,14 @@ import type {
   LoadedLog,
   LogStore,
 } from '../../../src/ports/log-store.ts';
-import type { Truth } from '../truth/truth.ts';
+import type { Past, Truth } from '../truth/truth.ts';
+import { writePast } from './midway.ts';
 import type { Process } from './process.ts';
 import type { StoreWay } from './store-way.ts';
 import type { World } from './world.ts';
 
 /** How long it may take until a standby hears of new entries; what comes meanwhile it reads with them. */
-const NEWS_MS = 250;
+const NEWS_MS = 400;
 
 export class OneMachine {
   readonly disk: MemoryLogDisk = new MemoryLogDisk();
@@ -63,6 +64,12 @@ export class OneMachine {
 
   open(process: Process): LogStore {
     return new OneMachineLog(this, process);
+  }
+
+  /** What was there before the world, with its snapshot or without. */
+  async recall(past: Past, isTrimmed: boolean): Promise<void> {
+    await writePast(new MemoryLog(this.disk), past, isTrimmed);
+    this.truth.trimmedSeq = this.disk.trimmedSeq;
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { type MonoMs, monoMs, type UnixMs, unixMs } from '../../../src/core/base/units.ts';
 import type { Clock, TimerHandle } from '../../../src/ports/clock.ts';
+import type { Planned } from './event-queue.ts';
 import type { World } from './world.ts';
 
 const UNIX_START_MS = 1_700_000_000_000;
@@ -95,8 +96,8 @@ export class Process implements Clock {
   }
 
   /** Runs `run` in this process after `delayMs` of the world's time. */
-  later(delayMs: number, run: () => void): void {
-    this.world.after(delayMs, this, run);
+  later(delayMs: number, run: () => void): Planned {
+    return this.world.after(delayMs, this, run);
   }
 
   pause(durationMs: number): void {

@@ -7,6 +7,9 @@ import { STORE_PLACE } from './network.ts';
 import type { Process } from './process.ts';
 import type { World } from './world.ts';
 
+/** Once everything is healed the store is fast. */
+const HEALED_MS = 3;
+
 export class StoreWay {
   readonly #world: World;
   readonly #network: Network;
@@ -53,7 +56,10 @@ export class StoreWay {
   }
 
   delayMs(): number {
-    return this.#world.chance.between(1, this.#world.scene.storeDelayMs);
+    return this.#world.chance.between(
+      1,
+      this.#world.isFaulty ? this.#world.scene.storeDelayMs : HEALED_MS,
+    );
   }
 }
 

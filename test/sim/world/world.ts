@@ -115,7 +115,9 @@ export class World {
 
   mixBytes(bytes: Uint8Array): void {
     let { hash } = this;
-    for (let at = 0; at < bytes.length; at += 1)
+    // Of what is long (a past that was written in one go) every eighth byte.
+    const step = bytes.length > 4096 ? 8 : 1;
+    for (let at = 0; at < bytes.length; at += step)
       hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
     this.hash = (hash ^ (hash >>> 15)) >>> 0;
   }
