@@ -25,4 +25,6 @@ await playSeeds({
     return first === null;
   },
 });
-process.stdout.write(`${JSON.stringify({ name, played, found: first })}\n`);
+const { user, system } = process.cpuUsage();
+const cpuMs = Math.round((user + system) / 1000);
+process.stdout.write(`${JSON.stringify({ name, played, found: first, cpuMs })}\n`);
