@@ -61,6 +61,8 @@ function perform(
       return null;
     case 'acquire':
       return acquire(request.path, io.shards, done);
+    case 'plain_files':
+      return 0;
     case 'is_here':
       return io.shards.isOpenHere(request.path) ? 1 : 0;
     case 'readv':

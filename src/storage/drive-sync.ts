@@ -4,6 +4,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, readvSync, statSyn
 import type { IoAnswer, IoProgram, IoRequest } from './io-request.ts';
 import { ioFault } from './io-request.ts';
 import type { OpenShards } from './open-shards.ts';
+import { readPlainFiles } from './plain-files.ts';
 
 /** Without waiting for a writer should the path name a pipe. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
@@ -34,13 +35,21 @@ export function driveSyncWhile<T>(
 ): IteratorResult<IoRequest, T> {
   let step = program.next();
   while (step.done !== true) {
-    if (step.value.op === 'open' && !mayGoOn()) break;
-    step = program.next(perform(step.value, io));
+    const request = step.value;
+    if (request.op === 'plain_files') {
+      step = program.next(readPlainFiles(request.files, request.end, mayGoOn));
+    } else {
+      if (request.op === 'open' && !mayGoOn()) break;
+      step = program.next(perform(request, io));
+    }
   }
   return step;
 }
 
-function perform(request: IoRequest, io: Omit<SyncIo, 'isCancelled'>): IoAnswer {
+/** Those that are answered with one system call. */
+type CallRequest = Exclude<IoRequest, { op: 'plain_files' }>;
+
+function perform(request: CallRequest, io: Omit<SyncIo, 'isCancelled'>): IoAnswer {
   try {
     return call(request, io);
   } catch (error) {
@@ -48,7 +57,7 @@ function perform(request: IoRequest, io: Omit<SyncIo, 'isCancelled'>): IoAnswer 
   }
 }
 
-function call(request: IoRequest, io: Omit<SyncIo, 'isCancelled'>): number {
+function call(request: CallRequest, io: Omit<SyncIo, 'isCancelled'>): number {
   switch (request.op) {
     case 'open':
       return openSync(request.path, OPEN_FLAGS);

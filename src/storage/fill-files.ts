@@ -3,8 +3,8 @@
  * a file's size beforehand: it is read into whatever room is left, and only one that fills that room
  * is asked for its size.
  *
- * Small files are read a hundred thousand times a second, so requests are made once and changed, and
- * all of it is one generator.
+ * Small files are read a hundred thousand times a second, so those that are as they were pinned are left
+ * to `plain-files.ts` where that can be; requests are made once and changed, and all of it is one generator.
  */
 import type { FillState } from './fill-state.ts';
 import type { IoAnswer, IoProgram } from './io-request.ts';
@@ -12,10 +12,13 @@ import type { IoAnswer, IoProgram } from './io-request.ts';
 /** Deals with samples [state.index, end) or stops before one that does not fit. */
 export function* fillFiles(state: FillState, end: number): IoProgram<void> {
   const { slab } = state;
+  const plain = { op: 'plain_files' as const, files: state, end };
   const open = { op: 'open' as const, path: '' };
   const read = { op: 'read' as const, fd: -1, start: 0, length: 0, position: null };
   const close = { op: 'close' as const, fd: -1 };
   while (state.index < end && state.nextBytes === 0) {
+    yield plain;
+    if (state.index === end) return;
     open.path = state.job.locations[state.index] ?? '';
     const fd = yield open;
     if (typeof fd !== 'number') {

@@ -24,14 +24,20 @@ class FakeDisk {
   run<T>(program: IoProgram<T>, slab: Uint8Array): T {
     let step = program.next();
     while (step.done !== true) {
-      this.calls.push(step.value.op);
-      step = program.next(this.#answer(step.value, slab));
+      const request = step.value;
+      if (request.op === 'plain_files') {
+        // As where there are no synchronous calls; `plain-files.test.ts` has those.
+        step = program.next(0);
+        continue;
+      }
+      this.calls.push(request.op);
+      step = program.next(this.#answer(request, slab));
     }
     assert.equal(this.open.size, 0, 'every descriptor was closed or given back');
     return step.value;
   }
 
-  #answer(request: IoRequest, slab: Uint8Array): IoAnswer {
+  #answer(request: Exclude<IoRequest, { op: 'plain_files' }>, slab: Uint8Array): IoAnswer {
     const path = 'path' in request ? request.path : (this.open.get(request.fd)?.path ?? '?');
     const errno = this.faults.get(`${request.op} ${path}`);
     if (errno !== undefined) return { errno, syscall: request.op };

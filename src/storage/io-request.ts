@@ -4,10 +4,30 @@
  * So how a batch is read is written once, and tested without a disk. A request is the program's own
  * again once it is answered: it may be changed and yielded again.
  */
+import type { ReadJob } from './read-job.ts';
+
+/** A job whose next samples are whole files; who reads one into the slab says so with `done`. */
+export interface FilesInLine {
+  readonly job: ReadJob;
+  readonly slab: Uint8Array;
+  /** Whether they are known to be on disks of this machine. */
+  readonly isHere: boolean;
+  /** The next sample, and where in the slab it goes. */
+  readonly index: number;
+  readonly at: number;
+  fits(bytes: number, at: number): boolean;
+  done(bytes: number): void;
+}
+
 export type IoRequest =
   /** Opens a file that only this job reads. Answers a descriptor, to be closed. */
   | { readonly op: 'open'; readonly path: string }
   | { readonly op: 'close'; readonly fd: number }
+  /**
+   * Reads samples [files.index, end) up to the first that is not as it was pinned, where that is done with
+   * synchronous calls; elsewhere nothing. Answers how many.
+   */
+  | { readonly op: 'plain_files'; readonly files: FilesInLine; readonly end: number }
   /** Opens a shard that other jobs may be reading too. Answers a descriptor, to be given back. */
   | { readonly op: 'acquire'; readonly path: string }
   | { readonly op: 'give_back'; readonly path: string }

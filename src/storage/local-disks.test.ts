@@ -23,6 +23,22 @@ test('files count as here once their folders are known to be, and each folder is
   assert.deepEqual(asked, ['/here/', '/far/', '/hero/', '/here/in/']);
 });
 
+test('of folders in any order each file counts as where it is', () => {
+  const disks = new LocalDisks((folder, answer) => answer(folder.startsWith('/here/')));
+  const here = ['/here/a/1', '/here/b/1', '/here/a/2', '/here/b/2', '/here/a/in/3', '/here/a/3'];
+  const far = ['/far/a/1', '/far/a/here/1', 'here/a/1', '/1', '1'];
+  disks.hold([...here, ...here.toReversed(), '/far/a/here/1']);
+  for (const first of here) {
+    for (const second of here) {
+      assert.equal(disks.hold([first, second]), true);
+      for (const other of far) {
+        assert.equal(disks.hold([first, other]), false, `${first}, ${other}`);
+        assert.equal(disks.hold([other, second]), false, `${other}, ${second}`);
+      }
+    }
+  }
+});
+
 test('beyond the folders that are remembered files count as far away, and nobody is asked', () => {
   let asked = 0;
   const disks = new LocalDisks((_folder, answer) => {

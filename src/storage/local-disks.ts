@@ -16,10 +16,24 @@ export function askWhetherHere(path: string, answer: (isHere: boolean) => void):
   statfs(path, (error, disk) => answer(error === null && LOCAL_FILE_SYSTEMS.has(disk.type)));
 }
 
-export class LocalDisks {
+class Folder {
+  /** With the slash at its end. */
+  readonly path: string;
   /** False while the answer is not known. */
-  readonly #folders: Map<string, boolean> = new Map();
+  isHere: boolean = false;
+  /** The one whose file came after a file of this one the last time. */
+  next: Folder = this;
+
+  constructor(path: string) {
+    this.path = path;
+  }
+}
+
+export class LocalDisks {
+  readonly #folders: Map<string, Folder> = new Map();
   readonly #ask: typeof askWhetherHere;
+  /** That of the file before; first one that no file is in. */
+  #last: Folder = new Folder('\0/');
 
   constructor(ask: typeof askWhetherHere = askWhetherHere) {
     this.#ask = ask;
@@ -28,23 +42,47 @@ export class LocalDisks {
   /** Whether all these files are known to be here; those of which that is unknown are asked for. */
   hold(files: readonly string[]): boolean {
     let all = true;
-    let folder = '';
+    let last = this.#last;
     for (const file of files) {
-      // Files of one folder follow each other, and each is looked at in every epoch.
-      const name = file.lastIndexOf('/') + 1;
-      if (name === folder.length && name > 0 && file.startsWith(folder)) continue;
-      folder = file.slice(0, name);
-      const isHere = this.#folders.get(folder);
-      if (isHere === true) continue;
-      all = false;
-      if (isHere === undefined) this.#learn(folder);
+      // Each file is looked at in every epoch: it is in the folder of the one before, or in the one that came
+      // after that the last time, which is told sooner than its name is cut off and looked up.
+      if (!isIn(file, last.path)) {
+        if (isIn(file, last.next.path)) last = last.next;
+        else {
+          const folder = this.#folderOf(file);
+          if (folder === null) {
+            all = false;
+            continue;
+          }
+          last.next = folder;
+          last = folder;
+        }
+      }
+      all &&= last.isHere;
     }
+    this.#last = last;
     return all;
   }
 
-  #learn(folder: string): void {
-    if (folder === '' || this.#folders.size >= FOLDERS_MAX) return;
-    this.#folders.set(folder, false);
-    this.#ask(folder, (isHere) => void this.#folders.set(folder, isHere));
+  /** Asks for it where it is new; null where it is not to be remembered. */
+  #folderOf(file: string): Folder | null {
+    const path = file.slice(0, file.lastIndexOf('/') + 1);
+    const known = this.#folders.get(path);
+    if (known !== undefined) return known;
+    if (path === '' || this.#folders.size >= FOLDERS_MAX) return null;
+    const folder = new Folder(path);
+    this.#folders.set(path, folder);
+    this.#ask(path, (isHere) => {
+      folder.isHere = isHere;
+    });
+    return folder;
   }
+}
+
+/** Whether the file lies in the folder itself, and not in one within it. */
+function isIn(file: string, folder: string): boolean {
+  const { length } = folder;
+  // Where the names of folders differ they mostly do so at their ends.
+  if (file.charCodeAt(length - 2) !== folder.charCodeAt(length - 2)) return false;
+  return file.startsWith(folder) && !file.includes('/', length);
 }
