@@ -81,6 +81,7 @@ async function eventsOf(
     fillNow: none,
     help: () => false,
     isBusy: false,
+    jobsUseful: 4,
     close: () => Promise.resolve(),
   };
   const reader = new CodedReader(inner, source);
@@ -124,12 +125,15 @@ test('after a batch with parts nobody is told that the reader inside would read 
     fillNow: () => null,
     help: () => false,
     isBusy: false,
+    jobsUseful: 4,
     close: () => Promise.resolve(),
   };
   const reader = new CodedReader(inner, memorySource(FILE));
   await reader.fill(plain, new ArrayBuffer(1024));
   assert.equal(reader.wouldReadNow, true);
+  assert.equal(reader.jobsUseful, 4);
   await reader.fill(jobOf([first]), new ArrayBuffer(1024 ** 2));
   assert.equal(reader.wouldReadNow, false);
+  assert.equal(reader.jobsUseful, Infinity);
   await reader.close();
 });

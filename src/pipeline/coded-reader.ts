@@ -66,6 +66,10 @@ export class CodedReader implements SampleReader {
     return this.#inner.isBusy;
   }
 
+  get jobsUseful(): number {
+    return this.#isPlain ? this.#inner.jobsUseful : Infinity;
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     // Whoever waits for a place far on in a file is not waited for.

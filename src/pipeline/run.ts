@@ -176,8 +176,9 @@ export class PipelineRun implements Pipeline {
   /** Whether another batch may be read ahead. */
   #hasRoom(): boolean {
     if (this.#own.isLeft) return false;
-    const { gate } = this.#options;
-    const { prefetchBatches, maxQueueBatches } = this.#ahead;
+    const { gate, reader } = this.#options;
+    const { maxQueueBatches } = this.#ahead;
+    const prefetchBatches = Math.min(this.#ahead.prefetchBatches, reader.jobsUseful);
     const { length, readCount } = this.#lineup;
     // Batches that are read but find the queue full keep their place among the prefetched.
     const prefetching = length - Math.min(readCount, maxQueueBatches);

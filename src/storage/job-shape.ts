@@ -4,6 +4,10 @@ import type { ReadJob } from './read-job.ts';
 
 /** Open, read, read the end, close. */
 const CALLS_PER_FILE = 4;
+/** So many files in the page cache are read in about a millisecond … */
+const SHORT_FILES_MAX = 128;
+/** … where they are not large. */
+const SHORT_FILES_BYTES_MAX: number = 4 * 1024 ** 2;
 
 export interface JobShape {
   /** System calls. */
@@ -40,4 +44,10 @@ export function shapeOf({ locations, offsets, lengths }: ReadJob): JobShape {
     end = offset + length;
   }
   return { calls: files * CALLS_PER_FILE + runs, files, bytes, shards };
+}
+
+/** Whether a job with a slab of so many bytes is of whole files only, so few and small that they may be read in no time. */
+export function areFewSmallFiles({ files, shards }: JobShape, slabBytes: number): boolean {
+  if (files === 0 || shards.length > 0 || files > SHORT_FILES_MAX) return false;
+  return slabBytes <= SHORT_FILES_BYTES_MAX;
 }

@@ -17,7 +17,7 @@ import { fillTogether, jointRun, wholeResult } from './fill-together.ts';
 import type { JointRun } from './fill-together.ts';
 import { fill, measure } from './fill.ts';
 import { idleThreads } from './idle-threads.ts';
-import { shapeOf } from './job-shape.ts';
+import { areFewSmallFiles, shapeOf } from './job-shape.ts';
 import type { JobShape } from './job-shape.ts';
 import { LocalDisks } from './local-disks.ts';
 import { OpenShards } from './open-shards.ts';
@@ -26,6 +26,7 @@ import { NowReader } from './now-reader.ts';
 import { ReaderThreads } from './reader-threads.ts';
 import type { FilledSlab } from './reader-threads.ts';
 import { GIVE_UP_MS, ShortReads } from './short-reads.ts';
+import type { WaitingJob } from './waiting-job.ts';
 
 /** Starting a thread takes as long as about this many calls through the pool. */
 const CALLS_BEFORE_THREADS = 3_000;
@@ -37,10 +38,13 @@ const POOL_CALLS_MAX = 2;
 const JOINT_JOBS_MAX = 3;
 /** One that it reads, and some that it need not wait for while this thread is busy with a read. */
 const JOBS_PER_THREAD = 4;
-/** So many files in the page cache are read in about a millisecond … */
-const SHORT_FILES_MAX = 128;
-/** … where they are not large. */
-const SHORT_FILES_BYTES_MAX: number = 4 * 1024 ** 2;
+/**
+ * Small files of a consumer that helps: each job holds a slab, and slabs of more jobs push each other and the
+ * files out of the processors' caches, which costs more than a thread that waits for a moment now and then.
+ */
+const SHORT_JOBS_PER_THREAD = 2;
+/** One that the consumer has or reads, and one that is left to it. */
+const SHORT_JOBS_OF_CONSUMER = 2;
 
 export interface LocalReaderOptions {
   /** Batches that are asked for at a time; the last of them waits for `help` or its turn. */
@@ -51,20 +55,8 @@ export interface LocalReaderOptions {
   readonly clock?: Clock | undefined;
 }
 
-interface WaitingJob {
-  readonly job: ReadJob;
-  readonly shape: JobShape;
-  readonly slab: ArrayBuffer;
-  /** Whether its files are known to be on disks of this machine. */
-  isHere: boolean;
-  readonly resolve: (filled: FilledSlab) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 export class LocalReader {
   readonly #options: LocalReaderOptions;
-  /** Jobs that are not kept for `help`. */
-  readonly #jobsMax: number;
   readonly #shards: OpenShards = new OpenShards();
   readonly #disks: LocalDisks = new LocalDisks();
   readonly #scratch: Uint8Array = new Uint8Array(GAP_BYTES_MAX);
@@ -82,13 +74,14 @@ export class LocalReader {
   /** Whether somebody keeps coming back to help, and how often that was. */
   #isHelped: boolean = false;
   #helps: number = 0;
+  /** Whether the job that was asked for last was of small files and short. */
+  #areShortFiles: boolean = false;
   /** Whether what is left to a helper will be looked at when the event loop turns. */
   #isLeft: boolean = false;
   #closing: Promise<void> | null = null;
 
   constructor(options: LocalReaderOptions) {
     this.#options = options;
-    this.#jobsMax = Math.max(1, options.jobsAtOnce - 1);
     this.#now = new NowReader(options.clock, this.#shards, this.#shortReads);
   }
 
@@ -100,10 +93,18 @@ export class LocalReader {
     this.#unanswered += 1;
     return new Promise((resolve, reject) => {
       const next = { job, shape, slab, isHere: false, resolve, reject };
-      this.#now.passed(shape, this.#isShort(next));
+      const isShort = this.#isShort(next);
+      this.#areShortFiles = isShort && shape.files > 0;
+      this.#now.passed(shape, isShort);
       this.#waiting.push(next);
       this.#startWaiting();
     });
+  }
+
+  /** Jobs at a time that it has a use for; more would only wait. */
+  get jobsUseful(): number {
+    if (!this.#isHelped || !this.#areShortFiles || this.#threads?.isReady !== true) return Infinity;
+    return SHORT_JOBS_OF_CONSUMER + this.#threads.count * SHORT_JOBS_PER_THREAD;
   }
 
   /** Whether others read now, who will want new jobs when they are done. */
@@ -202,9 +203,11 @@ export class LocalReader {
 
   /** Gives jobs to the pool or the threads, in order, as far as they have room. */
   #startWaiting(): void {
+    // The last one is kept for `help`.
+    const jobsMax = Math.max(1, Math.min(this.#options.jobsAtOnce, this.jobsUseful) - 1);
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       const threads = this.#threadsFor(next);
-      const room = this.#jobsMax - this.#poolJobs - (this.#threads?.jobs ?? 0);
+      const room = jobsMax - this.#poolJobs - (this.#threads?.jobs ?? 0);
       if (room <= 0) return;
       if (threads !== null) {
         if (threads.jobs >= threads.count * JOBS_PER_THREAD) return;
@@ -372,9 +375,8 @@ export class LocalReader {
     return next.isHere;
   }
 
-  #mayBeShort({ files, shards }: JobShape, slab: ArrayBuffer): boolean {
-    if (files === 0 || shards.length > 0 || files > SHORT_FILES_MAX) return false;
-    return slab.byteLength <= SHORT_FILES_BYTES_MAX && this.#shortFiles.isTrusting;
+  #mayBeShort(shape: JobShape, slab: ArrayBuffer): boolean {
+    return areFewSmallFiles(shape, slab.byteLength) && this.#shortFiles.isTrusting;
   }
 
   #threadsFor({ shape, slab }: WaitingJob): ReaderThreads | null {

@@ -18,6 +18,8 @@ export interface SampleReader {
   /** All samples of the job, read here and now; null where that could take long, or not all is well. */
   fillNow(job: ReadJob, slab: ArrayBuffer): ReadResult | null;
   readonly isBusy: boolean;
+  /** Jobs at a time that it has a use for, Infinity for any number; more would only hold memory. */
+  readonly jobsUseful: number;
   /** Waits for what is under way, then gives everything back. */
   close(): Promise<void>;
 }
@@ -61,6 +63,10 @@ export class EverywhereReader implements SampleReader {
 
   get isBusy(): boolean {
     return this.#local.isBusy;
+  }
+
+  get jobsUseful(): number {
+    return this.#isLocal ? this.#local.jobsUseful : Infinity;
   }
 
   /** The stores, opened when somebody needs them; they are closed with the reader. */
