@@ -7,12 +7,13 @@ import { after, before, test } from 'node:test';
 
 import { monoMs } from '../../src/core/base/units.ts';
 import type { MonoMs } from '../../src/core/base/units.ts';
+import type { SampleRecord } from '../../src/core/manifest/record.ts';
 import type { PipelineOptions, SampleBatch } from '../../src/pipeline/index.ts';
 import { createReader } from '../../src/pipeline/index.ts';
 import { TURN_MS } from '../../src/pipeline/limits.ts';
 import type { SampleReader } from '../../src/storage/sample-reader.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
-import { writeShards } from '../support/data-files.ts';
+import { writeLooseFiles, writeShards } from '../support/data-files.ts';
 import type { Sample } from '../support/data-files.ts';
 import { openFilesBelow } from '../support/leftovers.ts';
 import { assertDelivers, chunksOf, copied, openOver, sizesOf } from '../support/pipeline-run.ts';
@@ -203,4 +204,32 @@ test('timers have their turn while the consumer reads, also where each batch nee
     assert.ok(own > 20, 'it read some');
     assert.ok(ownInTurnMax * READ_MS <= TURN_MS, `${ownInTurnMax} reads of its own in a turn`);
   }
+});
+
+test('of small files no more batches are in line than threads and a consumer that waits have a use for', async () => {
+  const samples = writeLooseFiles(
+    join(root, 'loose'),
+    sizesOf(64, (index) => 20 + index),
+  );
+  function* again(): Generator<SampleRecord[]> {
+    for (;;) yield samples.map(({ record }) => record);
+  }
+  const clock = new FakeClock();
+  const reader = createReader(12, clock);
+  const options = { reader, clock, batchSize: 8, prefetchBatches: 12, records: again() };
+  const pipeline = openOver(samples, options);
+  let [batches, since] = [0, 0];
+  // Until the threads have started, and what was in line before is delivered.
+  for await (const batch of pipeline) {
+    batches += 1;
+    const expected = samples.slice(((batches - 1) * 8) % 64).slice(0, 8);
+    assert.deepEqual(Buffer.from(batch.payload), Buffer.concat(expected.map(({ bytes }) => bytes)));
+    batch.release();
+    since = reader.jobsUseful < 12 ? since + 1 : 0;
+    if (since === 24) break;
+    if (batches % 24 === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (since > 12) assert.ok(pipeline.stats().fetchQueueDepth <= reader.jobsUseful);
+  }
+  await reader.close();
+  assert.deepEqual(openFilesBelow(root), []);
 });

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import type { SampleRecord } from '../../src/core/manifest/record.ts';
 import { createReader } from '../../src/pipeline/index.ts';
 import { READER_THREADS_MAX } from '../../src/pipeline/limits.ts';
-import type { Pipeline, SampleBatch } from '../../src/pipeline/index.ts';
+import type { Pipeline, PipelineOptions, SampleBatch } from '../../src/pipeline/index.ts';
 import { nodeClock } from '../../src/platform/clock.ts';
 import { collectionWhileStalled } from '../../src/platform/collect-garbage.ts';
 import { writeLooseFiles, writeShards } from '../support/data-files.ts';
@@ -161,9 +161,10 @@ test('the bytes in flight never pass the cap, and a consumer that holds on stops
   assert.equal(inflightBytes, 0);
 });
 
-test('no more is read ahead than prefetch and queue allow', async () => {
+/** Batches of one sample, of which two and the queue's three are read ahead, and not one more. */
+async function assertReadsTwoAhead(name: string, caps: Partial<PipelineOptions>): Promise<void> {
   const samples = writeShards(
-    join(root, 'ahead'),
+    join(root, name),
     sizesOf(100, () => 100),
     100,
   );
@@ -174,7 +175,7 @@ test('no more is read ahead than prefetch and queue allow', async () => {
       yield [record];
     }
   }
-  const options = { records: counted(), batchSize: 1, prefetchBatches: 2, maxQueueBatches: 3 };
+  const options = { records: counted(), batchSize: 1, maxQueueBatches: 3, ...caps };
   const pipeline = openOver(samples, options);
   let taken = 0;
   for await (const batch of pipeline) {
@@ -183,6 +184,17 @@ test('no more is read ahead than prefetch and queue allow', async () => {
     assert.ok(pulled.length <= taken + 5, `${pulled.length} pulled when ${taken} were taken`);
     batch.release();
   }
+}
+
+test('no more is read ahead than prefetch and queue allow', async () => {
+  await assertReadsTwoAhead('ahead', { prefetchBatches: 2 });
+});
+
+test('no more is read ahead than the reader has a use for', async () => {
+  const reader = createReader(8);
+  Object.defineProperty(reader, 'jobsUseful', { value: 2 });
+  await assertReadsTwoAhead('useful', { prefetchBatches: 8, reader });
+  await reader.close();
 });
 
 test('caps that are lowered while it reads hold from the next batch on, and so do raised ones', async () => {
