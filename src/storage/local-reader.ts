@@ -38,13 +38,12 @@ const POOL_CALLS_MAX = 2;
 const JOINT_JOBS_MAX = 3;
 /** One that it reads, and some that it need not wait for while this thread is busy with a read. */
 const JOBS_PER_THREAD = 4;
-/**
- * Small files of a consumer that helps: each job holds a slab, and slabs of more jobs push each other and the
- * files out of the processors' caches, which costs more than a thread that waits for a moment now and then.
- */
+/** Small files of a consumer that helps: slabs of more jobs push each other out of the processors' caches. */
 const SHORT_JOBS_PER_THREAD = 2;
-/** One that the consumer has or reads, and one that is left to it. */
+/** One that it has or reads, and one that is left to it. */
 const SHORT_JOBS_OF_CONSUMER = 2;
+/** After so many without help it is no such consumer. */
+const HELPED_JOBS = 16;
 
 export interface LocalReaderOptions {
   /** Batches that are asked for at a time; the last of them waits for `help` or its turn. */
@@ -74,8 +73,8 @@ export class LocalReader {
   /** Whether somebody keeps coming back to help, and how often that was. */
   #isHelped: boolean = false;
   #helps: number = 0;
-  /** Whether the job that was asked for last was of small files and short. */
-  #areShortFiles: boolean = false;
+  /** Jobs since the last help, all of small files; Infinity after any other. */
+  #jobsSinceHelp: number = Infinity;
   /** Whether what is left to a helper will be looked at when the event loop turns. */
   #isLeft: boolean = false;
   #closing: Promise<void> | null = null;
@@ -94,7 +93,7 @@ export class LocalReader {
     return new Promise((resolve, reject) => {
       const next = { job, shape, slab, isHere: false, resolve, reject };
       const isShort = this.#isShort(next);
-      this.#areShortFiles = isShort && shape.files > 0;
+      this.#jobsSinceHelp += isShort && shape.files > 0 ? 1 : Infinity;
       this.#now.passed(shape, isShort);
       this.#waiting.push(next);
       this.#startWaiting();
@@ -103,7 +102,7 @@ export class LocalReader {
 
   /** Jobs at a time that it has a use for; more would only wait. */
   get jobsUseful(): number {
-    if (!this.#isHelped || !this.#areShortFiles || this.#threads?.isReady !== true) return Infinity;
+    if (this.#jobsSinceHelp > HELPED_JOBS || this.#threads?.isReady !== true) return Infinity;
     return SHORT_JOBS_OF_CONSUMER + this.#threads.count * SHORT_JOBS_PER_THREAD;
   }
 
@@ -130,6 +129,7 @@ export class LocalReader {
     }
     this.#helps += 1;
     this.#isHelped = true;
+    this.#jobsSinceHelp = 0;
     this.#shortReadsOf(next.shape).made(elapsedMs(startMs, clock.nowMs()));
     return true;
   }

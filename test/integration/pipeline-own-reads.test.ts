@@ -15,7 +15,7 @@ import type { SampleReader } from '../../src/storage/sample-reader.ts';
 import { FakeClock } from '../../src/testing/fake-clock.ts';
 import { writeLooseFiles, writeShards } from '../support/data-files.ts';
 import type { Sample } from '../support/data-files.ts';
-import { openFilesBelow } from '../support/leftovers.ts';
+import { openFilesBelow, until } from '../support/leftovers.ts';
 import { assertDelivers, chunksOf, copied, openOver, sizesOf } from '../support/pipeline-run.ts';
 import type { Delivered } from '../support/pipeline-run.ts';
 
@@ -218,18 +218,30 @@ test('of small files no more batches are in line than threads and a consumer tha
   const reader = createReader(12, clock);
   const options = { reader, clock, batchSize: 8, prefetchBatches: 12, records: again() };
   const pipeline = openOver(samples, options);
-  let [batches, since] = [0, 0];
+  let taken = 0;
+  const take = async (): Promise<void> => {
+    const batch = await pipeline.take();
+    const expected = samples.slice((taken * 8) % 64).slice(0, 8);
+    const bytes = Buffer.concat(expected.map((sample) => sample.bytes));
+    assert.deepEqual(Buffer.from(batch?.payload ?? []), bytes);
+    batch?.release();
+    taken += 1;
+  };
   // Until the threads have started, and what was in line before is delivered.
-  for await (const batch of pipeline) {
-    batches += 1;
-    const expected = samples.slice(((batches - 1) * 8) % 64).slice(0, 8);
-    assert.deepEqual(Buffer.from(batch.payload), Buffer.concat(expected.map(({ bytes }) => bytes)));
-    batch.release();
-    since = reader.jobsUseful < 12 ? since + 1 : 0;
-    if (since === 24) break;
-    if (batches % 24 === 0) await new Promise((resolve) => setImmediate(resolve));
-    if (since > 12) assert.ok(pipeline.stats().fetchQueueDepth <= reader.jobsUseful);
+  for (let few = 0; few < 24; few = reader.jobsUseful < 12 ? few + 1 : 0) {
+    await take();
+    if (taken % 24 === 0) await new Promise((resolve) => setImmediate(resolve));
+    if (few > 12) assert.ok(pipeline.stats().fetchQueueDepth <= reader.jobsUseful);
   }
+  // One that waits for nothing, as all is read when it comes back, is soon read ahead for as far as it asked.
+  while (reader.jobsUseful < 12) {
+    await until(() => {
+      const { fetchQueueDepth, packQueueDepth } = pipeline.stats();
+      return fetchQueueDepth === 0 && packQueueDepth > 0;
+    });
+    await take();
+  }
+  await pipeline.close();
   await reader.close();
   assert.deepEqual(openFilesBelow(root), []);
 });
