@@ -81,7 +81,7 @@ export class Stranger {
       case 0:
         return { type: 'release', ...from, leaseId };
       case 2:
-        return { type: 'renew', ...from, leaseIds: this.#notOwn(all, lease, from) };
+        return { type: 'renew', ...from, leaseIds: this.#notOwn(twins, lease, from) };
       case 1: {
         // Its own finished lease takes only the repeat of its end.
         const cursor = lease.ended === 'finished' ? lease.end - 1 : lease.end;
@@ -95,11 +95,15 @@ export class Stranger {
   }
 
   /** Leases that others hold, that ended, and that never were. */
-  #notOwn(all: readonly TwinLease[], lease: TwinLease, { nodeId }: From): readonly string[] {
+  #notOwn(twins: readonly JobTwin[], lease: TwinLease, { nodeId }: From): readonly string[] {
     const { chance } = this.#simulation.world;
-    const some = Array.from({ length: chance.below(8) }, () => chance.pick(all));
-    const wrong = some.filter(({ node, ended }) => node !== nodeId || ended !== null);
-    return [lease.id, ...wrong.map(({ id }) => id), 'no lease', '999.1.0'];
+    const wrong: string[] = [];
+    for (let left = chance.below(8); left > 0; left -= 1) {
+      const other = someOf(chance, chance.pick(twins).leases);
+      const isWrong = other !== undefined && (other.node !== nodeId || other.ended !== null);
+      if (isWrong) wrong.push(other.id);
+    }
+    return [lease.id, ...wrong, 'no lease', '999.1.0'];
   }
 
   /** A process that nobody started: it is not the node, and must not become it while the node lives. */
