@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 const root = join(import.meta.dirname, '..');
 
 /** What a package adds to the compiled sources. */
-const ALONGSIDE = ['README.md', 'CHANGELOG.md', 'LICENSE', 'bin', 'ops'];
+const ALONGSIDE = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'bin', 'docs', 'ops'];
 
 interface Manifest {
   readonly exports: Readonly<Record<string, string>>;

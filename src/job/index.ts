@@ -14,7 +14,7 @@ export type { FileRow } from './file-rows.ts';
 export { files } from './files-sink.ts';
 export { finalizeOutput, type Finalized, type FinalizeOptions } from './finalize.ts';
 export { jsonl, type JsonRow } from './jsonl-sink.ts';
-export { checkJobFile, loadJobModule, type LoadedJob } from './load-job-module.ts';
+export { checkJobFile, jobFileHash, loadJobModule, type LoadedJob } from './load-job-module.ts';
 export { claimOutput, inspectOutput, type OutputClaim, type OutputState } from './output-folder.ts';
 export { checkOutputOutside } from './output-outside.ts';
 export type { QuarantinedSample } from './piece-index.ts';

@@ -1,5 +1,6 @@
 /** Importing a user's job module, with a sentence for everything that can be wrong with it. */
-import { stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Mx8Error } from '../core/base/errors.ts';
@@ -46,6 +47,13 @@ export async function checkJobFile(file: string): Promise<void> {
   await checkFile(resolve(file));
 }
 
+/** SHA-256 of the module's own text; what it imports does not count. */
+export async function jobFileHash(path: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+}
+
 async function load(file: string): Promise<LoadedJob> {
   const path = resolve(file);
   await checkFile(path);
@@ -85,8 +93,16 @@ async function importModule(path: string): Promise<Record<string, unknown>> {
       const message = `job module ${path}: ${error.message}`;
       throw new Mx8Error(error.code, message, { ...error.details, path }, error);
     }
-    throw invalid(path, `it does not load: ${errorText(error, path)}`, error);
+    throw invalid(path, `it does not load: ${errorText(error, path)}${wayOut(error)}`, error);
   }
+}
+
+/** What `npm init` writes makes a `.ts` or `.js` file CommonJS, and Node's own words do not say so. */
+function wayOut(error: unknown): string {
+  const isImport = error instanceof SyntaxError && /outside a module|'export'/.test(error.message);
+  return isImport
+    ? '; the nearest package.json makes it CommonJS: write "type": "module" there, or name the file .mts or .mjs'
+    : '';
 }
 
 function invalid(path: string, reason: string, cause?: unknown): Mx8Error {

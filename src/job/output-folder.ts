@@ -20,6 +20,8 @@ export interface OutputClaim {
   readonly state: string | null;
   /** Tells the job from others of its name; absent where the one who claimed did not know. */
   readonly jobToken?: string;
+  /** SHA-256 of the job module that it was begun with; absent where the one who claimed did not say. */
+  readonly codeSha256?: string;
 }
 
 export type OutputState =
@@ -74,7 +76,7 @@ function claimName(store: OutputStore): string {
 }
 
 function encodeClaim(claim: OutputClaim): string {
-  const { jobId: id, inputManifestHash, sink, jobName, input, state, jobToken } = claim;
+  const { jobId: id, inputManifestHash, sink, jobName, input, state, jobToken, codeSha256 } = claim;
   const fields = {
     schema_version: 1,
     job_id: id,
@@ -84,6 +86,7 @@ function encodeClaim(claim: OutputClaim): string {
     input,
     ...(state === null ? {} : { state }),
     ...(jobToken === undefined ? {} : { job_token: jobToken }),
+    ...(codeSha256 === undefined ? {} : { code_sha256: codeSha256 }),
   };
   return `${JSON.stringify(fields, null, 2)}\n`;
 }
@@ -100,7 +103,7 @@ function decodeClaim(bytes: Uint8Array, path: string): OutputClaim {
     const { schema_version: version, job_id: id, input_manifest_hash: hash, sink } = fields;
     const known = version === 1 && typeof id === 'string' && isId(id) && typeof sink === 'string';
     if (known && typeof hash === 'string' && isManifestHash(hash)) {
-      const { job_name: name, input, state, job_token: token } = fields;
+      const { job_name: name, input, state, job_token: token, code_sha256: code } = fields;
       return {
         jobId: jobId(id),
         inputManifestHash: hash,
@@ -109,6 +112,7 @@ function decodeClaim(bytes: Uint8Array, path: string): OutputClaim {
         input: typeof input === 'string' ? input : null,
         state: typeof state === 'string' ? state : null,
         ...(typeof token === 'string' ? { jobToken: token } : {}),
+        ...(typeof code === 'string' ? { codeSha256: code } : {}),
       };
     }
   }

@@ -89,6 +89,16 @@ test('every door has code and types', () => {
   );
 });
 
+test('what the README links to is in the package, but for the examples', () => {
+  const text = readFileSync(join(installed, 'README.md'), 'utf8');
+  const links = Array.from(text.matchAll(/\]\(([^)#:]+)[^)]*\)/g), ([, to]) => to ?? '');
+  assert(links.includes('docs/loader.md'));
+  assert.deepEqual(
+    links.filter((to) => !existsSync(join(installed, to)) && !to.startsWith('examples/')),
+    [],
+  );
+});
+
 test('npx finds the command', () => {
   const ended = run('npx', ['--no-install', 'mx8', '--version']);
   assert.match(ended.stdout, /^mx8 \d+\.\d+\.\d+\n$/, ended.stderr);

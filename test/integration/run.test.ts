@@ -133,6 +133,7 @@ test('Ctrl-C stops within two seconds, says how to go on, and --resume repeats n
 
   const resumed = await bench.run(['run', JOB, '--out', out, '--nodes', '3', '--resume', ...SMALL]);
   assert.equal(resumed.code, 0, resumed.stderr);
+  assert.doesNotMatch(resumed.stderr, /job_code_changed/);
   await assertExactlyOnce(bench, out, 400);
   const after = new Set(await committedLines(out));
   assert(
@@ -209,6 +210,37 @@ test('a file that was cut after pinning fails the job by its name, or is set asi
   assert.match(verified.stdout, /sample 3: resized: /);
 });
 
+test('--resume with another code goes on, and says that the output has rows of both', async () => {
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', 20);
+  const out = bench.path('out');
+  const path = bench.path('mended.job.ts');
+  const write = (process: string): Promise<void> =>
+    writeFile(
+      path,
+      `import { defineJob, jsonl } from '${DOOR}';\nexport default defineJob({ batch: 2, retries: 0, process: ${process}, output: jsonl() });\n`,
+    );
+  const rows = '(batch) => Array.from(batch, ({ id }) => ({ id }))';
+  await write(
+    `(batch) => { if (batch.at(0).id >= 10) throw new Error('bug'); return (${rows})(batch); }`,
+  );
+  const args = ['run', path, '--data', data, '--out', out, '--block-size', '2', ...SMALL];
+  const failed = await bench.run(args);
+  assert.match(failed.stderr, /bug/);
+  await write(rows);
+  const mended = await bench.run([...args, '--resume']);
+  assert.equal(mended.code, 0, mended.stderr);
+  assert.match(
+    mended.stderr,
+    /mended\.job\.ts is not what job mended-\w+ began with: what is committed stays/,
+  );
+  assert.match(mended.stderr, /"event":"job_code_changed"/);
+  // Nothing is made any more: there is nothing to say.
+  const complete = await bench.run([...args, '--resume']);
+  assert.equal(complete.code, 0, complete.stderr);
+  assert.doesNotMatch(complete.stderr, /job_code_changed/);
+});
+
 test('mistakes get a sentence that names what is wrong, and nothing is written', async () => {
   await using bench = await Workbench.create();
   const data = await bench.files('in', 3);
@@ -223,6 +255,11 @@ test('mistakes get a sentence that names what is wrong, and nothing is written',
     'inside',
     `import { defineJob, jsonl } from '${DOOR}';\nexport default defineJob({ batch: 1, process: () => [], output: jsonl(${JSON.stringify(join(data, 'out'))}) });\n`,
   );
+  const plain = bench.path('plain');
+  await mkdir(plain);
+  await writeFile(join(plain, 'package.json'), '{ "type": "commonjs" }');
+  const common = join(plain, 'common.job.ts');
+  await writeFile(common, await readFile(inside));
   const foreign = bench.path('foreign');
   await mkdir(foreign);
   await writeFile(join(foreign, 'thesis.txt'), 'mine');
@@ -230,6 +267,7 @@ test('mistakes get a sentence that names what is wrong, and nothing is written',
     [['run', bench.path('missing.job.ts')], /missing\.job\.ts .*no such file/],
     [['run', silent, '--data', data, '--out', 'x'], /silent\.job\.ts .*no default/],
     [['run', throwing, '--data', data, '--out', 'x'], /throwing\.job\.ts .*no such luck/],
+    [['run', common, '--data', data, '--out', 'x'], /common\.job\.ts .*"type": "module".*\.mts/],
     [['run', JOB, '--out', 'x'], /--data LINK/],
     [['run', JOB, '--data', data], /--out DIR/],
     [['run', JOB, '--data', bench.path('nowhere'), '--out', 'x'], /nowhere/],

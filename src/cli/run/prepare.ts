@@ -8,6 +8,7 @@ import {
   checkOutputOutside,
   claimOutput,
   inspectOutput,
+  jobFileHash,
   type LoadedJob,
   loadJobModule,
   type OutputState,
@@ -80,6 +81,8 @@ export async function prepareRun(
   if (state.type === 'job') checkSameJob(out, state, loaded, options);
   const statePlace = { out, runState: options.runState };
   if (state.type === 'job') checkRunState(statePlace, state);
+  const codeSha256 = await jobFileHash(loaded.path);
+  if (state.type === 'job') sayCodeChanged(state, codeSha256, loaded, options, surroundings);
   const manifests = openManifestStore(options, ports, storeOptions(options));
   const input = await pinInput(loaded, options, state, manifests, places, surroundings);
   const id = state.type === 'job' ? state.claim.jobId : newJobId(loaded.name, io);
@@ -90,6 +93,7 @@ export async function prepareRun(
     jobName: loaded.name,
     input: options.data ?? loaded.job.input,
     state: state.type === 'job' ? state.claim.state : await beginRunState(statePlace, id),
+    codeSha256,
   });
   if (state.type !== 'job') await tidyBefore(statePlace, { ...io, events });
   return {
@@ -210,6 +214,25 @@ function checkSameJob(
       { path: out, job_id: id },
     );
   }
+}
+
+/** Mending process() and going on is meant to be possible; that the output has rows of both is said. */
+function sayCodeChanged(
+  { claim, outputManifestHash }: Extract<OutputState, { readonly type: 'job' }>,
+  codeSha256: string,
+  loaded: LoadedJob,
+  { json }: RunOptions,
+  { screen, events }: RunSurroundings,
+): void {
+  const before = claim.codeSha256;
+  if (before === undefined || before === codeSha256 || outputManifestHash !== null) return;
+  const { jobId: id } = claim;
+  const fields = { job_id: id, path: loaded.path, sha256_before: before, sha256: codeSha256 };
+  events.emit('warn', 'job_code_changed', fields);
+  if (json) return;
+  screen.print(
+    `${loaded.path} is not what job ${id} began with: what is committed stays as it was made, the rest is made with the new code; for all of it choose another --out without --resume`,
+  );
 }
 
 interface PinnedInput extends Pick<ResolvedLink, 'hash' | 'sampleCount'> {

@@ -93,6 +93,23 @@ function onRegistered(
   // It may be another coordinator by now.
   state.renewsTogether = true;
   effects.push({ type: 'registered', answer });
+  sayWait(state, effects, answer);
+}
+
+/** Who waits for others looks like one that hangs: it is said once for each number of nodes. */
+function sayWait(state: HolderState, effects: HolderEffect[], answer: Registered): void {
+  const { jobReady, registeredNodes, spec } = answer;
+  const nodes = jobReady ? 0 : registeredNodes;
+  if (nodes === state.waitSaidNodes) return;
+  state.waitSaidNodes = nodes;
+  if (nodes === 0) return;
+  const { jobId, minWorldSize } = spec;
+  const fields = {
+    job_id: jobId,
+    registered_nodes: registeredNodes,
+    min_world_size: minWorldSize,
+  };
+  effects.push({ type: 'fact', level: 'info', event: 'membership_wait', fields });
 }
 
 function onLeases(

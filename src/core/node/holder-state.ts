@@ -125,6 +125,8 @@ export class HolderState {
   /** Tells the job from others of its name; null where the coordinator did not say. */
   jobToken: string | null = null;
   jobReady: boolean = false;
+  /** Nodes that were there when it was last said that the job waits for more; 0: not said. */
+  waitSaidNodes: number = 0;
   nextCallId: number = 1;
   readonly inFlight: Map<number, CallInFlight> = new Map<number, CallInFlight>();
   /** In order of grant. */

@@ -93,9 +93,17 @@ class Script {
   }
 
   tell(event: HolderEventBody): string[] {
+    return this.#step(event).flatMap(shown);
+  }
+
+  effectsOf(type: HolderCall['type'], answer: HolderAnswer): readonly HolderEffect[] {
+    return this.#step({ type: 'answered', callId: this.#take(type), answer });
+  }
+
+  #step(event: HolderEventBody): readonly HolderEffect[] {
     const effects = stepHolder(this.#state, { ...event, nowMs: monoMs(this.#nowMs) });
     for (const effect of effects) if (effect.type === 'call') this.#calls.push(effect);
-    return effects.flatMap(shown);
+    return effects;
   }
 
   answer(type: HolderCall['type'], answer: HolderAnswer): string[] {
@@ -186,6 +194,29 @@ test('a node registers until the job is ready, then asks for leases', () => {
   assert.deepEqual(script.at(210).answer('request_leases', leases([lease(L1, 0)])), [
     'start 1.1.0 at 0',
   ]);
+});
+
+test('a node that waits for others says so once for each number of nodes', () => {
+  const script = new Script();
+  script.tell({ type: 'start' });
+  const waits = (nodes: number, ready: boolean): readonly unknown[] => {
+    const answer = { ...registered(ready), registeredNodes: nodes };
+    const effects = script.effectsOf('register', answer);
+    return effects.filter(({ type }) => type === 'fact');
+  };
+  const said = (nodes: number): unknown => ({
+    type: 'fact',
+    level: 'info',
+    event: 'membership_wait',
+    fields: { job_id: SPEC.jobId, registered_nodes: nodes, min_world_size: SPEC.minWorldSize },
+  });
+  assert.deepEqual(waits(1, false), [said(1)]);
+  script.at(200).tell({ type: 'tick' });
+  assert.deepEqual(waits(1, false), []);
+  script.at(400).tell({ type: 'tick' });
+  assert.deepEqual(waits(2, false), [said(2)]);
+  script.at(600).tell({ type: 'tick' });
+  assert.deepEqual(waits(3, true), []);
 });
 
 test('a lease is renewed although nothing moved, and its time counts from before the renewal was sent', () => {
