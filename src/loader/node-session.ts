@@ -197,7 +197,7 @@ export class NodeSession {
       case 'connected':
       case 'disconnected':
         if (push.type === 'disconnected') this.#disconnects += 1;
-        this.tell({ type: push.type });
+        this.tell(push);
         return;
       default:
         push satisfies never;

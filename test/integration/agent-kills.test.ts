@@ -114,6 +114,9 @@ test('a coordinator that goes away and comes back finds the job where it was', a
   const outcomes = await Promise.all(agents.map((agent) => agent.done));
   for (const outcome of outcomes) assert.equal(outcome.type, 'completed');
   await assertOnce(bench, 120);
+  // Each agent says so, once.
+  assert.equal(bench.events.of('coordinator_lost').length, 2);
+  assert.equal(bench.events.of('coordinator_found').length, 2);
 });
 
 test('a drained agent commits what is in hand, gives the rest back and leaves no process', async () => {

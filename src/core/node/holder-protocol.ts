@@ -92,7 +92,7 @@ export type HolderEvent = { readonly nowMs: MonoMs } & (
   /** Hold so many leases at a time from now on; those held beyond it are finished. */
   | { readonly type: 'want'; readonly want: number }
   | { readonly type: 'job_failed'; readonly code: string; readonly message: string }
-  | { readonly type: 'disconnected' }
+  | { readonly type: 'disconnected'; readonly message?: string }
   | { readonly type: 'connected' }
   // What the consumer says.
   /** Everything of the lease below `cursor` has been delivered. */

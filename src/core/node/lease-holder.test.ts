@@ -93,14 +93,14 @@ class Script {
   }
 
   tell(event: HolderEventBody): string[] {
-    return this.#step(event).flatMap(shown);
+    return this.step(event).flatMap(shown);
   }
 
   effectsOf(type: HolderCall['type'], answer: HolderAnswer): readonly HolderEffect[] {
-    return this.#step({ type: 'answered', callId: this.#take(type), answer });
+    return this.step({ type: 'answered', callId: this.#take(type), answer });
   }
 
-  #step(event: HolderEventBody): readonly HolderEffect[] {
+  step(event: HolderEventBody): readonly HolderEffect[] {
     const effects = stepHolder(this.#state, { ...event, nowMs: monoMs(this.#nowMs) });
     for (const effect of effects) if (effect.type === 'call') this.#calls.push(effect);
     return effects;
@@ -217,6 +217,19 @@ test('a node that waits for others says so once for each number of nodes', () =>
   assert.deepEqual(waits(2, false), [said(2)]);
   script.at(600).tell({ type: 'tick' });
   assert.deepEqual(waits(3, true), []);
+});
+
+test('a node says that its coordinator is lost, and found again, but not that it was there first', () => {
+  const script = new Script();
+  const events = (event: HolderEventBody): readonly string[] =>
+    script.step(event).flatMap((effect) => (effect.type === 'fact' ? [effect.event] : []));
+  script.tell({ type: 'start' });
+  assert.deepEqual(events({ type: 'connected' }), []);
+  script.answer('register', registered());
+  const message = 'connect ECONNREFUSED';
+  assert.deepEqual(events({ type: 'disconnected', message }), ['coordinator_lost']);
+  assert.deepEqual(events({ type: 'disconnected', message }), []);
+  assert.deepEqual(events({ type: 'connected' }), ['coordinator_found']);
 });
 
 test('a lease is renewed although nothing moved, and its time counts from before the renewal was sent', () => {

@@ -123,16 +123,32 @@ function handle(state: HolderState, effects: HolderEffect[], event: HolderEvent)
       });
       return;
     case 'disconnected':
+      if (state.member) sayReach(state, effects, 'coordinator_lost', event.message ?? null);
       state.member = false;
       state.registerAtMs ??= addMs(event.nowMs, state.jitter.backoffMs(state.registerAttempt));
       return;
     case 'connected':
+      if (state.registration > 0 && !state.member)
+        sayReach(state, effects, 'coordinator_found', null);
       if (!state.isInFlight('register')) state.registerAtMs = event.nowMs;
       state.member = false;
       return;
     default:
       handleConsumer(state, effects, event);
   }
+}
+
+/** A node without a coordinator goes on for a while as if nothing were: its log says what to look for. */
+function sayReach(
+  state: HolderState,
+  effects: HolderEffect[],
+  event: 'coordinator_lost' | 'coordinator_found',
+  message: string | null,
+): void {
+  const level = event === 'coordinator_lost' ? 'warn' : 'info';
+  const fields = { job_id: state.spec?.jobId ?? null, leases: state.leases.size };
+  const withMessage = message === null ? fields : { ...fields, message };
+  effects.push({ type: 'fact', level, event, fields: withMessage });
 }
 
 type ConsumerEvent = Extract<
