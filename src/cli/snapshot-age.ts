@@ -1,4 +1,5 @@
 /** What a person is told of a plain link that found an older snapshot. Pure. */
+import { redactText } from '../core/base/redact.ts';
 import type { UnixMs } from '../core/base/units.ts';
 import { parseLink } from '../core/manifest/dataset-link.ts';
 import type { ResolvedLink } from '../snapshots/index.ts';
@@ -15,5 +16,6 @@ export function snapshotAgeText(
   // Clocks of two machines differ, and nothing was taken in the future.
   const age =
     takenUnixMs === null ? 'earlier' : `${durationText(Math.max(0, nowUnixMs - takenUnixMs))} ago`;
-  return `${base} as it was pinned ${age}; ${base}@refresh reads it as it is now`;
+  const shown = redactText(base);
+  return `${shown} as it was pinned ${age}; ${shown}@refresh reads it as it is now`;
 }

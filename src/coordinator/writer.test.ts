@@ -273,6 +273,16 @@ test('snapshots keep the log short, and a restart from one has the same state', 
   assert.deepEqual(await identity(next.writer), before);
 });
 
+test('what a job failed with is kept without the signatures of links in it', async () => {
+  const world = await withJob();
+  const message = 'sample 3 at http://h/x?sig=hunter2 is not there';
+  await world.writer.submit({ type: 'fail_job', ...NODE, code: 'object_missing', message });
+  const told = world.facts.find(({ event }) => event === 'job_failed');
+  const kept = await world.writer.read((state) => state.jobs.get(JOB)?.failure?.message);
+  assert.equal(kept, 'sample 3 at http://h/x?sig=[redacted] is not there');
+  assert.doesNotMatch(JSON.stringify(told), /hunter2/);
+});
+
 test('a pause of this process expires no lease', async () => {
   const world = await withJob({ leaseTtlMs: 1000, heartbeatIntervalMs: 100 });
   await leased(world, 2);

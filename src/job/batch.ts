@@ -66,10 +66,12 @@ export class JobSample {
 
   /**
    * The last part of `location`: the file's name, which files of other folders may have too, and which is that of the shard
-   * for all samples of one. `id` is the sample's own; a row of `files()` that names no file gets a name of both.
+   * for all samples of one. The query of a web address, often a signature, is no part of it. `id` is the sample's own; a row
+   * of `files()` that names no file gets a name of both.
    */
   get name(): string {
-    return lastPart(this.location);
+    const { location } = this;
+    return lastPart(/^https?:/.test(location) ? location.replace(/[?#].*$/, '') : location);
   }
 }
 

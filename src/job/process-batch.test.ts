@@ -1,5 +1,7 @@
 /** How often a failing batch is tried, how the failing sample is found, and what becomes of it. */
 import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'node:test';
 import { Mx8Error } from '../core/base/errors.ts';
 import { leaseId, nodeId } from '../core/base/units.ts';
@@ -22,6 +24,8 @@ interface Played {
   readonly quarantined: readonly number[];
   readonly waitedMs: number;
   readonly error: unknown;
+  /** What was said of those that were set aside. */
+  readonly words: readonly string[];
 }
 
 /** Runs a batch of eight; `fails(ids, call)` says whether that call throws. */
@@ -29,6 +33,7 @@ async function play(
   onError: OnError,
   fails: (ids: readonly number[], call: number) => boolean,
   retries = 2,
+  says = 'no',
 ): Promise<Played> {
   await using folder = await temporaryFolder();
   const calls: string[] = [];
@@ -38,7 +43,7 @@ async function play(
     process(batch) {
       const ids = [...batch.sampleIds];
       calls.push(ids.join(' '));
-      if (fails(ids, calls.length)) throw new RangeError('no');
+      if (fails(ids, calls.length)) throw new RangeError(says);
       return ids;
     },
     output: jsonl(),
@@ -67,7 +72,14 @@ async function play(
     error = thrown;
   }
   const { rows, quarantined } = await part.finish(8);
-  return { calls, rows, quarantined, waitedMs: clock.nowMs(), error };
+  const staged = await readdir(folder.path, { recursive: true, withFileTypes: true });
+  const texts = await Promise.all(
+    staged
+      .filter((entry) => entry.isFile())
+      .map((entry) => readFile(join(entry.parentPath, entry.name), 'utf8')),
+  );
+  const words = texts.filter((text) => text.includes('RangeError'));
+  return { calls, rows, quarantined, waitedMs: clock.nowMs(), error, words };
 }
 
 function eight(): JobBatch {
@@ -158,4 +170,13 @@ test('process() that is an async generator is told what to do instead', async ()
   };
   await assert.rejects(processBatch(setting, eight().slice(0, 1), part), /await Array\.fromAsync/);
   await part.finish(0);
+});
+
+test('what is kept of a failure has no signature in it', async () => {
+  const says = 'http://h/x?sig=hunter2 is not there';
+  const aside = await play('quarantine', (ids) => ids.includes(2), 0, says);
+  assert.match(aside.words.join(), /sig=\[redacted\] is not there/);
+  assert.doesNotMatch(aside.words.join(), /hunter2/);
+  const failed = await play('fail', (ids) => ids.includes(2), 0, says);
+  assert.doesNotMatch(String(failed.error), /hunter2/);
 });

@@ -7,6 +7,7 @@
  * them. The samples around it go on either way; none is dropped without a word.
  */
 import { Mx8Error } from '../core/base/errors.ts';
+import { redactText } from '../core/base/redact.ts';
 import type { LeaseId, NodeId } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
@@ -147,7 +148,10 @@ function convict(
 ): void {
   const { id, location } = batch.at(0);
   const tries = setting.job.retries + 1;
-  const words = thrown instanceof Mx8Error ? thrown.message : errorText(thrown, setting.modulePath);
+  // They end up in files of the output.
+  const words = redactText(
+    thrown instanceof Mx8Error ? thrown.message : errorText(thrown, setting.modulePath),
+  );
   const code = thrown instanceof Mx8Error ? thrown.code : 'process_failed';
   const often = tries === 1 ? '' : ` (tried ${tries} times)`;
   const message = `sample ${id} (${location}) failed${often}: ${words}`;

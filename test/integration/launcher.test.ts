@@ -74,6 +74,15 @@ test('a child learns that its launcher was killed', async () => {
   await new Promise((resolve) => child.once('close', resolve));
 });
 
+test('a home in which no folder can be made keeps nobody from anything', () => {
+  const { NODE_COMPILE_CACHE: _, XDG_CACHE_HOME: __, ...rest } = process.env;
+  // Node's own recursive mkdir would not end there, and hears no signal.
+  const env = { ...rest, HOME: '/proc' };
+  const options = { env, timeout: 5000, killSignal: 'SIGKILL' } as const;
+  const ended = spawnSync(process.execPath, [launcher, 'exit', '43'], options);
+  assert.equal(ended.status, 43, String(ended.stderr));
+});
+
 test('without a newer Node there is a sentence', () => {
   const bare = fakeCheckout('without-node', { hasNode: false });
   const ended = spawnSync(process.execPath, ['--import', pretendOld, bare, 'exit', '0'], {

@@ -97,6 +97,24 @@ test('a job over a folder ends with every sample in the output once, and a summa
   assert.match(mixed.stderr, /holds the output of input .*, not of .*elsewhere/);
 });
 
+test('the output does not say with which signature its input was read, and another one is the same input', async () => {
+  await using bench = await Workbench.create();
+  const [out, data] = [bench.path('out'), bench.path('in?sig=')];
+  for (const signature of ['hunter2', 'hunter3']) {
+    await mkdir(`${data}${signature}`);
+    await writeFile(join(`${data}${signature}`, 'a.txt'), 'a');
+  }
+  const run = (signature: string, ...more: readonly string[]): ReturnType<Workbench['run']> =>
+    bench.run(['run', JOB, '--data', `${data}${signature}`, '--out', out, ...more, ...SMALL]);
+  const ended = await run('hunter2');
+  assert.equal(ended.code, 0, ended.stderr);
+  const claim = await readFile(join(out, '_mx8', 'job.json'), 'utf8');
+  assert.match(claim, /"input": ".*\?sig=\[redacted\]"/);
+  assert.doesNotMatch(claim + ended.stdout + ended.stderr, /hunter2/);
+  const again = await run('hunter3', '--resume');
+  assert.equal(again.code, 0, again.stderr);
+});
+
 test('a second run on an output in work is refused, and the first goes on', async () => {
   await using bench = await Workbench.create();
   const data = await bench.files('in', 200);

@@ -1,6 +1,7 @@
 /** Everything a run settles before it starts a process: module, output folder, input, memory. */
 import { availableParallelism } from 'node:os';
 import { Mx8Error } from '../../core/base/errors.ts';
+import { redactText } from '../../core/base/redact.ts';
 import { type JobId, jobId } from '../../core/base/units.ts';
 import { effectiveRssCap, rssCapFields } from '../../core/memory/rss-cap.ts';
 import type { JobSpec } from '../../core/job/protocol.ts';
@@ -91,7 +92,7 @@ export async function prepareRun(
     inputManifestHash: input.hash,
     sink: loaded.job.output.kind,
     jobName: loaded.name,
-    input: options.data ?? loaded.job.input,
+    input: redactedInput(options.data ?? loaded.job.input),
     state: state.type === 'job' ? state.claim.state : await beginRunState(statePlace, id),
     codeSha256,
   });
@@ -204,7 +205,8 @@ function checkSameJob(
   const { jobName, input, jobId: id } = state.claim;
   const facts: readonly (readonly [string, string | null, string | null])[] = [
     ['job', jobName, loaded.name],
-    ['input', input, options.data],
+    // One that is signed anew is the same input.
+    ['input', redactedInput(input), redactedInput(options.data)],
   ];
   for (const [what, has, wants] of facts) {
     if (has === null || wants === null || has === wants) continue;
@@ -233,6 +235,11 @@ function sayCodeChanged(
   screen.print(
     `${loaded.path} is not what job ${id} began with: what is committed stays as it was made, the rest is made with the new code; for all of it choose another --out without --resume`,
   );
+}
+
+/** As it is written into the output, which others read. */
+function redactedInput(link: string | null): string | null {
+  return link === null ? null : redactText(link);
 }
 
 interface PinnedInput extends Pick<ResolvedLink, 'hash' | 'sampleCount'> {

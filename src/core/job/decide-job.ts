@@ -1,5 +1,6 @@
 /** Decisions about the job as a whole: creation, failure, drain, finalization, completion. */
 import { refused, type Refusal } from '../base/errors.ts';
+import { redactText } from '../base/redact.ts';
 import { isManifestHash } from '../base/units.ts';
 import { encodeCheckpoint } from './checkpoint.ts';
 import { complete } from './complete-job.ts';
@@ -91,7 +92,9 @@ function specDifference(ours: JobSpec, theirs: JobSpec): string | null {
 
 export function failJob(tx: Transaction, job: JobState, command: Of<'fail_job'>): Reply {
   if (job.phase === 'failed' || job.phase === 'completed') return { type: 'ok' };
-  const { code, message, nodeId } = command;
+  const { code, nodeId } = command;
+  // Kept in the log, and told to whoever asks for the status.
+  const message = redactText(command.message);
   // Everything is committed: what fails now elsewhere than at publishing fails nothing. It may be a node that
   // was cut off while another did the same first, and whose staging folder is being cleared.
   if (job.phase === 'finalizing' && job.finalizer?.nodeId !== nodeId) return { type: 'ok' };
