@@ -10,7 +10,13 @@ import type { AddressInfo } from 'node:net';
 
 import { addressText, type BindAddress, isLoopback } from '../core/base/bind-address.ts';
 import { Mx8Error } from '../core/base/errors.ts';
-import { CONNECTIONS_MAX, HEADER_BYTES_MAX, REQUEST_TIMEOUT_MS } from './limits.ts';
+import {
+  CONNECTION_LOOK_MS,
+  CONNECTIONS_MAX,
+  HEADER_BYTES_MAX,
+  HEADERS_TIMEOUT_MS,
+  REQUEST_TIMEOUT_MS,
+} from './limits.ts';
 
 export interface HttpTls {
   readonly certPem: string;
@@ -105,7 +111,12 @@ function newServer(options: HttpServerOptions): Server {
     });
   };
   const { tls } = options;
-  const limits = { maxHeaderSize: HEADER_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS };
+  const limits = {
+    maxHeaderSize: HEADER_BYTES_MAX,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: CONNECTION_LOOK_MS,
+  };
   const server =
     tls === null
       ? createServer(limits, onRequest)

@@ -27,6 +27,13 @@ export const CONNECTIONS_MAX = 256;
 export const HEADER_BYTES_MAX: number = 16 * 1024;
 export const REQUEST_TIMEOUT_MS = 10_000;
 
+/**
+ * A connection that has not said what it wants after so long is closed, and looked at so often: those that say
+ * nothing keep probes and Prometheus out for seconds, not for as long as Node looks by itself.
+ */
+export const HEADERS_TIMEOUT_MS = 4000;
+export const CONNECTION_LOOK_MS = 1000;
+
 /** Nodes with details in an update, those that need a look first; the others are counted. */
 export const PAGE_NODES_MAX = 100;
 

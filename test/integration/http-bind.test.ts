@@ -1,6 +1,6 @@
 /** `--http-bind` of coordinators and agents, as processes. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { test } from 'node:test';
 
@@ -86,4 +86,19 @@ test('an address that others reach takes TLS or a word that it may be open', asy
 test('off is off', async () => {
   await using bench = await Workbench.create();
   assert.equal((await servingLine(bench, [], 'off')).url, null);
+});
+
+test('connections that say nothing are soon closed, and keep probes out no longer', async () => {
+  await using bench = await Workbench.create();
+  const { url } = await servingLine(bench, ['--http-bind', '127.0.0.1:0']);
+  assert.ok(url !== null);
+  const idle = Array.from({ length: 300 }, () => connect(Number(new URL(url).port), '127.0.0.1'));
+  const closed = idle.map(async (socket) => {
+    socket.resume();
+    await once(socket, 'close');
+  });
+  // Node looks every 30 s by itself.
+  await until('all are closed', () => idle.every((socket) => socket.closed), 15_000);
+  await Promise.all(closed);
+  assert.equal((await fetch(`${url}healthz`)).status, 200);
 });
