@@ -29,6 +29,13 @@ export const TABLE_GROUP_BYTES_MAX: number = 256 * 1024 * 1024;
 export const TABLE_GROUP_ROWS_MAX: number = 4 * 1024 * 1024;
 
 /**
+ * Of a column that becomes JavaScript values: as many as its group can have bytes for, at four each; and the bytes of texts
+ * that are stored as what differs from the one before. More would not find memory: only a damaged file says so.
+ */
+export const TABLE_VALUES_MAX: number = TABLE_GROUP_BYTES_MAX / 4;
+export const SHARED_BYTES_MAX: number = TABLE_GROUP_BYTES_MAX * 8;
+
+/**
  * What is read and decompressed of a Parquet file before its turn has at most this memory: that of one row group of some 100,000
  * rows with texts. Pages that are smaller than the other take less time to decompress than to hand to another thread.
  */

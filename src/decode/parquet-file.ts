@@ -3,7 +3,7 @@
  * a budget. A row group is decoded as a whole, as its columns lie one after the other.
  */
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
-import { parquetMetadata, snappyUncompress } from 'hyparquet';
+import { parquetMetadata } from 'hyparquet';
 import type {
   AsyncBuffer,
   ColumnMetaData,
@@ -16,12 +16,14 @@ import { markGeoColumns } from 'hyparquet/src/geoparquet.js';
 
 import { FormatError } from '../core/format/format-error.ts';
 import { lz4Block } from '../core/format/lz4.ts';
+import { snappyBlock } from '../core/format/snappy.ts';
 import {
   PARQUET_FOOTER_BYTES_MAX,
   PARQUET_FOOTER_GUESS_BYTES,
   TABLE_GROUP_BYTES_MAX,
   TABLE_GROUP_ROWS_MAX,
 } from './limits.ts';
+import { checkThrift } from './parquet-thrift.ts';
 import type { TableFile } from './table-file.ts';
 import { readAll } from './table-file.ts';
 
@@ -54,6 +56,7 @@ export async function readFooter(
     await source.read(location, footerAt, footer, signal);
   }
   try {
+    checkThrift(footer.subarray(0, length));
     const metadata = parquetMetadata(footer.buffer, { geoparquet: false });
     checkSchema(metadata.schema);
     checkPlaces(metadata.row_groups);
@@ -70,14 +73,14 @@ export async function readFooter(
 function checkSchema(schema: readonly SchemaElement[]): void {
   let missing = 1;
   for (const { name, num_children: children = 0, converted_type: converted } of schema) {
-    if (missing === 0) return;
     if (children === 0 && (converted === 'LIST' || converted === 'MAP')) {
       throw new RangeError(`${JSON.stringify(name)} is a ${converted} of nothing in its schema`);
     }
     if (!Number.isInteger(children) || children < 0) {
       throw new RangeError(`${JSON.stringify(name)} has ${children} children in its schema`);
     }
-    missing += children - 1;
+    // What comes behind the last of them is nobody's child.
+    if (missing > 0) missing += children - 1;
   }
   if (missing > 0) throw new RangeError(`its schema ends ${missing} elements too early`);
 }
@@ -211,7 +214,7 @@ export function compressorsFor(budget: { bytes: number }, at: number): Compresso
     }),
     SNAPPY: within((input, outputLength) => {
       const output = new Uint8Array(outputLength);
-      snappyUncompress(input, output);
+      snappyBlock(input, output);
       return output;
     }),
   };

@@ -50,7 +50,7 @@ export class ByteReader {
 
   skip(count: number): void {
     // What is no number at all is refused too.
-    if (!(count >= 0 && count <= this.left)) throw tooShort();
+    if (!(Number.isInteger(count) && count >= 0 && count <= this.left)) throw tooShort();
     this.at += count;
   }
 

@@ -1,10 +1,10 @@
 /** The pages of one column of a row group, decompressed, with their levels taken off. */
-import { parquetHeader } from 'hyparquet/src/column.js';
 import type { PageHeader } from 'hyparquet';
 
 import type { Decompress } from './parquet-file.ts';
 import { ByteReader, readLevels, readZeros } from './parquet-levels.ts';
 import type { Leaf } from './parquet-schema.ts';
+import { readHeader } from './parquet-thrift.ts';
 import { OtherEncoding } from './parquet-values.ts';
 
 export interface DictionaryPage {
@@ -71,13 +71,11 @@ function* headersOf(
   bytes: Uint8Array,
   slotsMax: number,
 ): Generator<{ readonly header: PageHeader; readonly packed: Uint8Array }, void, undefined> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const reader = { view, offset: 0 };
+  const reader = new ByteReader(bytes);
   let left = slotsMax;
   while (left > 0) {
-    const header = parquetHeader(reader);
-    const packed = new ByteReader(bytes, reader.offset).take(header.compressed_page_size);
-    reader.offset += header.compressed_page_size;
+    const header = readHeader(reader);
+    const packed = reader.take(header.compressed_page_size);
     yield { header, packed };
     const { data_page_header: first, data_page_header_v2: second } = header;
     left -= first?.num_values ?? second?.num_values ?? 0;

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { snappyUncompress } from 'hyparquet';
 import { snappyCompress } from 'hyparquet-writer/src/snappy.js';
 
-import { SnappyBlock } from './snappy.ts';
+import { SnappyBlock, snappyBlock } from './snappy.ts';
 
 function unpacked(packed: Uint8Array, pieceBytes: number, chunkBytes = 100): Buffer {
   const block = new SnappyBlock(chunkBytes);
@@ -20,6 +20,18 @@ function unpacked(packed: Uint8Array, pieceBytes: number, chunkBytes = 100): Buf
   return Buffer.concat(parts);
 }
 
+/** Null: it is refused. */
+function wholeOf(packed: Uint8Array, length: number): Uint8Array | null {
+  const output = new Uint8Array(length);
+  try {
+    snappyBlock(packed, output);
+    return output;
+  } catch (error) {
+    assert.ok(error instanceof RangeError);
+    return null;
+  }
+}
+
 /** Texts that repeat themselves near and far. */
 const texts = fc
   .array(fc.tuple(fc.string({ maxLength: 30 }), fc.integer({ min: 1, max: 3000 })), {
@@ -32,6 +44,7 @@ test('what is compressed comes back, in whatever pieces it comes', () => {
     fc.property(texts, fc.integer({ min: 1, max: 5000 }), (bytes, pieceBytes) => {
       const packed = snappyCompress(bytes);
       assert.equal(Buffer.compare(unpacked(packed, pieceBytes), bytes), 0);
+      assert.equal(Buffer.compare(wholeOf(packed, bytes.length) ?? Buffer.of(0), bytes), 0);
     }),
     { numRuns: 60 },
   );
@@ -67,6 +80,9 @@ test('any bytes are taken or refused as the library does, and nothing else comes
       } catch {
         isRefused = true;
       }
+      const whole = wholeOf(packed, length);
+      if (whole === null) assert.ok(isRefused);
+      else if (!isRefused) assert.deepEqual(whole, expected);
       try {
         const bytes = unpacked(packed, pieceBytes);
         taken += 1;
@@ -96,4 +112,11 @@ test('damage says what is wrong', () => {
     () => unpacked(Uint8Array.of(1, 4, 65, 66), 4),
     /more than the 1 bytes that it says/,
   );
+});
+
+test('a block with bytes of its own of more than 31 bits is refused, in which the library would go back for ever', () => {
+  const back = Uint8Array.of(4, 63 << 2, 0xfa, 0xff, 0xff, 0xff, 65, 66, 67, 68);
+  assert.throws(() => snappyBlock(back, new Uint8Array(4)), /more than the 10 bytes/);
+  const far = Uint8Array.of(4, 0, 65, (2 << 2) | 3, 0xff, 0xff, 0xff, 0xff);
+  assert.throws(() => snappyBlock(far, new Uint8Array(4)), /a copy from 4294967295 bytes back/);
 });

@@ -150,3 +150,71 @@ function tagBytes(tag: number): number {
       return 5;
   }
 }
+
+/** Shorter ones are moved faster byte by byte than by a call. */
+const SHORT_BYTES = 24;
+
+/** A whole block, as Parquet's pages are, which must fill `output`; the length that it begins with is not looked at. */
+export function snappyBlock(input: Uint8Array, output: Uint8Array): void {
+  let at = 0;
+  while (at < input.length && (input[at] as number) >= 0x80) at += 1;
+  at += 1;
+  let end = 0;
+  while (at < input.length) {
+    const tag = input[at] as number;
+    const high = tag >> 2;
+    const kind = tag & 0b11;
+    const bytes = tagBytes(tag);
+    if (at + bytes > input.length) throw new RangeError('it ends within an element');
+    if (kind === 0) {
+      const from = at + bytes;
+      const length = (high < 60 ? high : wholeAt(input, at + 1, bytes - 1)) + 1;
+      checkEnd(from + length, input.length);
+      checkEnd(end + length, output.length);
+      put(input, from, output, end, length);
+      at = from + length;
+      end += length;
+      continue;
+    }
+    const length = kind === 1 ? (high & 0b111) + 4 : high + 1;
+    const low = input[at + 1] as number;
+    const distance =
+      kind === 1
+        ? ((tag >> 5) << 8) + low
+        : kind === 2
+          ? low + ((input[at + 2] as number) << 8)
+          : wholeAt(input, at + 1, 4);
+    if (distance === 0 || distance > end) {
+      throw new RangeError(`a copy from ${distance} bytes back, of ${end} that came out`);
+    }
+    const last = end + length;
+    checkEnd(last, output.length);
+    // What is copied may be of what is being written: a distance of 1 repeats one byte.
+    for (let from = end - distance; end < last; end += 1, from += 1) {
+      output[end] = output[from] as number;
+    }
+    at += bytes;
+  }
+  if (end !== output.length) {
+    throw new RangeError(`it ends after ${end} bytes instead of ${output.length}`);
+  }
+}
+
+function checkEnd(end: number, length: number): void {
+  if (end > length) throw new RangeError(`more than the ${length} bytes that there are`);
+}
+
+function put(from: Uint8Array, at: number, to: Uint8Array, start: number, count: number): void {
+  if (count > SHORT_BYTES) to.set(from.subarray(at, at + count), start);
+  else
+    for (let index = 0; index < count; index += 1) to[start + index] = from[at + index] as number;
+}
+
+/** Of `count` bytes, the lowest first: four of them are no negative number. */
+function wholeAt(bytes: Uint8Array, at: number, count: number): number {
+  let value = bytes[at] as number;
+  if (count > 1) value |= (bytes[at + 1] as number) << 8;
+  if (count > 2) value |= (bytes[at + 2] as number) << 16;
+  if (count > 3) value |= (bytes[at + 3] as number) << 24;
+  return value >>> 0;
+}
