@@ -137,7 +137,13 @@ export class Simulation {
 
   async begin(): Promise<void> {
     const { world } = this;
-    await this.#recall();
+    try {
+      await this.#recall();
+    } catch (error) {
+      // The core decided what came before as well: what is wrong there is found like anything else.
+      world.fail('what was before', String(error));
+      return;
+    }
     for (const coordinator of this.coordinators) {
       world.after(world.chance.below(50), null, () => coordinator.start());
     }
