@@ -25,6 +25,8 @@ const FOUND_LATE: ReadonlySet<string> = new Set([
   'progress-goes-back',
   'latest-jobs-forgotten',
   'failed-job-goes-by-itself',
+  'stale-report-of-a-death',
+  'boundary-unchecked-on-re-read',
 ]);
 
 interface Outcome {
