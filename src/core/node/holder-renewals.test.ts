@@ -1,11 +1,11 @@
 /** How a node renews what it holds, as transcripts. The coordinator is the test. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { ErrorCode } from '../base/errors.ts';
-import { jobId, leaseId, manifestHash, monoMs, nodeId, type LeaseId } from '../base/units.ts';
+
+import { HolderScript } from '../../../test/support/holder-script.ts';
+import { jobId, leaseId, manifestHash, nodeId, type LeaseId } from '../base/units.ts';
 import type { JobSpec, Lease, LeasesGranted } from '../job/protocol.ts';
-import type { HolderAnswer, HolderCall, HolderEffect, HolderEvent } from './holder-protocol.ts';
-import { holderWakeMs, newHolder, stepHolder } from './lease-holder.ts';
+import type { HolderAnswer, HolderCall, HolderEffect } from './holder-protocol.ts';
 
 /** Nine tenths of it are used. */
 const TTL_MS = 10_000;
@@ -47,22 +47,13 @@ function ends(...all: readonly (number | null)[]): HolderAnswer {
   return { type: 'renewed', ends: all };
 }
 
-type Untimed = HolderEvent extends infer E
-  ? E extends HolderEvent
-    ? Omit<E, 'nowMs'>
-    : never
-  : never;
-
 /** Holds three leases of ten samples, asked for at 0, and wants more. */
-class Script {
-  readonly #state;
+class Script extends HolderScript {
   readonly #commitsOutputs: boolean;
-  #nowMs = 0;
-  #calls: { readonly callId: number; readonly call: HolderCall }[] = [];
 
   constructor(leases = 3, commitsOutputs = false, progressIntervalMs = 500) {
     const options = { want: 2000, progressIntervalMs, finalizes: true, seed: 1 };
-    this.#state = newHolder({ ...options, nodeIdBusyMaxMs: null }, monoMs(0));
+    super({ ...options, nodeIdBusyMaxMs: null }, shown);
     this.#commitsOutputs = commitsOutputs;
     this.tell({ type: 'start' });
     this.register();
@@ -76,42 +67,12 @@ class Script {
     return this.answer('register', { type: 'registered', spec, phase: 'running', ...rest });
   }
 
-  at(nowMs: number): this {
-    this.#nowMs = nowMs;
-    return this;
-  }
-
   tick(nowMs: number): string[] {
     return this.at(nowMs).tell({ type: 'tick' });
   }
 
   deliver(leaseIdOf: LeaseId, cursor: number): string[] {
     return this.tell({ type: 'delivered', leaseId: leaseIdOf, cursor, samples: 1, bytes: 1 });
-  }
-
-  tell(event: Untimed): string[] {
-    const effects = stepHolder(this.#state, { ...event, nowMs: monoMs(this.#nowMs) });
-    for (const effect of effects) if (effect.type === 'call') this.#calls.push(effect);
-    return effects.flatMap(shown);
-  }
-
-  answer(type: HolderCall['type'], answer: HolderAnswer): string[] {
-    return this.tell({ type: 'answered', callId: this.#take(type), answer });
-  }
-
-  refuse(type: HolderCall['type'], code: ErrorCode): string[] {
-    return this.tell({ type: 'call_failed', callId: this.#take(type), code, message: 'no' });
-  }
-
-  get wakeMs(): number | null {
-    return holderWakeMs(this.#state);
-  }
-
-  #take(type: HolderCall['type']): number {
-    const found = this.#calls.find(({ call }) => call.type === type);
-    assert(found !== undefined, `a call ${type} is under way`);
-    this.#calls = this.#calls.filter((one) => one !== found);
-    return found.callId;
   }
 }
 

@@ -1,17 +1,11 @@
 /** Transcripts: `<time> <event>` and below it what the holder does. The coordinator is the test. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { ErrorCode } from '../base/errors.ts';
-import { jobId, leaseId, manifestHash, monoMs, nodeId, type LeaseId } from '../base/units.ts';
+
+import { type HolderEventBody, HolderScript } from '../../../test/support/holder-script.ts';
+import { jobId, leaseId, manifestHash, nodeId, type LeaseId } from '../base/units.ts';
 import type { JobPhase, JobSpec, Lease, LeasesGranted, Registered } from '../job/protocol.ts';
-import type {
-  HolderAnswer,
-  HolderCall,
-  HolderEffect,
-  HolderEvent,
-  StagedPiece,
-} from './holder-protocol.ts';
-import { holderWakeMs, newHolder, stepHolder } from './lease-holder.ts';
+import type { HolderAnswer, HolderCall, HolderEffect, StagedPiece } from './holder-protocol.ts';
 
 const SPEC: JobSpec = {
   jobId: jobId('job'),
@@ -79,50 +73,10 @@ function renewed(...ends: readonly (number | null)[]): HolderAnswer {
 const OK: HolderAnswer = { type: 'ok' };
 
 /** A holder that wants one lease; time moves with `at`. */
-class Script {
-  readonly #state = newHolder(
-    { want: 1, progressIntervalMs: 500, finalizes: true, nodeIdBusyMaxMs: null, seed: 1 },
-    monoMs(0),
-  );
-  #nowMs = 0;
-  readonly #calls: { readonly callId: number; readonly call: HolderCall }[] = [];
-
-  at(nowMs: number): this {
-    this.#nowMs = nowMs;
-    return this;
-  }
-
-  tell(event: HolderEventBody): string[] {
-    return this.step(event).flatMap(shown);
-  }
-
-  effectsOf(type: HolderCall['type'], answer: HolderAnswer): readonly HolderEffect[] {
-    return this.step({ type: 'answered', callId: this.#take(type), answer });
-  }
-
-  step(event: HolderEventBody): readonly HolderEffect[] {
-    const effects = stepHolder(this.#state, { ...event, nowMs: monoMs(this.#nowMs) });
-    for (const effect of effects) if (effect.type === 'call') this.#calls.push(effect);
-    return effects;
-  }
-
-  answer(type: HolderCall['type'], answer: HolderAnswer): string[] {
-    return this.tell({ type: 'answered', callId: this.#take(type), answer });
-  }
-
-  refuse(type: HolderCall['type'], code: ErrorCode): string[] {
-    return this.tell({ type: 'call_failed', callId: this.#take(type), code, message: 'no' });
-  }
-
-  get wakeMs(): number | null {
-    return holderWakeMs(this.#state);
-  }
-
-  #take(type: HolderCall['type']): number {
-    const index = this.#calls.findIndex(({ call }) => call.type === type);
-    const [found] = this.#calls.splice(index, 1);
-    assert(index >= 0 && found !== undefined, `a call ${type} is under way`);
-    return found.callId;
+class Script extends HolderScript {
+  constructor() {
+    const options = { want: 1, progressIntervalMs: 500, finalizes: true, seed: 1 };
+    super({ ...options, nodeIdBusyMaxMs: null }, shown);
   }
 
   /** Registered, with the lease L1 of samples [0, 10), asked for at 0. */
@@ -135,12 +89,6 @@ class Script {
     return script;
   }
 }
-
-type HolderEventBody = HolderEvent extends infer E
-  ? E extends HolderEvent
-    ? Omit<E, 'nowMs'>
-    : never
-  : never;
 
 function shown(effect: HolderEffect): string[] {
   switch (effect.type) {
