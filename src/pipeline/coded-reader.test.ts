@@ -76,6 +76,7 @@ async function eventsOf(
   const none = (): never => assert.fail('it has no samples that are whole files');
   const inner: SampleReader = {
     fill: none,
+    fillBeside: none,
     measure: none,
     wouldReadNow: false,
     fillNow: none,
@@ -120,6 +121,7 @@ test('after a batch with parts nobody is told that the reader inside would read 
   const { coded: _, ...plain } = jobOf([first]);
   const inner: SampleReader = {
     fill: (_job, slab) => Promise.resolve({ slab, result: null }),
+    fillBeside: () => assert.fail('there is one'),
     measure: () => assert.fail('all sizes are known'),
     wouldReadNow: true,
     fillNow: () => null,

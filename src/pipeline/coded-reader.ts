@@ -9,6 +9,7 @@ import { must } from '../core/base/assert.ts';
 import { PartReader } from '../decode/part-reader.ts';
 import type { ByteSource } from '../ports/byte-source.ts';
 import { FillState } from '../storage/fill-state.ts';
+import type { PlacedJob } from '../storage/fill-together.ts';
 import { isOfObject } from '../storage/place-reader.ts';
 import { isRemote } from '../storage/places.ts';
 import type { ReadJob, ReadResult } from '../storage/read-job.ts';
@@ -44,6 +45,13 @@ export class CodedReader implements SampleReader {
     });
     this.#last = reading.catch(() => undefined);
     return reading;
+  }
+
+  fillBeside(jobs: readonly PlacedJob[]): readonly Promise<Filled>[] {
+    const arePlain = jobs.every(({ job }) => job.coded === undefined);
+    return arePlain
+      ? this.#inner.fillBeside(jobs)
+      : jobs.map(({ job, slab }) => this.fill(job, slab));
   }
 
   measure(paths: readonly string[]): Promise<Float64Array> {

@@ -2,7 +2,9 @@
  * The batches between the source and the consumer, in order of delivery:
  *
  *   planned ─▶ reading ─▶ read ─▶ (delivered)
+ *   left ────────────────▶
  *
+ * One that is `left` is read by the consumer when it comes to it.
  * A batch that turns out to hold fewer records than planned sends every later one back: those are
  * `void` and their records are planned again.
  */
@@ -14,7 +16,7 @@ import type { Slab } from './slab-pool.ts';
 
 export interface InLine {
   readonly plan: BatchPlan;
-  state: 'planned' | 'reading' | 'read' | 'void';
+  state: 'planned' | 'left' | 'reading' | 'read' | 'void';
   /** Records it holds; fewer than planned where the byte target ended it. */
   count: number;
   /** Present once it is read. */
@@ -33,6 +35,10 @@ export class Lineup {
 
   get length(): number {
     return this.#batches.length;
+  }
+
+  get first(): InLine | undefined {
+    return this.#batches[0];
   }
 
   /** Batches at the front that the consumer could have one after the other. */

@@ -1,7 +1,8 @@
 /**
  * Who reads the next batch. As a rule it is read ahead; but where reads are short and the consumer does
  * little but wait for them, batches are left to it: it reads each one itself, here and now, when it asks
- * for it. Then nothing has to be handed to another thread, and all of it happens in one memory.
+ * for it. Then nothing has to be handed to another thread, and all of it happens in one memory. Where that is
+ * faster, another thread reads some of them beside it; see `own-batches.ts`.
  *
  *   ahead ──▶ left   the consumer waits, its pace is quick, and a read would be short
  *   left ──▶ ahead   it takes its time with a batch, it is away while the event loop turns, or a read
@@ -44,6 +45,11 @@ export class OwnReads {
     return this.#isLeft;
   }
 
+  /** Whether others are to read beside the consumer. */
+  get isShared(): boolean {
+    return this.#isLeft && !this.#trials.isAlone;
+  }
+
   /** The consumer asks for a batch. */
   asks(): void {
     this.#asked += 1;
@@ -60,7 +66,6 @@ export class OwnReads {
     if (this.#clock === undefined) return;
     const nowMs = this.#clock.nowMs();
     if (this.#lastGotAtMs !== null) this.#trials.observe(elapsedMs(this.#lastGotAtMs, nowMs));
-    if (!this.#trials.isOwn) this.takeBack();
     this.#gotAtMs = nowMs;
     this.#lastGotAtMs = nowMs;
     this.#hasGot = true;
@@ -69,7 +74,7 @@ export class OwnReads {
 
   /** The consumer waits, and the next read would be short. */
   leave(): void {
-    if (this.#hasGot && this.#pace.isQuick && this.#trials.isOwn) this.#isLeft = true;
+    if (this.#hasGot && this.#pace.isQuick) this.#isLeft = true;
   }
 
   takeBack(): void {

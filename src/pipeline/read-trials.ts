@@ -1,6 +1,6 @@
 /**
- * Which of two ways gives batches sooner: that the consumer reads each one itself, or that they are read
- * ahead in other threads. That is decided by the machine: whether a second core copies as fast as the first
+ * Which of two ways gives batches sooner: that the consumer reads each one itself, alone, or that another thread
+ * reads some of them beside it. That is decided by the machine: whether a second core copies as fast as the first
  * while that is busy, and what waking it costs. So one way is kept, and the other tried now and then: after
  * twice as long each time that nothing comes of it, and soon where the kept way has become slower.
  *
@@ -18,8 +18,8 @@ const KEPT_WINDOWS = 64;
 const KEPT_WINDOWS_MAX = 1024;
 /** How many it is kept between two trials where the first one spoke for the other way. */
 const DOUBTED_WINDOWS = 4;
-/** Reading ahead must be so much better: it takes more of the processors. */
-const AHEAD_GAIN = 1.03;
+/** Reading with others must be so much better: it takes more of the processors. */
+const SHARED_GAIN = 1.03;
 /** So much better need not be shown twice. */
 const CLEAR_GAIN = 1.5;
 /** A way is slower than when it was chosen if its windows take so much longer, and these are so many. */
@@ -31,7 +31,7 @@ const NEWEST_WEIGHT = 0.25;
 const COUNTED_MS_MAX = 4;
 
 export class ReadTrials {
-  #keepsOwn: boolean = true;
+  #keepsAlone: boolean = true;
   /** Whether the other way is tried. */
   #isTrial: boolean = false;
   #windows: number = 0;
@@ -46,9 +46,9 @@ export class ReadTrials {
   /** Whether the last trial spoke for the other way. */
   #isDoubted: boolean = false;
 
-  /** Whether the consumer is to read. */
-  get isOwn(): boolean {
-    return this.#keepsOwn !== this.#isTrial;
+  /** Whether the consumer is to read all of them. */
+  get isAlone(): boolean {
+    return this.#keepsAlone !== this.#isTrial;
   }
 
   /** A batch came `ms` after the one before. */
@@ -85,8 +85,8 @@ export class ReadTrials {
   /** A window of the other way. */
   #judge(triedMs: number): void {
     const keptMs = this.#keptMs ?? triedMs;
-    const [ownMs, aheadMs] = this.#keepsOwn ? [keptMs, triedMs] : [triedMs, keptMs];
-    const isBetter = ownMs <= aheadMs * AHEAD_GAIN !== this.#keepsOwn;
+    const [aloneMs, sharedMs] = this.#keepsAlone ? [keptMs, triedMs] : [triedMs, keptMs];
+    const isBetter = aloneMs <= sharedMs * SHARED_GAIN !== this.#keepsAlone;
     this.#isTrial = false;
     this.#windows = 0;
     this.#chosenMs = keptMs;
@@ -98,7 +98,7 @@ export class ReadTrials {
     }
     this.#isDoubted = false;
     if (isBetter) {
-      this.#keepsOwn = !this.#keepsOwn;
+      this.#keepsAlone = !this.#keepsAlone;
       this.#keptMs = triedMs;
       this.#chosenMs = triedMs;
       this.#nextMax = KEPT_WINDOWS;

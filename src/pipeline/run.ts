@@ -8,6 +8,7 @@ import { assert } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
 import { batchLimits } from '../core/memory/batch-sizer.ts';
 import type { ReadResult } from '../storage/read-job.ts';
+import type { FilledSlab } from '../storage/reader-threads.ts';
 import type { SampleReader } from '../storage/sample-reader.ts';
 import { assemble } from './assemble.ts';
 import type { SlabBatch } from './batch.ts';
@@ -21,6 +22,7 @@ import type {
 import { LeavingIterator } from './leaving-iterator.ts';
 import { Lineup } from './lineup.ts';
 import type { InLine } from './lineup.ts';
+import { OwnBatches } from './own-batches.ts';
 import { OwnReads } from './own-reads.ts';
 import { Planner } from './planner.ts';
 import { RecordQueue } from './record-queue.ts';
@@ -43,6 +45,7 @@ export class PipelineRun implements Pipeline {
   readonly #slabs: SlabPool;
   readonly #wake: Wake = new Wake();
   readonly #own: OwnReads;
+  readonly #ownBatches: OwnBatches;
   readonly #reads: Set<Promise<void>> = new Set();
   readonly #consumerWait: WaitMeter;
   readonly #backpressureWait: WaitMeter;
@@ -67,6 +70,15 @@ export class PipelineRun implements Pipeline {
     this.#own = new OwnReads(options.clock, () => this.#wake.ring());
     this.#consumerWait = new WaitMeter(options.clock);
     this.#backpressureWait = new WaitMeter(options.clock);
+    this.#ownBatches = new OwnBatches({
+      planner: this.#planner,
+      lineup: this.#lineup,
+      slabs: this.#slabs,
+      reader: options.reader,
+      wait: this.#consumerWait,
+      cutBack: (batch, count) => this.#cutBack(batch, count),
+      begun: (batch, slab, filling) => this.#begun(batch, slab, filling),
+    });
   }
 
   stats(): PipelineStats {
@@ -154,7 +166,9 @@ export class PipelineRun implements Pipeline {
       this.#isAdmitting = false;
       if (slab === null) return;
       if (batch.state === 'void' || this.#isClosed()) this.#slabs.release(slab);
-      else this.#begin(batch, slab);
+      else this.#begun(batch, slab, this.#options.reader.fill(batch.plan.job, slab.buffer));
+      // A consumer that waits may make the read itself, or the next one if this is not to be read any more.
+      this.#wake.ring();
     }
     this.#state = 'drained';
     this.#wake.ring();
@@ -195,10 +209,9 @@ export class PipelineRun implements Pipeline {
     }
   }
 
-  #begin(batch: InLine, slab: Slab): void {
+  #begun(batch: InLine, slab: Slab, filling: Promise<FilledSlab>): void {
     batch.state = 'reading';
-    const read = this.#options.reader
-      .fill(batch.plan.job, slab.buffer)
+    const read = filling
       .then(
         ({ slab: buffer, result }) => {
           this.#reads.delete(read);
@@ -212,8 +225,6 @@ export class PipelineRun implements Pipeline {
       )
       .then(this.#onRead, this.#onFailure);
     this.#reads.add(read);
-    // A consumer that waits may make the read itself.
-    this.#wake.ring();
   }
 
   #filled(batch: InLine, slab: Slab, result: ReadResult | null): void {
@@ -272,7 +283,7 @@ export class PipelineRun implements Pipeline {
     if (reader.wouldReadNow) this.#own.leave();
     if (this.#mayRead()) {
       // Records may be here without a turn of the event loop, for each batch anew.
-      return this.#planner.isShort && !this.#own.mustTurn ? this.#records() : this.#own.turn();
+      return this.#ownBatches.isShort && !this.#own.mustTurn ? this.#records() : this.#own.turn();
     }
     const helped = reader.help();
     const mustTurn = helped && (reader.isBusy || this.#own.mustTurn);
@@ -291,31 +302,16 @@ export class PipelineRun implements Pipeline {
 
   /** Whether the next batch is left to the consumer, and nothing comes before it. */
   #mayRead(): boolean {
-    return this.#own.isLeft && !this.#isAdmitting && this.#lineup.length === 0;
+    if (this.#lineup.length > 0) return this.#lineup.first?.state === 'left';
+    return this.#own.isLeft && !this.#isAdmitting;
   }
 
   /** Reads the next batch here and now; undefined where it is not left to the consumer, or cannot be. */
   #readNext(): SlabBatch | undefined {
-    if (!this.#mayRead() || this.#planner.isShort) return undefined;
-    const batch = this.#readHere();
+    if (!this.#mayRead() || this.#ownBatches.isShort) return undefined;
+    const batch = this.#ownBatches.read();
     if (batch === null) this.#own.takeBack();
-    return batch ?? undefined;
-  }
-
-  #readHere(): SlabBatch | null {
-    const plan = this.#planner.nextNow();
-    if (plan === null) return null;
-    const slab = this.#slabs.takeNow(plan.slabBytes);
-    this.#consumerWait.start();
-    const result = slab === null ? null : this.#options.reader.fillNow(plan.job, slab.buffer);
-    this.#consumerWait.stop();
-    if (slab === null || result === null) {
-      if (slab !== null) this.#slabs.release(slab);
-      this.#queue.putBack([plan.stretch]);
-      return null;
-    }
-    const count = this.#planner.settle(plan, result);
-    return this.#deliver({ plan, state: 'read', count, outcome: { slab, result } });
+    return batch === null ? undefined : this.#deliver(batch);
   }
 
   /** The next batch, null at the end, undefined when there is none yet. */
@@ -343,8 +339,16 @@ export class PipelineRun implements Pipeline {
     this.#delivered.samples += batch.sampleCount;
     this.#delivered.bytes += batch.payloadBytes;
     this.#delivered.skipped += first.count - batch.sampleCount;
+    this.#share();
     this.#own.gets();
     return batch;
+  }
+
+  /** Has others read beside the consumer, where that is the better way. */
+  #share(): void {
+    if (!this.#own.isShared || this.#isAdmitting) return;
+    if (this.#options.gate?.mayAdmit() === false) return;
+    this.#ownBatches.share(this.#ahead.prefetchBatches - 1);
   }
 
   /** A batch waits for memory while nothing is being read: the consumer itself holds it all. */

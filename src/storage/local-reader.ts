@@ -14,7 +14,7 @@ import { driveAsync } from './drive-async.ts';
 import { driveSyncWhile } from './drive-sync.ts';
 import { GAP_BYTES_MAX } from './fill-extents.ts';
 import { fillTogether, jointRun, wholeResult } from './fill-together.ts';
-import type { JointRun } from './fill-together.ts';
+import type { JointRun, PlacedJob } from './fill-together.ts';
 import { fill, measure } from './fill.ts';
 import { idleThreads } from './idle-threads.ts';
 import { areFewSmallFiles, shapeOf } from './job-shape.ts';
@@ -86,6 +86,19 @@ export class LocalReader {
 
   /** The slab's memory is the reader's until the answer brings it back. */
   fill(job: ReadJob, slab: ArrayBuffer): Promise<FilledSlab> {
+    const filling = this.#queued(job, slab);
+    this.#startWaiting();
+    return filling;
+  }
+
+  /** The same for several that may go together, and none of which is kept for `help`. */
+  fillBeside(jobs: readonly PlacedJob[]): readonly Promise<FilledSlab>[] {
+    const fillings = jobs.map(({ job, slab }) => this.#queued(job, slab));
+    this.#startWaiting();
+    return fillings;
+  }
+
+  #queued(job: ReadJob, slab: ArrayBuffer): Promise<FilledSlab> {
     assert(this.#closing === null, 'a closed reader is not asked to read');
     const shape = shapeOf(job);
     this.#countCalls(shape.calls);
@@ -96,7 +109,6 @@ export class LocalReader {
       this.#jobsSinceHelp += isShort && shape.files > 0 ? 1 : Infinity;
       this.#now.passed(shape, isShort);
       this.#waiting.push(next);
-      this.#startWaiting();
     });
   }
 

@@ -1,5 +1,6 @@
 /** Reads the samples of batches into slabs, wherever they are. */
 import type { Places } from '../ports/place.ts';
+import type { PlacedJob } from './fill-together.ts';
 import type { LocalReader } from './local-reader.ts';
 import { PlaceReader } from './place-reader.ts';
 import { isRemote } from './places.ts';
@@ -9,6 +10,8 @@ import type { FilledSlab } from './reader-threads.ts';
 export interface SampleReader {
   /** The slab's memory is the reader's until the answer brings it back. */
   fill(job: ReadJob, slab: ArrayBuffer): Promise<FilledSlab>;
+  /** The same for jobs that follow each other and are short, which one thread reads together. */
+  fillBeside(jobs: readonly PlacedJob[]): readonly Promise<FilledSlab>[];
   /** Sizes of whole objects, -1 where there is none. */
   measure(locations: readonly string[]): Promise<Float64Array>;
   /** See `LocalReader`. */
@@ -43,6 +46,12 @@ export class EverywhereReader implements SampleReader {
     const reader = this.#readerOf(job.locations);
     this.#isLocal = reader === this.#local;
     return reader.fill(job, slab);
+  }
+
+  fillBeside(jobs: readonly PlacedJob[]): readonly Promise<FilledSlab>[] {
+    const areLocal = jobs.every(({ job }) => this.#readerOf(job.locations) === this.#local);
+    if (areLocal) return this.#local.fillBeside(jobs);
+    return jobs.map(({ job, slab }) => this.fill(job, slab));
   }
 
   measure(locations: readonly string[]): Promise<Float64Array> {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
+import { must } from '../../src/core/base/assert.ts';
 import { monoMs } from '../../src/core/base/units.ts';
 import type { MonoMs } from '../../src/core/base/units.ts';
 import type { SampleRecord } from '../../src/core/manifest/record.ts';
@@ -12,7 +13,9 @@ import type { PipelineOptions, SampleBatch } from '../../src/pipeline/index.ts';
 import { createReader } from '../../src/pipeline/index.ts';
 import { TURN_MS } from '../../src/pipeline/limits.ts';
 import type { SampleReader } from '../../src/storage/sample-reader.ts';
+
 import { FakeClock } from '../../src/testing/fake-clock.ts';
+import { seededRandom } from '../../src/testing/seeded-random.ts';
 import { writeLooseFiles, writeShards } from '../support/data-files.ts';
 import type { Sample } from '../support/data-files.ts';
 import { openFilesBelow, until } from '../support/leftovers.ts';
@@ -39,25 +42,51 @@ function samplesIn(name: string): Sample[] {
   return writeShards(join(root, name), sizes, PER_SHARD);
 }
 
+/** Goes on by what is worked, and stands still otherwise. */
+class WorkClock extends FakeClock {
+  workedMs: number = 0;
+
+  override nowMs(): MonoMs {
+    return monoMs(this.workedMs);
+  }
+}
+
+/**
+ * By a clock that stands still every read is short and every consumer quick, however busy the machine is. By
+ * one on which only reads of the consumer's own take time it is better that others read beside it.
+ */
+const CLOCKS = { alone: FakeClock, shared: WorkClock } as const;
+const WAYS = ['alone', 'shared'] as const;
+
 interface Counted {
   readonly reader: SampleReader;
   /** Batches that the consumer read itself. */
   readonly own: () => number;
+  /** Batches that others read beside it. */
+  readonly beside: () => number;
   readonly options: Partial<PipelineOptions>;
 }
 
-function countedReader(): Counted {
-  // By a clock that stands still every read is short and every consumer quick, however busy the machine is.
-  const clock = new FakeClock();
-  const reader = createReader(3, clock);
-  let count = 0;
+function countedReader(way: (typeof WAYS)[number], batchesAhead: number = 3): Counted {
+  const clock = new CLOCKS[way]();
+  const reader = createReader(batchesAhead, clock);
+  let own = 0;
+  let beside = 0;
   const fillNow = reader.fillNow.bind(reader);
   reader.fillNow = (job, slab) => {
     const result = fillNow(job, slab);
-    if (result !== null) count += 1;
+    if (result === null) return null;
+    own += 1;
+    if (clock instanceof WorkClock) clock.workedMs += READ_MS;
     return result;
   };
-  return { reader, own: () => count, options: { reader, clock } };
+  const fillBeside = reader.fillBeside.bind(reader);
+  reader.fillBeside = (jobs) => {
+    beside += jobs.length;
+    return fillBeside(jobs);
+  };
+  const options = { reader, clock, prefetchBatches: batchesAhead };
+  return { reader, own: () => own, beside: () => beside, options };
 }
 
 /** The same samples again, so that the shards are open and reads of them known to be short. */
@@ -67,7 +96,7 @@ function twice(samples: readonly Sample[]): Sample[] {
 
 test('a consumer that does nothing but wait reads batches itself, and gets each sample in its place', async () => {
   const samples = twice(samplesIn('whole'));
-  const { reader, own, options } = countedReader();
+  const { reader, own, options } = countedReader('alone');
   const batches: Delivered[] = [];
   for await (const batch of openOver(samples, options)) batches.push(copied(batch));
   assertDelivers(batches, samples);
@@ -76,9 +105,68 @@ test('a consumer that does nothing but wait reads batches itself, and gets each 
   await reader.close();
 });
 
+test('where it is faster others read beside the consumer, and each sample is in its place', async () => {
+  const samples = twice(samplesIn('beside'));
+  for (const batchesAhead of [2, 3, 6]) {
+    for (const chunk of [3, 100, 700]) {
+      const { reader, own, beside, options } = countedReader('shared', batchesAhead);
+      const batches: Delivered[] = [];
+      const pipeline = openOver(samples, { ...options, records: chunksOf(samples, chunk) });
+      for await (const batch of pipeline) batches.push(copied(batch));
+      assertDelivers(batches, samples);
+      assert.ok(own() > 100, `it read ${own()}`);
+      // With so few records at a time there is no second batch to share.
+      if (chunk > 4) assert.ok(beside() > 50, `others read ${beside()}`);
+      assert.equal(pipeline.stats().inflightBytes, 0);
+      await reader.close();
+    }
+  }
+  assert.deepEqual(openFilesBelow(root), []);
+});
+
+test('whatever a consumer does with its batches, and however little memory there is, all arrive', async () => {
+  const samples = twice(samplesIn('habits'));
+  const random = seededRandom(7);
+  const below = (limit: number): number => Math.floor(random.fraction() * limit);
+  for (let round = 0; round < 12; round += 1) {
+    const { reader, options } = countedReader('shared', 2 + below(4));
+    // A slab of a small batch has 4 KiB: four of them, or more.
+    const maxInflightBytes = (4 + below(8)) * 4096;
+    const pipeline = openOver(samples, { ...options, maxInflightBytes, batchSize: 4 });
+    const batches: Delivered[] = [];
+    const kept: SampleBatch[] = [];
+    let busyUntil = 0;
+    for await (const batch of pipeline) {
+      kept.push(batch);
+      const keeps = below(20) === 0 ? 2 : 0;
+      while (kept.length > keeps) batches.push(copied(must(kept.shift(), 'there is one')));
+      if (below(100) === 0) busyUntil = batches.length + below(30);
+      if (batches.length < busyUntil) await new Promise((resolve) => setImmediate(resolve));
+    }
+    batches.push(...kept.map(copied));
+    assertDelivers(batches, samples);
+    const { inflightBytes, inflightBytesHighWater } = pipeline.stats();
+    assert.equal(inflightBytes, 0);
+    assert.ok(inflightBytesHighWater <= maxInflightBytes);
+    await reader.close();
+  }
+  assert.deepEqual(openFilesBelow(root), []);
+});
+
+test('one batch ahead leaves nothing for others to read beside the consumer', async () => {
+  const samples = twice(samplesIn('one-ahead'));
+  const { reader, own, beside, options } = countedReader('shared', 1);
+  const batches: Delivered[] = [];
+  for await (const batch of openOver(samples, options)) batches.push(copied(batch));
+  assertDelivers(batches, samples);
+  assert.equal(beside(), 0);
+  assert.ok(own() > 100);
+  await reader.close();
+});
+
 test('for one that is away while the event loop turns batches are read ahead', async () => {
   const samples = samplesIn('away');
-  const { reader, own, options } = countedReader();
+  const { reader, own, options } = countedReader('alone');
   const batches: Delivered[] = [];
   for await (const batch of openOver(samples, options)) {
     batches.push(copied(batch));
@@ -89,82 +177,79 @@ test('for one that is away while the event loop turns batches are read ahead', a
   await reader.close();
 });
 
-test('batches that the consumer keeps count for the cap, also those that it read itself', async () => {
-  const samples = twice(samplesIn('kept'));
-  const { reader, own, options } = countedReader();
-  const maxInflightBytes = 64 * 1024;
-  const pipeline = openOver(samples, { ...options, maxInflightBytes });
-  const batches: Delivered[] = [];
-  let kept: SampleBatch[] = [];
-  for await (const batch of pipeline) {
-    kept.push(batch);
-    if (kept.length < 5) continue;
-    batches.push(...kept.map(copied));
-    kept = [];
-  }
-  batches.push(...kept.map(copied));
-  assertDelivers(batches, samples);
-  assert.ok(own() > 0, 'it read some');
-  assert.ok(pipeline.stats().inflightBytesHighWater <= maxInflightBytes);
-  assert.equal(pipeline.stats().inflightBytes, 0);
-  await reader.close();
-});
-
-test('a sample that was cut off is named, and where it is skipped all others arrive', async () => {
-  const all = samplesIn('cut');
-  const last = all[PER_SHARD - 1]?.record;
-  assert.ok(last);
-  truncateSync(last.location, (last.byteOffset ?? 0) + 3);
-  const samples = twice(all);
-  const { reader, options } = countedReader();
-  const drained = async (more: Partial<PipelineOptions>): Promise<Delivered[]> => {
+for (const way of WAYS) {
+  test(`batches that the consumer keeps count for the cap, also those that it read itself: ${way}`, async () => {
+    const samples = twice(samplesIn(`kept-${way}`));
+    const { reader, own, options } = countedReader(way);
+    const maxInflightBytes = 64 * 1024;
+    const pipeline = openOver(samples, { ...options, maxInflightBytes });
     const batches: Delivered[] = [];
-    for await (const batch of openOver(samples, { ...options, ...more }))
-      batches.push(copied(batch));
-    return batches;
-  };
-  await assert.rejects(() => drained({}), {
-    code: 'sample_changed',
-    message: new RegExp(`^Sample ${last.sampleId} in ${last.location} `),
-  });
-  const skipped: number[] = [];
-  const batches = await drained({
-    onSampleError: ({ sampleId }) => {
-      skipped.push(sampleId);
-      return 'skip';
-    },
-  });
-  assert.deepEqual(skipped, [last.sampleId, last.sampleId]);
-  assertDelivers(
-    batches,
-    samples.filter(({ record }) => record.sampleId !== last.sampleId),
-  );
-  await reader.close();
-});
-
-test('cancelled while the consumer reads, it ends there and leaves nothing open', async () => {
-  const samples = twice(samplesIn('cancelled'));
-  const { reader, own, options } = countedReader();
-  const stop = new AbortController();
-  const reading = async (): Promise<void> => {
-    for await (const batch of openOver(samples, { ...options, signal: stop.signal })) {
-      batch.release();
-      if (own() === 10) stop.abort(new Error('enough'));
+    let kept: SampleBatch[] = [];
+    for await (const batch of pipeline) {
+      kept.push(batch);
+      if (kept.length < 5) continue;
+      batches.push(...kept.map(copied));
+      kept = [];
     }
-  };
-  await assert.rejects(reading, { message: 'enough' });
-  assert.equal(own(), 10);
-  await reader.close();
-  assert.deepEqual(openFilesBelow(root), []);
-});
+    batches.push(...kept.map(copied));
+    assertDelivers(batches, samples);
+    assert.ok(own() > 0, 'it read some');
+    assert.ok(pipeline.stats().inflightBytesHighWater <= maxInflightBytes);
+    assert.equal(pipeline.stats().inflightBytes, 0);
+    await reader.close();
+  });
+}
 
-/** Goes on by what is worked, and stands still otherwise. */
-class WorkClock extends FakeClock {
-  workedMs: number = 0;
+for (const way of WAYS) {
+  test(`a sample that was cut off is named, and where it is skipped all others arrive: ${way}`, async () => {
+    const all = samplesIn(`cut-${way}`);
+    const last = all[PER_SHARD - 1]?.record;
+    assert.ok(last);
+    truncateSync(last.location, (last.byteOffset ?? 0) + 3);
+    const samples = twice(all);
+    const { reader, options } = countedReader(way);
+    const drained = async (more: Partial<PipelineOptions>): Promise<Delivered[]> => {
+      const batches: Delivered[] = [];
+      for await (const batch of openOver(samples, { ...options, ...more }))
+        batches.push(copied(batch));
+      return batches;
+    };
+    await assert.rejects(() => drained({}), {
+      code: 'sample_changed',
+      message: new RegExp(`^Sample ${last.sampleId} in ${last.location} `),
+    });
+    const skipped: number[] = [];
+    const batches = await drained({
+      onSampleError: ({ sampleId }) => {
+        skipped.push(sampleId);
+        return 'skip';
+      },
+    });
+    assert.deepEqual(skipped, [last.sampleId, last.sampleId]);
+    assertDelivers(
+      batches,
+      samples.filter(({ record }) => record.sampleId !== last.sampleId),
+    );
+    await reader.close();
+  });
+}
 
-  override nowMs(): MonoMs {
-    return monoMs(this.workedMs);
-  }
+for (const way of WAYS) {
+  test(`cancelled while the consumer reads, it ends there and leaves nothing open: ${way}`, async () => {
+    const samples = twice(samplesIn(`cancelled-${way}`));
+    const { reader, own, options } = countedReader(way);
+    const stop = new AbortController();
+    const reading = async (): Promise<void> => {
+      for await (const batch of openOver(samples, { ...options, signal: stop.signal })) {
+        batch.release();
+        if (own() === 100) stop.abort(new Error('enough'));
+      }
+    };
+    await assert.rejects(reading, { message: 'enough' });
+    assert.equal(own(), 100);
+    await reader.close();
+    assert.deepEqual(openFilesBelow(root), []);
+  });
 }
 
 test('timers have their turn while the consumer reads, also where each batch needs more records', async () => {
