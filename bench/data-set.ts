@@ -10,8 +10,8 @@ import { pack } from '../src/snapshots/index.ts';
 
 export const SAMPLE_BYTES: number = 20 * 1024;
 const FILES = 10_000;
-/** Each file and record is listed so often: a pass is long and needs little room on the disk. */
-const PACKED_PASSES = 10;
+/** Each file and record is listed so often: a pass takes half a second or more, and needs little room on the disk. */
+const PACKED_PASSES = 40;
 const LOOSE_PASSES = 8;
 
 export interface BenchData extends Disposable {

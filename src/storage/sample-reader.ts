@@ -50,7 +50,10 @@ export class EverywhereReader implements SampleReader {
 
   fillBeside(jobs: readonly PlacedJob[]): readonly Promise<FilledSlab>[] {
     const areLocal = jobs.every(({ job }) => this.#readerOf(job.locations) === this.#local);
-    if (areLocal) return this.#local.fillBeside(jobs);
+    if (areLocal) {
+      this.#isLocal = true;
+      return this.#local.fillBeside(jobs);
+    }
     return jobs.map(({ job, slab }) => this.fill(job, slab));
   }
 
