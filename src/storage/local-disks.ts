@@ -84,5 +84,6 @@ function isIn(file: string, folder: string): boolean {
   const { length } = folder;
   // Where the names of folders differ they mostly do so at their ends.
   if (file.charCodeAt(length - 2) !== folder.charCodeAt(length - 2)) return false;
-  return file.startsWith(folder) && !file.includes('/', length);
+  // Several times as fast as `startsWith` for the part of a longer text that a location is.
+  return file.slice(0, length) === folder && !file.includes('/', length);
 }

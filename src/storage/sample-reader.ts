@@ -93,11 +93,19 @@ export class EverywhereReader implements SampleReader {
   }
 
   #readerOf(locations: readonly string[]): LocalReader | PlaceReader {
-    const first = locations[0] ?? '';
-    const last = locations.at(-1) ?? '';
-    // Two looks tell of nearly every batch what it is; a mixed one is told apart by looking at all.
-    if (!isRemote(first) && !isRemote(last) && !locations.some(isRemote)) return this.#local;
+    if (!areSomeRemote(locations)) return this.#local;
     this.#remote ??= new PlaceReader(this.places());
     return this.#remote;
   }
+}
+
+/** Samples of one shard have one and the same text: it is looked at once. */
+function areSomeRemote(locations: readonly string[]): boolean {
+  let last = '';
+  for (const location of locations) {
+    if (location === last) continue;
+    if (isRemote(location)) return true;
+    last = location;
+  }
+  return false;
 }

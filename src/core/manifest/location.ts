@@ -2,6 +2,8 @@
 
 const URL_START = /^[a-z][a-z0-9+.-]*:\/\/[^/]/;
 
+const SLASH = 0x2f;
+
 /** True for what may stand in the location column. */
 export function isLocation(text: string): boolean {
   return isAbsoluteOrUrl(text) && !/[\t\n]/.test(text) && text.isWellFormed();
@@ -13,7 +15,7 @@ export function isAbsoluteOrUrl(text: string): boolean {
 
 export function isUrl(text: string): boolean {
   // Nearly all are paths, and every batch asks of each.
-  if (text.startsWith('/')) return false;
+  if (text.charCodeAt(0) === SLASH) return false;
   return URL_START.test(text) || text.startsWith('file:///');
 }
 
