@@ -16,6 +16,7 @@ import { GAP_BYTES_MAX } from './fill-extents.ts';
 import { fillTogether, jointRun, wholeResult } from './fill-together.ts';
 import type { JointRun, PlacedJob } from './fill-together.ts';
 import { fill, measure } from './fill.ts';
+import { HelpHabit } from './help-habit.ts';
 import { idleThreads } from './idle-threads.ts';
 import { areFewSmallFiles, shapeOf } from './job-shape.ts';
 import type { JobShape } from './job-shape.ts';
@@ -42,8 +43,6 @@ const JOBS_PER_THREAD = 4;
 const SHORT_JOBS_PER_THREAD = 2;
 /** One that it has or reads, and one that is left to it. */
 const SHORT_JOBS_OF_CONSUMER = 2;
-/** After so many without help it is no such consumer. */
-const HELPED_JOBS = 16;
 
 export interface LocalReaderOptions {
   /** Batches that are asked for at a time; the last of them waits for `help` or its turn. */
@@ -70,13 +69,7 @@ export class LocalReader {
   #poolJobs: number = 0;
   #threads: ReaderThreads | null = null;
   #calls: number = 0;
-  /** Whether somebody keeps coming back to help, and how often that was. */
-  #isHelped: boolean = false;
-  #helps: number = 0;
-  /** Jobs since the last help, all of small files; Infinity after any other. */
-  #jobsSinceHelp: number = Infinity;
-  /** Whether what is left to a helper will be looked at when the event loop turns. */
-  #isLeft: boolean = false;
+  readonly #habit: HelpHabit = new HelpHabit();
   #closing: Promise<void> | null = null;
 
   constructor(options: LocalReaderOptions) {
@@ -106,7 +99,7 @@ export class LocalReader {
     return new Promise((resolve, reject) => {
       const next = { job, shape, slab, isHere: false, resolve, reject };
       const isShort = this.#isShort(next);
-      this.#jobsSinceHelp += isShort && shape.files > 0 ? 1 : Infinity;
+      this.#habit.asked(isShort && shape.files > 0);
       this.#now.passed(shape, isShort);
       this.#waiting.push(next);
     });
@@ -114,7 +107,7 @@ export class LocalReader {
 
   /** Jobs at a time that it has a use for; more would only wait. */
   get jobsUseful(): number {
-    if (this.#jobsSinceHelp > HELPED_JOBS || this.#threads?.isReady !== true) return Infinity;
+    if (!this.#habit.isKept || this.#threads?.isReady !== true) return Infinity;
     return SHORT_JOBS_OF_CONSUMER + this.#threads.count * SHORT_JOBS_PER_THREAD;
   }
 
@@ -139,9 +132,7 @@ export class LocalReader {
     } catch (error) {
       this.#refuse(next, error);
     }
-    this.#helps += 1;
-    this.#isHelped = true;
-    this.#jobsSinceHelp = 0;
+    this.#habit.helped();
     this.#shortReadsOf(next.shape).made(elapsedMs(startMs, clock.nowMs()));
     return true;
   }
@@ -252,17 +243,7 @@ export class LocalReader {
   #leave(next: WaitingJob): boolean {
     const { clock } = this.#options;
     if (clock === undefined || next.shape.files === 0) return false;
-    if (!this.#isHelped || !this.#isShort(next)) return false;
-    if (this.#isLeft) return true;
-    this.#isLeft = true;
-    const helps = this.#helps;
-    clock.defer(() => {
-      this.#isLeft = false;
-      // It did not come back while others had their turn.
-      if (this.#helps === helps) this.#isHelped = false;
-      this.#startWaiting();
-    });
-    return true;
+    return this.#isShort(next) && this.#habit.mayLeave(clock, () => this.#startWaiting());
   }
 
   #alone(next: WaitingJob): void {
