@@ -3,6 +3,7 @@
  * outside world, and turns how it ended into an exit code.
  */
 import { Mx8Error } from '../core/base/errors.ts';
+import { asSystemRefusal } from '../core/base/system-error.ts';
 import { nodeClock } from '../platform/clock.ts';
 import { createLog } from '../platform/log.ts';
 import type { LogLevel } from '../platform/log-level.ts';
@@ -37,7 +38,8 @@ async function main(argv: readonly string[], environment: Environment): Promise<
   process.stderr.on('error', () => undefined);
   stopWithParent();
   let isDebug = false;
-  const report = (error: unknown): number => {
+  const report = (thrown: unknown): number => {
+    const error = asSystemRefusal(thrown);
     if (wantsJson(argv, environment)) process.stdout.write(errorJson(error));
     else process.stderr.write(errorText(error, isDebug));
     return exitCodeOf(error);

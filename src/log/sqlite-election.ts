@@ -17,6 +17,14 @@ import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { Campaign, CandidateInfo, Election, LeaderInfo } from '../ports/election.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import { PausedWriterWatch } from './paused-writer.ts';
+import {
+  busy,
+  isBusy,
+  isHindered,
+  isSqliteError,
+  sqliteReason,
+  stateUnusable,
+} from './sqlite-errors.ts';
 import { StateLock } from './state-lock.ts';
 
 /** How often a standby looks whether the leader is still there. */
@@ -60,6 +68,7 @@ interface Row extends CandidateInfo {
 export class SqliteElection implements Election {
   readonly ttlMs: number;
   readonly #clock: Clock;
+  readonly #path: string;
   readonly #locks: string;
   readonly #db: DatabaseSync;
   /** When this process first saw the present beat of each other candidate. */
@@ -79,18 +88,23 @@ export class SqliteElection implements Election {
     this.#clock = clock;
     this.#events = endsPausedWriters?.events ?? null;
     this.#locks = join(folder, 'candidates');
-    mkdirSync(this.#locks, { recursive: true });
     const path = join(folder, 'election.sqlite');
+    this.#path = path;
+    makeFolder(this.#locks, path);
     this.#paused =
       endsPausedWriters === null
         ? null
         : new PausedWriterWatch([endsPausedWriters.logPath, path], (who) => this.#lockPath(who));
-    // The first to open the file may meet another that makes its tables at this moment.
-    this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS * 8 });
-    this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;');
-    // Only where they are missing: a paused candidate may hold the right to write for long.
-    if (!this.#hasTables()) this.#db.exec(`BEGIN IMMEDIATE; ${TABLES} COMMIT;`);
-    this.#db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS};`);
+    try {
+      // The first to open the file may meet another that makes its tables at this moment.
+      this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS * 8 });
+      this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;');
+      // Only where they are missing: a paused candidate may hold the right to write for long.
+      if (!this.#hasTables()) this.#db.exec(`BEGIN IMMEDIATE; ${TABLES} COMMIT;`);
+      this.#db.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS};`);
+    } catch (error) {
+      throw asElectionError(error, path);
+    }
   }
 
   async campaign(me: CandidateInfo): Promise<Campaign> {
@@ -198,7 +212,7 @@ export class SqliteElection implements Election {
       if (row === undefined) return '';
       return row.who === this.#own?.who || this.#isAlive(row.who, row.beat) ? row.who : '';
     } catch (error) {
-      if (isSqliteError(error)) return null;
+      if (isSqliteError(error) || isUnusable(error)) return null;
       throw error;
     }
   }
@@ -321,10 +335,11 @@ export class SqliteElection implements Election {
     try {
       return body();
     } catch (error) {
-      if (!isSqliteError(error)) throw error;
+      if (!isSqliteError(error) && !isUnusable(error)) throw error;
+      const reason = isUnusable(error) ? error.message : sqliteReason(error, this.#path);
       throw new Mx8Error(
         'store_unavailable',
-        `the election of coordinators in ${this.#locks} cannot be read or written: ${error.message}`,
+        `the election of coordinators in ${this.#path} cannot be read or written: ${reason}`,
         {},
         error,
       );
@@ -336,6 +351,29 @@ function lockName(who: string): string {
   return `${who}.lock`;
 }
 
-function isSqliteError(error: unknown): error is Error {
-  return error instanceof Error && 'errcode' in error;
+/** A lock that cannot be looked at now: it may be otherwise at the next look. */
+function isUnusable(error: unknown): error is Mx8Error {
+  return error instanceof Mx8Error && error.code === 'coordinator_state_unusable';
+}
+
+function makeFolder(folder: string, electionPath: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw asElectionError(error, electionPath);
+  }
+}
+
+/** What the file holds is of living processes only: a damaged one may go once they have ended. */
+function asElectionError(error: unknown, path: string): unknown {
+  if (error instanceof Mx8Error || !(error instanceof Error)) return error;
+  if (isBusy(error)) return busy(path, error);
+  const unusable = stateUnusable('the election of coordinators', path, error);
+  if (!isSqliteError(error) || isHindered(error)) return unusable;
+  return new Mx8Error(
+    unusable.code,
+    `${unusable.message}; stop every coordinator of this state and delete that file, which holds nothing that lasts`,
+    { path },
+    error,
+  );
 }

@@ -85,13 +85,8 @@ export class SqliteLog implements LogStore {
   /** Opens or creates the log in the file `path`; its folder must be there. */
   constructor(path: string) {
     this.#path = path;
-    // SQLite would pass over what follows the damage, and write over it.
-    const damage = walDamage(path);
-    if (damage !== null) {
-      const place = `frame ${damage.frame} (byte ${damage.offset})`;
-      throw stateInvalid(path, `its write-ahead log is not what was written in ${place}`);
-    }
     try {
+      checkWal(path);
       this.#db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
       const version = this.#checkedVersion();
       this.#db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
@@ -340,6 +335,14 @@ export class SqliteLog implements LogStore {
       throw asStateError(error, this.#path);
     }
   }
+}
+
+/** SQLite would pass over what follows the damage, and write over it. */
+function checkWal(path: string): void {
+  const damage = walDamage(path);
+  if (damage === null) return;
+  const place = `frame ${damage.frame} (byte ${damage.offset})`;
+  throw stateInvalid(path, `its write-ahead log is not what was written in ${place}`);
 }
 
 type Row = Readonly<Record<string, unknown>>;

@@ -4,8 +4,7 @@
  */
 import { DatabaseSync } from 'node:sqlite';
 import { Mx8Error } from '../core/base/errors.ts';
-
-const SQLITE_BUSY = 5;
+import { isBusy, isSqliteError, stateUnusable } from './sqlite-errors.ts';
 
 export class StateLock implements Disposable {
   readonly #db: DatabaseSync;
@@ -16,14 +15,20 @@ export class StateLock implements Disposable {
 
   /** Takes the lock in the file `path`; `coordinator_state_in_use` when a live process has it. */
   static take(path: string, whatIsHeld: string): StateLock {
-    const db = new DatabaseSync(path, { timeout: 0 });
+    let db: DatabaseSync | null = null;
     try {
+      db = new DatabaseSync(path, { timeout: 0 });
       db.exec('BEGIN EXCLUSIVE');
       return new StateLock(db);
     } catch (error) {
-      db.close();
-      if (!(error instanceof Error && 'errcode' in error && error.errcode === SQLITE_BUSY))
-        throw error;
+      if (isSqliteError(error) && !isBusy(error)) {
+        // Looked at while the files of this database are still open: it may be these that are too many.
+        const unusable = stateUnusable(`the lock on ${whatIsHeld}`, path, error);
+        db?.close();
+        throw unusable;
+      }
+      db?.close();
+      if (!isSqliteError(error)) throw error;
       const message = `another process is working on ${whatIsHeld} at this moment; wait until it has ended, or stop it first`;
       throw new Mx8Error('coordinator_state_in_use', message, { path });
     }

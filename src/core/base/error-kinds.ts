@@ -72,6 +72,11 @@ const USER_ERROR_KINDS = {
     retryable: false,
     remedy: 'Bind to 127.0.0.1, give --tls-cert and --tls-key, or pass --insecure.',
   },
+  system_refused: {
+    status: 'FAILED_PRECONDITION',
+    retryable: false,
+    remedy: 'Mend what the message names (a limit of ulimit, room, permissions), then try again.',
+  },
   interrupted: {
     status: 'CANCELLED',
     retryable: false,

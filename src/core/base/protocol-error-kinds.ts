@@ -132,6 +132,12 @@ export const PROTOCOL_ERROR_KINDS = {
     remedy:
       'Put back a copy of the state folder from before the damage, or start with another --state: committed outputs stay where they are.',
   },
+  coordinator_state_unusable: {
+    status: 'FAILED_PRECONDITION',
+    retryable: false,
+    remedy:
+      'Mend what the message names (a limit of ulimit, room, permissions), then start again: the state itself is not damaged.',
+  },
   coordinator_state_newer: {
     status: 'FAILED_PRECONDITION',
     retryable: false,
