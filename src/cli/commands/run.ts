@@ -21,7 +21,7 @@ import * as job from '../flags/job.ts';
 import * as memory from '../flags/memory.ts';
 import * as screenFlags from '../flags/screen.ts';
 import { SERVER_TLS_FLAGS } from '../flags/tls.ts';
-import { AgentFleet } from '../run/agent-fleet.ts';
+import { AgentFleet, COMPLETED_GRACE_MS, STOP_GRACE_MS } from '../run/agent-fleet.ts';
 import { agentArguments } from '../run/agent-arguments.ts';
 import { prepareRun, type PreparedRun } from '../run/prepare.ts';
 import type { RunOptions } from '../run/run-options.ts';
@@ -162,17 +162,22 @@ async function runPrepared(
   const coordinator = await ownCoordinator(log, prepared, options, { ...io, events }, fatal.reject);
   const { jobId } = prepared.spec;
   let committed = 0;
-  const fleet = new AgentFleet({
+  const fleet: AgentFleet = new AgentFleet({
     agentArguments: agentArguments(prepared, options, `http://127.0.0.1:${coordinator.port}`),
     nodeIds: Array.from({ length: options.nodes }, (_, index) => `node-${index}`),
     environment: { ...io.environment, ...AGENT_ENVIRONMENT },
     clock: io.clock,
     events,
-    onLine: (nodeId, text) => passOn(nodeId, text, events, screen, options.json),
+    onLine: (nodeId, text) => {
+      if (passOn(nodeId, text, events, screen, options.json) === 'agent_ended') {
+        fleet.saidItsEnd(nodeId);
+      }
+    },
     committedSamples: () => committed,
     ...(options.requeueDead ? { onDied: requeuer(coordinator, jobId, events) } : {}),
   });
   let web: HttpServer | null = null;
+  let isCompleted = false;
   try {
     web = await servePage(coordinator, options, { io, screen, events });
     // Agents end with their supervisor, so whoever was there before is gone. A run that was killed before
@@ -196,10 +201,11 @@ async function runPrepared(
         onSnapshot(snapshot);
       },
     });
-    if (result.snapshot.phase === 'completed') await markFinished(prepared.out, stateFolder);
+    isCompleted = result.snapshot.phase === 'completed';
+    if (isCompleted) await markFinished(prepared.out, stateFolder);
     return { result, samplesBefore };
   } finally {
-    await fleet.stop();
+    await fleet.stop(isCompleted ? COMPLETED_GRACE_MS : STOP_GRACE_MS);
     // What agents committed while they stopped is in the last words too.
     await coordinator.client.snapshot(jobId).then(onSnapshot, () => undefined);
     await coordinator.stop();
@@ -278,18 +284,22 @@ function say(
   else io.stdout(summaryText(summary));
 }
 
-/** An agent's line: a structured one goes to the events under its node, another is printed as it is. */
+/**
+ * An agent's line: a structured one goes to the events under its node, another is printed as it is. The name
+ * of the event, or null.
+ */
 function passOn(
   nodeId: string,
   text: string,
   events: EventSink,
   screen: StatusScreen,
   isJson: boolean,
-): void {
+): string | null {
   const event = parseEvent(text);
   if (event !== null) events.emit(event.level, event.event, { node_id: nodeId, ...event.fields });
   else if (isJson) events.emit('info', 'agent_output', { node_id: nodeId, text });
   else screen.print(`[${nodeId}] ${text}`);
+  return event?.event ?? null;
 }
 
 function parseEvent(text: string): {

@@ -10,6 +10,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Mx8Error } from '../../core/base/errors.ts';
+import { systemReason } from '../../core/base/system-error.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { EventSink } from '../../ports/event-sink.ts';
 import { EXIT_USAGE } from '../exit-codes.ts';
@@ -36,12 +37,18 @@ export const FRUITLESS_RESTARTS_MAX = 5;
 const RESTART_DELAY_MS = 300;
 /** Between asking an agent to end and killing it. Together with what follows it stays below 2 s. */
 export const STOP_GRACE_MS = 1500;
+/** The same once the job is complete: nobody waits for anything but the end of processes without work. */
+export const COMPLETED_GRACE_MS = 10_000;
+/** How much longer an agent that said its end may take to be gone: a busy machine ends processes slowly. */
+const ENDED_GRACE_MS = 10_000;
 /** How much of an agent's last words is kept for the error that names them. */
 const LAST_LINES_MAX = 5;
 
 interface Agent {
   readonly nodeId: string;
   child: ChildProcess | null;
+  /** It said that it ended: what is left of its process holds no work, and needs no signal. */
+  hasEnded: boolean;
   readonly lastLines: string[];
   committedAtStart: number;
 }
@@ -58,6 +65,7 @@ export class AgentFleet {
     this.#agents = options.nodeIds.map((nodeId) => ({
       nodeId,
       child: null,
+      hasEnded: false,
       lastLines: [],
       committedAtStart: 0,
     }));
@@ -79,22 +87,33 @@ export class AgentFleet {
     if (child !== undefined && child !== null) killGroup(child);
   }
 
+  /** To be called when an agent's lines say that it ended. */
+  saidItsEnd(nodeId: string): void {
+    const agent = this.#agents.find((one) => one.nodeId === nodeId);
+    if (agent !== undefined) agent.hasEnded = true;
+  }
+
   /** Asks every agent to finish or release what it holds, then kills what is left. */
   async stop(graceMs: number = STOP_GRACE_MS): Promise<void> {
     this.#isStopping = true;
-    const running = this.#agents.flatMap((agent) => agent.child ?? []);
-    const gone = Promise.all(running.map(exited));
-    for (const child of running) child.kill('SIGTERM');
+    const running = this.#agents.filter(({ child }) => child !== null);
+    const gone = Promise.all(running.flatMap(({ child }) => (child === null ? [] : exited(child))));
+    for (const { child, hasEnded } of running) if (!hasEnded) child?.kill('SIGTERM');
     const patience = new AbortController();
-    const killer = this.#options.clock.sleep(graceMs, patience.signal).then(
-      () => {
-        for (const child of running) killGroup(child);
-      },
-      () => undefined,
-    );
+    const killer = this.#killLater(graceMs, patience.signal).catch(() => undefined);
     await gone;
     patience.abort();
     await killer;
+  }
+
+  async #killLater(graceMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    await clock.sleep(graceMs, signal);
+    for (const { child, hasEnded } of this.#agents) {
+      if (child !== null && !hasEnded) killGroup(child);
+    }
+    await clock.sleep(ENDED_GRACE_MS, signal);
+    for (const { child } of this.#agents) if (child !== null) killGroup(child);
   }
 
   #startAgent(agent: Agent): void {
@@ -109,10 +128,15 @@ export class AgentFleet {
       [...process.execArgv, fileURLToPath(main), 'agent', ...agentArguments(agent.nodeId)],
       { env: { ...environment }, stdio: ['ignore', 'ignore', 'pipe', 'ipc'], detached: true },
     );
-    agent.child = child;
+    agent.hasEnded = false;
     child.on('error', (error) => {
-      events.emit('error', 'agent_not_started', { node_id: agent.nodeId, message: error.message });
+      const message = systemReason(error);
+      events.emit('error', 'agent_not_started', { node_id: agent.nodeId, message });
+      if (child.pid === undefined) this.#onLost(agent, null, `could not be started: ${message}`);
     });
+    // Where the system starts no process there is nothing to listen to or to wait for, not even an end.
+    if (child.pid === undefined) return;
+    agent.child = child;
     if (child.stderr !== null) {
       createInterface({ input: child.stderr }).on('line', (line) => {
         agent.lastLines.push(line);
@@ -126,7 +150,7 @@ export class AgentFleet {
 
   #onExit(agent: Agent, code: number | null, signal: string | null): void {
     agent.child = null;
-    const { clock, events, committedSamples } = this.#options;
+    const { events } = this.#options;
     // It was told to end, and had already: then nothing listens for the signal any more.
     const wasAsked = this.#isStopping && signal === 'SIGTERM';
     events.emit(code === 0 || wasAsked ? 'info' : 'warn', 'agent_exited', {
@@ -135,17 +159,24 @@ export class AgentFleet {
       signal,
     });
     if (code !== 0 && !this.#isStopping) this.#options.onDied?.(agent.nodeId);
-    if (code === 0 || this.#isStopping || this.#options.restarts === false) return;
+    if (code === 0) return;
+    const last = agent.lastLines.find((line) => line.startsWith('mx8: ')) ?? agent.lastLines.at(-1);
+    const how = signal ?? `exit code ${code ?? 'none'}`;
+    this.#onLost(agent, code, `ended with ${how}: ${last ?? 'it said nothing'}`);
+  }
+
+  /** Starts the agent again after a while, unless that has got nobody anywhere. */
+  #onLost(agent: Agent, code: number | null, how: string): void {
+    const { clock, committedSamples, restarts } = this.#options;
+    if (this.#isStopping || restarts === false) return;
     if (committedSamples() > agent.committedAtStart) this.#fruitlessRestarts = 0;
     this.#fruitlessRestarts += 1;
     // What was typed is wrong, for example a variable that only agents read: starting again mends nothing.
     if (code === EXIT_USAGE || this.#fruitlessRestarts > FRUITLESS_RESTARTS_MAX) {
-      const last =
-        agent.lastLines.find((line) => line.startsWith('mx8: ')) ?? agent.lastLines.at(-1);
       this.#lost.reject(
         new Mx8Error(
           'agents_lost',
-          `an agent ended without committing a sample, ${this.#fruitlessRestarts} in a row by now; the last, ${agent.nodeId}, ended with ${signal ?? `exit code ${code ?? 'none'}`}: ${last ?? 'it said nothing'}`,
+          `an agent ended without committing a sample, ${this.#fruitlessRestarts} in a row by now; the last, ${agent.nodeId}, ${how}`,
           { node_id: agent.nodeId },
         ),
       );
