@@ -28,6 +28,17 @@ test('samples in flight get a quarter of a small cap', () => {
 });
 
 test('samples in flight that fill the whole cap are refused', () => {
-  const said = { maxProcessRssBytes: 64 * MIB, maxInflightBytes: 64 * MIB, workers: 1 };
+  const said = { maxProcessRssBytes: 128 * MIB, maxInflightBytes: 128 * MIB, workers: 1 };
   assert.throws(() => planAgentMemory(said, readings), { code: 'caps_conflict' });
+});
+
+test('a cap below what a worker has when it is idle is refused, typed or derived', () => {
+  const typed = { ...nothingSaid, maxProcessRssBytes: 60 * MIB };
+  assert.throws(() => planAgentMemory(typed, readings), /--max-process-rss-bytes 62914560 /);
+  const group = { ...readings, cgroupV2Bytes: 256 * MIB };
+  assert.equal(planAgentMemory({ ...nothingSaid, workers: 2 }, group).cap.source, 'cgroup_v2');
+  assert.throws(
+    () => planAgentMemory({ ...nothingSaid, workers: 4 }, group),
+    /the control group leaves 57\.6 MiB for each of 4 workers, .* lower --workers/,
+  );
 });

@@ -18,7 +18,13 @@ test('the shares of all processes together stay within the total', () => {
       fc.integer({ min: 1, max: 16 }),
       fc.integer({ min: 1, max: 8 }),
       (totalBytes, nodes, workersPerNode) => {
-        const options = { totalBytes, nodes, workersPerNode, maxInflightBytes: null };
+        const options = {
+          totalBytes,
+          nodes,
+          workersPerNode,
+          maxInflightBytes: null,
+          maxProcessRssBytes: null,
+        };
         const needed = SUPERVISOR_BYTES + nodes * (AGENT_BYTES + workersPerNode * WORKER_BYTES_MIN);
         if (totalBytes < needed) {
           assert.throws(() => planMemory(options), { code: 'caps_conflict' });
@@ -35,12 +41,24 @@ test('the shares of all processes together stay within the total', () => {
 });
 
 test('bytes in flight that do not fit a worker are refused and both caps are named', () => {
-  const options = { totalBytes: GIB, nodes: 1, workersPerNode: 1, maxInflightBytes: GIB };
+  const options = {
+    totalBytes: GIB,
+    nodes: 1,
+    workersPerNode: 1,
+    maxInflightBytes: GIB,
+    maxProcessRssBytes: null,
+  };
   assert.throws(() => planMemory(options), /max-inflight-bytes 1073741824 .*--ram-gb 1\.00/);
 });
 
 test('too little memory is refused with the least that would do', () => {
-  const options = { totalBytes: GIB / 4, nodes: 2, workersPerNode: 1, maxInflightBytes: null };
+  const options = {
+    totalBytes: GIB / 4,
+    nodes: 2,
+    workersPerNode: 1,
+    maxInflightBytes: null,
+    maxProcessRssBytes: null,
+  };
   assert.throws(() => planMemory(options), /need at least 0\.75/);
   const enough = { ...options, totalBytes: Math.ceil(0.76 * GIB) };
   assert(planMemory(enough).workerBytes >= WORKER_BYTES_MIN);
@@ -51,4 +69,21 @@ test('workers follow the cores, and memory where it is the smaller', () => {
   assert.equal(defaultWorkers({ totalBytes: 64 * GIB, nodes: 4 }, 2), 1);
   assert.equal(defaultWorkers({ totalBytes: 1 * GIB, nodes: 1 }, 16), 4);
   assert.equal(defaultWorkers({ totalBytes: GIB / 8, nodes: 1 }, 16), 1);
+});
+
+test('a cap typed for each worker is what the rest follows, down to what a worker needs', () => {
+  const MIB = 1024 ** 2;
+  const options = { totalBytes: 2 * GIB, nodes: 1, workersPerNode: 2, maxInflightBytes: null };
+  const plan = planMemory({ ...options, maxProcessRssBytes: 120 * MIB });
+  assert.deepEqual([plan.workerBytes, plan.maxInflightBytes], [120 * MIB, 30 * MIB]);
+  const more = planMemory({ ...options, maxProcessRssBytes: 64 * GIB });
+  assert.equal(more.workerBytes, planMemory({ ...options, maxProcessRssBytes: null }).workerBytes);
+  assert.throws(
+    () => planMemory({ ...options, maxProcessRssBytes: 60 * MIB }),
+    /^Mx8Error: --max-process-rss-bytes 62914560 \(60\.0 MiB\) .*: 96\.0 MiB at the least, and 160 MiB leave it room/,
+  );
+  assert.throws(
+    () => planMemory({ ...options, maxInflightBytes: 80 * MIB, maxProcessRssBytes: 120 * MIB }),
+    /--max-inflight-bytes 83886080 is more than half of --max-process-rss-bytes 125829120;/,
+  );
 });

@@ -1,5 +1,7 @@
 /** How the memory that a run may use is divided between its processes. Pure. */
 import { Mx8Error } from '../../core/base/errors.ts';
+import { WORKER_RSS_BYTES_USUAL_MIN } from '../../core/memory/limits.ts';
+import { checkWorkerCap } from '../agent/agent-memory.ts';
 
 const MIB = 1024 ** 2;
 
@@ -13,7 +15,7 @@ export const SUPERVISOR_BYTES: number = 192 * MIB;
 export const AGENT_BYTES: number = 128 * MIB;
 
 /** Below this a worker cannot load Node, a job module and one batch. */
-export const WORKER_BYTES_MIN: number = 160 * MIB;
+export const WORKER_BYTES_MIN: number = WORKER_RSS_BYTES_USUAL_MIN;
 
 /** Bytes of samples in flight where nothing is said: enough to hide the latency of local disks. */
 export const INFLIGHT_BYTES_DEFAULT: number = 64 * MIB;
@@ -25,6 +27,8 @@ export interface MemoryPlanOptions {
   readonly workersPerNode: number;
   /** As given; null to derive it. */
   readonly maxInflightBytes: number | null;
+  /** As given for each worker process; null: its share of the total. */
+  readonly maxProcessRssBytes: number | null;
 }
 
 export interface MemoryPlan {
@@ -52,8 +56,8 @@ export function planMemory(options: MemoryPlanOptions): MemoryPlan {
   const { totalBytes, nodes, workersPerNode } = options;
   const workers = nodes * workersPerNode;
   const overhead = SUPERVISOR_BYTES + nodes * AGENT_BYTES;
-  const workerBytes = Math.floor((totalBytes - overhead) / workers);
-  if (workerBytes < WORKER_BYTES_MIN) {
+  const shareBytes = Math.floor((totalBytes - overhead) / workers);
+  if (shareBytes < WORKER_BYTES_MIN) {
     const neededGb = (overhead + workers * WORKER_BYTES_MIN) / 1024 ** 3;
     throw new Mx8Error(
       'caps_conflict',
@@ -61,19 +65,30 @@ export function planMemory(options: MemoryPlanOptions): MemoryPlan {
       { ram_bytes: totalBytes, nodes, workers },
     );
   }
-  const inflightMax = Math.floor(workerBytes / 2);
+  checkWorkerCap(options.maxProcessRssBytes);
+  const workerBytes = Math.min(shareBytes, options.maxProcessRssBytes ?? Infinity);
+  checkInflight(options, workerBytes, workerBytes < shareBytes);
   const given = options.maxInflightBytes;
-  if (given !== null && given > inflightMax) {
-    throw new Mx8Error(
-      'caps_conflict',
-      `--max-inflight-bytes ${given} is more than half of a worker's share of the memory (${workerBytes} bytes of --ram-gb ${(totalBytes / 1024 ** 3).toFixed(2)}); lower it or raise --ram-gb`,
-      { max_inflight_bytes: given, worker_bytes: workerBytes },
-    );
-  }
   return {
     totalBytes,
     agentBytes: AGENT_BYTES,
     workerBytes,
     maxInflightBytes: given ?? Math.min(INFLIGHT_BYTES_DEFAULT, Math.floor(workerBytes / 4)),
   };
+}
+
+function checkInflight(options: MemoryPlanOptions, workerBytes: number, isCapTyped: boolean): void {
+  const { maxInflightBytes: given, totalBytes } = options;
+  if (given === null || given <= Math.floor(workerBytes / 2)) return;
+  const [what, flag] = isCapTyped
+    ? [`of --max-process-rss-bytes ${workerBytes}`, '--max-process-rss-bytes']
+    : [
+        `of a worker's share of the memory (${workerBytes} bytes of --ram-gb ${(totalBytes / 1024 ** 3).toFixed(2)})`,
+        '--ram-gb',
+      ];
+  throw new Mx8Error(
+    'caps_conflict',
+    `--max-inflight-bytes ${given} is more than half ${what}; lower it or raise ${flag}`,
+    { max_inflight_bytes: given, worker_bytes: workerBytes },
+  );
 }

@@ -163,9 +163,8 @@ function memoryOf(
   if (cap.derived) events.emit('info', 'rss_cap_defaulted', rssCapFields(cap));
   const totalBytes = cap.capBytes;
   const workersPerNode = workers ?? defaultWorkers({ totalBytes, nodes }, availableParallelism());
-  const plan = planMemory({ totalBytes, nodes, workersPerNode, maxInflightBytes });
-  const workerBytes = Math.min(plan.workerBytes, maxProcessRssBytes ?? Infinity);
-  return { memory: { ...plan, workerBytes }, workersPerNode };
+  const limits = { maxInflightBytes, maxProcessRssBytes };
+  return { memory: planMemory({ totalBytes, nodes, workersPerNode, ...limits }), workersPerNode };
 }
 
 function outputFolder(loaded: LoadedJob, options: RunOptions): string {

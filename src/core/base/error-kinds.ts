@@ -55,7 +55,7 @@ const USER_ERROR_KINDS = {
   caps_conflict: {
     status: 'INVALID_ARGUMENT',
     retryable: false,
-    remedy: 'Lower the first of the two named limits or raise the second.',
+    remedy: 'Change one of the limits that the message names, in the way it says.',
   },
   link_invalid: {
     status: 'INVALID_ARGUMENT',
