@@ -1,4 +1,5 @@
 /** How a command reaches the coordinators that its flags name. */
+import type { OnUnanswered } from '../wire/dialer.ts';
 import { GrpcCoordinatorClient } from '../wire/grpc-coordinator-client.ts';
 import type { CommandIo } from './command-io.ts';
 import type { OptionsOf } from './flag.ts';
@@ -22,11 +23,18 @@ export const CLIENT_FLAGS: {
 
 export type ClientOptions = OptionsOf<typeof CLIENT_FLAGS>;
 
-/** Close it. `callTimeoutMs`: how long any answer may take; the client's own default where it is not said. */
+/** `callTimeoutMs`: how long any answer may take; the client's own default where it is not said. */
+export interface ClientHabits {
+  readonly callTimeoutMs?: number;
+  /** Hears of each attempt that nobody answered. */
+  readonly onUnanswered?: OnUnanswered;
+}
+
+/** Close it. */
 export function openClient(
   options: ClientOptions,
   { clock, random }: Pick<CommandIo, 'clock' | 'random'>,
-  callTimeoutMs?: number,
+  habits: ClientHabits = {},
 ): GrpcCoordinatorClient {
   const { coordUrl, grpcMaxMessageBytes } = options;
   return new GrpcCoordinatorClient({
@@ -35,6 +43,6 @@ export function openClient(
     random,
     grpcMaxMessageBytes,
     tls: clientTls(options),
-    ...(callTimeoutMs === undefined ? {} : { callTimeoutMs }),
+    ...habits,
   });
 }

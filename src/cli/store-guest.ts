@@ -56,7 +56,7 @@ export function openGuestTraffic(
   if (coordUrl === null) return { traffic, [Symbol.asyncDispose]: () => Promise.resolve() };
   const { grpcMaxMessageBytes } = cluster;
   const options = { coordUrl, ...files, grpcMaxMessageBytes: grpcMaxMessageBytes.defaultValue };
-  const client = openClient(options, { clock, random }, CALL_TIMEOUT_MS);
+  const client = openClient(options, { clock, random }, { callTimeoutMs: CALL_TIMEOUT_MS });
   const id = guestId(name, randomId(random));
   const guest = new StoreGuest({
     sharer: traffic,

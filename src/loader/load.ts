@@ -16,7 +16,9 @@ import { openManifestStore } from '../snapshots/index.ts';
 import { claimCacheFolder } from '../storage/cache/cache-folder.ts';
 import { StoreTraffic } from '../storage/http/store-traffic.ts';
 import { OpenPlaces } from '../storage/places.ts';
+import type { OnUnanswered } from '../wire/dialer.ts';
 import { GrpcCoordinatorClient } from '../wire/grpc-coordinator-client.ts';
+import { saysSilence } from '../wire/no-answer.ts';
 import { JobSource } from './job-source.ts';
 import type { JobSourceOptions } from './job-source.ts';
 import { RunningLoader } from './loader.ts';
@@ -32,7 +34,7 @@ import { StreamSource } from './stream-source.ts';
 export interface LoadSurroundings {
   readonly clock: Clock;
   readonly random: Random;
-  readonly connect: (coordUrl: string) => CoordinatorClient;
+  readonly connect: (coordUrl: string, onUnanswered: OnUnanswered) => CoordinatorClient;
 }
 
 /**
@@ -49,8 +51,8 @@ export interface LoadSurroundings {
 export function load(link: string, options: LoadOptions = {}): Loader {
   const clock = nodeClock();
   const random = nodeRandom();
-  const connect = (coordUrl: string): CoordinatorClient =>
-    new GrpcCoordinatorClient({ coordUrl, clock, random });
+  const connect: LoadSurroundings['connect'] = (coordUrl, onUnanswered) =>
+    new GrpcCoordinatorClient({ coordUrl, clock, random, onUnanswered });
   return loadIn(link, options, { clock, random, connect });
 }
 
@@ -121,7 +123,7 @@ function jobSource(
     link,
     job,
     batchSize,
-    client: connect(job.coordUrl),
+    client: connect(job.coordUrl, saysSilence(events, 'this loader')),
     node: { jobId: job.jobId, nodeId: job.nodeId ?? nodeId(freshId), instanceId },
     caps: {
       maxFetchConcurrency: prefetchBatches,

@@ -27,6 +27,7 @@ import { leaderOf } from './status.ts';
 export interface DialFailure {
   readonly code: ErrorCode;
   readonly details?: ErrorDetails;
+  readonly message?: string;
 }
 
 export interface DialerOptions<C extends Connection> {
@@ -34,7 +35,11 @@ export interface DialerOptions<C extends Connection> {
   readonly clock: Clock;
   readonly random: Random;
   readonly dial: (address: CoordAddress) => C;
+  /** Hears of each connection that nobody answered on. */
+  readonly onUnanswered?: OnUnanswered;
 }
+
+export type OnUnanswered = (address: string, message: string) => void;
 
 export class Dialer<C extends Connection = CallConnection> {
   readonly #addresses: readonly CoordAddress[];
@@ -81,6 +86,9 @@ export class Dialer<C extends Connection = CallConnection> {
   failed(connection: C, failure: DialFailure): void {
     if (this.#current !== connection) return;
     this.#current = null;
+    if (failure.code === 'coordinator_unavailable') {
+      this.#options.onUnanswered?.(connection.address.text, failure.message ?? 'no answer');
+    }
     const leader = leaderOf(failure);
     this.#hint = leader === null ? null : this.#trusted(leader, connection.address);
     if (this.#hint === null) this.#next = (this.#next + 1) % this.#addresses.length;

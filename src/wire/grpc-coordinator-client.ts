@@ -15,7 +15,7 @@ import type { ManifestSlice } from '../ports/manifest-replica.ts';
 import { CommandClient } from './command-client.ts';
 import { type ClientTls, GrpcConnection } from './connection.ts';
 import type { CoordAddress } from './coord-url.ts';
-import { Dialer } from './dialer.ts';
+import { Dialer, type OnUnanswered } from './dialer.ts';
 import { bytes, children, flag, requiredChild, uint64s } from './fields.ts';
 import { CALL_TIMEOUT_MS_DEFAULT, MESSAGE_BYTES_MAX_DEFAULT } from './limits.ts';
 import { SessionClient } from './session-client.ts';
@@ -36,6 +36,8 @@ export interface GrpcClientOptions {
   readonly tls?: ClientTls;
   /** How long any one answer may take, attempts included. Default 10 s. */
   readonly callTimeoutMs?: number;
+  /** Hears of each attempt that nobody answered; the client goes on trying by itself. */
+  readonly onUnanswered?: OnUnanswered;
   /** Most bytes of a message, both ways. Default 64 MiB. */
   readonly grpcMaxMessageBytes?: number;
 }
@@ -56,12 +58,12 @@ export class GrpcCoordinatorClient extends CommandClient {
 
   constructor(options: GrpcClientOptions) {
     super(options.clock);
-    const { coordUrl, clock, random, tls = {} } = options;
+    const { coordUrl, clock, random, tls = {}, onUnanswered = () => undefined } = options;
     const messageBytesMax = options.grpcMaxMessageBytes ?? MESSAGE_BYTES_MAX_DEFAULT;
     const callTimeoutMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS_DEFAULT;
     const dial = (address: CoordAddress): GrpcConnection =>
       new GrpcConnection(address, { clock, tls, messageBytesMax });
-    this.#dialer = new Dialer({ coordUrl, clock, random, dial });
+    this.#dialer = new Dialer({ coordUrl, clock, random, dial, onUnanswered });
     this.#callerOptions = { dialer: this.#dialer, clock, callTimeoutMs };
     this.#caller = new UnaryCaller(this.#callerOptions);
   }

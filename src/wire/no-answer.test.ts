@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Mx8Error } from '../core/base/errors.ts';
-import { noAnswer } from './no-answer.ts';
+import { noAnswer, saysSilence } from './no-answer.ts';
 import { unavailable } from './status.ts';
 
 const [A, B, C] = ['http://a:1', 'http://b:1', 'http://c:1'] as const;
@@ -42,4 +42,25 @@ test('a standby that answers is told apart from those that do not, and so is a l
     `no coordinator carried it out: ${A}: not leader for mutating operation; ${C}: connection refused`,
   );
   assert.equal(error.code, 'coordinator_unavailable');
+});
+
+test('each silent address is said once, with why and what is done about it', () => {
+  const said: (readonly [string, string, unknown])[] = [];
+  const say = saysSilence(
+    { emit: (level, event, fields) => said.push([level, event, fields]) },
+    'x',
+  );
+  for (const address of [A, A, B, A]) say(address, away(address).message);
+  assert.deepEqual(
+    said,
+    [A, B].map((address) => [
+      'warn',
+      'coordinator_wait',
+      {
+        coord_url: address,
+        message: `no answer from the coordinator at ${address}: connection refused`,
+        then: 'x asks again until a coordinator answers or it is stopped',
+      },
+    ]),
+  );
 });

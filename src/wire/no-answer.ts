@@ -1,5 +1,21 @@
 /** What a call that nobody answered in its time says: each address of the list, and what came of it there. */
 import { Mx8Error } from '../core/base/errors.ts';
+import type { EventSink } from '../ports/event-sink.ts';
+import type { OnUnanswered } from './dialer.ts';
+
+/** Addresses that are told of; a list has a handful, and hints of where the leader is name others. */
+const SILENT_ADDRESSES_MAX = 16;
+
+/** Says of each address, once, that nobody answered there and why, and what `who` does about it. */
+export function saysSilence(events: EventSink, who: string): OnUnanswered {
+  const said = new Set<string>();
+  return (address, message) => {
+    if (said.has(address) || said.size >= SILENT_ADDRESSES_MAX) return;
+    said.add(address);
+    const then = `${who} asks again until a coordinator answers or it is stopped`;
+    events.emit('warn', 'coordinator_wait', { coord_url: address, message, then });
+  };
+}
 
 /** `failures`: the latest of each address that was asked, among them `last`. The code is that of `last`. */
 export function noAnswer(

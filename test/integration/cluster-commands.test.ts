@@ -87,7 +87,15 @@ test('an agent that starts before its coordinator waits for it', async () => {
   first.mx8.child.kill('SIGKILL');
   await first.mx8.ended;
   const agent = bench.start(['agent', '--node-id', 'early'], first.environment);
+  // At its first attempt, which has no answer to wait for: with the address, and what it does about it.
   await until('the agent waits', () => agent.stderr().includes('"coordinator_wait"'));
+  const said = JSON.parse(agent.stderr().match(/^.*"coordinator_wait".*$/m)?.[0] ?? '{}') as Record<
+    string,
+    string
+  >;
+  assert.equal(said['coord_url'], first.environment.MX8_COORD_URL);
+  assert.match(said['message'] ?? '', /ECONNREFUSED/);
+  assert.match(said['then'] ?? '', /asks again until a coordinator answers/);
   const bind = first.environment.MX8_COORD_URL.replace('http://', '');
   const second = bench.start([
     ...['coordinator', '--data', data, '--bind', bind, '--state', bench.path('state')],

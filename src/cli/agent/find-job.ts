@@ -13,9 +13,10 @@ const ASK_INTERVAL_MS = 1000;
 export async function findJob(
   client: Pick<CoordinatorClient, 'listJobs'>,
   io: Pick<CommandIo, 'clock' | 'events' | 'signal'>,
+  coordUrl: string,
 ): Promise<JobId> {
   for (let waited = false; ; waited = true) {
-    const job = onlyJob(await reachableJobs(client, io));
+    const job = onlyJob(await reachableJobs(client, io, coordUrl));
     if (job !== null) return job;
     if (!waited) io.events.emit('info', 'job_wait', { reason: 'the coordinator has no job yet' });
     await io.clock.sleep(ASK_INTERVAL_MS, io.signal);
@@ -25,8 +26,12 @@ export async function findJob(
 async function reachableJobs(
   client: Pick<CoordinatorClient, 'listJobs'>,
   io: Pick<CommandIo, 'clock' | 'events' | 'signal'>,
+  coordUrl: string,
 ): Promise<readonly JobSnapshot[]> {
-  io.events.emit('info', 'coordinator_ask', { question: 'which job it runs' });
+  io.events.emit('info', 'coordinator_ask', {
+    coord_url: coordUrl,
+    question: 'which job it runs',
+  });
   for (;;) {
     try {
       return await orAborted(client.listJobs(), io.signal);

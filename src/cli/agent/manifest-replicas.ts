@@ -14,7 +14,7 @@ export interface Replicas extends AsyncDisposable {
 export function openReplicas(options: ClientOptions, io: CommandIo): Replicas {
   const addresses = options.coordUrl.split(',').map((address) => address.trim());
   const clients = addresses.map((coordUrl) =>
-    openClient({ ...options, coordUrl }, io, CALL_TIMEOUT_MS),
+    openClient({ ...options, coordUrl }, io, { callTimeoutMs: CALL_TIMEOUT_MS }),
   );
   return {
     all: clients.map((client, index) => ({

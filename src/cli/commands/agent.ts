@@ -20,6 +20,7 @@ import { openReplicas } from '../agent/manifest-replicas.ts';
 import { outputLocation } from '../../storage/output-stores.ts';
 import { parseBind } from '../bind.ts';
 import { CLIENT_FLAGS, openClient } from '../client.ts';
+import { saysSilence } from '../../wire/no-answer.ts';
 import type { CommandIo } from '../command-io.ts';
 import { defineCommand } from '../command.ts';
 import type { Command, CommandLine } from '../command.ts';
@@ -96,7 +97,7 @@ async function run(
 ): Promise<number> {
   const { clock, random, events, signal } = io;
   const work = await workOf(argument, options, io);
-  const client = openClient(options, io);
+  const client = openClient(options, io, { onUnanswered: saysSilence(events, 'this agent') });
   let agent: AgentHandle | null = null;
   const web = await serveAgentWeb(options, () => agent?.figures() ?? null, io);
   await using replicas = openReplicas(options, io);
@@ -110,7 +111,8 @@ async function run(
       work,
       healing: options.manifestHealing === 'on' ? { store, replicas: replicas.all } : null,
       tracer: otelTracer(),
-      jobId: options.jobId === null ? await findJob(client, io) : jobId(options.jobId),
+      jobId:
+        options.jobId === null ? await findJob(client, io, options.coordUrl) : jobId(options.jobId),
       nodeId: options.nodeId === null ? defaultNodeId() : nodeId(options.nodeId),
       prefetchBatches: options.prefetchBatches,
       maxQueueBatches: options.maxQueueBatches,

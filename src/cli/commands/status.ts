@@ -41,7 +41,7 @@ export const command: Command = defineCommand({
 });
 
 async function run({ options }: CommandLine<typeof FLAGS>, io: CommandIo): Promise<number> {
-  const client = openClient(options, io, CALL_TIMEOUT_MS);
+  const client = openClient(options, io, { callTimeoutMs: CALL_TIMEOUT_MS });
   try {
     await watchStatus(
       {

@@ -67,7 +67,7 @@ async function run({ options }: CommandLine<typeof FLAGS>, io: CommandIo): Promi
     );
   }
   const { clock } = io;
-  const client = openClient(options, io, POLL_TIMEOUT_MS);
+  const client = openClient(options, io, { callTimeoutMs: POLL_TIMEOUT_MS });
   // On its own connection, so that polls do not wait behind slices of the manifest.
   const manifestClient = openClient(options, io);
   await using copy =

@@ -49,7 +49,7 @@ async function askOne(
   options: ClientOptions,
   io: CommandIo,
 ): Promise<CoordinatorEvidence> {
-  const client = openClient(options, io, CALL_TIMEOUT_MS);
+  const client = openClient(options, io, { callTimeoutMs: CALL_TIMEOUT_MS });
   const { clock } = io;
   try {
     const sentUnixMs = clock.unixMs();
@@ -96,7 +96,7 @@ export async function collectJobs(
   surroundings: Surroundings,
   io: CommandIo,
 ): Promise<{ readonly jobs: readonly JobEvidence[]; readonly error: string }> {
-  const client = openClient(surroundings, io, CALL_TIMEOUT_MS);
+  const client = openClient(surroundings, io, { callTimeoutMs: CALL_TIMEOUT_MS });
   try {
     const first = await snapshots(client, surroundings);
     const firstMs = io.clock.nowMs();

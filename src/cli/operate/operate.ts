@@ -33,7 +33,7 @@ export async function operate(
   io: CommandIo,
 ): Promise<number> {
   const { dryRun, json } = options;
-  const client = openClient(options, io, CALL_TIMEOUT_MS);
+  const client = openClient(options, io, { callTimeoutMs: CALL_TIMEOUT_MS });
   try {
     const id = options.jobId === null ? onlyJob(await client.listJobs()) : jobId(options.jobId);
     const operation = typeof wanted === 'function' ? await wanted(client, id) : wanted;

@@ -60,7 +60,7 @@ export async function serveCoordinatorWeb(
 }
 
 async function webUrlOf(options: ClientOptions, io: CommandIo): Promise<string | null> {
-  const client = openClient(options, io, ASK_LEADER_TIMEOUT_MS);
+  const client = openClient(options, io, { callTimeoutMs: ASK_LEADER_TIMEOUT_MS });
   try {
     const view = await client.coordinator();
     return view.role === 'leader' ? view.webUrl : null;
