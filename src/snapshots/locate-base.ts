@@ -89,9 +89,9 @@ async function locateRemoteBase(
   if (bytes !== null) return { type: 'manifest', path: base, isPacked: false, bytes };
   const folder = (await pinnedBase(base, places, signal)).replace(/\/+$/, '');
   const place = places.of(base);
-  if (folder.endsWith('.tsv')) {
+  if (isManifestName(folder)) {
     await place.stat(folder, signal).catch((error: unknown) => {
-      throw remoteMissing(base, error);
+      throw manifestMissing(folder, error);
     });
     return { type: 'manifest', path: folder, isPacked: false };
   }
@@ -103,6 +103,22 @@ async function locateRemoteBase(
     if (!(error instanceof Mx8Error) || error.code !== 'object_missing') throw error;
   }
   return { type: 'prefix', prefix: `${folder}/`, places };
+}
+
+/** A link to a web server may have a query behind the name. */
+function isManifestName(base: string): boolean {
+  return (isWeb(base) ? base.replace(/[?#].*$/s, '') : base).endsWith('.tsv');
+}
+
+function isWeb(base: string): boolean {
+  const scheme = schemeOf(base);
+  return scheme === 'http' || scheme === 'https';
+}
+
+function manifestMissing(path: string, error: unknown): unknown {
+  if (!(error instanceof Mx8Error) || error.code !== 'object_missing') return error;
+  const text = `Cannot open the data set: the manifest ${error.message}`;
+  return new Mx8Error('input_missing', text, { ...error.details, location: path }, error);
 }
 
 /** The base as it is named for good: a branch by the commit that it is at now. */

@@ -127,7 +127,7 @@ test('shards on a web server without listings are read by their address, MosaicM
   const query = await samplesOf(`${server.url}lines.jsonl.gz?version=2`, options);
   assert.equal(query.length, 120);
   const listed = samplesOf(`${server.url}`, { ...options, format: 'jsonl' });
-  await assert.rejects(listed, /cannot be listed/);
+  await assert.rejects(listed, { code: 'input_missing', message: /web server does not say/ });
 });
 
 function lines(start: number, end: number): string {

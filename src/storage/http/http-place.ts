@@ -32,10 +32,12 @@ export class HttpPlace extends ReadOnlyPlace implements Authority {
     this.#redirects = new Redirects((_, to) => options.allowedOrigins.includes(to.origin));
   }
 
+  /** Asked for once there is neither a file of that name nor a manifest below it. */
   list(prefix: string): AsyncIterable<readonly ListedObject[]> {
+    const link = prefix.replace(/\/+$/, '');
     throw new Mx8Error(
-      'scheme_unsupported',
-      `${prefix} cannot be listed: a web server does not say what it has. Link to a .tsv manifest or to a packed data set there.`,
+      'input_missing',
+      `There is nothing to read at ${link}: no file of samples, no manifest and no ${link}/_mx8/manifest.tsv of a packed data set; what else is there a web server does not say. Link to one of these.`,
       { location: prefix },
     );
   }
