@@ -7,57 +7,64 @@
  * `listing` lists.
  */
 import { fork } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 
+import { benchChoice, benchHelp, firstSentence } from './choice.ts';
+import type { BenchChoice } from './choice.ts';
 import { benchTable, isMet } from './report.ts';
 import type { BenchRow, Benchmark } from './report.ts';
 
 const CHILD_FLAG = '--child';
+const SUFFIX = '.bench.ts';
 
 const only = process.argv.indexOf(CHILD_FLAG);
 if (only === -1) await runAll();
 else await runOne(process.argv[only + 1] ?? '', process.argv[only + 2] ?? null);
 
 async function runAll(): Promise<void> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      json: { type: 'boolean' },
-      check: { type: 'boolean' },
-      objects: { type: 'string' },
-    },
-  });
-  const files = readdirSync(import.meta.dirname)
-    .filter((name) => name.endsWith('.bench.ts'))
-    .filter((name) => positionals.length === 0 || positionals.some((word) => name.includes(word)))
+  const all = readdirSync(import.meta.dirname)
+    .filter((name) => name.endsWith(SUFFIX))
+    .map((name) => name.slice(0, -SUFFIX.length))
     .sort();
-  if (files.length === 0) {
-    process.stderr.write(`no benchmark has ${positionals.join(' or ')} in its name\n`);
+  const choice = benchChoice(process.argv.slice(2), all);
+  if (choice.type === 'help') {
+    const about = all.map((name) => [name, firstSentence(sourceOf(name))] as const);
+    process.stdout.write(benchHelp(new Map(about)));
+  } else if (choice.type === 'refused') {
+    process.stderr.write(`${choice.message}\n`);
     process.exitCode = 2;
-    return;
+  } else {
+    await runChosen(choice);
   }
+}
+
+function sourceOf(name: string): string {
+  return readFileSync(join(import.meta.dirname, `${name}${SUFFIX}`), 'utf8');
+}
+
+async function runChosen(choice: Extract<BenchChoice, { type: 'run' }>): Promise<void> {
   process.stderr.write(`${machineText()}\n`);
   const rows: BenchRow[] = [];
   let failed = 0;
-  for (const file of files) {
+  for (const name of choice.names) {
+    const file = `${name}${SUFFIX}`;
     process.stderr.write(`▸ ${file}\n`);
-    const answer = await runInChild(file, values.objects ?? null);
+    const answer = await runInChild(file, choice.objects);
     if (answer === null) failed += 1;
     else rows.push(...answer);
   }
-  const print = values.json === true ? rows.map((row) => `${JSON.stringify(row)}\n`).join('') : '';
-  process.stdout.write(values.json === true ? print : benchTable(rows));
+  const lines = rows.map((row) => `${JSON.stringify(row)}\n`).join('');
+  process.stdout.write(choice.json ? lines : benchTable(rows));
   const missed = rows.filter((row) => !isMet(row)).length;
-  if (failed > 0 || (values.check === true && missed > 0)) process.exitCode = 1;
+  if (failed > 0 || (choice.check && missed > 0)) process.exitCode = 1;
 }
 
 /** The rows, or null when the benchmark failed; its own words are on stderr by then. */
-function runInChild(file: string, objects: string | null): Promise<readonly BenchRow[] | null> {
+function runInChild(file: string, objects: number | null): Promise<readonly BenchRow[] | null> {
   return new Promise((resolve) => {
-    const further = objects === null ? [] : [objects];
+    const further = objects === null ? [] : [String(objects)];
     const child = fork(import.meta.filename, [CHILD_FLAG, file, ...further], {
       execArgv: [...process.execArgv, '--expose-gc'],
       serialization: 'advanced',

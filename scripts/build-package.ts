@@ -9,10 +9,12 @@ import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { packageReadme } from './package-readme.ts';
+
 const root = join(import.meta.dirname, '..');
 
 /** What a package adds to the compiled sources. */
-const ALONGSIDE = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'bin', 'docs', 'ops'];
+const ALONGSIDE = ['CHANGELOG.md', 'CONTRIBUTING.md', 'LICENSE', 'bin', 'docs', 'ops'];
 
 interface Manifest {
   readonly exports: Readonly<Record<string, string>>;
@@ -27,6 +29,7 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 compile();
 copyAssets();
+writeReadme();
 writeManifest();
 process.stdout.write(`${out}\n`);
 
@@ -64,6 +67,11 @@ function copyAssets(): void {
     mkdirSync(dirname(to), { recursive: true });
     cpSync(from, to, { recursive: true });
   }
+}
+
+function writeReadme(): void {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  writeFileSync(join(out, 'README.md'), packageReadme(readme));
 }
 
 function writeManifest(): void {
