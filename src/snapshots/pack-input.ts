@@ -26,7 +26,8 @@ import { planTree, shardFile, shardFilesIn } from './shard-files.ts';
 import type { ShardFile } from './shard-files.ts';
 import { FolderTree, PrefixTree } from './shard-tree.ts';
 import { systemCode, systemReason } from './system-error.ts';
-import { walkFolder } from './walk-folder.ts';
+import { emptyTally, leftOutOf, walkFolder } from './walk-folder.ts';
+import type { LeftOut, WalkTally } from './walk-folder.ts';
 
 export interface PackInputOptions {
   readonly input: string;
@@ -36,6 +37,8 @@ export interface PackInputOptions {
   readonly unpack: UnpackBudget;
   readonly places: Places | undefined;
   readonly signal: AbortSignal | undefined;
+  /** Hears, once the input is listed, of what in it is no file. */
+  readonly onLeftOut?: ((what: LeftOut) => void) | undefined;
 }
 
 export interface PackInput {
@@ -57,7 +60,7 @@ export async function openInput(options: PackInputOptions): Promise<PackInput> {
     throw new Mx8Error('link_invalid', text, { location: root });
   }
   await refuseItself(found, root, options);
-  return { root, list: () => listed(found, root, options) };
+  return { root, list: () => listedAndTold(found, root, options) };
 }
 
 async function refuseItself(
@@ -90,10 +93,22 @@ function packsItself(target: string, input: string): Mx8Error {
   );
 }
 
+async function* listedAndTold(
+  found: Samples,
+  root: string,
+  options: PackInputOptions,
+): AsyncGenerator<readonly PackItem[]> {
+  const tally = emptyTally();
+  yield* listed(found, root, options, tally);
+  const left = leftOutOf(tally);
+  if (left !== null) options.onLeftOut?.(left);
+}
+
 async function* listed(
   found: Samples,
   root: string,
   options: PackInputOptions,
+  tally: WalkTally,
 ): AsyncGenerator<readonly PackItem[]> {
   const { signal, format } = options;
   if (found.type === 'shard') {
@@ -110,22 +125,23 @@ async function* listed(
   if (plan !== null && plan.format !== 'files') {
     const chosen = plan.format;
     const shards = (): AsyncIterable<ShardFile> =>
-      shardFilesIn(tree, chosen, { ...uncounted(), otherFiles: 0 });
+      shardFilesIn(tree, chosen, Object.assign(tally, { otherFiles: 0 }));
     yield* shardItems(root, chosen, shards, options);
     return;
   }
   checkTable({ base: root, columns: options.columns }, 'files');
   if (found.type === 'prefix') yield* objectItems(found.prefix, found.places, signal);
-  else yield* fileItems(found.path, signal);
+  else yield* fileItems(found.path, signal, tally);
 }
 
 /** In byte order of their paths, as the wire contract says, and not component by component. */
 async function* fileItems(
   root: string,
   signal: AbortSignal | undefined,
+  tally: WalkTally,
 ): AsyncGenerator<readonly PackItem[]> {
   const walk = { root, order: 'bytes', skippedNames: new Set<string>(), signal } as const;
-  for await (const files of walkFolder(walk, uncounted())) {
+  for await (const files of walkFolder(walk, tally)) {
     yield files.map(({ path, realPath }) => fileItem(path, realPath));
     await setImmediate();
   }
@@ -153,7 +169,7 @@ async function* objectItems(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<readonly PackItem[]> {
   const skippedNames = new Set<string>();
-  const walk = { prefix, places, skippedNames, tally: uncounted(), signal };
+  const walk = { prefix, places, skippedNames, tally: emptyTally(), signal };
   for await (const objects of walkObjects(walk)) {
     yield objects.map(({ location, bytes, etag }) =>
       whole({ path: location.slice(prefix.length), location, bytes, tag: etagTag(etag) }),
@@ -217,8 +233,4 @@ function checked(item: PackItem): PackItem {
     `The file ${location} has a sample of ${bytes} bytes; a packed data set holds samples of up to ${USTAR_ENTRY_BYTES_MAX}.`,
     { location, size_bytes: bytes },
   );
-}
-
-function uncounted(): { skippedEntries: number; specialFiles: number; linkLoops: number } {
-  return { skippedEntries: 0, specialFiles: 0, linkLoops: 0 };
 }

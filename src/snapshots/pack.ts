@@ -17,6 +17,7 @@ import { ObjectPackTarget } from './object-pack-target.ts';
 import { packError } from './pack-error.ts';
 import { openInput } from './pack-input.ts';
 import type { PackInput } from './pack-input.ts';
+import type { LeftOut } from './walk-folder.ts';
 import { checkChoices, decodePlan, encodePlan, planIdOf } from './pack-plan.ts';
 import type { LabelMode, PackChoices } from './pack-plan.ts';
 import { preparedByListing, preparedByPlan } from './pack-prepared.ts';
@@ -64,6 +65,8 @@ export interface PackOptions {
   /** Where objects are; absent: only folders are packed, and into folders. */
   readonly places?: Places | undefined;
   readonly onProgress?: (progress: PackProgress) => void;
+  /** Called where the input has pipes, sockets or devices, which are no samples. */
+  readonly onLeftOut?: (what: LeftOut) => void;
   /** Called where it ends early and can be gone on with. */
   readonly onLeft?: (left: PackLeft) => void;
   readonly signal?: AbortSignal;
@@ -93,7 +96,7 @@ export async function pack(
   options: PackOptions,
 ): Promise<PackResult> {
   const { format = null, columns = null, unpack = UNPACK_DEFAULTS, places, signal } = options;
-  const where = { input, output, places, signal };
+  const where = { input, output, places, signal, onLeftOut: options.onLeftOut };
   const from = await openInput({ ...where, format, columns, unpack });
   const { labels, shardBytes } = options;
   const choices = { input: from.root, labels, shardBytes, format, columns };

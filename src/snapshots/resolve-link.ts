@@ -17,6 +17,7 @@ import { Announcement } from './announcement.ts';
 import { canonicalBase } from './locate-base.ts';
 import type { Base } from './locate-base.ts';
 import { intentOf, locateInput } from './locate-input.ts';
+import { emptyTally, leftOutOf } from './walk-folder.ts';
 import { putSamples } from './put-samples.ts';
 import type { UnpackBudget } from './scan-shard.ts';
 import type { ShardTally } from './shard-files.ts';
@@ -164,7 +165,7 @@ async function takeSnapshot(
 ): Promise<Pick<Pinned, 'hash' | 'formatReason'>> {
   const { store, clock, events, signal, follower } = options;
   const startedAt = clock.nowMs();
-  const tally: ShardTally = { skippedEntries: 0, specialFiles: 0, linkLoops: 0, otherFiles: 0 };
+  const tally: ShardTally = { ...emptyTally(), otherFiles: 0 };
   const onSamples = (samples: number): void => {
     options.onProgress?.({ phase: 'indexing', samples });
     announced.listed(samples);
@@ -194,6 +195,8 @@ async function takeSnapshot(
     other_files: tally.otherFiles,
     elapsed_ms: Math.round(elapsedMs(startedAt, clock.nowMs())),
   });
+  const left = leftOutOf(tally);
+  if (left !== null) events.emit('warn', 'entries_left_out', { base, ...left });
   return { hash, formatReason };
 }
 

@@ -7,6 +7,7 @@ import { mdsShards } from '../core/format/mds-index.ts';
 import type { MdsShard } from '../core/format/mds-index.ts';
 import { isAbsence, nameIn } from './shard-tree.ts';
 import type { ShardTree, TreeFile } from './shard-tree.ts';
+import { emptyTally } from './walk-folder.ts';
 import type { WalkTally } from './walk-folder.ts';
 
 export interface ShardFile {
@@ -63,7 +64,7 @@ export async function planTree(tree: ShardTree, choice: FormatChoice): Promise<F
     return { format: 'mds', reason: `the folder has an ${MDS_INDEX} of MosaicML shards` };
   }
   const census = new FormatCensus();
-  for await (const files of tree.files(uncounted())) census.add(files);
+  for await (const files of tree.files(emptyTally())) census.add(files);
   const { only } = census;
   if (only !== null) return only;
   return { format: 'files', reason: 'its files do not all have a name of one known format' };
@@ -88,7 +89,7 @@ export async function* shardFilesIn(
   }
   // Where no name speaks for the format, the user does for all of them.
   let takesAll = true;
-  for await (const files of tree.files(uncounted())) {
+  for await (const files of tree.files(emptyTally())) {
     takesAll &&= !files.some(({ name }) => namedAs(name).format === format);
     if (!takesAll) break;
   }
@@ -128,8 +129,4 @@ async function hasMdsIndex(tree: ShardTree): Promise<boolean> {
     if (error instanceof FormatError || isAbsence(error)) return false;
     throw error;
   }
-}
-
-function uncounted(): WalkTally {
-  return { skippedEntries: 0, specialFiles: 0, linkLoops: 0 };
 }

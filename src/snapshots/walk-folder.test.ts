@@ -5,14 +5,14 @@ import test from 'node:test';
 
 import { rejectsWith } from '../../test/support/manifest-store-suite.ts';
 import { temporaryFolder } from '../../test/support/temporary-folder.ts';
-import { walkFolder } from './walk-folder.ts';
+import { emptyTally, leftOutOf, walkFolder } from './walk-folder.ts';
 import type { FoundFile, WalkOptions, WalkTally } from './walk-folder.ts';
 
 async function walk(
   root: string,
   more: Partial<WalkOptions> = {},
 ): Promise<{ files: FoundFile[]; tally: WalkTally }> {
-  const tally: WalkTally = { skippedEntries: 0, specialFiles: 0, linkLoops: 0 };
+  const tally = emptyTally();
   const files: FoundFile[] = [];
   const options = { root, order: 'components', skippedNames: new Set<string>(), ...more } as const;
   for await (const batch of walkFolder(options, tally)) files.push(...batch);
@@ -74,13 +74,23 @@ test('links that lead back to a folder on the way are not followed', async () =>
 test('what is no file is passed over and counted, and skipped names at any depth', async () => {
   await using folder = await temporaryFolder();
   await folder.write({ 'a/_mx8/x': 'x', 'shards/x': 'x', 'a/b': 'x', 'a/shards': 'x' });
-  execFileSync('mkfifo', [folder.join('pipe')]);
+  execFileSync('mkfifo', [folder.join('pipe'), folder.join('a/other')]);
+  await symlink('/dev/null', folder.join('z'));
   const { files, tally } = await walk(folder.path, { skippedNames: new Set(['_mx8', 'shards']) });
   assert.deepEqual(
     files.map(({ path }) => path),
     ['a/b'],
   );
-  assert.deepEqual(tally, { skippedEntries: 3, specialFiles: 1, linkLoops: 0 });
+  const { skippedEntries, specialFiles, linkLoops } = tally;
+  assert.deepEqual([skippedEntries, specialFiles, linkLoops], [3, 3, 0]);
+  const { first, ...left } = leftOutOf(tally) ?? {};
+  assert.deepEqual(left, {
+    message: 'left out, as they are no files: 2 pipes and 1 device',
+    pipes: 2,
+    devices: 1,
+  });
+  assert(typeof first === 'string' && first.startsWith(folder.path));
+  assert.equal(leftOutOf(emptyTally()), null);
 });
 
 test('a link to nothing is an error with its path', async () => {
@@ -89,7 +99,7 @@ test('a link to nothing is an error with its path', async () => {
   await symlink('nowhere', folder.join('a/broken'));
   const error = await rejectsWith('sample_unreadable', walk(folder.path));
   assert.equal(error.details['location'], folder.join('a/broken'));
-  assert.match(error.message, /no such file/);
+  assert.match(error.message, /broken is a symbolic link to nothing: nowhere is not there/);
 });
 
 test('a name that is not UTF-8 is an error, one with U+FFFD in it is a name', async () => {

@@ -7,7 +7,7 @@
  * Folders are read synchronously, with a turn of the event loop now and then. A trip through Node's
  * thread pool costs four times as much as reading a small folder, and far more on a busy machine.
  */
-import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { readdirSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import type { Dirent } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 
@@ -40,9 +40,38 @@ export interface WalkOptions {
 /** What was passed over, for the summary. */
 export interface WalkTally {
   skippedEntries: number;
-  /** Sockets, pipes and devices. */
+  /** Sockets, pipes and devices; of stores, the objects that consoles make for a folder. */
   specialFiles: number;
   linkLoops: number;
+  /** Of a folder: what is no file, by kind. */
+  readonly noFiles: Map<NoFileKind, number>;
+  /** The path of the first of them. */
+  firstNoFile: string | null;
+}
+
+const NO_FILE_KINDS = ['pipe', 'socket', 'device'] as const;
+export type NoFileKind = (typeof NO_FILE_KINDS)[number];
+
+export function emptyTally(): WalkTally {
+  const noFiles = new Map<NoFileKind, number>();
+  return { skippedEntries: 0, specialFiles: 0, linkLoops: 0, noFiles, firstNoFile: null };
+}
+
+/** What a person is told of what was left out; null when nothing was. */
+export type LeftOut = Readonly<Record<string, string | number>>;
+
+export function leftOutOf({ noFiles, firstNoFile }: WalkTally): LeftOut | null {
+  if (firstNoFile === null) return null;
+  const kinds = NO_FILE_KINDS.flatMap((kind) => {
+    const count = noFiles.get(kind) ?? 0;
+    return count === 0
+      ? []
+      : ([[`${kind}s`, count, `${count} ${kind}${count === 1 ? '' : 's'}`]] as const);
+  });
+  const what = kinds.map(([, , text]) => text).join(' and ');
+  const message = `left out, as they are no files: ${what}`;
+  const counts = Object.fromEntries(kinds.map(([name, count]) => [name, count]));
+  return { message, first: firstNoFile, ...counts };
 }
 
 interface Entry {
@@ -134,22 +163,44 @@ function lookCloser(
 ): Entry | null {
   const { name } = dirent;
   if (dirent.isDirectory()) return { name, isFolder: true, realPath: path };
-  if (!dirent.isSymbolicLink()) {
-    tally.specialFiles += 1;
-    return null;
-  }
-  const target = orUnreadable(path, () => realpathSync.native(path));
+  if (!dirent.isSymbolicLink()) return leftOut(dirent, path, tally);
+  const target = targetOf(path);
   const stats = orUnreadable(path, () => statSync(target));
   if (stats.isFile()) return { name, isFolder: false, realPath: target };
-  if (!stats.isDirectory()) {
-    tally.specialFiles += 1;
-    return null;
-  }
+  if (!stats.isDirectory()) return leftOut(stats, path, tally);
   if (above.some((folder) => contains(target, folder))) {
     tally.linkLoops += 1;
     return null;
   }
   return { name, isFolder: true, realPath: target };
+}
+
+/** What holds no bytes of its own is no sample. */
+function leftOut(entry: Pick<Dirent, 'isFIFO' | 'isSocket'>, path: string, tally: WalkTally): null {
+  const kind = entry.isFIFO() ? 'pipe' : entry.isSocket() ? 'socket' : 'device';
+  tally.specialFiles += 1;
+  tally.noFiles.set(kind, (tally.noFiles.get(kind) ?? 0) + 1);
+  tally.firstNoFile ??= path;
+  return null;
+}
+
+/** Where a link leads to; one to nothing is a sample that is missing. */
+function targetOf(path: string): string {
+  try {
+    return realpathSync.native(path);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw unreadable(path, error);
+    throw new Mx8Error(
+      'sample_unreadable',
+      `${path} is a symbolic link to nothing: ${linkText(path)} is not there. Restore that, or remove the link: a data set does not leave out what it cannot read.`,
+      { location: path, system_code: 'ENOENT' },
+      error,
+    );
+  }
+}
+
+function linkText(path: string): string {
+  return orUnreadable(path, () => readlinkSync(path));
 }
 
 function sorted(entries: Entry[], order: WalkOrder): readonly Entry[] {

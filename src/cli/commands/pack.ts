@@ -76,6 +76,7 @@ async function runPack(input: string, options: PackCommandOptions, io: CommandIo
       signal: io.signal,
       onProgress: (figures) => progress.show(figures),
       onLeft: (what) => void left.push(what),
+      onLeftOut: (what) => around.events.emit('warn', 'entries_left_out', { base: input, ...what }),
     });
     progress.clear();
     io.stdout(options.json ? resultJson(result) : resultText(result));
