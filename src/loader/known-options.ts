@@ -6,6 +6,7 @@ import type { LoadOptions } from './options.ts';
 /** What `typeof` says of each. */
 const OPTION_TYPES: Readonly<Record<keyof LoadOptions, readonly string[]>> = {
   batchSize: ['number'],
+  dropLast: ['boolean'],
   maxInflightBytes: ['number'],
   maxRamBytes: ['number'],
   prefetchBatches: ['number'],

@@ -98,10 +98,10 @@ function localSource(
   { clock, random }: LoadSurroundings,
   openPlaces: () => Places,
 ): RecordSource {
-  const { manifestStoreRoot, batchSize } = compiled;
+  const { manifestStoreRoot, batchSize, dropLast } = compiled;
   const store = openManifestStore(manifestStoreRoot, { clock, random, events, openPlaces });
   const { order, streaming, resume, format, columns, rowsPerSample, unpack } = compiled;
-  const data = { link, resume, batchSize, format, columns, rowsPerSample, unpack };
+  const data = { link, resume, batchSize, dropLast, format, columns, rowsPerSample, unpack };
   const how = { ...data, store, clock, events, openPlaces };
   return streaming === null
     ? new LocalSource({ ...how, order })

@@ -18,6 +18,7 @@ import type { UnpackBudget } from '../snapshots/index.ts';
 import { checkAgreement, checkpointOf, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts';
 import { ownShare, withClasses } from './data-info.ts';
 import type { DataInfo } from './data-info.ts';
+import { fullBatches, sayNothingFull } from './drop-last.ts';
 import type { OrderOptions } from './options.ts';
 import type { OpenedData, RecordSource } from './source.ts';
 
@@ -25,6 +26,7 @@ export interface LocalSourceOptions {
   readonly link: string;
   readonly order: OrderOptions;
   readonly batchSize: number;
+  readonly dropLast: boolean;
   /** A checkpoint to go on from; null for the beginning. */
   readonly resume: string | null;
   readonly format: FormatChoice | null;
@@ -93,6 +95,10 @@ export class LocalSource implements RecordSource {
     }
     const read = (): Promise<readonly string[]> => readClasses(reader, places);
     const own = Math.max(0, rangeLength(this.#share(sampleCount)) - this.#skipped);
+    const all = rangeLength(this.#wholeShare(sampleCount));
+    if (own === 0 && all > 0 && resume === null) {
+      sayNothingFull(this.#smallestShare(sampleCount), batchSize, events);
+    }
     const facts = { manifestHash: hash, sampleCount, ...ownShare(own, batchSize) };
     return withClasses(facts, read, { events, signal });
   }
@@ -102,6 +108,7 @@ export class LocalSource implements RecordSource {
     const share = this.#share(reader.sampleCount);
     let toSkip = share.start + this.#skipped;
     let left = rangeLength(share) - this.#skipped;
+    if (left <= 0) return;
     for (const range of this.#ranges(reader.sampleCount)) {
       const start = range.start + Math.min(toSkip, rangeLength(range));
       toSkip -= start - range.start;
@@ -132,10 +139,25 @@ export class LocalSource implements RecordSource {
     this.#reader = null;
   }
 
-  /** Of the order within the range. */
+  /** Of the order within the range, what this process reads. */
   #share(sampleCount: number): SampleRange {
-    const { start, end, rank, worldSize } = this.#options.order;
-    return rankShare((end ?? sampleCount) - start, rank, worldSize);
+    const { dropLast, batchSize } = this.#options;
+    const share = this.#wholeShare(sampleCount);
+    return dropLast ? fullBatches(share, this.#smallestShare(sampleCount), batchSize) : share;
+  }
+
+  #smallestShare(sampleCount: number): number {
+    return Math.floor(this.#length(sampleCount) / this.#options.order.worldSize);
+  }
+
+  #wholeShare(sampleCount: number): SampleRange {
+    const { rank, worldSize } = this.#options.order;
+    return rankShare(this.#length(sampleCount), rank, worldSize);
+  }
+
+  #length(sampleCount: number): number {
+    const { start, end } = this.#options.order;
+    return (end ?? sampleCount) - start;
   }
 
   #checkRange(sampleCount: number): void {

@@ -30,6 +30,7 @@ import type { StoreOptions } from '../storage/places.ts';
 import type { S3Options } from '../storage/s3/s3-options.ts';
 import { UNPACK_DEFAULTS } from '../snapshots/index.ts';
 import type { UnpackBudget } from '../snapshots/index.ts';
+import { compileDropLast } from './drop-last.ts';
 import {
   BLOCK_SIZE_DEFAULT,
   PROGRESS_INTERVAL_MS_DEFAULT,
@@ -56,6 +57,8 @@ export interface LoadOptions {
   readonly unpackBytesMax?: number | undefined;
   /** Most samples in a batch; it ends earlier where the next sample would pass half of `maxInflightBytes`. 512. */
   readonly batchSize?: number | undefined;
+  /** Ends with the last full batch: what would be left for a shorter one is not read. Not with `job`. false. */
+  readonly dropLast?: boolean | undefined;
   /** Bytes of samples held at a time, not one more. 64 MiB, or a quarter of a small RSS cap. */
   readonly maxInflightBytes?: number | undefined;
   /** Resident memory of this process; reading slows down before it and ends with an error at it. */
@@ -155,6 +158,7 @@ export interface JobOptions {
 
 export interface CompiledOptions {
   readonly batchSize: number;
+  readonly dropLast: boolean;
   readonly maxInflightBytes: number;
   readonly prefetchBatches: number;
   readonly maxQueueBatches: number;
@@ -186,6 +190,7 @@ export function compileLoadOptions(options: LoadOptions, memory: MemoryReadings)
   const rssCap = effectiveRssCap({ maxRamBytes, maxProcessRssBytes: null }, memory);
   const compiled: CompiledOptions = {
     batchSize: options.batchSize ?? BATCH_SIZE_DEFAULT,
+    dropLast: compileDropLast(options),
     maxInflightBytes: options.maxInflightBytes ?? defaultInflightBytes(rssCap.capBytes),
     prefetchBatches: options.prefetchBatches ?? PREFETCH_BATCHES_DEFAULT,
     maxQueueBatches: options.maxQueueBatches ?? MAX_QUEUE_BATCHES_DEFAULT,

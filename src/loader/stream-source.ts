@@ -8,6 +8,7 @@ import { LinkFollower, readClasses } from '../snapshots/index.ts';
 import type { FollowedLines } from '../snapshots/index.ts';
 import { ownShare, withClasses } from './data-info.ts';
 import type { DataInfo } from './data-info.ts';
+import { inFullBatches, sayNothingFull } from './drop-last.ts';
 import { BLOCK_SIZE_DEFAULT, STREAM_RECORDS_AT_ONCE } from './limits.ts';
 import { ListingDigest } from './listing-digest.ts';
 import type { LocalSourceOptions } from './local-source.ts';
@@ -66,7 +67,13 @@ export class StreamSource implements RecordSource {
     return { pinned: this.#info };
   }
 
-  async *records(): AsyncGenerator<RecordTable, void, undefined> {
+  records(): AsyncGenerator<RecordTable, void, undefined> {
+    const { dropLast, batchSize } = this.#options;
+    const records = this.#allRecords();
+    return dropLast ? inFullBatches(records, batchSize, this.#from?.position ?? 0) : records;
+  }
+
+  async *#allRecords(): AsyncGenerator<RecordTable, void, undefined> {
     const follower = must(this.#follower, 'a source is opened before it is read');
     if (this.#from !== null && this.#from.manifestHash !== '') {
       // A checkpoint of pinned data is one of no other data, however they begin.
@@ -124,13 +131,18 @@ export class StreamSource implements RecordSource {
   }
 
   async #infoOf(follower: LinkFollower, places: Places, signal: AbortSignal): Promise<DataInfo> {
-    const { store, events, batchSize } = this.#options;
+    const { store, events, batchSize, dropLast } = this.#options;
     try {
       const { hash, sampleCount } = await follower.pinned;
       const reader = await store.open(hash);
       try {
         const read = (): Promise<readonly string[]> => readClasses(reader, places);
-        const own = Math.max(0, sampleCount - (this.#from?.position ?? 0));
+        const position = this.#from?.position ?? 0;
+        const full = dropLast ? sampleCount - (sampleCount % batchSize) : sampleCount;
+        const own = Math.max(0, full - position);
+        if (own === 0 && sampleCount > 0 && position === 0) {
+          sayNothingFull(sampleCount, batchSize, events);
+        }
         const facts = { manifestHash: hash, sampleCount, ...ownShare(own, batchSize) };
         return await withClasses(facts, read, { events, signal });
       } finally {

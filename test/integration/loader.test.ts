@@ -251,6 +251,9 @@ const orders: readonly (readonly [string, LoadOptions])[] = [
   ['shuffled, a rank of two', { shuffle: true, seed: 4, blockSize: 7, rank: 1, worldSize: 2 }],
   ['shuffled in a part', { shuffle: true, seed: 99n, blockSize: 8, start: 13, end: 50 }],
   ['with batches that end at the byte target', { maxInflightBytes: 4096 }],
+  ['without the last batch', { dropLast: true }],
+  ['without the last batch, a rank', { dropLast: true, shuffle: true, rank: 0, worldSize: 2 }],
+  ['in full batches that end at the byte target', { dropLast: true, maxInflightBytes: 4096 }],
 ];
 for (const kind of ['loose files', 'packed records'] as const) {
   for (const [name, options] of orders) {
@@ -267,6 +270,52 @@ for (const kind of ['loose files', 'packed records'] as const) {
     });
   }
 }
+
+test('with dropLast every batch is full, what is left is not read, and each rank has as many', async () => {
+  const cases: readonly (readonly [LoadOptions, number])[] = [
+    [{}, 8],
+    [{ batchSize: 60 }, 1],
+    [{ start: 11, end: 32 }, 3],
+    [{ shuffle: true, seed: 3, blockSize: 1 }, 8],
+    [{ streaming: true, shuffle: true, seed: 3 }, 8],
+    // 9 and 8 samples each: 8 of a batch of 9 would be one batch more for some ranks only.
+    [{ batchSize: 9, rank: 0, worldSize: 7 }, 0],
+    [{ batchSize: 4, rank: 0, worldSize: 7 }, 2],
+    [{ batchSize: 4, rank: 6, worldSize: 7 }, 2],
+  ];
+  for (const [options, batches] of cases) {
+    const { batchSize = 7 } = options;
+    await using loader = open(loose, { ...options, dropLast: true });
+    const { sampleCount, ownSamples, ownBatches } = await loader.open();
+    assert.deepEqual([sampleCount, ownSamples, ownBatches], [60, batches * batchSize, batches]);
+    const seen = await drain(loader);
+    assert.deepEqual(
+      seen.map(({ ids }) => ids.length),
+      Array.from({ length: batches }, () => batchSize),
+    );
+    const all = idsOf(await drain(open(loose, options)));
+    assert.deepEqual(idsOf(seen), all.slice(0, batches * batchSize));
+    const { deliveredBatches, deliveredSamples } = loader.stats();
+    assert.deepEqual([deliveredBatches, deliveredSamples], [batches, batches * batchSize]);
+    // What was left out was not taken: whoever goes on without dropLast has it.
+    const resume = loader.checkpoint();
+    const rest = await drain(open(loose, { ...options, resume }));
+    assert.deepEqual(idsOf(rest), all.slice(batches * batchSize));
+  }
+});
+
+test('a loop that dropLast leaves without a batch is told so', async () => {
+  const events = new RecordingEvents();
+  for (const streaming of [false, true]) {
+    const options = { batchSize: 61, dropLast: true, streaming, events };
+    assert.deepEqual(await drain(open(loose, options)), []);
+  }
+  const told = events.of('no_full_batch');
+  assert.deepEqual(
+    told,
+    [1, 2].map(() => ({ samples: 60, batch_size: 61 })),
+  );
+});
 
 function packedManifest(): string {
   const sizes = Array.from({ length: 60 }, (_, index) => 1 + ((index * 53) % 600));
