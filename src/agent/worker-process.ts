@@ -7,6 +7,10 @@ import { LineRelay } from './line-relay.ts';
 import { siblingModule } from './sibling-module.ts';
 import { decodeFromWorker, type FromWorker, type ToWorker } from './worker-messages.ts';
 
+/** Who gets it has no last words; somebody else may have sent it as well. */
+const OUT_OF_MEMORY =
+  'which the kernel sends where memory runs out (dmesg, or memory.events of the control group, say so)';
+
 export interface WorkerProcessOptions {
   readonly clock: Clock;
   readonly slot: number;
@@ -29,6 +33,7 @@ export class WorkerProcess {
   readonly #heapMiB: number | null;
   /** Why the agent killed it, where that is not for the exit status to say. */
   #verdict: WorkerEnd | null = null;
+  #wasKilled = false;
   readonly exited: Promise<void>;
 
   constructor(options: WorkerProcessOptions) {
@@ -88,13 +93,15 @@ export class WorkerProcess {
   /** SIGKILL; `verdict` is then how it ended. */
   kill(verdict: WorkerEnd | null = null): void {
     this.#verdict ??= verdict;
+    this.#wasKilled = true;
     this.#child.kill('SIGKILL');
   }
 
   #endOf(status: number | null, signal: string | null): WorkerEnd {
     if (this.#verdict !== null) return this.#verdict;
     const words = this.#relay.lastWords;
-    const how = signal === null ? `exit status ${status ?? 'unknown'}` : `signal ${signal}`;
+    const named = signal === null ? `exit status ${status ?? 'unknown'}` : `signal ${signal}`;
+    const how = signal === 'SIGKILL' && !this.#wasKilled ? `${named}, ${OUT_OF_MEMORY}` : named;
     if (this.#relay.ranOutOfHeap && this.#heapMiB !== null) {
       const message = `its JavaScript heap reached ${this.#heapMiB} MiB, its share of max_process_rss_bytes; turn down the batch size of the job or what process() keeps, or raise the cap`;
       return { code: 'rss_cap_exceeded', message };

@@ -1,4 +1,5 @@
 /** `load()`: puts a loader together from its options and this process's clock, chance and memory. */
+import { capAboveLimit } from '../core/memory/rss-cap.ts';
 import { hostname } from 'node:os';
 
 import { nodeId } from '../core/base/units.ts';
@@ -58,10 +59,14 @@ export function load(link: string, options: LoadOptions = {}): Loader {
 
 export function loadIn(link: string, options: LoadOptions, surroundings: LoadSurroundings): Loader {
   checkArguments(link, options);
-  const compiled = compileLoadOptions(options, readMemoryLimits());
+  const readings = readMemoryLimits();
+  const compiled = compileLoadOptions(options, readings);
   // A folder that cannot be used is told of before anything is asked of a store.
   if (compiled.stores.cache !== null) claimCacheFolder(compiled.stores.cache.folder);
   const events: EventSink = options.events ?? { emit: () => undefined };
+  const asked = { name: 'maxRamBytes', bytes: options.maxRamBytes ?? null };
+  const tooMuch = capAboveLimit(asked, readings);
+  if (tooMuch !== null) events.emit('warn', 'memory_cap_above_limit', tooMuch);
   const { clock, random } = surroundings;
   const traffic = new StoreTraffic(clock);
   const around = { clock, random, events, variables: processVariables(), traffic };

@@ -8,7 +8,7 @@ import { isLoopback } from '../../core/base/bind-address.ts';
 import { Mx8Error, isErrorCode } from '../../core/base/errors.ts';
 import { jobId, nodeId } from '../../core/base/units.ts';
 import type { NodeId } from '../../core/base/units.ts';
-import { rssCapFields } from '../../core/memory/rss-cap.ts';
+import { capAboveLimit, rssCapFields } from '../../core/memory/rss-cap.ts';
 import { checkJobFile, loadJobModule } from '../../job/index.ts';
 import { readMemoryLimits } from '../../platform/cgroup.ts';
 import { otelTracer } from '../../platform/tracing.ts';
@@ -184,7 +184,11 @@ function resourcesOf(
   io: CommandIo,
 ): Pick<AgentOptions, 'workers' | 'want' | 'caps' | 'maxProcessRssBytes'> {
   const workers = options.workers ?? options.want ?? 1;
-  const { cap, inflightBytes } = planAgentMemory({ ...options, workers }, readMemoryLimits());
+  const readings = readMemoryLimits();
+  const { cap, inflightBytes } = planAgentMemory({ ...options, workers }, readings);
+  const asked = { name: '--max-process-rss-bytes', bytes: options.maxProcessRssBytes };
+  const tooMuch = capAboveLimit(asked, readings);
+  if (tooMuch !== null) io.events.emit('warn', 'memory_cap_above_limit', tooMuch);
   if (cap.derived) io.events.emit('info', 'rss_cap_defaulted', rssCapFields(cap));
   return {
     workers,

@@ -44,6 +44,8 @@ const ENDED_GRACE_MS = 10_000;
 /** How much of an agent's last words is kept for the error that names them. */
 const LAST_LINES_MAX = 5;
 
+const KILLED = 'SIGKILL, which the kernel sends where memory runs out (see dmesg)';
+
 interface Agent {
   readonly nodeId: string;
   child: ChildProcess | null;
@@ -161,7 +163,7 @@ export class AgentFleet {
     if (code !== 0 && !this.#isStopping) this.#options.onDied?.(agent.nodeId);
     if (code === 0) return;
     const last = agent.lastLines.find((line) => line.startsWith('mx8: ')) ?? agent.lastLines.at(-1);
-    const how = signal ?? `exit code ${code ?? 'none'}`;
+    const how = signal === 'SIGKILL' ? KILLED : (signal ?? `exit code ${code ?? 'none'}`);
     this.#onLost(agent, code, `ended with ${how}: ${last ?? 'it said nothing'}`);
   }
 

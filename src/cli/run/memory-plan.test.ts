@@ -24,6 +24,7 @@ test('the shares of all processes together stay within the total', () => {
           workersPerNode,
           maxInflightBytes: null,
           maxProcessRssBytes: null,
+          derivedFrom: null,
         };
         const needed = SUPERVISOR_BYTES + nodes * (AGENT_BYTES + workersPerNode * WORKER_BYTES_MIN);
         if (totalBytes < needed) {
@@ -47,6 +48,7 @@ test('bytes in flight that do not fit a worker are refused and both caps are nam
     workersPerNode: 1,
     maxInflightBytes: GIB,
     maxProcessRssBytes: null,
+    derivedFrom: null,
   };
   assert.throws(() => planMemory(options), /max-inflight-bytes 1073741824 .*--ram-gb 1\.00/);
 });
@@ -58,8 +60,14 @@ test('too little memory is refused with the least that would do', () => {
     workersPerNode: 1,
     maxInflightBytes: null,
     maxProcessRssBytes: null,
+    derivedFrom: null,
   };
   assert.throws(() => planMemory(options), /need at least 0\.75/);
+  const derived = { ...options, derivedFrom: 'cgroup_v2' } as const;
+  assert.throws(
+    () => planMemory(derived),
+    /^Mx8Error: The memory of the control group of this process, of which mx8 takes 256 MiB, is too little for 2 nodes with 1 worker each: they need at least 0\.75 GiB; give it more memory or lower --nodes/,
+  );
   const enough = { ...options, totalBytes: Math.ceil(0.76 * GIB) };
   assert(planMemory(enough).workerBytes >= WORKER_BYTES_MIN);
 });
@@ -73,7 +81,13 @@ test('workers follow the cores, and memory where it is the smaller', () => {
 
 test('a cap typed for each worker is what the rest follows, down to what a worker needs', () => {
   const MIB = 1024 ** 2;
-  const options = { totalBytes: 2 * GIB, nodes: 1, workersPerNode: 2, maxInflightBytes: null };
+  const options = {
+    totalBytes: 2 * GIB,
+    nodes: 1,
+    workersPerNode: 2,
+    maxInflightBytes: null,
+    derivedFrom: null,
+  };
   const plan = planMemory({ ...options, maxProcessRssBytes: 120 * MIB });
   assert.deepEqual([plan.workerBytes, plan.maxInflightBytes], [120 * MIB, 30 * MIB]);
   const more = planMemory({ ...options, maxProcessRssBytes: 64 * GIB });

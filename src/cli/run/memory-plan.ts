@@ -1,6 +1,8 @@
 /** How the memory that a run may use is divided between its processes. Pure. */
 import { Mx8Error } from '../../core/base/errors.ts';
 import { WORKER_RSS_BYTES_USUAL_MIN } from '../../core/memory/limits.ts';
+import { type RssCapSource, sourceText } from '../../core/memory/rss-cap.ts';
+import { bytesText, countedText } from '../../view/format.ts';
 import { checkWorkerCap } from '../agent/agent-memory.ts';
 
 const MIB = 1024 ** 2;
@@ -23,6 +25,8 @@ export const INFLIGHT_BYTES_DEFAULT: number = 64 * MIB;
 export interface MemoryPlanOptions {
   /** For all processes of the run together. */
   readonly totalBytes: number;
+  /** What the total is derived from where nobody typed it; null: it was typed, as --ram-gb. */
+  readonly derivedFrom: RssCapSource | null;
   readonly nodes: number;
   readonly workersPerNode: number;
   /** As given; null to derive it. */
@@ -58,12 +62,7 @@ export function planMemory(options: MemoryPlanOptions): MemoryPlan {
   const overhead = SUPERVISOR_BYTES + nodes * AGENT_BYTES;
   const shareBytes = Math.floor((totalBytes - overhead) / workers);
   if (shareBytes < WORKER_BYTES_MIN) {
-    const neededGb = (overhead + workers * WORKER_BYTES_MIN) / 1024 ** 3;
-    throw new Mx8Error(
-      'caps_conflict',
-      `--ram-gb ${(totalBytes / 1024 ** 3).toFixed(2)} is too little for ${nodes} nodes with ${workersPerNode} workers each: they need at least ${(Math.ceil(neededGb * 100) / 100).toFixed(2)}; raise --ram-gb or lower --nodes or --workers`,
-      { ram_bytes: totalBytes, nodes, workers },
-    );
+    throw tooLittle(options, overhead + workers * WORKER_BYTES_MIN);
   }
   checkWorkerCap(options.maxProcessRssBytes);
   const workerBytes = Math.min(shareBytes, options.maxProcessRssBytes ?? Infinity);
@@ -75,6 +74,24 @@ export function planMemory(options: MemoryPlanOptions): MemoryPlan {
     workerBytes,
     maxInflightBytes: given ?? Math.min(INFLIGHT_BYTES_DEFAULT, Math.floor(workerBytes / 4)),
   };
+}
+
+/** In the words of what was typed, or of what mx8 derived it from. */
+function tooLittle(options: MemoryPlanOptions, neededBytes: number): Mx8Error {
+  const { totalBytes, derivedFrom, nodes, workersPerNode } = options;
+  const needed = (Math.ceil((neededBytes / 1024 ** 3) * 100) / 100).toFixed(2);
+  const who = `${countedText(nodes, 'node')} with ${countedText(workersPerNode, 'worker')} each`;
+  const has =
+    derivedFrom === null
+      ? `--ram-gb ${(totalBytes / 1024 ** 3).toFixed(2)} is`
+      : `The memory of ${sourceText(derivedFrom)}, of which mx8 takes ${bytesText(totalBytes)}, is`;
+  const more = derivedFrom === null ? 'raise --ram-gb' : 'give it more memory';
+  const fewer = nodes * workersPerNode > 1 ? ' or lower --nodes or --workers' : '';
+  return new Mx8Error(
+    'caps_conflict',
+    `${has} too little for ${who}: they need at least ${needed} GiB; ${more}${fewer}`,
+    { ram_bytes: totalBytes, nodes, workers: nodes * workersPerNode },
+  );
 }
 
 function checkInflight(options: MemoryPlanOptions, workerBytes: number, isCapTyped: boolean): void {

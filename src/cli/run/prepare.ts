@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Mx8Error } from '../../core/base/errors.ts';
 import { redactText } from '../../core/base/redact.ts';
 import { type JobId, jobId } from '../../core/base/units.ts';
-import { effectiveRssCap, rssCapFields } from '../../core/memory/rss-cap.ts';
+import { capAboveLimit, effectiveRssCap, rssCapFields } from '../../core/memory/rss-cap.ts';
 import type { JobSpec } from '../../core/job/protocol.ts';
 import {
   checkOutputOutside,
@@ -159,11 +159,15 @@ function memoryOf(
 ): { readonly memory: MemoryPlan; readonly workersPerNode: number } {
   const { ramBytes, nodes, workers, maxInflightBytes, maxProcessRssBytes } = options;
   const wanted = { maxRamBytes: ramBytes, maxProcessRssBytes: null };
-  const cap = effectiveRssCap(wanted, readMemoryLimits());
+  const readings = readMemoryLimits();
+  const cap = effectiveRssCap(wanted, readings);
+  const tooMuch = capAboveLimit({ name: '--ram-gb', bytes: ramBytes }, readings);
+  if (tooMuch !== null) events.emit('warn', 'memory_cap_above_limit', tooMuch);
   if (cap.derived) events.emit('info', 'rss_cap_defaulted', rssCapFields(cap));
   const totalBytes = cap.capBytes;
   const workersPerNode = workers ?? defaultWorkers({ totalBytes, nodes }, availableParallelism());
-  const limits = { maxInflightBytes, maxProcessRssBytes };
+  const derivedFrom = cap.derived ? cap.source : null;
+  const limits = { maxInflightBytes, maxProcessRssBytes, derivedFrom };
   return { memory: planMemory({ totalBytes, nodes, workersPerNode, ...limits }), workersPerNode };
 }
 

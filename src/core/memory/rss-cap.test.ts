@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { effectiveRssCap, rssBreachMessage } from './rss-cap.ts';
+import { capAboveLimit, effectiveRssCap, rssBreachMessage } from './rss-cap.ts';
 import { RssThrottle } from './rss-throttle.ts';
 
 const GIB = 1024 ** 3;
@@ -49,4 +49,20 @@ test('throttling starts above 90 % of the cap and ends at 85 %', () => {
   assert.equal(throttle.update(870), 'open');
   assert.equal(throttle.update(1000), 'throttled');
   assert.equal(throttle.update(1001), 'breached');
+});
+
+test('a cap above what the control group or the machine has is told, with both', () => {
+  const asked = { name: '--ram-gb', bytes: 2 * GIB };
+  const group = { ...nothing, cgroupV1Bytes: GIB };
+  assert.deepEqual(capAboveLimit(asked, group), {
+    cap_bytes: 2 * GIB,
+    limit_bytes: GIB,
+    source: 'cgroup_v1',
+    message:
+      '--ram-gb is 2147483648 bytes, more than the 1073741824 that the control group of this process has: the kernel ends processes (SIGKILL) before that cap is reached; lower it, or give it more memory',
+  });
+  assert.equal(capAboveLimit({ ...asked, bytes: 17 * GIB }, nothing)?.['source'], 'machine');
+  for (const bytes of [null, GIB, 16 * GIB]) {
+    assert.equal(capAboveLimit({ ...asked, bytes }, bytes === GIB ? group : nothing), null);
+  }
 });

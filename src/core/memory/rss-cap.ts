@@ -61,6 +61,33 @@ function smallest(caps: readonly RssCap[]): RssCap | null {
   );
 }
 
+/** Whose limit a cap is derived from, in words. */
+export function sourceText(source: RssCapSource): string {
+  if (source === 'cgroup_v1' || source === 'cgroup_v2') return 'the control group of this process';
+  return source === 'machine' ? 'this machine' : `--${source.replaceAll('_', '-')}`;
+}
+
+/**
+ * The fields of the event `memory_cap_above_limit`: a cap that was asked for, above what there is. The kernel ends
+ * processes before such a cap does anything. Null where it fits.
+ */
+export function capAboveLimit(
+  asked: { readonly name: string; readonly bytes: number | null },
+  readings: MemoryReadings,
+): Readonly<Record<string, string | number>> | null {
+  const { cgroupV2Bytes, cgroupV1Bytes, machineBytes } = readings;
+  const limits = [
+    [cgroupV2Bytes, 'cgroup_v2'],
+    [cgroupV1Bytes, 'cgroup_v1'],
+    [machineBytes, 'machine'],
+  ] as const;
+  const least = Math.min(...limits.map(([bytes]) => bytes ?? Infinity));
+  const source = limits.find(([bytes]) => bytes === least)?.[1] ?? 'machine';
+  if (asked.bytes === null || asked.bytes <= least) return null;
+  const message = `${asked.name} is ${asked.bytes} bytes, more than the ${least} that ${sourceText(source)} has: the kernel ends processes (SIGKILL) before that cap is reached; lower it, or give it more memory`;
+  return { cap_bytes: asked.bytes, limit_bytes: least, source, message };
+}
+
 /** The fields of the event `rss_cap_defaulted`. */
 export function rssCapFields(cap: RssCap): Readonly<Record<string, string | number>> {
   return { max_process_rss_bytes: cap.capBytes, source: cap.source };
