@@ -20,6 +20,7 @@ import * as job from '../flags/job.ts';
 import * as memory from '../flags/memory.ts';
 import * as screen from '../flags/screen.ts';
 import { jobSpecOf } from '../job-spec.ts';
+import { writing } from '../../storage/output-error.ts';
 import { openManifestStore } from '../manifest-store.ts';
 import { AgentFleet } from '../run/agent-fleet.ts';
 
@@ -67,7 +68,10 @@ export const command: Command = defineCommand({
 async function runDemo({ options }: CommandLine<typeof FLAGS>, io: CommandIo): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'mx8-demo2-'));
   try {
-    const manifestPath = await makeSamples(folder, options.totalSamples, options.bytesPerSample);
+    const { totalSamples, bytesPerSample } = options;
+    const manifestPath = await writing('write the samples of the demonstration to', folder, () =>
+      makeSamples(folder, totalSamples, bytesPerSample),
+    );
     return await demonstrate(folder, manifestPath, options, io);
   } finally {
     await rm(folder, { recursive: true, force: true });

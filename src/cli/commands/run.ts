@@ -296,6 +296,8 @@ function passOn(
   isJson: boolean,
 ): string | null {
   const event = parseEvent(text);
+  // The run has said it of all its processes, by the name of its own flag.
+  if (event?.event === 'memory_cap_above_limit') return event.event;
   if (event !== null) events.emit(event.level, event.event, { node_id: nodeId, ...event.fields });
   else if (isJson) events.emit('info', 'agent_output', { node_id: nodeId, text });
   else screen.print(`[${nodeId}] ${text}`);
