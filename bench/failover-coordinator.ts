@@ -18,9 +18,10 @@ export interface CandidateNews {
 
 const [state = '', port = '0'] = process.argv.slice(2);
 const clock = nodeClock();
+const TOLD = new Set(['coordinator_serving', 'standby_rehearsed', 'rehearsal_failed']);
 const events: EventSink = {
   emit: (_level, event) => {
-    if (event.startsWith('leader_') || event === 'coordinator_serving') tell(event);
+    if (event.startsWith('leader_') || TOLD.has(event)) tell(event);
   },
 };
 const manifests = new MemoryManifestStore();

@@ -153,8 +153,9 @@ class Pair implements AsyncDisposable {
     this.#leader = 1 - this.#leader;
   }
 
+  /** Until it is what an operator who restarts one coordinator after the other waits for: one that stands by. */
   async startStandby(): Promise<void> {
-    await this.#start(1 - this.#leader, 'coordinator_serving');
+    await this.#start(1 - this.#leader, 'standby_rehearsed');
   }
 
   async memory(): Promise<{ readonly leader: number; readonly standby: number }> {

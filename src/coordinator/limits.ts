@@ -50,7 +50,7 @@ export const FAREWELL_MS = 500;
  * What nodes get to leave before the sessions of a coordinator that handed over end: what ends while they
  * come to the new leader is work for both.
  */
-export const FAREWELL_ANSWER_MS = 150;
+export const FAREWELL_ANSWER_MS = 300;
 
 /** Events kept for a page; it shows the last few dozen. */
 export const RECENT_EVENTS_MAX = 200;

@@ -274,7 +274,7 @@ class RunningCoordinator implements CoordinatorServer {
     }
     this.#backend.handedOver(leader);
     if (leader === null) return;
-    this.#grpc?.sendAway(this.#backend.notLeader());
+    await this.#grpc?.sendAway(this.#backend.notLeader());
     // Nodes of an older version are told by the end of their session.
     await this.#options.clock.sleep(FAREWELL_ANSWER_MS);
     this.#grpc?.endSessions();
@@ -369,7 +369,7 @@ class RunningCoordinator implements CoordinatorServer {
 
   async #createJobs(writer: Writer): Promise<void> {
     for (const spec of this.#options.jobs ?? []) {
-      expectReply(await writer.submit({ type: 'create_job', spec }), 'job_created');
+      expectReply(await writer.submit({ type: 'create_job', spec }, true), 'job_created');
     }
   }
 

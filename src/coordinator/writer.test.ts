@@ -217,6 +217,9 @@ test('while the log cannot say who leads a read is refused for now, and answered
     code: 'coordinator_unavailable',
     message: /cannot be sure that it leads/,
   });
+  // What this process asks itself before it serves is said to nobody else.
+  const again = { type: 'create_job', spec: testSpec(HASH) } as const;
+  assert.equal((await world.writer.submit(again, true)).type, 'job_created');
   world.log.confirm = (epoch) => new MemoryLog(world.disk).confirm(epoch);
   assert.equal((await world.writer.submit(read)).type, 'snapshot');
   assert.deepEqual(world.fatal, []);

@@ -169,12 +169,12 @@ export class Writer {
     this.#listeners.push(listener);
   }
 
-  /** The reply to a command, once everything that it was decided on is durable. */
-  submit(command: Command): Promise<Reply> {
+  /** The reply to a command, once everything that it was decided on is durable; `isOwn` as above. */
+  submit(command: Command, isOwn: boolean = command.type === 'tick'): Promise<Reply> {
     return this.#enqueue<Reply>((state, context, resolve) => {
       const { records, facts, reply } = step(state, command, context);
       return { records, facts, answer: () => resolve(reply) };
-    }, command.type === 'tick');
+    }, isOwn);
   }
 
   /** What `body` sees of the state between two commands, once what it sees is durable. */

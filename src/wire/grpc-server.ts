@@ -29,8 +29,8 @@ export interface GrpcServerOptions {
 export interface GrpcServer {
   /** The port that was bound; of interest when 0 was asked for. */
   readonly port: number;
-  /** Tells every session that this coordinator leads no more, and where its node finds the one that does. */
-  sendAway(why: Mx8Error): void;
+  /** Tells every session that this coordinator leads no more, and who does; resolves when all are told. */
+  sendAway(why: Mx8Error): Promise<void>;
   /** Ends every session, so that its node looks for the coordinator that leads now. */
   endSessions(): void;
   stop(): Promise<void>;
@@ -55,7 +55,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<GrpcS
   });
   return {
     port: listener.port,
-    sendAway: (why) => sessions.sendAway(why),
+    sendAway: (why) => sessions.sendAway(why, clock),
     endSessions: () => sessions.endAll(),
     stop: () => stop(listener, sessions, clock),
   };

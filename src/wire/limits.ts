@@ -24,6 +24,17 @@ export const SESSION_REQUESTS_MAX = 1024;
 /** Messages of a session that are sent as one: together far below the cap, and their cost well shared. */
 export const SESSION_BATCH_MESSAGES_MAX = 256;
 
+/**
+ * A coordinator that leaves tells its sessions so a few at a time, this many of them at least and the last after
+ * so many intervals: the next leader has answered the first nodes before the last ones come.
+ */
+export const AWAY_SESSIONS_MIN = 5;
+export const AWAY_INTERVALS_MAX = 20;
+export const AWAY_INTERVAL_MS = 4;
+
+/** Within this time a coordinator that does not lead any more has ended its sessions, or their nodes do. */
+export const SESSION_LEFT_MS = 1000;
+
 /** Calls of one client that wait for their answer; at more it refuses with `coordinator_unavailable`. */
 export const CLIENT_REQUESTS_MAX = 4096;
 

@@ -12,7 +12,7 @@ import type { CallConnection } from './connection.ts';
 import type { CoordAddress } from './coord-url.ts';
 import { Dialer } from './dialer.ts';
 import { requiredChild, text, uint64 } from './fields.ts';
-import { BACKOFF_MS_MIN } from './limits.ts';
+import { BACKOFF_MS_MIN, SESSION_LEFT_MS } from './limits.ts';
 import { unbatched } from './message-batcher.ts';
 import type { WireMessage } from './schema.ts';
 import { SessionClient } from './session-client.ts';
@@ -51,6 +51,7 @@ const REGISTERED: Registered = {
 /** The coordinator's end of a session. */
 class FakeSession extends Duplex {
   readonly asked: WireMessage[] = [];
+  isCancelled = false;
 
   constructor() {
     super({ objectMode: true });
@@ -70,7 +71,7 @@ class FakeSession extends Duplex {
   }
 
   cancel(): void {
-    // What comes afterwards is of no interest to the client.
+    this.isCancelled = true;
   }
 
   answerAll(): void {
@@ -168,7 +169,8 @@ test('a leader that leaves is left at once for the one it names, with what it ha
   await bed.register();
   const answer: Promise<Reply> = bed.client.ask(RELEASE);
   await bed.settled();
-  bed.last.sendAway(2, 'c:1');
+  const { last: left } = bed;
+  left.sendAway(2, 'c:1');
   await bed.settled();
   assert.deepEqual(bed.addresses, ['a:1', 'c:1']);
   assert.deepEqual(bed.last.bodies, ['hello', 'release']);
@@ -178,6 +180,21 @@ test('a leader that leaves is left at once for the one it names, with what it ha
     bed.pushes.map(({ type }) => type),
     ['connected', 'disconnected', 'connected'],
   );
+  // The leader that leaves ends the session itself; one that does not is not waited for.
+  assert.equal(left.isCancelled, false);
+  await bed.clock.advance(SESSION_LEFT_MS);
+  assert.equal(left.isCancelled, true);
+  assert.equal(bed.last.isCancelled, false);
+});
+
+test('a session that was left is ended with its client', async () => {
+  using bed = new Bed('a:1,b:1');
+  await bed.register();
+  const { last: left } = bed;
+  left.sendAway(0, 'b:1');
+  await bed.settled();
+  bed.client.close();
+  assert.equal(left.isCancelled, true);
 });
 
 test('a node that asked nothing goes along when the leader says that it leaves', async () => {

@@ -11,14 +11,14 @@
  * repeated and has its effect once.
  */
 import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
-import { Mx8Error } from '../core/base/errors.ts';
+import { type ErrorCode, Mx8Error } from '../core/base/errors.ts';
 import { addMs, type MonoMs } from '../core/base/units.ts';
 import type { Reply } from '../core/job/protocol.ts';
 import type { TimerHandle } from '../ports/clock.ts';
 import type { Push } from '../ports/coordinator-client.ts';
 import type { CallConnection } from './connection.ts';
 import { uint64 } from './fields.ts';
-import { CLIENT_REQUESTS_MAX, SILENCE_MS } from './limits.ts';
+import { CLIENT_REQUESTS_MAX, SESSION_LEFT_MS, SILENCE_MS } from './limits.ts';
 import { MessageBatcher, unbatched } from './message-batcher.ts';
 import type { WireMessage } from './schema.ts';
 import { asMx8Error, errorOfCall, unavailable } from './status.ts';
@@ -58,6 +58,8 @@ export class SessionClient {
   #hello: Hello | null = null;
   #connection: CallConnection | null = null;
   #stream: Stream | null = null;
+  /** Of a coordinator that does not lead any more, and has not ended it yet. */
+  #left: { readonly stream: Stream; readonly timer: TimerHandle } | null = null;
   #out: MessageBatcher | null = null;
   #isOpen = false;
   #saidDisconnected = false;
@@ -105,6 +107,7 @@ export class SessionClient {
     stream?.on('error', () => undefined);
     stream?.end();
     stream?.cancel();
+    this.#endLeft();
     this.#rejectAll(new Mx8Error('coordinator_unavailable', 'this client was closed'));
   }
 
@@ -200,7 +203,7 @@ export class SessionClient {
     this.#connectTimer?.clear();
     this.#silenceTimer?.clear();
     this.#lastFailure = error;
-    stream?.cancel();
+    if (stream !== null) this.#leave(stream, error.code);
     if (connection !== null) dialer.failed(connection, error);
     if (!this.#saidDisconnected) {
       this.#saidDisconnected = true;
@@ -219,6 +222,27 @@ export class SessionClient {
       this.#retryTimer = null;
       this.#connect();
     });
+  }
+
+  /**
+   * A leader that leaves ends its sessions itself, a moment later. To cancel this one now would be work for
+   * both sides in the moment in which every node begins another with the next leader.
+   */
+  #leave(stream: Stream, code: ErrorCode): void {
+    this.#endLeft();
+    if (code !== 'not_leader') {
+      stream.cancel();
+      return;
+    }
+    const end = (): void => this.#endLeft();
+    const timer = this.#options.clock.setTimer(SESSION_LEFT_MS, end, { unref: true });
+    this.#left = { stream, timer };
+  }
+
+  #endLeft(): void {
+    this.#left?.timer.clear();
+    this.#left?.stream.cancel();
+    this.#left = null;
   }
 
   // ---- messages --------------------------------------------------------------------------------

@@ -5,10 +5,16 @@
  */
 import { Mx8Error } from '../core/base/errors.ts';
 import type { Command } from '../core/job/protocol.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { CoordinatorBackend } from './backend.ts';
 import { uint64 } from './fields.ts';
 import type { SessionCall, SessionReceiver } from './grpc-service.ts';
-import { SESSION_REQUESTS_MAX } from './limits.ts';
+import {
+  AWAY_INTERVAL_MS,
+  AWAY_INTERVALS_MAX,
+  AWAY_SESSIONS_MIN,
+  SESSION_REQUESTS_MAX,
+} from './limits.ts';
 import { MessageBatcher, unbatched } from './message-batcher.ts';
 import type { WireMessage } from './schema.ts';
 import { asMx8Error } from './status.ts';
@@ -40,9 +46,17 @@ export class Sessions {
     return session;
   };
 
-  /** Tells every node, asked or not, that it is to go on elsewhere. */
-  sendAway(why: Mx8Error): void {
-    for (const session of this.#open) session.sendAway(why);
+  /**
+   * Tells every node, asked or not, that it is to go on elsewhere. Not all in one moment, or each would wait
+   * there for what all the others begin with; one that asks for something here meanwhile is told at once.
+   */
+  async sendAway(why: Mx8Error, clock: Clock): Promise<void> {
+    const sessions = [...this.#open];
+    const each = Math.max(AWAY_SESSIONS_MIN, Math.ceil(sessions.length / AWAY_INTERVALS_MAX));
+    for (let start = 0; start < sessions.length; start += each) {
+      if (start > 0) await clock.sleep(AWAY_INTERVAL_MS);
+      for (const session of sessions.slice(start, start + each)) session.sendAway(why);
+    }
   }
 
   /** Ends every session, as the coordinator stops. */
@@ -62,6 +76,8 @@ class Session implements SessionReceiver {
   #speaker: Speaker | null = null;
   #unsubscribe: (() => void) | null = null;
   #unanswered = 0;
+  /** Why something was refused last. */
+  #refused: Mx8Error | null = null;
   #isOver = false;
 
   constructor(
@@ -88,8 +104,9 @@ class Session implements SessionReceiver {
     this.#call.end();
   }
 
+  /** Not again one whose request was refused so meanwhile. */
   sendAway(why: Mx8Error): void {
-    this.#refuse(0, why);
+    if (this.#refused !== why) this.#refuse(0, why);
   }
 
   #receive(message: WireMessage): void {
@@ -168,6 +185,7 @@ class Session implements SessionReceiver {
   }
 
   #refuse(requestId: number, error: Mx8Error): void {
+    this.#refused = error;
     this.#send(refusedMessage(requestId, error));
   }
 

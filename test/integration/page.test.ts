@@ -256,7 +256,11 @@ test(
   'a store of the state that is away is told with its reason, until it is back',
   { skip },
   async () => {
-    await using world = await webWorld({ samples: 200, spec: { worldSize: 2, minWorldSize: 1 } });
+    await using world = await webWorld({
+      samples: 200,
+      spec: { worldSize: 2, minWorldSize: 1 },
+      leaderTtlMs: 600,
+    });
     const node = new TestNode(world.client(), 'node-a');
     await node.register();
     for (const lease of await node.lease(3)) await node.deliver(lease);

@@ -22,6 +22,7 @@ import { GrpcCoordinatorClient } from '../../src/wire/grpc-coordinator-client.ts
 
 export const JOB: JobId = jobId('job');
 const NO_TOKEN = new Uint8Array(0);
+const LEADER_TTL_MS = 60_000;
 
 export interface WebWorld extends AsyncDisposable {
   readonly coordinator: TestCoordinator;
@@ -35,13 +36,21 @@ export interface WebWorld extends AsyncDisposable {
   text(path: string): Promise<string>;
 }
 
-export async function webWorld(
-  options: TestCoordinatorOptions & { readonly limits?: ViewLimits } = {},
-): Promise<WebWorld> {
+export interface WebWorldOptions extends TestCoordinatorOptions {
+  readonly limits?: ViewLimits;
+  /**
+   * Default: none of its leaders loses the lead by standing still, however busy the machine is; one that
+   * stops hands over.
+   */
+  readonly leaderTtlMs?: number;
+}
+
+export async function webWorld(options: WebWorldOptions = {}): Promise<WebWorld> {
   const limits = options.limits ?? { staleHeartbeatMs: 5000, leaseStallMs: 10_000 };
   const board = new MemoryElectionBoard(nodeClock());
   const store: { away: string | null } = { away: null };
-  const election = (): MemoryElection => new ElectionInStore(board, 600, store);
+  const election = (): MemoryElection =>
+    new ElectionInStore(board, options.leaderTtlMs ?? LEADER_TTL_MS, store);
   const server = { leaseStallMs: limits.leaseStallMs, ...options.server };
   const coordinator = await startTestCoordinator({
     ...options,
