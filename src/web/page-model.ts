@@ -147,7 +147,11 @@ export function pageModel(seen: Seen, around: PageSurroundings): PageModel {
         address,
         isLeader: who === view.leader?.who,
         isThis: who === view.who,
-        lagEntries: who === view.leader?.who ? 0 : Math.max(0, view.tailSeq - appliedSeq),
+        // What others say of themselves is as old as their last renewal; of itself it knows better.
+        lagEntries:
+          who === view.leader?.who
+            ? 0
+            : Math.max(0, view.tailSeq - (who === view.who ? view.appliedSeq : appliedSeq)),
       })),
     },
     jobs: seen.jobs.slice(0, PAGE_JOBS_MAX).map((one) => headOf(one, leads)),
