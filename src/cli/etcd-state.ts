@@ -11,6 +11,7 @@ import { claimKvPlace, type KvPlace, kvPlace } from '../log/kv-format.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { KvStore } from '../ports/kv-store.ts';
+import { pairOf } from './tls.ts';
 
 /** How long a start waits for an etcd that cannot answer yet: its own elections take 1 to 3 s. */
 const START_PATIENCE_MS = 5000;
@@ -110,8 +111,7 @@ function tlsOf({ etcdCa, etcdCert, etcdKey }: EtcdFlags, usesTls: boolean): Etcd
   }
   return {
     ...(etcdCa === null ? {} : { caPem: pemOf('--etcd-ca', etcdCa) }),
-    ...(etcdCert === null ? {} : { certPem: pemOf('--etcd-cert', etcdCert) }),
-    ...(etcdKey === null ? {} : { keyPem: pemOf('--etcd-key', etcdKey) }),
+    ...pairOf(['--etcd-cert', etcdCert], ['--etcd-key', etcdKey]),
   };
 }
 

@@ -42,7 +42,8 @@ export function clientTls({ tlsCa, tlsClientCert, tlsClientKey }: ClientTlsFiles
 
 type Named = readonly [flag: string, path: string | null];
 
-function pairOf(
+/** Null when neither is given. A key that is not the certificate's would fail in the library, in words of its own. */
+export function pairOf(
   [certFlag, certPath]: Named,
   [keyFlag, keyPath]: Named,
 ): { readonly certPem: string; readonly keyPem: string } | null {

@@ -1,5 +1,7 @@
 /** Coordinators that share a state in a real etcd of three: they die, etcd's own leader dies, the job ends. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -121,3 +123,94 @@ test('a coordinator whose etcd hangs is said to run, by every command, and leads
   }
   await until('it leads', async () => (await bench.run(['status'], environment)).code === 0);
 });
+
+const PASSWORD = 'correct horse battery staple';
+const WRONG = 'not the horse that was asked for';
+
+test('the password of etcd and the private key are in no log, status, argument or sentence', async () => {
+  await using locked = await EtcdCluster.start();
+  await using secure = await EtcdCluster.start({ usesTls: true });
+  await using bench = await Workbench.create();
+  const data = await bench.files('in', 3);
+  const [right, wrong] = [bench.path('right'), bench.path('wrong')];
+  await Promise.all([writeFile(right, `${PASSWORD}\n`), writeFile(wrong, `${WRONG}\n`)]);
+  await locked.enableAuth({ name: 'mx8', password: PASSWORD }, 'mx8/');
+  const pem = secure.certificates ?? assert.fail('no TLS');
+  const keys = [pem.clientKeyPem, await readFile(pem.serverKeyPath, 'utf8')];
+  const keyLines = keys.flatMap((text) => text.split('\n').filter((line) => line.length > 40));
+  assert.ok(keyLines.length >= 2);
+  const secrets = [PASSWORD, WRONG, ...keyLines].flatMap((secret) => [
+    secret,
+    Buffer.from(secret).toString('base64'),
+    encodeURIComponent(secret),
+  ]);
+  const assertDiscreet = (what: string, text: string): void => {
+    assert.notEqual(text, '', what);
+    for (const secret of secrets) assert.ok(!text.includes(secret), `${what} says a secret`);
+  };
+  const begin = (endpoints: readonly string[], port: number, words: readonly string[]): Mx8 => {
+    const state = `${words.includes('--etcd-key') ? 'etcds' : 'etcd'}://${endpoints.join(',')}/secrets`;
+    const common = ['--data', data, '--state', state, '--bind', `127.0.0.1:${port}`, '--json'];
+    return bench.start(['coordinator', JOB, ...common, ...words], { MX8_LOG: 'debug' });
+  };
+  const login = (file: string): string[] => [
+    ...['--etcd-user', 'mx8', '--etcd-password-file', file],
+  ];
+  const tls = (key: string): string[] => [
+    ...['--etcd-ca', pem.caPath, '--etcd-cert', pem.clientCertPath, '--etcd-key', key],
+  ];
+  const refused = async (
+    what: string,
+    says: RegExp,
+    endpoints: readonly string[],
+    words: readonly string[],
+  ): Promise<void> => {
+    const { code, stdout, stderr } = await begin(endpoints, 0, words).ended;
+    assert.notEqual(code, 0, what);
+    assert.match(stdout + stderr, says);
+    assertDiscreet(what, stdout + stderr);
+  };
+  /** What is to be seen while it runs and while etcd is away, and what it has said when it has ended. */
+  const watched = async (
+    what: string,
+    cluster: EtcdCluster,
+    words: readonly string[],
+  ): Promise<void> => {
+    const port = await freePort();
+    const environment = { MX8_COORD_URL: `http://127.0.0.1:${port}` };
+    const mx8 = begin(cluster.endpoints, port, words);
+    await until('it serves', () => mx8.stdout().includes('\n') || mx8.child.exitCode !== null);
+    assert.equal(mx8.child.exitCode, null, mx8.stderr());
+    const shown = argumentsBelow(process.pid);
+    assert.match(shown, /--etcd-password-file/);
+    assertDiscreet(`arguments ${what}`, shown);
+    const doctor = await bench.run(['doctor'], environment);
+    assertDiscreet(`doctor ${what}`, doctor.stdout);
+    await cluster.member(0).kill();
+    await until('it has lost the lead', () => mx8.stderr().includes('leader_left'));
+    const { stdout, stderr } = await bench.run(['status', '--json'], environment);
+    assert.match(stdout + stderr, /the store of its state does not answer/);
+    assertDiscreet(`status without etcd ${what}`, stdout + stderr);
+    mx8.child.kill('SIGTERM');
+    const said = await mx8.ended;
+    assertDiscreet(`log ${what}`, said.stdout + said.stderr);
+  };
+  const odd = [...login(right), ...tls(pem.serverKeyPath)];
+  const away = /no member of etcd answers/;
+  await Promise.all([
+    refused('a wrong password', /refuses the login .*user mx8/, locked.endpoints, login(wrong)),
+    refused('a key of another certificate', /is not the key of/, secure.endpoints, odd),
+    refused('an etcd that is away', away, ['127.0.0.1:1'], login(right)),
+  ]);
+  await watched('with a login', locked, login(right));
+  await watched('with TLS', secure, [...login(right), ...tls(pem.clientKeyPath)]);
+});
+
+/** The command lines of all processes that descend from it, as `ps` shows them to everybody. */
+function argumentsBelow(pid: number): string {
+  const listed = execFileSync('ps', ['-e', '-ww', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' });
+  const rows = listed.split('\n').map((line) => /^\s*(\d+)\s+(\d+)\s(.*)$/.exec(line) ?? []);
+  const below = new Set([String(pid)]);
+  for (const [, own = '', parent = ''] of rows) if (below.has(parent)) below.add(own);
+  return rows.flatMap(([, own = '', , args = '']) => (below.has(own) ? [args] : [])).join('\n');
+}
