@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { AssertionFailed } from '../core/base/assert.ts';
 import { Mx8Error } from '../core/base/errors.ts';
-import { jobId, manifestHash, nodeId } from '../core/base/units.ts';
+import {
+  compareLeasePositions,
+  jobId,
+  manifestHash,
+  nodeId,
+  parseLeaseId,
+} from '../core/base/units.ts';
 import { encodeSnapshot } from '../core/job/codec.ts';
 import { assertInvariants } from '../core/job/coordinator.ts';
 import { IDLE_STATS } from '../core/job/job-state.ts';
@@ -20,6 +26,7 @@ const JOB = jobId('job');
 const HASH = manifestHash('ab'.repeat(32));
 const NODE = { jobId: JOB, nodeId: nodeId('n'), instanceId: 'i' };
 const TICK_MS = 100;
+const HOUR_MS = 3_600_000;
 
 /** A log whose appends wait, fail or are fenced as a test says. */
 class UnruledLog extends MemoryLog {
@@ -93,6 +100,13 @@ async function leased({ writer }: World, want: number): Promise<readonly Lease[]
   return reply.leases;
 }
 
+/** The leases that live, and how many have expired. */
+async function liveAndExpired({ writer }: World): Promise<[string[], number]> {
+  const reply = await writer.submit({ type: 'get_snapshot', jobId: JOB });
+  assert(reply.type === 'snapshot');
+  return [reply.liveLeases.map(({ leaseId }) => leaseId), reply.counters.leasesExpiredTotal];
+}
+
 /** The durable part of the state, as bytes. */
 function identity(writer: Writer): Promise<Uint8Array> {
   return writer.read((state) => encodeSnapshot(state, { durableOnly: true }));
@@ -123,6 +137,30 @@ test('no reply and no fact is out before the entry that it rests on is durable',
     world.facts.map(({ event }) => event),
     ['lease_granted'],
   );
+});
+
+test('a wall clock that is set back, while one leads and before the next starts, moves no lease and no order', async () => {
+  const world = await withJob();
+  const { clock } = world;
+  const { leaseTtlMs } = testSpec(HASH);
+  const tokens = (await leased(world, 1)).map(({ leaseId }) => leaseId);
+  clock.stepWallClock(-HOUR_MS);
+  await clock.advance(leaseTtlMs - TICK_MS);
+  assert.deepEqual(await liveAndExpired(world), [tokens.slice(0, 1), 0]);
+  await clock.advance(2 * TICK_MS);
+  assert.deepEqual(await liveAndExpired(world), [[], 1]);
+  await world.writer.submit(register);
+  tokens.push(...(await leased(world, 1)).map(({ leaseId }) => leaseId));
+  clock.stepWallClock(-HOUR_MS);
+  const next = await started(world.disk, clock);
+  await clock.advance(leaseTtlMs - TICK_MS);
+  assert.deepEqual(await liveAndExpired(next), [tokens.slice(1, 2), 1]);
+  await next.writer.submit(register);
+  tokens.push(...(await leased(next, 1)).map(({ leaseId }) => leaseId));
+  await clock.advance(2 * TICK_MS);
+  assert.deepEqual(await liveAndExpired(next), [tokens.slice(2, 3), 2]);
+  const positions = tokens.map((token) => parseLeaseId(token) ?? assert.fail(token));
+  assert.deepEqual(positions.toSorted(compareLeasePositions), positions);
 });
 
 test('what arrives together shares one entry', async () => {

@@ -9,7 +9,7 @@ interface FakeTimer {
 
 export class FakeClock implements Clock {
   #nowMs: number;
-  readonly #unixOffsetMs: number;
+  #unixOffsetMs: number;
   /** In order of setting; of two that are due at one time the one set first fires first. */
   readonly #timers: Set<FakeTimer> = new Set<FakeTimer>();
 
@@ -54,6 +54,11 @@ export class FakeClock implements Clock {
       if (signal?.aborted === true) abort();
       else signal?.addEventListener('abort', abort, { once: true });
     });
+  }
+
+  /** Somebody sets the wall clock, forward or back; no time passes. */
+  stepWallClock(deltaMs: number): void {
+    this.#unixOffsetMs += deltaMs;
   }
 
   /** How many timers are set: a test that ends with one has left something running. */
