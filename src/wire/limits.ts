@@ -30,7 +30,7 @@ export const SESSION_BATCH_MESSAGES_MAX = 256;
  */
 export const AWAY_SESSIONS_MIN = 5;
 export const AWAY_INTERVALS_MAX = 20;
-export const AWAY_INTERVAL_MS = 4;
+export const AWAY_INTERVAL_MS = 8;
 
 /** Within this time a coordinator that does not lead any more has ended its sessions, or their nodes do. */
 export const SESSION_LEFT_MS = 1000;
