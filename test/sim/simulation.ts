@@ -29,7 +29,7 @@ import { checkReplay, checkSnapshot } from './checkers/replay.ts';
 import { FOLLOW_MS, LEADER_TTL_MS, NODES_JOB, type Scene } from './scene.ts';
 import { Strikes } from './strikes.ts';
 import { Outputs } from './truth/outputs.ts';
-import { Truth } from './truth/truth.ts';
+import { type Slot, Truth } from './truth/truth.ts';
 import { begunJob } from './world/midway.ts';
 import { Network, STORE_PLACE } from './world/network.ts';
 import { ManyMachines } from './world/many-machines-log.ts';
@@ -111,17 +111,7 @@ export class Simulation {
     const phasesAt = (place: number): number => this.coordinators[place]?.phases ?? 0;
     this.network.phasesAt = phasesAt;
     this.store.phasesAt = phasesAt;
-    // Who wrote it does not know yet: a moment worth aiming at.
-    this.truth.onLanded = ({ nonce }) => {
-      const writer = this.coordinators.find(({ log }) => log.nonce === nonce);
-      if (writer !== undefined) this.world.onceSettled(() => this.onPhase(writer, writer.process));
-    };
-    if (this.store instanceof ManyMachines) {
-      this.store.onSilence = (process) => {
-        const writer = this.coordinators.find((one) => one.process === process);
-        if (writer?.log.operation === 'append') this.strikes.aimInTheDark(writer);
-      };
-    }
+    this.#aimAtWriters();
     this.truth.onRecord((landed) => {
       checkWant(this.world, landed);
       checkForgotten(this.world, this.truth, landed);
@@ -133,6 +123,26 @@ export class Simulation {
       if (record.type === 'job_forgotten') this.#onForgotten(record.job);
       if (record.type === 'finalize_granted') this.strikes.aimAtFinalizer(record.job, record.node);
     });
+  }
+
+  /**
+   * V8 allocates a function that is assigned to a property where it is made in its old generation, and then a world
+   * that is over outlives every scavenge: so these have a name first.
+   */
+  #aimAtWriters(): void {
+    const { store } = this;
+    // Who wrote it does not know yet: a moment worth aiming at.
+    const onLanded = ({ nonce }: Slot): void => {
+      const writer = this.coordinators.find(({ log }) => log.nonce === nonce);
+      if (writer !== undefined) this.world.onceSettled(() => this.onPhase(writer, writer.process));
+    };
+    this.truth.onLanded = onLanded;
+    if (!(store instanceof ManyMachines)) return;
+    const onSilence = (process: Process): void => {
+      const writer = this.coordinators.find((one) => one.process === process);
+      if (writer?.log.operation === 'append') this.strikes.aimInTheDark(writer);
+    };
+    store.onSilence = onSilence;
   }
 
   async begin(): Promise<void> {
