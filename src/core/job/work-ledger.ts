@@ -175,18 +175,24 @@ export class WorkLedger {
 
   /** The same samples in any order and not always merged: O(blocks) bytes, without an object a block. */
   doneRuns(): readonly SampleRange[] {
+    const runs = this.#runsOf(DONE);
+    for (const parts of this.#partial.values()) runs.push(...parts);
+    return runs;
+  }
+
+  /** Of blocks in this state that follow each other. */
+  #runsOf(state: number): SampleRange[] {
     const runs: SampleRange[] = [];
     const size = this.#spec.blockSize;
     let first = -1;
     for (let block = 0; block <= this.blockCount; block += 1) {
-      if (this.#blocks[block] === DONE) {
+      if (this.#blocks[block] === state) {
         if (first === -1) first = block;
       } else if (first !== -1) {
         runs.push({ start: first * size, end: Math.min(block * size, this.#spec.sampleCount) });
         first = -1;
       }
     }
-    for (const parts of this.#partial.values()) runs.push(...parts);
     return runs;
   }
 
@@ -257,21 +263,16 @@ export class WorkLedger {
 
   /** The whole cover, sample range by sample range; O(blocks), for tests and simulation. */
   assertCover(leasedRanges: Iterable<SampleRange>): void {
-    const cover = new IntervalSet();
-    const claim = (range: SampleRange, what: string): void => {
-      const added = cover.add(range.start, range.end);
-      assert(
-        added === range.end - range.start,
-        () => `${what} [${range.start}, ${range.end}) is held once`,
-      );
-    };
-    for (const range of this.done()) claim(range, 'committed');
-    for (const range of this.returnedRanges()) claim(range, 'returned');
-    for (const range of leasedRanges) claim(range, 'leased');
-    for (let block = 0; block < this.blockCount; block += 1) {
-      if (this.#blocks[block] === UNISSUED) claim(this.blockRange(block), 'unissued');
+    const unissued = this.#runsOf(UNISSUED);
+    const all = [...this.doneRuns(), ...this.returnedRanges(), ...leasedRanges, ...unissued];
+    all.sort((a, b) => a.start - b.start);
+    let at = 0;
+    for (const { start, end } of all) {
+      assert(end > start, () => `[${start}, ${end}) holds samples`);
+      assert(start === at, () => `samples ${at} and [${start}, ${end}) are held once`);
+      at = end;
     }
-    assert(cover.size === this.#spec.sampleCount, 'every sample is somewhere');
+    assert(at === this.#spec.sampleCount, () => `all samples are held, not only up to ${at}`);
   }
 
   #check(): void {

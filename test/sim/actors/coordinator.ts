@@ -51,6 +51,7 @@ export class Coordinator {
   /** What was handed to the back end and is not answered yet: what it is, and since when. */
   #asked: Set<Asked> = new Set<Asked>();
   #handedOverTo: LeaderInfo | null = null;
+  readonly #checkQueue = (): void => checkQueue(this);
   /** Its process is of a version that renews leases one by one only. */
   #isOld = false;
 
@@ -160,7 +161,7 @@ export class Coordinator {
 
   receive(client: Client, requests: readonly Request[]): void {
     for (const request of requests) this.#take(client, request);
-    this.simulation.world.onceSettled(() => checkQueue(this));
+    this.simulation.world.onceSettled(this.#checkQueue, true);
   }
 
   disconnect(jobId: JobId, nodeId: NodeId, instanceId: string): void {
@@ -262,7 +263,7 @@ export class Coordinator {
       };
       if (process.pausedUntilMs > simulation.world.nowMs) process.later(0, send);
       else if (process.isAlive) send();
-    });
+    }, true);
   }
 
   #hint(): number | null {

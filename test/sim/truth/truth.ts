@@ -271,7 +271,8 @@ export class Truth {
   #see(record: JobRecord, slot: Slot, index: number): void {
     const token = `${slot.epoch}.${slot.seq}.${index}`;
     const twin = record.type === 'job_created' ? null : (this.jobs.get(record.job) ?? null);
-    for (const listener of this.#listeners) listener({ record, token, epoch: slot.epoch, twin });
+    const landed = { record, token, epoch: slot.epoch, twin };
+    for (const listener of this.#listeners) listener(landed);
     if (record.type === 'job_created') {
       const id = record.spec.jobId;
       if (this.jobs.has(id)) this.#world.fail('jobs are islands', `job ${id} is created twice`);

@@ -26,6 +26,8 @@ export class World {
   readonly #say: ((line: string) => void) | null;
   /** What is to be done when all promises have settled, before the next event. */
   #settled: (() => void)[] = [];
+  /** Nothing of it leaves a promise behind. */
+  #isSettledPlain = true;
   nowMs = 0;
   events = 0;
   hash = 0x811c9dc5;
@@ -53,9 +55,10 @@ export class World {
     this.#queue.push(this.nowMs + Math.max(0, delayMs), null, run, true);
   }
 
-  /** Runs `run` once every promise has settled, still at this time. */
-  onceSettled(run: () => void): void {
+  /** Runs `run` once every promise has settled, still at this time. What is plain leaves none behind itself. */
+  onceSettled(run: () => void, isPlain = false): void {
     this.#settled.push(run);
+    this.#isSettledPlain &&= isPlain;
   }
 
   /**
@@ -65,10 +68,10 @@ export class World {
   step(): boolean {
     for (;;) {
       if (this.#settled.length > 0) {
-        const settled = this.#settled;
-        this.#settled = [];
-        for (const run of settled) run();
-        return !this.#isEnded();
+        const isPlain = this.#runSettled();
+        if (this.#isEnded()) return false;
+        if (!isPlain) return true;
+        continue;
       }
       const planned = this.#queue.pop();
       if (planned === null) {
@@ -80,6 +83,16 @@ export class World {
       if (this.#isEnded()) return false;
       if (!planned.isPlain) return true;
     }
+  }
+
+  /** Whether that left no promise behind. */
+  #runSettled(): boolean {
+    const settled = this.#settled;
+    const isPlain = this.#isSettledPlain;
+    this.#settled = [];
+    this.#isSettledPlain = true;
+    for (const run of settled) run();
+    return isPlain;
   }
 
   /** False for what was cancelled, was to be done by a process that has died, or has to wait for one. */
