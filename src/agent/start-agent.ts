@@ -273,6 +273,7 @@ class Agent implements AgentHandle {
         return;
       case 'lease_revoked':
       case 'job_failed':
+      case 'work_waits':
       case 'disconnected':
       case 'connected':
         this.#tell(push);

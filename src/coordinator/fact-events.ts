@@ -6,6 +6,7 @@ import { PROGRESS_EVENTS_PER_BATCH_MAX } from './limits.ts';
 const LEVELS: Partial<Record<Fact['event'], EventLevel>> = {
   progress: 'debug',
   output_committed: 'debug',
+  work_waits: 'debug',
   lease_expired: 'warn',
   lease_revoked: 'warn',
   cursor_regressed: 'warn',

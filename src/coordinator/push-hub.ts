@@ -33,7 +33,7 @@ export class PushHub {
     for (const fact of facts) {
       const nodes = this.#nodes.get(fact.jobId);
       if (nodes === undefined) continue;
-      if ('leaseId' in fact) this.#tell(nodes, fact, fact.nodeId);
+      if ('leaseId' in fact || fact.event === 'work_waits') this.#tell(nodes, fact, fact.nodeId);
       else for (const nodeId of nodes.keys()) this.#tell(nodes, fact, nodeId);
     }
   }

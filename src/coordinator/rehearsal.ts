@@ -14,6 +14,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { Random } from '../ports/random.ts';
 import type { SessionCall, SessionReceiver } from '../wire/grpc-service.ts';
+import { uint64 } from '../wire/fields.ts';
 import { unbatched } from '../wire/message-batcher.ts';
 import type { WireMessage } from '../wire/schema.ts';
 import { Sessions } from '../wire/session-server.ts';
@@ -165,6 +166,8 @@ class Player implements SessionCall {
 
   write(message: WireMessage, done: () => void): void {
     for (const one of unbatched(response.decode(response.encode(message)))) {
+      // Once all are registered each of them is told so.
+      if (uint64(one, 'requestId') === 0) continue;
       const reply = replyFrom(one);
       if (reply.type === 'leases') this.#leases = reply.leases;
       this.#unanswered -= 1;

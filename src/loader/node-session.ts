@@ -184,6 +184,7 @@ export class NodeSession {
     switch (push.type) {
       case 'lease_revoked':
       case 'job_failed':
+      case 'work_waits':
         this.tell(push);
         return;
       case 'drain':

@@ -37,6 +37,8 @@ export type Push =
   /** Work within these caps from now on; null leaves one as the node was started. */
   | { readonly type: 'tuned'; readonly tuning: Tuning }
   | { readonly type: 'job_failed'; readonly code: string; readonly message: string }
+  /** Whoever was told to wait may ask now. */
+  | { readonly type: 'work_waits' }
   /** The session broke; the client is reconnecting. Register again once it is back. */
   | { readonly type: 'disconnected'; readonly code: ErrorCode; readonly message: string }
   | { readonly type: 'connected' };

@@ -168,7 +168,9 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
     jobReady: fc.boolean(),
     phase,
     elastic,
-  }).chain((reply) => fc.constantFrom(reply, { ...reply, jobToken: '12.345.6' })),
+  }).chain((reply) =>
+    fc.constantFrom(reply, { ...reply, jobToken: '12.345.6' }, { ...reply, waitMaxMs: 1600 }),
+  ),
   record({
     type: type('leases'),
     leases: fc.array(heldLease, { maxLength: 4 }),
@@ -176,7 +178,7 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
     jobDrained: fc.boolean(),
     phase,
     elastic,
-  }),
+  }).chain((reply) => fc.constantFrom(reply, { ...reply, waitMaxMs: 400 })),
   record({
     type: type('accepted'),
     cursor: u53,
@@ -315,6 +317,7 @@ test('every push arrives as it was sent', () => {
       tuning: { want: 3, maxInflightBytes: 2 ** 40, prefetchBatches: null, maxQueueBatches: 1 },
     },
     { type: 'job_failed', code: 'process_failed', message: 'sample 3' },
+    { type: 'work_waits' },
   ];
   for (const push of pushes) {
     assert.deepEqual(pushFrom(sent('ServerMessage', pushMessage(push) ?? {})), push);

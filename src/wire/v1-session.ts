@@ -277,6 +277,7 @@ export function replyFrom(message: WireMessage): Reply {
         assignedRank: uint(part, 'assignedRank'),
         registeredNodes: uint(part, 'registeredNodes'),
         jobReady: flag(part, 'jobReady'),
+        ...waitMaxFrom(part),
         phase: phaseFrom(part),
         elastic: elasticFrom(requiredChild(part, 'elastic')),
       };
@@ -285,6 +286,7 @@ export function replyFrom(message: WireMessage): Reply {
         type: 'leases',
         leases: children(part, 'leases').map(leaseFrom),
         waitMs: uint(part, 'waitMs'),
+        ...waitMaxFrom(part),
         jobDrained: flag(part, 'jobDrained'),
         phase: phaseFrom(part),
         elastic: elasticFrom(requiredChild(part, 'elastic')),
@@ -319,6 +321,11 @@ export function replyFrom(message: WireMessage): Reply {
   }
 }
 
+function waitMaxFrom(part: WireMessage): { readonly waitMaxMs?: number } {
+  const waitMaxMs = uint(part, 'waitMaxMs');
+  return waitMaxMs === 0 ? {} : { waitMaxMs };
+}
+
 export function pushMessage(push: Push): WireMessage | null {
   switch (push.type) {
     case 'lease_revoked':
@@ -327,6 +334,8 @@ export function pushMessage(push: Push): WireMessage | null {
       return { requestId: 0, drain: { reason: push.reason } };
     case 'tuned':
       return { requestId: 0, tuned: tuningMessage(push.tuning) };
+    case 'work_waits':
+      return { requestId: 0, workWaits: {} };
     case 'job_failed':
       return { requestId: 0, jobFailed: { code: push.code, message: push.message } };
     case 'connected':
@@ -348,6 +357,7 @@ export function pushFrom(message: WireMessage): Push | null {
   if (drain !== null) return { type: 'drain', reason: text(drain, 'reason') };
   const tuned = child(message, 'tuned');
   if (tuned !== null) return { type: 'tuned', tuning: tuningFrom(tuned) };
+  if (child(message, 'workWaits') !== null) return { type: 'work_waits' };
   const failed = child(message, 'jobFailed');
   if (failed === null) return null;
   return { type: 'job_failed', code: text(failed, 'code'), message: text(failed, 'message') };

@@ -24,7 +24,7 @@ import {
   resumeJob,
 } from './decide-job.ts';
 import { forgetOld, isGone } from './decide-forget.ts';
-import { requestLease } from './decide-grants.ts';
+import { offersOf, requestLease, tellWaiting } from './decide-grants.ts';
 import {
   commitOutput,
   expireLeases,
@@ -63,7 +63,9 @@ export interface StepResult {
 
 export function step(state: CoordinatorState, command: Command, context: StepContext): StepResult {
   const tx = new Transaction(state, context);
+  const offers = offersOf(state, command);
   const reply = decide(tx, command);
+  if (offers.length > 0) tellWaiting(tx, offers);
   return { records: tx.records, reply, facts: tx.facts };
 }
 

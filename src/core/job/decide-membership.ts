@@ -24,8 +24,8 @@ export function registerNode(tx: Transaction, command: Of<'register'>): Reply {
   if ('type' in job) return job;
   const stranger = formerNode(job, command);
   if (stranger !== null) return stranger;
-  job.counters.registerTotal += 1;
   const known = job.nodes.get(command.nodeId);
+  if (!isWaiting(job, known, command)) job.counters.registerTotal += 1;
   const entry = known === undefined ? admission(job) : returning(tx, job, known, command);
   if (typeof entry !== 'number') return entry;
   const resumed = resume(tx, job, command.resumeFrom);
@@ -52,6 +52,15 @@ export function registerNode(tx: Transaction, command: Of<'register'>): Reply {
   if (!isUntuned(node.tuning)) tuned(tx, job, node);
   passBarrier(tx, job, known === undefined);
   return registered(job, entry);
+}
+
+/** It is registered, and only asks whether the others are by now. */
+function isWaiting(
+  job: JobState,
+  known: NodeState | undefined,
+  { instanceId }: Of<'register'>,
+): boolean {
+  return !job.ready && instanceId !== null && known?.instanceId === instanceId;
 }
 
 /** The job of that id, or the one that waits to take the id of its first node. */

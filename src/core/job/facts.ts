@@ -120,6 +120,8 @@ export type Fact =
       readonly pauseMs: number;
     }
   | { readonly event: 'node_draining'; readonly jobId: JobId; readonly nodeId: NodeId }
+  /** It was told to wait for work, and may ask now. */
+  | { readonly event: 'work_waits'; readonly jobId: JobId; readonly nodeId: NodeId }
   | ({ readonly event: 'node_tuned'; readonly jobId: JobId; readonly nodeId: NodeId } & Tuning)
   | { readonly event: 'job_resumed'; readonly jobId: JobId }
   | {

@@ -220,6 +220,8 @@ export interface Registered {
   readonly assignedRank: number;
   readonly registeredNodes: number;
   readonly jobReady: boolean;
+  /** As in `LeasesGranted`, of a node that waits for others to register. */
+  readonly waitMaxMs?: number;
   readonly phase: JobPhase;
   readonly elastic: ElasticState;
 }
@@ -229,6 +231,11 @@ export interface LeasesGranted {
   readonly leases: readonly Lease[];
   /** How long to wait before asking again; 0 = at once. */
   readonly waitMs: number;
+  /**
+   * As long as there is no work a node may wait twice as long each time, up to this: it is told when there is some.
+   * Absent from coordinators that do not tell.
+   */
+  readonly waitMaxMs?: number;
   readonly jobDrained: boolean;
   readonly phase: JobPhase;
   readonly elastic: ElasticState;

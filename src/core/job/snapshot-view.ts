@@ -79,6 +79,9 @@ export function elasticState(job: JobState): ElasticState {
   };
 }
 
+/** How long a node may wait for others at most before it asks again; it is told when they are there. */
+const BARRIER_WAIT_MAX_MS = 1_600;
+
 export function registered(job: JobState, rank: number): Registered {
   return {
     type: 'registered',
@@ -87,6 +90,7 @@ export function registered(job: JobState, rank: number): Registered {
     assignedRank: rank,
     registeredNodes: job.nodes.size,
     jobReady: job.ready,
+    ...(job.ready ? {} : { waitMaxMs: BARRIER_WAIT_MAX_MS }),
     phase: job.phase,
     elastic: elasticState(job),
   };

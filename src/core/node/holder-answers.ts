@@ -84,7 +84,7 @@ function onRegistered(
   state.registration += 1;
   state.registerAttempt = 0;
   state.nodeIdBusySinceMs = null;
-  state.registerAtMs = answer.jobReady ? null : addMs(nowMs, BARRIER_POLL_MS);
+  waitForOthers(state, answer, nowMs);
   // Whatever was due while the coordinator was away is due now.
   for (const held of state.leases.values()) {
     held.reportAtMs = nowMs;
@@ -94,6 +94,22 @@ function onRegistered(
   state.renewsTogether = true;
   effects.push({ type: 'registered', answer });
   sayWait(state, effects, answer);
+}
+
+function waitForOthers(
+  state: HolderState,
+  { jobReady, waitMaxMs = 0 }: Registered,
+  nowMs: MonoMs,
+): void {
+  if (!jobReady) {
+    state.registerAtMs = addMs(nowMs, state.waitInVainMs(BARRIER_POLL_MS, waitMaxMs));
+    return;
+  }
+  state.registerAtMs = null;
+  if (state.vainAnswers === 0) return;
+  // Another coordinator may have work, and does not know that somebody waits for it.
+  state.vainAnswers = 0;
+  state.requestAtMs = nowMs;
 }
 
 /** Who waits for others looks like one that hangs: it is said once for each number of nodes. */
@@ -123,12 +139,19 @@ function onLeases(
   state.requestUnanswered = false;
   state.requestAttempt = 0;
   for (const lease of answer.leases) take(state, effects, lease, afterLoss, sentAtMs, nowMs);
-  const waitMs =
-    answer.leases.length > 0 ? answer.waitMs : Math.max(answer.waitMs, REQUEST_WAIT_MIN_MS);
-  state.requestAtMs = addMs(nowMs, waitMs);
+  state.requestAtMs = addMs(nowMs, waitAfter(state, answer));
   if (answer.jobDrained && state.leases.size === 0 && state.mode.type === 'working') {
     onNoWork(state, effects, answer, nowMs);
   }
+}
+
+function waitAfter(state: HolderState, { leases, waitMs, waitMaxMs = 0 }: LeasesGranted): number {
+  if (leases.length === 0) {
+    return state.waitInVainMs(Math.max(waitMs, REQUEST_WAIT_MIN_MS), waitMaxMs);
+  }
+  state.vainAnswers = 0;
+  state.hasHeardOfWork = false;
+  return waitMs;
 }
 
 /**

@@ -92,6 +92,8 @@ export type HolderEvent = { readonly nowMs: MonoMs } & (
   /** Hold so many leases at a time from now on; those held beyond it are finished. */
   | { readonly type: 'want'; readonly want: number }
   | { readonly type: 'job_failed'; readonly code: string; readonly message: string }
+  /** Whoever waits for work may ask now. */
+  | { readonly type: 'work_waits' }
   | { readonly type: 'disconnected'; readonly message?: string }
   | { readonly type: 'connected' }
   // What the consumer says.

@@ -4,7 +4,13 @@ import { addMs } from '../base/units.ts';
 import type { JobSpec, Lease } from '../job/protocol.ts';
 import type { HolderCall, HolderEffect, NodeOutcome, StagedPiece } from './holder-protocol.ts';
 import { Jitter } from '../base/jitter.ts';
-import { leaseMarginMs, LOST_LEASES_MAX, renewalIntervalMs, reportIntervalMs } from './limits.ts';
+import {
+  leaseMarginMs,
+  LOST_LEASES_MAX,
+  renewalIntervalMs,
+  reportIntervalMs,
+  REQUEST_WAIT_MIN_MS,
+} from './limits.ts';
 
 export interface HolderOptions {
   /** Leases to hold at a time at first, 1 to 1024. */
@@ -136,6 +142,10 @@ export class HolderState {
   /** Reported cursors of leases lost lately: the coordinator may hand them over again. */
   readonly lost: Map<LeaseId, number> = new Map<LeaseId, number>();
   requestAtMs: MonoMs;
+  /** Answers in a row that gave nothing. */
+  vainAnswers: number = 0;
+  /** There is work, and what is under way may have been answered before there was. */
+  hasHeardOfWork: boolean = false;
   requestAttempt: number = 0;
   /** An earlier request may have been granted leases in an answer that never came. */
   requestUnanswered: boolean = false;
@@ -159,6 +169,17 @@ export class HolderState {
   /** Once it is registered. */
   get renewalIntervalMs(): number {
     return renewalIntervalMs(this.options.progressIntervalMs, this.spec?.leaseTtlMs ?? 0);
+  }
+
+  /** How long to wait after an answer that gave nothing: ever longer where the coordinator tells of work by itself. */
+  waitInVainMs(leastMs: number, mostMs: number): number {
+    if (this.hasHeardOfWork) {
+      this.hasHeardOfWork = false;
+      return REQUEST_WAIT_MIN_MS;
+    }
+    const waitMs = Math.max(leastMs, Math.min(leastMs * 2 ** this.vainAnswers, mostMs));
+    this.vainAnswers += 1;
+    return waitMs;
   }
 
   isInFlight(type: HolderCall['type']): boolean {

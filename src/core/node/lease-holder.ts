@@ -115,6 +115,9 @@ function handle(state: HolderState, effects: HolderEffect[], event: HolderEvent)
       assert(Number.isSafeInteger(event.want) && event.want > 0, 'want is a positive number');
       state.want = event.want;
       return;
+    case 'work_waits':
+      hearOfWork(state, event.nowMs);
+      return;
     case 'job_failed':
       leave(state, effects, event.nowMs, {
         type: 'failed',
@@ -136,6 +139,15 @@ function handle(state: HolderState, effects: HolderEffect[], event: HolderEvent)
     default:
       handleConsumer(state, effects, event);
   }
+}
+
+function hearOfWork(state: HolderState, nowMs: MonoMs): void {
+  // What is answered to was maybe asked before.
+  state.hasHeardOfWork = state.isInFlight('request_leases') || state.isInFlight('register');
+  state.vainAnswers = 0;
+  if (state.requestAtMs > nowMs) state.requestAtMs = nowMs;
+  const waitsForOthers = state.member && !state.jobReady && state.registerAtMs !== null;
+  if (waitsForOthers) state.registerAtMs = nowMs;
 }
 
 /** A node without a coordinator goes on for a while as if nothing were: its log says what to look for. */

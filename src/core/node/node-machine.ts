@@ -36,6 +36,7 @@ type FromShell = Extract<
       | 'lease_revoked'
       | 'want'
       | 'job_failed'
+      | 'work_waits'
       | 'disconnected'
       | 'connected'
       | 'leave'

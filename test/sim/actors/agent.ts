@@ -264,6 +264,8 @@ export class Agent {
         if (want !== null) this.tell({ type: 'want', want });
         return;
       }
+      case 'work_waits':
+        return this.tell({ type: 'work_waits' });
       case 'connected':
         return this.tell({ type: 'connected' });
       case 'disconnected':

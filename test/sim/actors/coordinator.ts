@@ -52,7 +52,7 @@ export class Coordinator {
   #asked: Set<Asked> = new Set<Asked>();
   #handedOverTo: LeaderInfo | null = null;
   readonly #checkQueue = (): void => checkQueue(this);
-  /** Its process is of a version that renews leases one by one only. */
+  /** Its process is of a version that renews leases one by one only, and tells nobody of work. */
   #isOld = false;
 
   constructor(simulation: Simulation, place: number) {
@@ -204,7 +204,7 @@ export class Coordinator {
     const claimedBefore = simulation.truth.epoch;
     const decided = (body: AnswerBody): void => {
       checkLed(this, claimedBefore);
-      done(body);
+      done(this.#isOld ? asOld(body) : body);
     };
     const failed = (cause: unknown): void => {
       if (cause instanceof Mx8Error) {
@@ -225,7 +225,7 @@ export class Coordinator {
     this.#subscriptions.get(key)?.();
     const { process, simulation } = this;
     const unsubscribe = this.#hub.subscribe(jobId, nodeId, (push) => {
-      if (!process.isAlive) return;
+      if (!process.isAlive || (push.type === 'work_waits' && this.#isOld)) return;
       simulation.network.send(this.place, client.process, this.place, () => client.onPush(push));
     });
     this.#subscriptions.set(key, unsubscribe);
@@ -354,6 +354,10 @@ export class Coordinator {
     });
     return { process, log, election, candidacy, hub, backend };
   }
+}
+
+function asOld(body: AnswerBody): AnswerBody {
+  return 'waitMaxMs' in body ? { ...body, waitMaxMs: 0 } : body;
 }
 
 function policyOf({ keepJobs, jobsAtStart, jobs }: Scene): Policy {

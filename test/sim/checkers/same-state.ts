@@ -16,6 +16,7 @@ const NOT_OF_JOB: ReadonlySet<string> = new Set([
   'leases',
   'nodes',
   'pieces',
+  'waiting',
   'work',
 ] satisfies readonly (keyof JobState)[]);
 const NOT_OF_NODE: ReadonlySet<string> = new Set([
