@@ -29,8 +29,6 @@ export function pushOf(fact: Fact, jobId: JobId, nodeId: NodeId): Push | null {
     }
     case 'work_waits':
       return fact.nodeId === nodeId ? { type: 'work_waits' } : null;
-    case 'job_ready':
-      return { type: 'work_waits' };
     case 'job_draining':
       return { type: 'drain', reason: 'the job is draining' };
     default:

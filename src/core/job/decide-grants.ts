@@ -95,7 +95,7 @@ export function offersOf(state: CoordinatorState, command: Command): readonly Of
 /** A job that ends has something for all: they hear that there is no work to wait for. */
 function offerOf(job: JobState): number {
   if (job.drained || job.phase !== 'running') return Infinity;
-  return job.paused ? 0 : job.work.availableRanges;
+  return job.paused || !job.ready ? 0 : job.work.availableRanges;
 }
 
 /** Those that wait longest are told first: as many as there is more for than before. */

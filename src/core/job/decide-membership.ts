@@ -51,6 +51,8 @@ export function registerNode(tx: Transaction, command: Of<'register'>): Reply {
   }
   if (!isUntuned(node.tuning)) tuned(tx, job, node);
   passBarrier(tx, job, known === undefined);
+  if (job.ready || command.instanceId === null) job.waiting.delete(command.nodeId);
+  else job.waiting.add(command.nodeId);
   return registered(job, entry);
 }
 

@@ -136,7 +136,7 @@ export class JobState {
   failure: { readonly code: string; readonly message: string } | null = null;
   ready = false;
   paused = false;
-  /** Nodes that were told to wait for work and are to hear of it, in the order in which they asked. Relearnt. */
+  /** Nodes that wait for work, or for others, and are to hear of it: in the order in which they asked. Relearnt. */
   readonly waiting: Set<NodeId> = new Set<NodeId>();
   tuning: Tuning = UNTUNED;
   work: WorkLedger;

@@ -118,7 +118,7 @@ test('nodes are told of what ran out, and not by ticks that change nothing', () 
   world.held('n2', 'n3', 'n4');
   assert.deepEqual(world.told({ type: 'tick' }), []);
   world.nowMs = TTL_MS - 1;
-  for (const name of ['n2', 'n3', 'n4']) world.register(name);
+  for (const name of ['n2', 'n3', 'n4']) world.request(name, 1);
   world.nowMs = TTL_MS + 1;
   assert.deepEqual(world.told({ type: 'tick' }), ['n2', 'n3']);
 });
@@ -160,4 +160,12 @@ test('who only asks whether the others are there is not counted as registered ag
   // The job is ready: whoever registers now has lost its session, and got it again.
   world.register('n1');
   assert.equal(registerTotal(), 4);
+});
+
+test('who waits for others is told when they are there, and who came last is not', () => {
+  const world = new World({ minWorldSize: 3 });
+  for (const name of ['n1', 'n2', 'n2']) world.register(name);
+  const from = { jobId: JOB, nodeId: nodeId('n3'), instanceId: 'n3' };
+  const last = { type: 'register', ...from, caps, resumeFrom: new Uint8Array(0) } as const;
+  assert.deepEqual(world.told(last), ['n1', 'n2']);
 });
