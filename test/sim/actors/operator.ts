@@ -61,12 +61,23 @@ export class Operator {
     });
   }
 
-  /** Says so again until it is gone, whatever it is refused for. */
+  /** As `mx8 forget` does: looks which job has that name, and says of that one that it is to go. */
   #forget(jobId: JobId): void {
-    const operation = { type: 'forget' } as const;
+    this.#client.ask({ type: 'get_snapshot', jobId }, (body) => {
+      if (this.#simulation.isEnding) return;
+      const token = body.type === 'snapshot' ? body.jobToken : undefined;
+      if (token === undefined) this.process.later(FORGET_AGAIN_MS, () => this.#forget(jobId));
+      else this.#forgetOne(jobId, token);
+    });
+    this.#client.flush();
+  }
+
+  /** Says so again until it is gone, whatever it is refused for. */
+  #forgetOne(jobId: JobId, jobToken: string): void {
+    const operation = { type: 'forget', jobToken } as const;
     this.#client.ask({ type: 'operate', jobId, operation, dryRun: false }, (body) => {
       if (body.type === 'operated' || this.#simulation.isEnding) return;
-      this.process.later(FORGET_AGAIN_MS, () => this.#forget(jobId));
+      this.process.later(FORGET_AGAIN_MS, () => this.#forgetOne(jobId, jobToken));
     });
     this.#client.flush();
   }
