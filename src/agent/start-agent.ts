@@ -129,8 +129,7 @@ class Agent implements AgentHandle {
   figures(): AgentFigures {
     const { maxProcessRssBytes, workers } = this.#options;
     const { jobId, nodeId } = this.#node;
-    const { maxInflightBytes } = this.#tuner.effective;
-    const caps = { ...this.#options.caps, maxInflightBytes };
+    const caps = { ...this.#options.caps, maxInflightBytes: this.#tuner.effective.maxInflightBytes };
     const [stats, meters] = [this.#stats(), this.#meters];
     return { jobId, nodeId, stats, caps, maxProcessRssBytes, workers, meters };
   }
