@@ -128,8 +128,8 @@ class Agent implements AgentHandle {
 
   figures(): AgentFigures {
     const { maxProcessRssBytes, workers } = this.#options;
-    const { jobId, nodeId } = this.#node;
-    const caps = { ...this.#options.caps, maxInflightBytes: this.#tuner.effective.maxInflightBytes };
+    const [{ jobId, nodeId }, { maxInflightBytes }] = [this.#node, this.#tuner.effective];
+    const caps = { ...this.#options.caps, maxInflightBytes };
     const [stats, meters] = [this.#stats(), this.#meters];
     return { jobId, nodeId, stats, caps, maxProcessRssBytes, workers, meters };
   }
