@@ -34,6 +34,9 @@ export function checkAnswerIsDurable(
     return;
   }
   if (command.type === 'share_stores') return;
+  if (command.type === 'operate' && command.operation.type === 'forget') {
+    return checkGone(truth, command.operation.jobToken, fail);
+  }
   // In the same batch it may have taken the id of its first node, too.
   const twin =
     truth.answeredFor(command.jobId, epoch) ??
@@ -48,6 +51,12 @@ export function checkAnswerIsDurable(
   if (!('nodeId' in command)) return checkForJob(twin, tailSeq, command, isLatest, fail);
   checkForNode(twin, tailSeq, command, reply, isLatest, world, fail);
   checkInstance(twin, tailSeq, command, isLatest, fail);
+}
+
+/** It may have gone long ago, and another may have its name. */
+function checkGone(truth: Truth, token: string | undefined, fail: Fail): void {
+  const isGone = truth.past.some((twin) => twin.token === token);
+  if (!isGone) fail(`job ${String(token)} is called gone, and the log does not say so`);
 }
 
 /** Who is answered is the process that holds the node id, unless that changed with this very entry. */
