@@ -27,6 +27,7 @@ const FOUND_LATE: ReadonlySet<string> = new Set([
   'failed-job-goes-by-itself',
   'stale-report-of-a-death',
   'boundary-unchecked-on-re-read',
+  'gone-lease-worked-on',
 ]);
 
 interface Outcome {
