@@ -110,11 +110,8 @@ export class KvElection implements Election {
   /** Sees to it that the entry says what `me` says, and answers who leads then. */
   async #enter(me: CandidateInfo, wantsLead: boolean): Promise<Holder | null> {
     for (let rounds = 1; ; rounds += 1) {
-      // Who wants the lead takes it only where the store finds nobody in it: it may look before its lease is renewed.
-      const early = wantsLead ? this.#look() : null;
-      early?.catch(() => undefined);
       const lease = await this.#liveLease();
-      const view = await (early ?? this.#look());
+      const view = await this.#look();
       this.#checkIdentity(me, view, lease.ttlMs);
       const own = view.entries.find((entry) => this.#isOurs(entry) && entry.who === me.who) ?? null;
       const takesLead = wantsLead && view.leader === null;
