@@ -9,12 +9,7 @@ export const READER_THREADS_MAX = 4;
  */
 export const SLAB_SLACK_BYTES = 1024;
 
-/**
- * Where samples start in a slab. Copying from the page cache falls to a fifth of its speed where
- * source and destination differ by a few bytes modulo 4096; large allocations start 16 bytes into a
- * page. So samples start about half a sector further than where they come from, in multiples of 16.
- */
-export const SLAB_START_BYTES = 240;
+/** Shards are written in such pieces: where the first sample of one lies modulo this, the others lie too. */
 export const SECTOR_BYTES = 512;
 
 /** A file that grows faster than it can be read is given up after this many tries. */

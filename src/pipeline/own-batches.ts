@@ -10,14 +10,13 @@ import { must } from '../core/base/assert.ts';
 import type { FilledSlab } from '../storage/reader-threads.ts';
 import type { SampleReader } from '../storage/sample-reader.ts';
 import type { InLine, Lineup } from './lineup.ts';
+import { placeIn } from './planner.ts';
 import type { Planner } from './planner.ts';
 import type { Slab, SlabPool } from './slab-pool.ts';
 import type { WaitMeter } from './wait-meter.ts';
 
-/** Batches that are read beside the consumer at a time … */
-const BESIDE_MAX = 2;
-/** … and that it reads itself meanwhile, for each of those: others have to be woken first. */
-const OWN_PER_BESIDE = 1.5;
+/** Batches that are read beside the consumer at a time; it reads as many itself meanwhile. */
+const BESIDE_MAX = 3;
 
 export interface OwnBatchesParts {
   readonly planner: Planner;
@@ -50,15 +49,17 @@ export class OwnBatches {
     const batch = lineup.first;
     if (batch === undefined) return null;
     const slab = slabs.takeNow(batch.plan.slabBytes);
+    if (slab !== null) placeIn(slabs, slab, batch.plan);
     wait.start();
     const result = slab === null ? null : reader.fillNow(batch.plan.job, slab.buffer);
-    wait.stop();
+    const ms = wait.stop();
     const count = result === null ? 0 : planner.settle(batch.plan, result);
     if (count < batch.count) cutBack(batch, count);
     if (slab === null || result === null || count === 0) {
       if (slab !== null) slabs.release(slab);
       return null;
     }
+    slabs.startOf(slab).observe(ms / batch.plan.slabBytes);
     batch.state = 'read';
     batch.outcome = { slab, result };
     return must(lineup.takeFirst(), 'the first batch was read');
@@ -70,12 +71,13 @@ export class OwnBatches {
     if (lineup.unreadCount > 0) return;
     const beside = Math.min(besideMax, BESIDE_MAX);
     if (beside < 1) return;
-    this.#plan(Math.ceil(beside * OWN_PER_BESIDE));
+    this.#plan(beside);
     const own = lineup.unreadCount;
     const placed: { readonly batch: InLine; readonly slab: Slab }[] = [];
     for (const batch of this.#plan(beside)) {
       const slab = slabs.takeNow(batch.plan.slabBytes);
       if (slab === null) break;
+      placeIn(slabs, slab, batch.plan);
       placed.push({ batch, slab });
     }
     if (own === 0 || placed.length === 0) return;

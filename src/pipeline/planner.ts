@@ -11,15 +11,28 @@ import type { SampleRecord } from '../core/manifest/record.ts';
 import { codedPartsOf } from '../core/format/coded-table.ts';
 import type { ReadJob, ReadResult } from '../storage/read-job.ts';
 import type { SampleReader } from '../storage/sample-reader.ts';
-import { MISFITS_MAX, SECTOR_BYTES, SLAB_SLACK_BYTES, SLAB_START_BYTES } from './limits.ts';
+import { MISFITS_MAX, SLAB_SLACK_BYTES } from './limits.ts';
 import { UNKNOWN_SIZE, partOf } from './record-queue.ts';
 import type { RecordQueue, Stretch } from './record-queue.ts';
+import type { Slab, SlabPool } from './slab-pool.ts';
+
+/** Where its samples start is known once it has a slab. */
+export interface PlannedJob extends ReadJob {
+  startBytes: number;
+}
 
 export interface BatchPlan {
   readonly stretch: Stretch;
-  readonly job: ReadJob;
+  readonly job: PlannedJob;
   /** Bytes of slab it needs. */
   readonly slabBytes: number;
+  /** Whether its samples need not start where the slab does. */
+  readonly isRoomy: boolean;
+}
+
+/** The batch goes into this slab. */
+export function placeIn(slabs: SlabPool, slab: Slab, { job, isRoomy }: BatchPlan): void {
+  if (isRoomy) job.startBytes = slabs.startOf(slab).startBytes(job.offsets[0] ?? 0);
 }
 
 export class Planner {
@@ -147,23 +160,22 @@ export class Planner {
     const locations = table.locations();
     const offsets = table.byteOffsets();
     const tags = table.pinnedTags();
-    const startBytes = roomy ? slabStart(offsets[0] ?? 0) : 0;
     const coded = codedPartsOf(table);
     const lengths = coded === null ? table.byteLengths() : table.byteLengths().slice();
     for (const [index, part] of coded?.entries() ?? []) {
       if (part !== null) lengths[index] = part.bytes;
     }
-    const job: ReadJob = {
+    const job: PlannedJob = {
       locations,
       offsets,
       lengths,
       ...(tags === null ? {} : { tags }),
       ...(coded === null ? {} : { coded }),
-      startBytes,
+      startBytes: 0,
       targetBytes,
       capBytes,
     };
-    return { stretch, job, slabBytes };
+    return { stretch, job, slabBytes, isRoomy: roomy };
   }
 
   async #measure({ table, sizes }: Stretch): Promise<Float64Array> {
@@ -187,12 +199,6 @@ export class Planner {
     }
     return count;
   }
-}
-
-/** For a first sample at this offset of its file; -1 is the whole file. */
-function slabStart(firstOffset: number): number {
-  const intoSector = Math.max(0, firstOffset) % SECTOR_BYTES;
-  return (Math.ceil(intoSector / 16) * 16 + SLAB_START_BYTES) % SECTOR_BYTES;
 }
 
 function growing(record: SampleRecord): Mx8Error {

@@ -12,12 +12,15 @@
 const WINDOW = 24;
 /** … after those in which one way passes into the other. */
 const SETTLING = 6;
-/** How many windows a way is kept before the first trial, after it, and at most. */
+/**
+ * How many windows a way is kept before the first trial, after it, and at most. The first trials come soon: while
+ * code is not compiled yet and no thread was ever woken, the way that needs more of both looks worse than it is.
+ */
 const FIRST_WINDOWS = 1;
-const KEPT_WINDOWS = 64;
+const KEPT_WINDOWS = 2;
 const KEPT_WINDOWS_MAX = 1024;
 /** How many it is kept between two trials where the first one spoke for the other way. */
-const DOUBTED_WINDOWS = 4;
+const DOUBTED_WINDOWS = 1;
 /** Reading with others must be so much better: it takes more of the processors. */
 const SHARED_GAIN = 1.03;
 /** So much better need not be shown twice. */

@@ -24,7 +24,7 @@ import { Lineup } from './lineup.ts';
 import type { InLine } from './lineup.ts';
 import { OwnBatches } from './own-batches.ts';
 import { OwnReads } from './own-reads.ts';
-import { Planner } from './planner.ts';
+import { Planner, placeIn } from './planner.ts';
 import { RecordQueue } from './record-queue.ts';
 import { SlabPool } from './slab-pool.ts';
 import type { Slab } from './slab-pool.ts';
@@ -166,7 +166,10 @@ export class PipelineRun implements Pipeline {
       this.#isAdmitting = false;
       if (slab === null) return;
       if (batch.state === 'void' || this.#isClosed()) this.#slabs.release(slab);
-      else this.#begun(batch, slab, this.#options.reader.fill(batch.plan.job, slab.buffer));
+      else {
+        placeIn(this.#slabs, slab, plan);
+        this.#begun(batch, slab, this.#options.reader.fill(plan.job, slab.buffer));
+      }
       // A consumer that waits may make the read itself, or the next one if this is not to be read any more.
       this.#wake.ring();
     }

@@ -6,6 +6,7 @@
 import { assert, must } from '../core/base/assert.ts';
 import { ByteLedger } from '../core/memory/byte-ledger.ts';
 import type { SlabGrant } from '../core/memory/byte-ledger.ts';
+import { SlabStart } from './slab-start.ts';
 
 export interface Slab {
   readonly slabId: number;
@@ -15,6 +16,7 @@ export interface Slab {
 export class SlabPool {
   readonly #ledger: ByteLedger;
   readonly #free: Map<number, ArrayBuffer> = new Map();
+  readonly #starts: Map<number, SlabStart> = new Map();
   readonly #waiting: Map<number, (slab: Slab | null) => void> = new Map();
   readonly #onFreed: () => void;
   readonly #forgotten: FinalizationRegistry<number>;
@@ -67,6 +69,15 @@ export class SlabPool {
     return null;
   }
 
+  /** Where in the slab samples are to start. */
+  startOf(slab: Slab): SlabStart {
+    const known = this.#starts.get(slab.slabId);
+    if (known !== undefined) return known;
+    const start = new SlabStart();
+    this.#starts.set(slab.slabId, start);
+    return start;
+  }
+
   /** From now on the slab comes back by itself when nothing refers to its memory any more. */
   watch(slab: Slab): void {
     this.#forgotten.register(slab.buffer, slab.slabId, slab.buffer);
@@ -77,6 +88,7 @@ export class SlabPool {
     this.#forgotten.unregister(slab.buffer);
     if (this.#closed) {
       slab.buffer.transfer(0);
+      this.#starts.delete(slab.slabId);
       this.#ledger.forget(slab.slabId);
     } else {
       this.#free.set(slab.slabId, slab.buffer.transfer());
@@ -87,6 +99,7 @@ export class SlabPool {
 
   /** The slab's memory is gone. */
   lost(slabId: number): void {
+    this.#starts.delete(slabId);
     this.#hand(this.#ledger.forget(slabId));
     this.#onFreed();
   }
@@ -124,5 +137,6 @@ export class SlabPool {
   #drop(slabId: number): void {
     this.#free.get(slabId)?.transfer(0);
     this.#free.delete(slabId);
+    this.#starts.delete(slabId);
   }
 }

@@ -20,10 +20,12 @@ export class WaitMeter {
     this.#since = this.#clock?.nowMs() ?? null;
   }
 
-  /** Does nothing where no wait was started. */
-  stop(): void {
-    if (this.#since === null || this.#clock === undefined) return;
-    this.#totalMs += elapsedMs(this.#since, this.#clock.nowMs());
+  /** Answers how long it was; 0 where no wait was started. */
+  stop(): number {
+    if (this.#since === null || this.#clock === undefined) return 0;
+    const ms = elapsedMs(this.#since, this.#clock.nowMs());
+    this.#totalMs += ms;
     this.#since = null;
+    return ms;
   }
 }
