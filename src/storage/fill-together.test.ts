@@ -110,6 +110,90 @@ test('whole files are not read together', () => {
   assert.equal(jointRun([jobOf([file]), jobOf([file])], 2), null);
 });
 
+/** What calls a run of so many samples of 1 MiB takes where the clock is looked at between them. */
+function callsOfLargeRun(mayGoOn: () => boolean): {
+  readonly calls: readonly (readonly [position: number, bytes: number])[];
+  readonly isWhole: boolean;
+  readonly isGivenBack: boolean;
+} {
+  const mib = 1024 ** 2;
+  const extents = Array.from({ length: 5 }, (_, index) => ({
+    offset: index * (mib + 512),
+    length: mib,
+  }));
+  const run = jointRun([jobOf(extents, 6 * mib)], 1);
+  assert.ok(run);
+  const calls: [number, number][] = [];
+  let isGivenBack = false;
+  const program = fillTogether(run, mayGoOn);
+  let step = program.next();
+  while (step.done !== true) {
+    const request = step.value;
+    if (request.op === 'readv') {
+      const bytes = request.views.reduce((sum, view) => sum + view.length, 0);
+      calls.push([request.position, bytes]);
+      step = program.next(bytes);
+    } else {
+      if (request.op === 'give_back') isGivenBack = true;
+      step = program.next(3);
+    }
+  }
+  return { calls, isWhole: step.value, isGivenBack };
+}
+
+test('who may not stand still for long reads 2 MiB at a time, one after the other', () => {
+  const { calls, isWhole, isGivenBack } = callsOfLargeRun(() => true);
+  const mib = 1024 ** 2;
+  assert.deepEqual(calls, [
+    [0, 2 * mib],
+    [2 * mib, 2 * mib],
+    [4 * mib, mib + 4 * 512],
+  ]);
+  assert.ok(isWhole && isGivenBack);
+});
+
+test('who has stood still for too long gives the shard back and says that it is not all', () => {
+  let asked = 0;
+  const { calls, isWhole, isGivenBack } = callsOfLargeRun(() => {
+    asked += 1;
+    return asked < 2;
+  });
+  assert.equal(calls.length, 2);
+  assert.ok(!isWhole && isGivenBack);
+});
+
+test('pieces of a run that is read with several calls lie where those of one call do', () => {
+  const mib = 1024 ** 2;
+  const shard = Uint8Array.from({ length: 5 * mib + 4096 }, (_, index) => (index * 7919) >>> 5);
+  const extents = [
+    { offset: 100, length: 3 * mib },
+    { offset: 3 * mib + 612, length: 700 },
+    { offset: 3 * mib + 2000, length: 2 * mib },
+  ];
+  const placed = jobOf(extents, 6 * mib);
+  const run = jointRun([placed], 1);
+  assert.ok(run);
+  const program = fillTogether(run, () => true);
+  let step = program.next();
+  while (step.done !== true) {
+    const request = step.value;
+    let read = 0;
+    for (const view of request.op === 'readv' ? request.views : []) {
+      const from = (request.op === 'readv' ? request.position : 0) + read;
+      view.set(shard.subarray(from, from + view.length));
+      read += view.length;
+    }
+    step = program.next(request.op === 'readv' ? read : 3);
+  }
+  assert.equal(step.value, true);
+  let at = START_BYTES;
+  for (const { offset, length } of extents) {
+    const got = new Uint8Array(placed.slab, at, length);
+    assert.equal(Buffer.compare(got, shard.subarray(offset, offset + length)), 0);
+    at += length;
+  }
+});
+
 test('no more jobs than asked for, and no job beyond the one that cannot be joined', () => {
   const at = (offset: number): PlacedJob => jobOf([{ offset, length: 100 }]);
   const jobs = [at(0), at(100), at(200), at(0), at(300)];

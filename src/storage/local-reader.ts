@@ -152,11 +152,15 @@ export class LocalReader {
     const slab = new Uint8Array(next.slab);
     const io = { slab, shards: this.#shards };
     const run = jointRun([next], 1);
-    if (run !== null && driveSyncWhile(fillTogether(run), io, isInTime).value === true) {
+    if (run !== null && driveSyncWhile(fillTogether(run, isInTime), io, isInTime).value === true) {
       this.#answer(next, wholeResult(next.job));
       return;
     }
     const program = fill(next.job, slab, this.#scratch, next.isHere);
+    if (run !== null && !isInTime()) {
+      this.#inPool(next, driveAsync(program, io));
+      return;
+    }
     const step = driveSyncWhile(program, io, isInTime);
     if (step.done === true) this.#answer(next, step.value);
     else this.#inPool(next, driveAsync(program, io, step));

@@ -13,6 +13,7 @@ import { shapeOf } from './job-shape.ts';
 import type { JobShape } from './job-shape.ts';
 import type { OpenShards } from './open-shards.ts';
 import type { ReadJob, ReadResult } from './read-job.ts';
+import { GIVE_UP_MS } from './short-reads.ts';
 import type { ShortReads } from './short-reads.ts';
 
 /** A batch lies in one shard as a rule, or at the end of one and the beginning of the next. */
@@ -21,7 +22,7 @@ const NO_MEMORY = new Uint8Array(0);
 
 interface NowRead {
   readonly bytes: number;
-  /** Null where not all samples are as they should be. */
+  /** Null where not all samples are as they should be, or it took long. */
   readonly result: ReadResult | null;
 }
 
@@ -56,21 +57,23 @@ export class NowReader {
    */
   read(job: ReadJob, slab: ArrayBuffer): ReadResult | null {
     if (this.#clock === undefined || !this.wouldRead) return null;
-    const startMs = this.#clock.nowMs();
-    const read = this.#readRun(job, slab) ?? this.#readFew(job, slab);
+    const clock = this.#clock;
+    const startMs = clock.nowMs();
+    const mayGoOn = (): boolean => elapsedMs(startMs, clock.nowMs()) < GIVE_UP_MS;
+    const read = this.#readRun(job, slab, mayGoOn) ?? this.#readFew(job, slab);
     if (read === null) return null;
-    const ms = elapsedMs(startMs, this.#clock.nowMs());
+    const ms = elapsedMs(startMs, clock.nowMs());
     this.#cachedReads.made(read.bytes, ms);
-    this.#shortReads.observe(read.bytes, ms);
+    if (read.result !== null) this.#shortReads.observe(read.bytes, ms);
     return read.result;
   }
 
   /** Samples that lie together in one shard: nearly every batch. */
-  #readRun(job: ReadJob, slab: ArrayBuffer): NowRead | null {
+  #readRun(job: ReadJob, slab: ArrayBuffer, mayGoOn: () => boolean): NowRead | null {
     const run = jointRun([{ job, slab }], 1);
     if (run === null || !this.#mayRead([run.path], run.bytes)) return null;
     const io = { slab: NO_MEMORY, shards: this.#shards };
-    const step = driveSyncWhile(fillTogether(run), io, () => true);
+    const step = driveSyncWhile(fillTogether(run, mayGoOn), io, mayGoOn);
     return { bytes: run.bytes, result: step.value === true ? wholeResult(job) : null };
   }
 
