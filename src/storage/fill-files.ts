@@ -48,6 +48,8 @@ export function* fillFiles(state: FillState, end: number): IoProgram<void> {
       // A disk that was asked for more and ends where the file did when it was pinned, is at its end.
       if (state.isHere && bytes === pinnedBytes && got < read.length) break;
     }
+    // A pipe that nobody writes to ends at once, and so do some devices.
+    if (bytes === 0 && (yield { op: 'fstat', fd }) === -1) bytes = -1;
     close.fd = fd;
     yield close;
     settle(state, bytes);

@@ -17,6 +17,8 @@ class FakeDisk {
   isHere: boolean = true;
   /** Most bytes that one read gives, as network file systems do. */
   readBytesMax: number = Infinity;
+  /** Those of `files` that are pipes or devices. */
+  readonly special: Set<string> = new Set();
   readonly calls: string[] = [];
   readonly open: Map<number, { path: string; at: number }> = new Map();
   #nextFd: number = 3;
@@ -59,7 +61,7 @@ class FakeDisk {
         return this.isHere ? 1 : 0;
       case 'stat':
       case 'fstat':
-        return this.files.get(path)?.length ?? -1;
+        return this.special.has(path) ? -1 : (this.files.get(path)?.length ?? -1);
       case 'read': {
         const { fd, start, length, position } = request;
         return this.#read(fd, slab.subarray(start, start + length), position);
@@ -193,15 +195,26 @@ test('samples that fail leave no room: the others stay together', () => {
     .set('read /broken', 'EIO')
     .set('read /folder', 'EISDIR');
   disk.files.set('/broken', bytesOf(5, 0)).set('/folder', new Uint8Array(0));
-  const paths = ['/a', '/gone', '/empty', '/locked', '/broken', '/folder', 's3://b/k', '/c'];
+  disk.files.set('/pipe', new Uint8Array(0));
+  disk.special.add('/pipe');
+  const bad = ['/gone', '/empty', '/locked', '/broken', '/folder', 's3://b/k', '/pipe'];
+  const paths = ['/a', ...bad, '/c'];
   const result = read(
     disk,
     paths.map((path) => ({ path })),
   );
-  assert.deepEqual([...result.sizes], [10, -1, -1, -1, -1, -1, -1, 10]);
+  assert.deepEqual([...result.sizes], [10, -1, -1, -1, -1, -1, -1, -1, 10]);
   assert.deepEqual(
     result.failures.map(({ index, reason, errno }) => `${index} ${reason} ${errno}`.trim()),
-    ['1 io ENOENT', '2 empty', '3 io EACCES', '4 io EIO', '5 not_a_file EISDIR', '6 not_local'],
+    [
+      '1 io ENOENT',
+      '2 empty',
+      '3 io EACCES',
+      '4 io EIO',
+      '5 not_a_file EISDIR',
+      '6 not_local',
+      '7 not_a_file',
+    ],
   );
   assert.deepEqual(result.payload, Uint8Array.from([...bytesOf(10, 1), ...bytesOf(10, 3)]));
 });

@@ -42,7 +42,7 @@ export function sampleError(
     case 'not_a_file':
       return say(
         'sample_unreadable',
-        `${place} is not a regular file (a folder or a device), so it has no bytes to read.`,
+        `${place} is not a regular file (a folder, a pipe or a device), so it has no bytes to read.`,
       );
     case 'not_local':
       return say(

@@ -1,5 +1,6 @@
 /** What becomes of samples that cannot be read, with real files. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   chmodSync,
@@ -97,6 +98,15 @@ const troubles: readonly Trouble[] = [
     code: 'sample_unreadable',
     says: /^Sample 1 in .* is not a regular file/,
     make: (folder) => plainRecord(folder),
+  },
+  {
+    name: 'is a pipe',
+    code: 'sample_unreadable',
+    says: /^Sample 1 in .*pipe\.bin is not a regular file \(a folder, a pipe or a device\)/,
+    make: (folder) => {
+      execFileSync('mkfifo', [join(folder, 'pipe.bin')]);
+      return plainRecord(join(folder, 'pipe.bin'));
+    },
   },
   {
     name: 'is larger than the cap',
