@@ -9,7 +9,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { toolArguments } from '../support/tool-arguments.ts';
 import type { HistoryItem } from './history.ts';
 import { figuresOf, figuresText } from './report.ts';
 import { faultKinds, runChaos } from './run-chaos.ts';
@@ -19,15 +19,15 @@ import { findTools } from './tools.ts';
 const SAMPLES_PER_MINUTE = 3000;
 const SAMPLES_MAX = 30_000;
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '1' },
-    seed: { type: 'string' },
-    state: { type: 'string', default: 'sqlite' },
-    coordinators: { type: 'string', default: '3' },
-    json: { type: 'boolean', default: false },
-    keep: { type: 'boolean', default: false },
-  },
+const USAGE = `Usage: npm run chaos -- [--minutes M] [--seed S] [--state ${STATE_KINDS.join('|')}] [--coordinators N] [--keep] [--json]`;
+
+const values = toolArguments(USAGE, {
+  minutes: { type: 'string', default: '1' },
+  seed: { type: 'string' },
+  state: { type: 'string', default: 'sqlite' },
+  coordinators: { type: 'string', default: '3' },
+  json: { type: 'boolean', default: false },
+  keep: { type: 'boolean', default: false },
 });
 
 const minutes = number('minutes', values.minutes, 0.2, 24 * 60);

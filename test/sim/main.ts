@@ -6,23 +6,30 @@
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
+import { toolArguments, wholeNumber } from '../support/tool-arguments.ts';
 import { COVERED_SEEDS, coverageText, holesOf } from './run/coverage-text.ts';
 import { type Played, playSeeds } from './run/play-seeds.ts';
 import { playRanges } from './run/ranges.ts';
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: 'string', default: '1000' },
-    from: { type: 'string', default: '1' },
-    seed: { type: 'string' },
-    jobs: { type: 'string' },
-    verbose: { type: 'boolean', default: false },
-    coverage: { type: 'boolean', default: false },
-    regressions: { type: 'boolean', default: false },
-    'same-on': { type: 'string' },
-  },
+const USAGE = `Usage:
+  npm run sim -- [--seeds N] [--from S] [--jobs K] [--coverage]   plays N worlds (1000)
+  npm run sim -- --seed S [--verbose]                             plays one, and prints what happened in it
+  npm run sim -- --regressions                                    plays those that once failed
+  npm run sim -- --seeds N --same-on NODE                         and on that Node: all must be the same`;
+
+const values = toolArguments(USAGE, {
+  seeds: { type: 'string', default: '1000' },
+  from: { type: 'string', default: '1' },
+  seed: { type: 'string' },
+  jobs: { type: 'string', default: String(availableParallelism()) },
+  verbose: { type: 'boolean', default: false },
+  coverage: { type: 'boolean', default: false },
+  regressions: { type: 'boolean', default: false },
+  'same-on': { type: 'string' },
 });
+const from = wholeNumber(USAGE, 'from', values.from, 0);
+const count = wholeNumber(USAGE, 'seeds', values.seeds);
+const processes = wholeNumber(USAGE, 'jobs', values.jobs);
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -53,8 +60,6 @@ async function playOne(seed: number): Promise<void> {
 }
 
 async function playMany(): Promise<void> {
-  const [from, count] = [Number(values.from), Number(values.seeds)];
-  const processes = Number(values.jobs ?? availableParallelism());
   const startMs = performance.now();
   const report = await playRanges(from, count, processes, tell);
   const { played, events, entries, cpuMs, digest, failed, coverage, midway, warm } = report;
@@ -75,8 +80,6 @@ async function playMany(): Promise<void> {
 
 /** `digest` is of the same seeds on this Node. */
 async function compareOn(node: string, digest: number): Promise<void> {
-  const [from, count] = [Number(values.from), Number(values.seeds)];
-  const processes = Number(values.jobs ?? availableParallelism());
   const other = await playRanges(from, count, processes, tell, node);
   const isSame = other.digest === digest && other.played === count;
   if (!isSame) process.exitCode = 1;
@@ -95,4 +98,4 @@ async function playRegressions(): Promise<void> {
 
 if (values.regressions) await playRegressions();
 else if (values.seed === undefined) await playMany();
-else await playOne(Number(values.seed));
+else await playOne(wholeNumber(USAGE, 'seed', values.seed, 0));

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { refuse, toolArguments, wholeNumber } from '../support/tool-arguments.ts';
 import { MUTATIONS } from './mutations/all.ts';
 import type { Played } from './run/play-seeds.ts';
 
@@ -38,14 +38,17 @@ interface Outcome {
   readonly cpuMs: number;
 }
 
-const { values } = parseArgs({
-  options: {
-    only: { type: 'string' },
-    seeds: { type: 'string' },
-    /** So many of them, others every day. */
-    sample: { type: 'string' },
-  },
+const USAGE = `Usage: npm run sim:mutations [-- --only NAME] [--seeds N] [--sample K]
+  --only NAME   that known bug
+  --seeds N     each has to be found within so many worlds (${SEEDS})
+  --sample K    so many of them, others every day`;
+
+const values = toolArguments(USAGE, {
+  only: { type: 'string' },
+  seeds: { type: 'string', default: String(SEEDS) },
+  sample: { type: 'string' },
 });
+const seedsMax = wholeNumber(USAGE, 'seeds', values.seeds);
 
 const chosen = choose();
 const queue = [...chosen];
@@ -62,9 +65,14 @@ if (missed.length > 0) process.exitCode = 1;
 
 function choose(): typeof MUTATIONS {
   const { only, sample } = values;
-  if (only !== undefined) return MUTATIONS.filter(({ name }) => only.split(',').includes(name));
+  if (only !== undefined) {
+    const names = only.split(',');
+    const unknown = names.find((wanted) => MUTATIONS.every(({ name }) => name !== wanted));
+    if (unknown !== undefined) refuse(USAGE, `There is no known bug ${JSON.stringify(unknown)}.`);
+    return MUTATIONS.filter(({ name }) => names.includes(name));
+  }
   if (sample === undefined) return MUTATIONS;
-  const count = Number(sample);
+  const count = wholeNumber(USAGE, 'sample', sample);
   const day = Math.floor(Date.now() / 86_400_000);
   const shown = MUTATIONS.filter(({ name }) => !FOUND_LATE.has(name));
   process.stdout.write(`the sample of day ${day}\n`);
@@ -89,7 +97,7 @@ async function work(): Promise<void> {
 
 function play(name: string): Promise<Outcome> {
   const script = fileURLToPath(new URL('./run/play-mutation.ts', import.meta.url));
-  const args = ['--disable-warning=ExperimentalWarning', script, name, values.seeds ?? `${SEEDS}`];
+  const args = ['--disable-warning=ExperimentalWarning', script, name, `${seedsMax}`];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
