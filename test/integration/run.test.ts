@@ -186,7 +186,8 @@ test('workers and agents that are killed in mid-run cost nothing but time', asyn
   const out = bench.path('out');
   const args = ['run', JOB, '--data', data, '--out', out, '--nodes', '2', '--json', ...SMALL];
   const mx8 = bench.start([...args, '--block-size', '16', '--lease-ttl-ms', '2000'], {
-    TEST_PAUSE_MS: '30',
+    // Long enough for some to be left when the second one is killed: progress is told once a second.
+    TEST_PAUSE_MS: '100',
   });
   await until('some samples are committed', () => committed(mx8) > 40);
   const workers = descendants(mx8.pid).filter((entry) => entry.command.includes('worker-main'));
