@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { Mx8Error } from '../core/base/errors.ts';
-import { noAnswer, saysSilence } from './no-answer.ts';
+import { noAnswer, saysSilence, withAnswerBefore } from './no-answer.ts';
 import { unavailable } from './status.ts';
 
 const [A, B, C] = ['http://a:1', 'http://b:1', 'http://c:1'] as const;
@@ -63,4 +63,19 @@ test('each silent address is said once, with why and what is done about it', () 
       },
     ]),
   );
+});
+
+test('an attempt that the end of the time cuts short does not hide what was answered before', () => {
+  const cut = unavailable(A, 'nothing within 10000 ms');
+  const refusal = new Mx8Error('not_leader', 'no leader is known yet');
+  const both = withAnswerBefore(cut, refusal, A);
+  // What came of the last attempt nobody knows: the code stays that of a silence.
+  assert.equal(both.code, 'coordinator_unavailable');
+  assert.equal(
+    both.message,
+    `no answer from the coordinator at ${A}: nothing within 10000 ms; before that it answered: no leader is known yet`,
+  );
+  assert.equal(withAnswerBefore(cut, undefined, A), cut);
+  assert.equal(withAnswerBefore(cut, away(A), A), cut);
+  assert.equal(withAnswerBefore(refusal, refusal, A), refusal);
 });

@@ -2,6 +2,7 @@
 import { Mx8Error } from '../core/base/errors.ts';
 import type { EventSink } from '../ports/event-sink.ts';
 import type { OnUnanswered } from './dialer.ts';
+import { unavailable } from './status.ts';
 
 /** Addresses that are told of; a list has a handful, and hints of where the leader is name others. */
 const SILENT_ADDRESSES_MAX = 16;
@@ -31,6 +32,20 @@ export function noAnswer(
   const head = isSilence ? 'no answer from any coordinator' : 'no coordinator carried it out';
   const details = { ...last.details, address: addresses.join(',') };
   return new Mx8Error(last.code, `${head}: ${each}`, details, last);
+}
+
+/**
+ * The last attempt at an address is cut short by the end of the time. What came of it nobody knows, but what was
+ * answered there before tells more than the silence.
+ */
+export function withAnswerBefore(
+  error: Mx8Error,
+  before: Mx8Error | undefined,
+  address: string,
+): Mx8Error {
+  const why = error.details['why'];
+  if (before === undefined || typeof why !== 'string' || 'why' in before.details) return error;
+  return unavailable(address, `${why}; before that it answered: ${before.message}`);
 }
 
 function whatCame(address: string, failure: Mx8Error | undefined): string {

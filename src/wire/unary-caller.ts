@@ -10,7 +10,7 @@ import { Mx8Error } from '../core/base/errors.ts';
 import { addMs, type MonoMs } from '../core/base/units.ts';
 import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { Dialer } from './dialer.ts';
-import { noAnswer } from './no-answer.ts';
+import { noAnswer, withAnswerBefore } from './no-answer.ts';
 import { type WireMessage, type WireMethod, wireMethods } from './schema.ts';
 import { errorOfCall, isOfTheWay, unavailable } from './status.ts';
 
@@ -68,10 +68,11 @@ export class UnaryCaller {
         return await attempt(deadlineMs);
       } catch (error) {
         if (!(error instanceof Mx8Error && isOfTheWay(error.code))) throw error;
-        failures.set(address, error);
+        const failure = withAnswerBefore(error, failures.get(address), address);
+        failures.set(address, failure);
         const waitMs = dialer.backoffMs(attempts);
         if (addMs(clock.nowMs(), waitMs) >= deadlineMs) {
-          throw noAnswer(error, failures, dialer.addresses);
+          throw noAnswer(failure, failures, dialer.addresses);
         }
         await clock.sleep(waitMs, signal);
       }
