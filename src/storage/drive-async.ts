@@ -1,13 +1,11 @@
 /** Runs a reading program through Node's thread pool; nothing blocks this thread. */
-import { close, constants, fstat, open, read, readv, stat } from 'node:fs';
+import { close, fstat, open, read, readv, stat } from 'node:fs';
 
 import type { IoAnswer, IoProgram, IoRequest } from './io-request.ts';
 import { ioFault } from './io-request.ts';
 import { askWhetherHere } from './local-disks.ts';
+import { OPEN_FLAGS } from './open-shards.ts';
 import type { OpenShards } from './open-shards.ts';
-
-/** Without waiting for a writer should the path name a pipe. */
-const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 export interface AsyncIo {
   readonly slab: Uint8Array;

@@ -1,13 +1,11 @@
 /** Runs a reading program with synchronous calls; for reader threads, and for short reads. */
-import { closeSync, constants, fstatSync, openSync, readSync, readvSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, readvSync, statSync } from 'node:fs';
 
 import type { IoAnswer, IoProgram, IoRequest } from './io-request.ts';
 import { ioFault } from './io-request.ts';
+import { OPEN_FLAGS } from './open-shards.ts';
 import type { OpenShards } from './open-shards.ts';
 import { readPlainFiles } from './plain-files.ts';
-
-/** Without waiting for a writer should the path name a pipe. */
-const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** Thrown out of a program when `isCancelled` answers true; what it opened has been closed. */
 export class ReadingCancelled extends Error {

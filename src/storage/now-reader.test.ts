@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -59,6 +60,53 @@ function readLarge(tickMs: number): { readonly isRead: boolean; readonly wouldRe
   if (result !== null) assert.ok(new Uint8Array(slab).every((byte) => byte === 7));
   return { isRead: result !== null, wouldReadNext: reader.wouldRead };
 }
+
+/** 300 bytes in each of two shards of one folder, of which the first is open and was found to be here. */
+function besideOneHere(nextPath: string, isHere: boolean = true): readonly number[] | null {
+  const shards = new OpenShards();
+  shards.opened(path, openSync(path, 'r'), isHere);
+  shards.giveBack(path);
+  const shortReads = new ShortReads();
+  for (let read = 0; read < 3; read += 1) shortReads.observe(MIB, 1);
+  const reader = new NowReader(new TickingClock(0.01), shards, shortReads);
+  reader.passed({ calls: 1, files: 0, bytes: 600, shards: [path] }, true);
+  const slab = new ArrayBuffer(4096);
+  const job = {
+    locations: [path, path, nextPath],
+    offsets: Float64Array.of(0, 200, 512),
+    lengths: Float64Array.of(100, 200, 300),
+    startBytes: 16,
+    targetBytes: 4096,
+    capBytes: 4096,
+  };
+  const result = reader.read(job, slab);
+  for (const open of shards.drain()) closeSync(open);
+  if (result === null) return null;
+  assert.deepEqual([...result.sizes], [100, 200, 300]);
+  return [...new Uint8Array(slab, 16, 600)];
+}
+
+test('the next shard is opened here where one of its folder lies on a disk of this machine', () => {
+  const next = join(folder, 'next.tar');
+  writeFileSync(next, new Uint8Array(1024).fill(9));
+  const expected = [...new Uint8Array(300).fill(7), ...new Uint8Array(300).fill(9)];
+  assert.deepEqual(besideOneHere(next), expected);
+  assert.equal(besideOneHere(next, false), null, 'nobody knows where this folder lies');
+});
+
+test('a shard of another folder, one that is missing, a pipe and one that ends too soon are left to others', () => {
+  const other = join(folder, 'other');
+  mkdirSync(other);
+  writeFileSync(join(other, 'shard.tar'), new Uint8Array(1024));
+  assert.equal(besideOneHere(join(other, 'shard.tar')), null);
+  assert.equal(besideOneHere(join(folder, 'missing.tar')), null);
+  const pipe = join(folder, 'pipe.tar');
+  execFileSync('mkfifo', [pipe]);
+  assert.equal(besideOneHere(pipe), null);
+  const short = join(folder, 'short.tar');
+  writeFileSync(short, new Uint8Array(600));
+  assert.equal(besideOneHere(short), null);
+});
 
 test('a large batch that comes as fast as memory is copied is read here and now', () => {
   assert.deepEqual(readLarge(0.1), { isRead: true, wouldReadNext: true });

@@ -2,15 +2,20 @@
  * Jobs of few calls to shards that are open, on disks of this machine, read by the thread that asks for
  * them, here and now, where that is surely short.
  */
+import { closeSync, openSync } from 'node:fs';
+
 import { elapsedMs } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import { CachedReads } from './cached-reads.ts';
 import { driveSyncWhile } from './drive-sync.ts';
 import { GAP_BYTES_MAX } from './fill-extents.ts';
 import { fillTogether, jointRun, wholeResult } from './fill-together.ts';
+import type { JointRun } from './fill-together.ts';
 import { fill } from './fill.ts';
 import { shapeOf } from './job-shape.ts';
 import type { JobShape } from './job-shape.ts';
+import { isHereNow } from './local-disks.ts';
+import { OPEN_FLAGS } from './open-shards.ts';
 import type { OpenShards } from './open-shards.ts';
 import type { ReadJob, ReadResult } from './read-job.ts';
 import { GIVE_UP_MS } from './short-reads.ts';
@@ -60,7 +65,7 @@ export class NowReader {
     const clock = this.#clock;
     const startMs = clock.nowMs();
     const mayGoOn = (): boolean => elapsedMs(startMs, clock.nowMs()) < GIVE_UP_MS;
-    const read = this.#readRun(job, slab, mayGoOn) ?? this.#readFew(job, slab);
+    const read = this.#readRuns(job, slab, mayGoOn) ?? this.#readFew(job, slab);
     if (read === null) return null;
     const ms = elapsedMs(startMs, clock.nowMs());
     this.#cachedReads.made(read.bytes, ms);
@@ -68,13 +73,20 @@ export class NowReader {
     return read.result;
   }
 
-  /** Samples that lie together in one shard: nearly every batch. */
-  #readRun(job: ReadJob, slab: ArrayBuffer, mayGoOn: () => boolean): NowRead | null {
-    const run = jointRun([{ job, slab }], 1);
-    if (run === null || !this.#mayRead([run.path], run.bytes)) return null;
+  /** Samples that lie together in one shard, nearly every batch, or in a few of them. */
+  #readRuns(job: ReadJob, slab: ArrayBuffer, mayGoOn: () => boolean): NowRead | null {
+    const runs = runsOf(job, slab);
+    if (runs === null) return null;
+    const bytes = runs.reduce((sum, run) => sum + run.bytes, 0);
+    const paths = runs.map(({ path }) => path);
+    if (!this.#mayRead(paths, bytes)) return null;
     const io = { slab: NO_MEMORY, shards: this.#shards };
-    const step = driveSyncWhile(fillTogether(run, mayGoOn), io, mayGoOn);
-    return { bytes: run.bytes, result: step.value === true ? wholeResult(job) : null };
+    for (const [index, run] of runs.entries()) {
+      const isInTime = index === 0 || mayGoOn();
+      const step = isInTime ? driveSyncWhile(fillTogether(run, mayGoOn), io, mayGoOn) : null;
+      if (step?.value !== true) return { bytes, result: null };
+    }
+    return { bytes, result: wholeResult(job) };
   }
 
   #readFew(job: ReadJob, slab: ArrayBuffer): NowRead | null {
@@ -87,11 +99,61 @@ export class NowReader {
   }
 
   #mayRead(paths: readonly string[], bytes: number): boolean {
-    const isHere = paths.every((path) => this.#shards.isOpenHere(path));
-    return isHere && this.#shortReads.isShort(bytes);
+    if (!this.#shortReads.isShort(bytes)) return false;
+    return paths.every((path) => this.#shards.isOpenHere(path) || this.#open(path));
+  }
+
+  /**
+   * Opens the next shard where that is as short as a read. Left to others, each new shard would cost as much as
+   * reading ten batches: they begin to read ahead, and the consumer to wait.
+   */
+  #open(path: string): boolean {
+    const shards = this.#shards;
+    if (!shards.isBesideOneHere(path)) return false;
+    try {
+      const isHere = isHereNow(path);
+      shards.opened(path, openSync(path, OPEN_FLAGS), isHere);
+      const idle = shards.giveBack(path);
+      if (idle !== null) closeSync(idle);
+      return isHere;
+    } catch {
+      // Who reads it says what is wrong with it.
+      return false;
+    }
   }
 }
 
 function isWhole({ failures, sizes, done }: ReadResult): boolean {
   return failures.length === 0 && done === sizes.length;
+}
+
+/** The calls that read a job of neighbours, one for each of its shards; null where that is not so, or they are many. */
+function runsOf(job: ReadJob, slab: ArrayBuffer): readonly JointRun[] | null {
+  const whole = jointRun([{ job, slab }], 1);
+  if (whole !== null) return [whole];
+  const { locations, lengths, targetBytes } = job;
+  const count = locations.length;
+  const runs: JointRun[] = [];
+  let start = 0;
+  let at = job.startBytes;
+  for (let end = 1; end <= count; end += 1) {
+    if (end < count && locations[end] === locations[start]) continue;
+    const part = partOf(job, start, end, at);
+    const run = runs.length < CALLS_MAX ? jointRun([{ job: part, slab }], 1) : null;
+    if (run === null) return null;
+    runs.push(run);
+    for (; start < end; start += 1) at += lengths[start] ?? 0;
+  }
+  return at - job.startBytes > targetBytes && count > 1 ? null : runs;
+}
+
+/** Samples [start, end) of the job, of which the first goes to slab byte `startBytes`. */
+function partOf(job: ReadJob, start: number, end: number, startBytes: number): ReadJob {
+  return {
+    ...job,
+    locations: job.locations.slice(start, end),
+    offsets: job.offsets.subarray(start, end),
+    lengths: job.lengths.subarray(start, end),
+    startBytes,
+  };
 }

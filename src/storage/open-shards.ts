@@ -1,4 +1,10 @@
+import { constants } from 'node:fs';
+import { dirname } from 'node:path';
+
 import { must } from '../core/base/assert.ts';
+
+/** Without waiting for a writer should the path name a pipe. */
+export const OPEN_FLAGS: number = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** Shards open at a time beyond those being read; well below the usual limit of 1024 descriptors. */
 const IDLE_SHARDS_MAX = 16;
@@ -13,6 +19,8 @@ interface OpenShard {
 /** Descriptors of shards, shared by jobs and kept open for the next batch; the longest idle go first. */
 export class OpenShards {
   readonly #shards: Map<string, OpenShard> = new Map();
+  /** Folders of shards that were found to be here. */
+  readonly #foldersHere: Set<string> = new Set();
 
   /** The descriptor, to be given back; null when the shard is not open. */
   acquire(path: string): number | null {
@@ -34,11 +42,17 @@ export class OpenShards {
     const existing = this.acquire(path);
     if (existing !== null) return { fd: existing, surplus: fd };
     this.#shards.set(path, { fd, isHere, users: 1 });
+    if (isHere) this.#foldersHere.add(dirname(path));
     return { fd, surplus: null };
   }
 
   isOpenHere(path: string): boolean {
     return this.#shards.get(path)?.isHere === true;
+  }
+
+  /** Whether a shard of the same folder was here. A link may still lead elsewhere. */
+  isBesideOneHere(path: string): boolean {
+    return this.#foldersHere.has(dirname(path));
   }
 
   /** Answers a descriptor that is to be closed now, if any. */
