@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 
 import { monoMs, unixMs } from '../../src/core/base/units.ts';
 import type { MonoMs, UnixMs } from '../../src/core/base/units.ts';
@@ -21,11 +21,12 @@ export class EagerClock implements Clock {
     return { clear: () => undefined };
   }
 
-  /** Never fires, for the same reason. */
-  defer(): void {}
+  defer(fire: () => void): void {
+    setImmediate(fire);
+  }
 
   async sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
-    await setImmediate();
+    await turn();
     signal?.throwIfAborted();
     this.#nowMs += delayMs;
   }
