@@ -93,3 +93,20 @@ test('after batches were taken back the consumer has to get one before they are 
   own.leave();
   assert.equal(own.isLeft, true);
 });
+
+test('who reads beside others looks for them a while, and then sleeps until the next batch', async () => {
+  const { own, clock } = left();
+  assert.equal(own.mayLook, false, 'nobody reads beside it yet');
+  while (!own.isShared) {
+    own.asks();
+    clock.atMs += 0.1;
+    own.gets();
+  }
+  own.asks();
+  let looks = 0;
+  for (; own.mayLook && looks < 10_000; looks += 1) await own.look();
+  assert.ok(looks > 0 && looks < 10_000);
+  assert.equal(own.isShared, true);
+  own.gets();
+  assert.equal(own.mayLook, true);
+});

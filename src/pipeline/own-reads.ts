@@ -16,6 +16,12 @@ import { ConsumerPace } from './consumer-pace.ts';
 import { TURN_MS } from './limits.ts';
 import { ReadTrials } from './read-trials.ts';
 
+/**
+ * So many turns of the event loop the consumer looks for what others read beside it before it sleeps: together they
+ * take about as long as to fall asleep and be woken, which is most of what it has to wait for as a rule.
+ */
+const LOOKS_MAX = 64;
+
 export class OwnReads {
   readonly #clock: Clock | undefined;
   readonly #onTakenBack: () => void;
@@ -31,6 +37,8 @@ export class OwnReads {
   #hasGot: boolean = false;
   /** How often it asked. */
   #asked: number = 0;
+  /** How often it has looked since it got a batch. */
+  #looks: number = 0;
   /** When the event loop was last known to turn while the consumer made reads itself. */
   #turnedAtMs: MonoMs = monoMs(0);
 
@@ -69,6 +77,7 @@ export class OwnReads {
     this.#gotAtMs = nowMs;
     this.#lastGotAtMs = nowMs;
     this.#hasGot = true;
+    this.#looks = 0;
     if (this.#isLeft) this.#watch();
   }
 
@@ -82,6 +91,16 @@ export class OwnReads {
     this.#isLeft = false;
     this.#hasGot = false;
     this.#onTakenBack();
+  }
+
+  /** Whether the consumer is to look once more, instead of sleeping, for a batch that others read beside it. */
+  get mayLook(): boolean {
+    return this.isShared && this.#looks < LOOKS_MAX;
+  }
+
+  look(): Promise<void> {
+    this.#looks += 1;
+    return this.turn();
   }
 
   /** What else this thread has to do must not wait for the end of the data. */

@@ -277,10 +277,7 @@ export class PipelineRun implements Pipeline {
     }
   }
 
-  /**
-   * Between two reads of its own the consumer hears of those that others have made, who then get new
-   * ones.
-   */
+  /** Between two reads of its own the consumer hears of those that others made, who get new ones then. */
   #somethingHappens(): Promise<void> {
     const { reader } = this.#options;
     if (reader.wouldReadNow) this.#own.leave();
@@ -288,6 +285,8 @@ export class PipelineRun implements Pipeline {
       // Records may be here without a turn of the event loop, for each batch anew.
       return this.#ownBatches.isShort && !this.#own.mustTurn ? this.#records() : this.#own.turn();
     }
+    const isReadBeside = reader.isBusy && this.#lineup.first?.state === 'reading';
+    if (isReadBeside && this.#own.mayLook) return this.#own.look();
     const helped = reader.help();
     const mustTurn = helped && (reader.isBusy || this.#own.mustTurn);
     return mustTurn ? this.#own.turn() : this.#wake.wait();
