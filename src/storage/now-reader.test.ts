@@ -108,6 +108,15 @@ test('a shard of another folder, one that is missing, a pipe and one that ends t
   assert.equal(besideOneHere(short), null);
 });
 
+test('a shard that is open already, and not here, is not opened once more', () => {
+  const far = join(folder, 'far.tar');
+  const shards = new OpenShards();
+  shards.opened(path, fd, true);
+  assert.equal(shards.isNewBesideOneHere(far), true);
+  shards.opened(far, fd, false);
+  assert.equal(shards.isNewBesideOneHere(far), false);
+});
+
 test('a large batch that comes as fast as memory is copied is read here and now', () => {
   assert.deepEqual(readLarge(0.1), { isRead: true, wouldReadNext: true });
 });

@@ -109,7 +109,7 @@ export class NowReader {
    */
   #open(path: string): boolean {
     const shards = this.#shards;
-    if (!shards.isBesideOneHere(path)) return false;
+    if (!shards.isNewBesideOneHere(path)) return false;
     try {
       const isHere = isHereNow(path);
       shards.opened(path, openSync(path, OPEN_FLAGS), isHere);

@@ -50,9 +50,9 @@ export class OpenShards {
     return this.#shards.get(path)?.isHere === true;
   }
 
-  /** Whether a shard of the same folder was here. A link may still lead elsewhere. */
-  isBesideOneHere(path: string): boolean {
-    return this.#foldersHere.has(dirname(path));
+  /** Whether it is not open, and a shard of the same folder was here. A link may still lead elsewhere. */
+  isNewBesideOneHere(path: string): boolean {
+    return !this.#shards.has(path) && this.#foldersHere.has(dirname(path));
   }
 
   /** Answers a descriptor that is to be closed now, if any. */
