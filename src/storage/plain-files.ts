@@ -4,12 +4,10 @@
  * file is not said here: at the first one that is not as it was pinned the loop ends, and the program reads that
  * one again.
  */
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 
 import type { FilesInLine } from './io-request.ts';
-
-/** Without waiting for a writer should the path name a pipe. */
-const OPEN_FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
+import { OPEN_FLAGS } from './open-shards.ts';
 
 /** Reads on in samples [files.index, end) for as long as `mayGoOn`, asked before each file, says. */
 export function readPlainFiles(files: FilesInLine, end: number, mayGoOn: () => boolean): number {
