@@ -6,6 +6,8 @@ import { Mx8Error } from '../core/base/errors.ts';
 import { manifestHash } from '../core/base/units.ts';
 import type { ManifestHash } from '../core/base/units.ts';
 import { CanonicalChecker } from '../core/manifest/canonical-checker.ts';
+import type { LineSink } from '../core/manifest/canonical-checker.ts';
+import type { ColumnsWriter } from './columns-writer.ts';
 import { readChunks } from './file-bytes.ts';
 import { IO_CHUNK_BYTES } from './limits.ts';
 import type { ManifestIndex } from './manifest-index.ts';
@@ -16,8 +18,8 @@ export class ManifestCheck {
   readonly #hash = createHash('sha256');
   #invalid: Error | null = null;
 
-  constructor(source: string) {
-    this.#checker = new CanonicalChecker(source);
+  constructor(source: string, sink?: LineSink) {
+    this.#checker = new CanonicalChecker(source, sink);
   }
 
   /** What the format says against the bytes so far; null while nothing. The hash goes on regardless. */
@@ -46,14 +48,18 @@ export class ManifestCheck {
   }
 }
 
-/** The index of the manifest in `file`, whose bytes must hash to `expected`. */
+/** The index of the manifest in `file`, whose bytes must hash to `expected`; `columns` get its lines. */
 export async function checkManifestFile(
   file: FileHandle,
   path: string,
   expected: ManifestHash,
+  columns: ColumnsWriter,
 ): Promise<ManifestIndex> {
-  const check = new ManifestCheck(path);
-  for await (const chunk of readChunks(file, IO_CHUNK_BYTES)) check.push(chunk);
+  const check = new ManifestCheck(path, columns);
+  for await (const chunk of readChunks(file, IO_CHUNK_BYTES)) {
+    check.push(chunk);
+    await columns.flush();
+  }
   return check.finish(path, expected);
 }
 

@@ -16,15 +16,33 @@ import type { FileStamps, ManifestReader } from '../ports/manifest-store.ts';
 import { readRange } from './file-bytes.ts';
 import { RECORD_CHUNK_BYTES, TABLES_KEPT_BYTES_MAX, TABLES_KEPT_SAMPLES_MAX } from './limits.ts';
 import type { ManifestIndex } from './manifest-index.ts';
+import type { ColumnsFile } from './columns-file.ts';
 import type { StampsFile } from './stamps-file.ts';
 
 const NEWLINE = 0x0a;
+
+/** Samples [from, to). */
+interface ReadTable {
+  readonly table: RecordTable;
+  readonly from: number;
+  readonly to: number;
+}
 
 /** The lines of samples [from, to). */
 interface Chunk {
   readonly bytes: Uint8Array;
   readonly from: number;
   readonly to: number;
+}
+
+export interface FsManifestParts {
+  readonly path: string;
+  readonly file: FileHandle;
+  readonly index: ManifestIndex;
+  readonly columns: ColumnsFile | null;
+  readonly stamps: StampsFile | null;
+  /** Called for every read of the manifest. */
+  readonly onRead: ((hash: ManifestHash) => void) | undefined;
 }
 
 export class FsManifestReader implements ManifestReader {
@@ -34,25 +52,21 @@ export class FsManifestReader implements ManifestReader {
   readonly #path: string;
   readonly #file: FileHandle;
   readonly #marks: Float64Array;
+  readonly #columns: ColumnsFile | null;
   readonly #stamps: StampsFile | null;
   readonly #onRead: ((hash: ManifestHash) => void) | undefined;
   /** Whole stretches between two noted lines, by their number. */
   readonly #kept: Map<number, RecordTable> = new Map<number, RecordTable>();
   #isClosed = false;
 
-  constructor(
-    path: string,
-    file: FileHandle,
-    index: ManifestIndex,
-    stamps: StampsFile | null,
-    onRead?: (hash: ManifestHash) => void,
-  ) {
+  constructor({ path, file, index, columns, stamps, onRead }: FsManifestParts) {
     this.hash = index.hash;
     this.sampleCount = index.sampleCount;
     this.manifestBytes = index.manifestBytes;
     this.#path = path;
     this.#file = file;
     this.#marks = index.marks;
+    this.#columns = columns;
     this.#stamps = stamps;
     this.#onRead = onRead;
   }
@@ -62,7 +76,8 @@ export class FsManifestReader implements ManifestReader {
     end: number,
     signal?: AbortSignal,
   ): AsyncGenerator<readonly SampleRecord[]> {
-    for await (const { bytes, from, to } of this.#chunks(start, end, signal)) {
+    const read = (from: number): Promise<Chunk> => this.#chunk(from, end);
+    for await (const { bytes, from, to } of this.#inTurn(start, end, read, signal)) {
       const records = decodeSlice(bytes, from, this.#path);
       const stamps = await this.#stampsOf(from, to);
       yield stamps === null ? records : withPins(records, stamps.bytes, stamps.mtimesMs);
@@ -110,11 +125,24 @@ export class FsManifestReader implements ManifestReader {
     end: number,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<RecordTable> {
-    for await (const { bytes, from, to } of this.#chunks(start, end, signal)) {
-      const table = decodeTable(bytes, from, to, this.#path);
+    const read = (from: number): Promise<ReadTable> => this.#table(from, end);
+    for await (const { table, from, to } of this.#inTurn(start, end, read, signal)) {
       const stamps = await this.#stampsOf(from, to);
       yield stamps === null ? table : table.withPins(stamps.bytes, tagsOf(table, stamps));
     }
+  }
+
+  /** A chunk of samples from `from`: out of the columns, or else of the lines. */
+  async #table(from: number, end: number): Promise<ReadTable> {
+    const columns = this.#columns;
+    if (columns !== null) {
+      this.#reads();
+      const to = columns.chunkEnd(from, end);
+      const table = await columns.read(from, to);
+      if (table !== null) return { table, from, to };
+    }
+    const { bytes, to } = await this.#chunk(from, end);
+    return { table: decodeTable(bytes, from, to, this.#path), from, to };
   }
 
   async sliceBytes(start: number, end: number): Promise<Uint8Array> {
@@ -141,24 +169,23 @@ export class FsManifestReader implements ManifestReader {
     this.#kept.clear();
     this.#isClosed = true;
     await this.#stamps?.close();
+    await this.#columns?.close();
     await this.#file.close();
   }
 
-  /**
-   * The lines of records [start, end), each chunk in memory of its own; the next one is read while one is
-   * used.
-   */
-  async *#chunks(
+  /** Chunks of [start, end), each in memory of its own; the next one is read while one is used. */
+  async *#inTurn<C extends { readonly to: number }>(
     start: number,
     end: number,
+    read: (from: number) => Promise<C>,
     signal: AbortSignal | undefined,
-  ): AsyncGenerator<Chunk> {
+  ): AsyncGenerator<C> {
     this.#checkRange(start, end);
-    let ahead = start < end ? this.#chunk(start, end) : null;
+    let ahead = start < end ? read(start) : null;
     while (ahead !== null) {
       signal?.throwIfAborted();
-      const chunk = await ahead;
-      ahead = chunk.to < end ? this.#chunk(chunk.to, end) : null;
+      const chunk: C = await ahead;
+      ahead = chunk.to < end ? read(chunk.to) : null;
       // Whoever asks for it hears what is wrong with it; perhaps nobody does.
       ahead?.catch(() => undefined);
       yield chunk;
@@ -219,9 +246,13 @@ export class FsManifestReader implements ManifestReader {
     throw new Mx8Error('manifest_missing', message, { manifest_hash: this.hash });
   }
 
-  async #read(start: number, end: number): Promise<Buffer> {
+  #reads(): void {
     this.#checkOpen();
     this.#onRead?.(this.hash);
+  }
+
+  async #read(start: number, end: number): Promise<Buffer> {
+    this.#reads();
     const bytes = await readRange(this.#file, start, end);
     if (bytes.length < end - start) throw this.#changed();
     return bytes;

@@ -1,8 +1,8 @@
 /**
  * Manifests in a folder. `by-hash/<hash>` holds immutable bytes, `intent/<key>/current` the current hash
- * of a link's base, `locks/<key>.lock` says who resolves it now. Four more folders are this
- * implementation's own: `listing/` (see `listing-notice.ts`), `index/` (see `manifest-index.ts`), `stamps/` (see `stamps-format.ts`) and `tmp/`
- * (files being written).
+ * of a link's base, `locks/<key>.lock` says who resolves it now. Five more folders are this
+ * implementation's own: `listing/` (see `listing-notice.ts`), `index/` (see `manifest-index.ts`), `columns/`
+ * (see `columns-format.ts`), `stamps/` (see `stamps-format.ts`) and `tmp/` (files being written).
  */
 import { createHash } from 'node:crypto';
 import { open, readFile, rename, stat } from 'node:fs/promises';
@@ -27,6 +27,8 @@ import type {
 } from '../ports/manifest-store.ts';
 import type { Random } from '../ports/random.ts';
 import { ManifestCheck, checkManifestFile } from './check-manifest.ts';
+import { ColumnsFile } from './columns-file.ts';
+import { ColumnsWriter } from './columns-writer.ts';
 import { discard, syncFolder, writeDurably } from './durable-file.ts';
 import { readRange } from './file-bytes.ts';
 import { FsManifestReader } from './fs-manifest-reader.ts';
@@ -69,9 +71,11 @@ export class FsManifestStore implements ManifestStore {
     const file = await openManifest(path, hash);
     try {
       const index = (await this.#savedIndex(hash, file)) ?? (await this.#checked(hash, path, file));
-      const stamps = await StampsFile.open(this.#stampsPath(hash), hash, index.sampleCount);
+      const { sampleCount } = index;
+      const stamps = await StampsFile.open(this.#stampsPath(hash), hash, sampleCount);
+      const columns = await ColumnsFile.open(this.#columnsPath(hash), hash, sampleCount);
       const { onRead } = this.#options;
-      return new FsManifestReader(path, file, index, stamps, onRead);
+      return new FsManifestReader({ path, file, index, columns, stamps, onRead });
     } catch (error) {
       await file.close();
       throw storeError('read', path, error);
@@ -96,13 +100,15 @@ export class FsManifestStore implements ManifestStore {
     try {
       await makeFolders(folder);
       await sweepTemporaries(folder);
-      const index = await writeChecked(temporary, canonical, onSpool);
+      await using columns = this.#columnsWriter();
+      const index = await writeChecked(temporary, canonical, columns, onSpool);
       const path = this.#manifestPath(index.hash);
       await makeFolders(dirname(path));
       // Over a file of that name too: it has the same bytes, or it is damaged.
       await rename(temporary, path);
       await syncFolder(dirname(path));
       await this.#saveIndex(index, await stateOf(path));
+      await columns.keep(this.#columnsPath(index.hash), index.hash);
       return { hash: index.hash, sampleCount: index.sampleCount };
     } catch (error) {
       await discard(temporary);
@@ -214,10 +220,12 @@ export class FsManifestStore implements ManifestStore {
 
   async #checked(hash: ManifestHash, path: string, file: FileHandle): Promise<ManifestIndex> {
     const before = await stateOf(file);
-    const index = await checkManifestFile(file, path, hash);
+    await using columns = this.#columnsWriter();
+    const index = await checkManifestFile(file, path, hash, columns);
     // Only a file that stood still while it was read is what the index says.
     const after = await stateOf(file);
     if (before.ctimeNs === after.ctimeNs) await this.#saveIndex(index, after);
+    await columns.keep(this.#columnsPath(hash), hash);
     return index;
   }
 
@@ -236,12 +244,21 @@ export class FsManifestStore implements ManifestStore {
     }
   }
 
+  #columnsWriter(): ColumnsWriter {
+    const { root, random } = this.#options;
+    return new ColumnsWriter(join(root, 'tmp', temporaryName(random)));
+  }
+
   #manifestPath(hash: ManifestHash): string {
     return join(this.#options.root, 'by-hash', hash);
   }
 
   #indexPath(hash: ManifestHash): string {
     return join(this.#options.root, 'index', hash);
+  }
+
+  #columnsPath(hash: ManifestHash): string {
+    return join(this.#options.root, 'columns', hash);
   }
 
   #stampsPath(hash: ManifestHash): string {
@@ -270,13 +287,14 @@ async function openManifest(path: string, hash: ManifestHash): Promise<FileHandl
   }
 }
 
-/** Writes the bytes to a new read-only file, durably, while checking them. */
+/** Writes the bytes to a new read-only file, durably, while checking them; `columns` get their lines. */
 async function writeChecked(
   path: string,
   canonical: AsyncIterable<Uint8Array>,
+  columns: ColumnsWriter,
   onSpool?: (spool: ManifestSpool) => void,
 ): Promise<ManifestIndex> {
-  const check = new ManifestCheck('the manifest to be stored');
+  const check = new ManifestCheck('the manifest to be stored', columns);
   const file = await open(path, 'wx', 0o444);
   try {
     if (onSpool !== undefined) onSpool(await openSpool(path));
@@ -284,6 +302,7 @@ async function writeChecked(
       check.push(chunk);
       if (check.invalid !== null) throw check.invalid;
       await file.writeFile(chunk);
+      await columns.flush();
     }
     const index = check.finish(path);
     await file.sync();

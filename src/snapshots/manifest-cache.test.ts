@@ -11,7 +11,7 @@ import { manifestCacheRetention, markUsed, tidyManifestCache } from './manifest-
 
 const NOW = 1_800_000_000_000;
 const STORE = '0123456789abcdef';
-const FILES = ['by-hash', 'index', 'stamps', 'stamps-etag'];
+const FILES = ['by-hash', 'index', 'columns', 'stamps', 'stamps-etag'];
 
 function hashOf(digit: string): string {
   return manifestHash(digit.repeat(64));
@@ -26,7 +26,8 @@ async function put(path: string, bytes: number, ageDays: number): Promise<void> 
 }
 
 async function putCopy(root: string, digit: string, ageDays: number, bytes = 1000): Promise<void> {
-  for (const name of FILES) await put(join(root, STORE, name, hashOf(digit)), bytes / 4, ageDays);
+  for (const name of FILES)
+    await put(join(root, STORE, name, hashOf(digit)), bytes / FILES.length, ageDays);
 }
 
 function digitsOf(things: readonly { readonly hash: string }[]): string {

@@ -1,8 +1,8 @@
 /**
  * The copies of manifests that this machine has of stores (`ObjectManifestStore`): one folder for each store below
  * one for all of them. What has to go goes file by file, in an order in which whatever is left at any time is a
- * copy that can be used, or that is fetched again: which object the stamps are of, the stamps, the index, the manifest, and
- * at last the mark of its use.
+ * copy that can be used, or that is fetched again: which object the stamps are of, the stamps, the columns, the index, the
+ * manifest, and at last the mark of its use.
  */
 import { lstat, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
@@ -18,7 +18,7 @@ import { sweepTemporaries } from './temporary-files.ts';
 import { makeFolders } from '../storage/make-folders.ts';
 
 /** In the order in which they go. */
-const FOLDERS = ['stamps-etag', 'stamps', 'index', 'by-hash', 'used'] as const;
+const FOLDERS = ['stamps-etag', 'stamps', 'columns', 'index', 'by-hash', 'used'] as const;
 const STORE_NAME = /^[0-9a-f]{16}$/;
 
 export function manifestCacheRetention(

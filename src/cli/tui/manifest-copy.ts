@@ -60,7 +60,9 @@ export class ManifestCopy implements ManifestFile, AsyncDisposable {
         onProgress(done / Math.max(1, size));
       }
       if (check.invalid === null) {
-        return new FsManifestReader(this.path, file, check.finish(this.path), null);
+        const index = check.finish(this.path);
+        const beside = { columns: null, stamps: null, onRead: undefined };
+        return new FsManifestReader({ path: this.path, file, index, ...beside });
       }
     } catch (error) {
       await file.close();

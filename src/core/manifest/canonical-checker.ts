@@ -10,6 +10,7 @@ import { MANIFEST_HEADER } from './encode.ts';
 import { MANIFEST_INDEX_STRIDE, MANIFEST_LINE_BYTES_MAX } from './limits.ts';
 import { lineError, quoted } from './line-error.ts';
 import { LOOK_CLOSER, LineScanner } from './line-scanner.ts';
+import type { ScannedLine } from './line-scanner.ts';
 import { parseLine } from './parse-line.ts';
 
 const NEWLINE = 0x0a;
@@ -25,8 +26,17 @@ export interface CanonicalSummary {
   readonly marks: readonly number[];
 }
 
+/** Hears of each line in its turn. */
+export interface LineSink {
+  /** It ends before byte `end`, and its last byte is the line break. The bytes are used again afterwards. */
+  passed(bytes: Uint8Array, line: ScannedLine, end: number): void;
+  /** The line is canonical, but not by a scan: nothing more is known of it. */
+  unproved(): void;
+}
+
 export class CanonicalChecker {
   readonly #source: string;
+  readonly #sink: LineSink | undefined;
   readonly #scanner = new LineScanner();
   readonly #marks: number[] = [];
   #partial: Uint8Array = NOTHING;
@@ -36,8 +46,9 @@ export class CanonicalChecker {
   /** Bytes that belong to lines that passed. */
   #offset = 0;
 
-  constructor(source: string) {
+  constructor(source: string, sink?: LineSink) {
     this.#source = source;
+    this.#sink = sink;
   }
 
   get sampleCount(): number {
@@ -71,13 +82,17 @@ export class CanonicalChecker {
   /** `bytes` are whole lines, each with its line end. */
   #lines(bytes: Uint8Array): void {
     const scanner = this.#scanner;
+    const sink = this.#sink;
     const firstRecord = this.#isPastHeader ? 0 : this.#skipHeader(bytes);
     const firstId = this.#count;
     scanner.seenBits = 0;
     for (let at = firstRecord; at < bytes.length;) {
       if (this.#count % MANIFEST_INDEX_STRIDE === 0) this.#marks.push(this.#offset + at);
       let end = scanner.scan(bytes, at);
-      if (end === LOOK_CLOSER) end = this.#lookCloser(bytes, at);
+      if (end === LOOK_CLOSER) {
+        end = this.#lookCloser(bytes, at);
+        sink?.unproved();
+      } else sink?.passed(bytes, scanner, end);
       if (end - at > MANIFEST_LINE_BYTES_MAX + 1) throw this.#tooLong();
       at = end;
       this.#count += 1;

@@ -22,7 +22,17 @@ const WHOLE = -1;
 /** The scan did not prove the line canonical. */
 export const LOOK_CLOSER = -1;
 
-export class LineScanner {
+/** What is known of a line that was passed. */
+export interface ScannedLine {
+  readonly locationStart: number;
+  readonly locationEnd: number;
+  readonly isSameLocation: boolean;
+  readonly byteOffset: number;
+  readonly byteLength: number;
+  readonly hintStart: number;
+}
+
+export class LineScanner implements ScannedLine {
   /** All scanned bytes or-ed together: 0x80 or more when any is not ASCII. */
   seenBits = 0;
   /** Of the line passed last: its location is [locationStart, locationEnd) of the bytes. */
