@@ -111,7 +111,10 @@ export class LoadedBatch implements Batch {
   keep(): this {
     // A batch that is gone says so here, not when it is used.
     const { buffer } = this.#read.payload;
-    if (!this.#kept) this.#watch.kept(buffer);
+    if (!this.#kept) {
+      this.#read.watch();
+      this.#watch.kept(buffer);
+    }
     this.#kept = true;
     return this;
   }

@@ -26,6 +26,7 @@ export class SlabBatch implements SampleBatch {
   readonly #startBytes: number;
   readonly #pool: SlabPool;
   #slab: Slab | null;
+  #isWatched: boolean = false;
   #payload: Uint8Array | null = null;
   #offsets: Float64Array | null = null;
   #sampleIds: Float64Array | null = null;
@@ -44,7 +45,6 @@ export class SlabBatch implements SampleBatch {
       bytes += content.sizes[index] ?? 0;
     }
     this.payloadBytes = bytes;
-    pool.watch(slab);
   }
 
   get sampleCount(): number {
@@ -89,11 +89,18 @@ export class SlabBatch implements SampleBatch {
     return payload.subarray(start, end);
   }
 
+  watch(): void {
+    this.#pool.watch(this.#live());
+    this.#isWatched = true;
+  }
+
   release(): void {
     const slab = this.#slab;
     this.#slab = null;
     this.#payload = null;
-    if (slab !== null) this.#pool.release(slab);
+    if (slab === null) return;
+    if (this.#isWatched) this.#pool.unwatch(slab);
+    this.#pool.release(slab);
   }
 
   [Symbol.dispose](): void {

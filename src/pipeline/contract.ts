@@ -33,6 +33,11 @@ export interface SampleBatch extends Disposable {
   readonly streamEnd: number;
   /** Sample i without a copy. */
   sample(index: number): Uint8Array;
+  /**
+   * From now on it may be forgotten: its memory comes back once nothing refers to it any more. Who does not say
+   * so has to release it.
+   */
+  watch(): void;
   release(): void;
 }
 

@@ -7,6 +7,7 @@ import { Mx8Error } from '../core/base/errors.ts';
 import { BatchSizer } from '../core/memory/batch-sizer.ts';
 import type { BatchLimits } from '../core/memory/batch-sizer.ts';
 import { SizeGuess } from '../core/memory/size-guess.ts';
+import type { RecordTable } from '../core/manifest/record-table.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import { codedPartsOf } from '../core/format/coded-table.ts';
 import type { ReadJob, ReadResult } from '../storage/read-job.ts';
@@ -46,6 +47,8 @@ export class Planner {
    * of the sample in the stream; only of those that are not read yet.
    */
   readonly #misfits: Map<number, number> = new Map();
+  /** Those of the last batch whose samples are all in one object: the next one is as a rule like it. */
+  #oneLocation: readonly string[] = [];
 
   constructor(
     queue: RecordQueue,
@@ -157,7 +160,7 @@ export class Planner {
     const { capBytes, targetBytes } = this.#limits;
     const roomy = bytes + SLAB_SLACK_BYTES <= capBytes;
     const slabBytes = roomy ? bytes + SLAB_SLACK_BYTES : Math.max(1, bytes);
-    const locations = table.locations();
+    const locations = this.#locationsOf(table);
     const offsets = table.byteOffsets();
     const tags = table.pinnedTags();
     const coded = codedPartsOf(table);
@@ -176,6 +179,16 @@ export class Planner {
       capBytes,
     };
     return { stretch, job, slabBytes, isRoomy: roomy };
+  }
+
+  #locationsOf(table: RecordTable): readonly string[] {
+    const only = table.onlyLocation;
+    if (only === null) return table.locations();
+    const known = this.#oneLocation;
+    if (known.length !== table.length || known[0] !== only) {
+      this.#oneLocation = table.locations();
+    }
+    return this.#oneLocation;
   }
 
   async #measure({ table, sizes }: Stretch): Promise<Float64Array> {

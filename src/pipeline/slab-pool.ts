@@ -1,6 +1,6 @@
 /**
  * The memory of batches. The ledger decides who gets which slab; this allocates, waits and frees. A
- * slab's memory is an ArrayBuffer that only its user holds: a batch that is forgotten is collected
+ * slab's memory is an ArrayBuffer that only its user holds: a batch that may be forgotten, and is, is collected
  * with it, and the pool hears of that and gives its bytes to the next one.
  */
 import { assert, must } from '../core/base/assert.ts';
@@ -83,9 +83,13 @@ export class SlabPool {
     this.#forgotten.register(slab.buffer, slab.slabId, slab.buffer);
   }
 
+  /** It will be released instead. */
+  unwatch(slab: Slab): void {
+    this.#forgotten.unregister(slab.buffer);
+  }
+
   /** Views of the memory that somebody kept become empty: they can never show another batch. */
   release(slab: Slab): void {
-    this.#forgotten.unregister(slab.buffer);
     if (this.#closed) {
       slab.buffer.transfer(0);
       this.#starts.delete(slab.slabId);

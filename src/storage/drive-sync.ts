@@ -1,11 +1,14 @@
 /** Runs a reading program with synchronous calls; for reader threads, and for short reads. */
 import { closeSync, fstatSync, openSync, readSync, readvSync, statSync } from 'node:fs';
 
+import type { JointRun } from './fill-together.ts';
 import type { IoAnswer, IoProgram, IoRequest } from './io-request.ts';
 import { ioFault } from './io-request.ts';
 import { OPEN_FLAGS } from './open-shards.ts';
 import type { OpenShards } from './open-shards.ts';
 import { readPlainFiles } from './plain-files.ts';
+
+const NO_MEMORY = new Uint8Array(0);
 
 /** Thrown out of a program when `isCancelled` answers true; what it opened has been closed. */
 export class ReadingCancelled extends Error {
@@ -42,6 +45,19 @@ export function driveSyncWhile<T>(
     }
   }
   return step;
+}
+
+/** Does what `fillTogether` does with a run that is read with one call. */
+export function readRunSync(
+  { path, position, views, bytes }: JointRun,
+  shards: OpenShards,
+): boolean {
+  const io = { slab: NO_MEMORY, shards };
+  const fd = perform({ op: 'acquire', path }, io);
+  if (typeof fd !== 'number') return false;
+  const read = perform({ op: 'readv', fd, views, position }, io);
+  perform({ op: 'give_back', path }, io);
+  return read === bytes;
 }
 
 /** Those that are answered with one system call. */

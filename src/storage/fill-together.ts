@@ -82,18 +82,21 @@ function addJob(
   return from;
 }
 
+/** Whether it reads so little that one call may read it all, whoever waits. */
+export function isReadAtOnce({ bytes }: JointRun): boolean {
+  return bytes <= AT_ONCE_BYTES;
+}
+
 /**
  * Whether all of it was read. If not, each job is to be read by itself, which says why. With `mayGoOn`, who is
  * not to stand still for long is asked before each call but the first, none of which reads much; else one call
  * reads it all.
  */
-export function* fillTogether(
-  { path, position, views, bytes }: JointRun,
-  mayGoOn?: () => boolean,
-): IoProgram<boolean> {
+export function* fillTogether(run: JointRun, mayGoOn?: () => boolean): IoProgram<boolean> {
+  const { path, position, views, bytes } = run;
   const fd = yield { op: 'acquire', path };
   if (typeof fd !== 'number') return false;
-  const calls = mayGoOn === undefined || bytes <= AT_ONCE_BYTES ? [views] : callsOf(views);
+  const calls = mayGoOn === undefined || isReadAtOnce(run) ? [views] : callsOf(views);
   let done = 0;
   for (const call of calls) {
     if (done > 0 && mayGoOn?.() === false) break;

@@ -7,9 +7,9 @@ import { closeSync, openSync } from 'node:fs';
 import { elapsedMs } from '../core/base/units.ts';
 import type { Clock } from '../ports/clock.ts';
 import { CachedReads } from './cached-reads.ts';
-import { driveSyncWhile } from './drive-sync.ts';
+import { driveSyncWhile, readRunSync } from './drive-sync.ts';
 import { GAP_BYTES_MAX } from './fill-extents.ts';
-import { fillTogether, jointRun, wholeResult } from './fill-together.ts';
+import { fillTogether, isReadAtOnce, jointRun, wholeResult } from './fill-together.ts';
 import type { JointRun } from './fill-together.ts';
 import { fill } from './fill.ts';
 import { shapeOf } from './job-shape.ts';
@@ -77,30 +77,38 @@ export class NowReader {
   #readRuns(job: ReadJob, slab: ArrayBuffer, mayGoOn: () => boolean): NowRead | null {
     const runs = runsOf(job, slab);
     if (runs === null) return null;
-    const bytes = runs.reduce((sum, run) => sum + run.bytes, 0);
-    const paths = runs.map(({ path }) => path);
-    if (!this.#mayRead(paths, bytes)) return null;
-    const io = { slab: NO_MEMORY, shards: this.#shards };
-    for (const [index, run] of runs.entries()) {
-      const isInTime = index === 0 || mayGoOn();
-      const step = isInTime ? driveSyncWhile(fillTogether(run, mayGoOn), io, mayGoOn) : null;
-      if (step?.value !== true) return { bytes, result: null };
+    let bytes = 0;
+    for (const run of runs) bytes += run.bytes;
+    if (!this.#shortReads.isShort(bytes)) return null;
+    for (const { path } of runs) if (!this.#isHere(path)) return null;
+    let isFirst = true;
+    for (const run of runs) {
+      const isRead = (isFirst || mayGoOn()) && this.#readRun(run, mayGoOn);
+      if (!isRead) return { bytes, result: null };
+      isFirst = false;
     }
     return { bytes, result: wholeResult(job) };
   }
 
+  #readRun(run: JointRun, mayGoOn: () => boolean): boolean {
+    if (isReadAtOnce(run)) return readRunSync(run, this.#shards);
+    const io = { slab: NO_MEMORY, shards: this.#shards };
+    return driveSyncWhile(fillTogether(run, mayGoOn), io, mayGoOn).value === true;
+  }
+
   #readFew(job: ReadJob, slab: ArrayBuffer): NowRead | null {
     const { bytes, calls, files, shards } = shapeOf(job);
-    if (files > 0 || calls > CALLS_MAX || !this.#mayRead(shards, bytes)) return null;
+    if (files > 0 || calls > CALLS_MAX || !this.#shortReads.isShort(bytes)) return null;
+    if (!shards.every((path) => this.#isHere(path))) return null;
     const memory = new Uint8Array(slab);
     const program = fill(job, memory, this.#scratch, false);
     const step = driveSyncWhile(program, { slab: memory, shards: this.#shards }, () => true);
     return { bytes, result: step.done === true && isWhole(step.value) ? step.value : null };
   }
 
-  #mayRead(paths: readonly string[], bytes: number): boolean {
-    if (!this.#shortReads.isShort(bytes)) return false;
-    return paths.every((path) => this.#shards.isOpenHere(path) || this.#open(path));
+  /** Whether the shard is open, now at least, on a disk of this machine. */
+  #isHere(path: string): boolean {
+    return this.#shards.isOpenHere(path) || this.#open(path);
   }
 
   /**

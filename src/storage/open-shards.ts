@@ -19,6 +19,8 @@ interface OpenShard {
 /** Descriptors of shards, shared by jobs and kept open for the next batch; the longest idle go first. */
 export class OpenShards {
   readonly #shards: Map<string, OpenShard> = new Map();
+  /** The last one in their order. */
+  #newest: string = '';
   /** Folders of shards that were found to be here. */
   readonly #foldersHere: Set<string> = new Set();
 
@@ -42,6 +44,7 @@ export class OpenShards {
     const existing = this.acquire(path);
     if (existing !== null) return { fd: existing, surplus: fd };
     this.#shards.set(path, { fd, isHere, users: 1 });
+    this.#newest = path;
     if (isHere) this.#foldersHere.add(dirname(path));
     return { fd, surplus: null };
   }
@@ -59,9 +62,12 @@ export class OpenShards {
   giveBack(path: string): number | null {
     const shard = must(this.#shards.get(path), 'a shard given back is open');
     shard.users -= 1;
-    // The one given back last is the newest in the order of eviction.
-    this.#shards.delete(path);
-    this.#shards.set(path, shard);
+    // The one given back last is the newest in the order of eviction; as a rule it is that already.
+    if (path !== this.#newest) {
+      this.#shards.delete(path);
+      this.#shards.set(path, shard);
+      this.#newest = path;
+    }
     if (this.#shards.size <= IDLE_SHARDS_MAX) return null;
     for (const [idlePath, idle] of this.#shards) {
       if (idle.users > 0) continue;

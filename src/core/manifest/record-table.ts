@@ -14,7 +14,7 @@ export interface RecordColumns {
   readonly byteLengths: Float64Array;
   /** `pinnedTag` of each record, 0 where it is not known; absent where none is. */
   readonly pinnedTags?: Float64Array;
-  /** Which of `locations` each record has, and which of `hints`. */
+  /** Which of `locations` each record has, and which of `hints`: another one than the record before, or the next one. */
   readonly locationOf: Uint32Array;
   readonly hintOf: Uint32Array;
   readonly locations: Texts;
@@ -70,6 +70,14 @@ export class RecordTable {
   location(index: number): string {
     const { locationOf, locations } = this.#columns;
     return locations.text(must(locationOf[this.#start + index], 'a record is asked for'));
+  }
+
+  /** The location of all its records; null where they have several. */
+  get onlyLocation(): string | null {
+    const { locationOf } = this.#columns;
+    // Numbers of locations only grow.
+    const isOne = locationOf[this.#start] === locationOf[this.#start + this.length - 1];
+    return this.length > 0 && isOne ? this.location(0) : null;
   }
 
   /** Of all records; those that follow each other with one location have the same string. */

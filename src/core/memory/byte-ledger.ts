@@ -31,6 +31,8 @@ export interface SlabGrant {
   readonly dropped: readonly number[];
 }
 
+const NO_GRANTS: readonly SlabGrant[] = [];
+
 interface Waiting {
   readonly ticket: number;
   readonly bytes: number;
@@ -73,8 +75,10 @@ export class ByteLedger {
     assert(bytes > 0 && bytes <= this.capBytes, 'a slab that is asked for fits the cap');
     const ticket = this.#nextId;
     this.#nextId += 1;
-    this.#waiting.push({ ticket, bytes });
-    return { ticket, grants: this.#serve() };
+    const wanted = { ticket, bytes };
+    const grant = this.#waiting.length === 0 ? this.#grant(wanted) : null;
+    if (grant === null) this.#waiting.push(wanted);
+    return { ticket, grants: grant === null ? NO_GRANTS : [grant] };
   }
 
   /** Takes a request back that has not been granted. */
@@ -128,14 +132,19 @@ export class ByteLedger {
   }
 
   #serve(): readonly SlabGrant[] {
+    if (this.#waiting.length === 0) return NO_GRANTS;
     const grants: SlabGrant[] = [];
     for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
-      const grant = this.#grantFree(first) ?? this.#grantNew(first);
+      const grant = this.#grant(first);
       if (grant === null) break;
       this.#waiting.shift();
       grants.push(grant);
     }
     return grants;
+  }
+
+  #grant(wanted: Waiting): SlabGrant | null {
+    return this.#grantFree(wanted) ?? this.#grantNew(wanted);
   }
 
   #grantFree(wanted: Waiting): SlabGrant | null {
