@@ -38,6 +38,8 @@ export interface JobSourceOptions {
 
 export class JobSource implements RecordSource {
   /** A batch that held samples of two leases could be finished for neither. */
+  /** They are those of leases. */
+  readonly recordsAhead: number = 0;
   readonly cutsAtChunks: boolean = true;
   readonly #options: JobSourceOptions;
   readonly #session: NodeSession;

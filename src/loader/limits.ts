@@ -23,3 +23,6 @@ export const LEAVE_WAIT_MS = 1_500;
 
 /** Batches that are in use are released sooner; waiting for longer than this is a program that waits for itself. */
 export const KEPT_STALL_MS = 5_000;
+
+/** The next records of a pinned data set are taken when fewer than so many are left: several batches as a rule. */
+export const RECORDS_AHEAD = 2048;

@@ -219,6 +219,7 @@ export class RunningLoader implements Loader {
       prefetchBatches: compiled.prefetchBatches,
       maxQueueBatches: compiled.maxQueueBatches,
       cutAtChunks: source.cutsAtChunks,
+      recordsAhead: source.recordsAhead,
       signal: this.#stop.signal,
       clock,
       openPlaces,

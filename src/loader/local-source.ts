@@ -19,6 +19,7 @@ import { checkAgreement, checkpointOf, decodeCheckpoint, encodeCheckpoint } from
 import { ownShare, withClasses } from './data-info.ts';
 import type { DataInfo } from './data-info.ts';
 import { fullBatches, sayNothingFull } from './drop-last.ts';
+import { RECORDS_AHEAD } from './limits.ts';
 import type { OrderOptions } from './options.ts';
 import type { OpenedData, RecordSource } from './source.ts';
 
@@ -41,6 +42,7 @@ export interface LocalSourceOptions {
 }
 
 export class LocalSource implements RecordSource {
+  readonly recordsAhead: number = RECORDS_AHEAD;
   readonly cutsAtChunks: boolean = false;
   readonly disconnects: number = 0;
   readonly #options: LocalSourceOptions;

@@ -22,6 +22,8 @@ export interface RecordSource {
   readonly listedSamples: number;
   /** Called once, after `open`. */
   records(): AsyncIterable<RecordChunk>;
+  /** How many records may be taken before a batch needs them. */
+  readonly recordsAhead: number;
   /** Whether chunks of records must not share a batch. */
   readonly cutsAtChunks: boolean;
   /** A batch is about to be handed out, in order. False: its lease is gone, it must not be. */

@@ -29,6 +29,7 @@ export interface StreamSourceOptions extends Omit<LocalSourceOptions, 'order'> {
 }
 
 export class StreamSource implements RecordSource {
+  readonly recordsAhead: number = 0;
   readonly cutsAtChunks: boolean = false;
   readonly disconnects: number = 0;
   readonly #options: StreamSourceOptions;

@@ -70,6 +70,11 @@ export interface PipelineOptions extends ReadAhead {
   readonly onSampleError?: (record: SampleRecord, error: Mx8Error) => SampleErrorVerdict;
   /** True: a batch never holds records of two chunks. False, the default: chunks are only transport. */
   readonly cutAtChunks?: boolean;
+  /**
+   * The next chunk is asked for when fewer records are left than so many, so that nobody waits for it. 0, the default: when
+   * a batch needs it; for sources that give what they cannot take back.
+   */
+  readonly recordsAhead?: number;
   /** Measures the two waits of the statistics; without it they stay 0. */
   readonly clock?: Clock;
   /** Asked before each batch is begun; while it refuses, one batch at a time is read. */

@@ -41,7 +41,7 @@ test('a slab that the consumer fills again and again learns from which start tha
     byteLength: 512,
     decodeHint: '',
   }));
-  const queue = new RecordQueue([records], false);
+  const queue = new RecordQueue({ records: [records] });
   await queue.fill(SAMPLES);
   const planner = new Planner(queue, batchLimits(10, CAP_BYTES), reader, () => true);
   const slabs = new SlabPool(CAP_BYTES, () => undefined);

@@ -19,11 +19,14 @@ export interface Stretch {
   readonly endsBatch: boolean;
 }
 
+type RecordQueueOptions = Pick<PipelineOptions, 'records' | 'cutAtChunks' | 'recordsAhead'>;
+
 type ChunkIterator = AsyncIterator<RecordChunk> | Iterator<RecordChunk>;
 
 export class RecordQueue {
   readonly #source: ChunkIterator;
   readonly #cutAtChunks: boolean;
+  readonly #recordsAhead: number;
   #stretches: Stretch[] = [];
   /** Records of the first stretch before this one are planned. */
   #head: number = 0;
@@ -35,8 +38,9 @@ export class RecordQueue {
   #onChange: () => void = () => undefined;
   #pulledCount: number = 0;
 
-  constructor(records: PipelineOptions['records'], cutAtChunks: boolean) {
+  constructor({ records, cutAtChunks = false, recordsAhead = 0 }: RecordQueueOptions) {
     this.#cutAtChunks = cutAtChunks;
+    this.#recordsAhead = recordsAhead;
     this.#source =
       Symbol.asyncIterator in records
         ? records[Symbol.asyncIterator]()
@@ -104,11 +108,23 @@ export class RecordQueue {
 
   take(count: number): void {
     this.#head += count;
+    this.#drop();
+    this.#pullAhead();
+  }
+
+  /** Lets go of stretches that are planned. */
+  #drop(): void {
     for (let first = this.#stretches[0]; first !== undefined; first = this.#stretches[0]) {
       if (this.#head < first.table.length) return;
       this.#head -= first.table.length;
       this.#stretches.shift();
     }
+  }
+
+  /** Asks for the next chunk before anybody waits for it. */
+  #pullAhead(): void {
+    if (this.#pulling || this.#sourceDone) return;
+    if (this.#pulledCount - this.position < this.#recordsAhead) this.#pull();
   }
 
   /** Makes these the next ones again, in this order. */
@@ -132,14 +148,12 @@ export class RecordQueue {
 
   /** Whether the source has to be asked for the next batch's records. */
   isShort(count: number): boolean {
-    if (this.#failure !== null) return true;
-    if (this.#sourceDone) return false;
     let missing = count + this.#head;
     for (const { table, endsBatch } of this.#stretches) {
       missing -= table.length;
       if (missing <= 0 || endsBatch) return false;
     }
-    return true;
+    return this.#failure !== null || !this.#sourceDone;
   }
 
   /** Asks the source for one chunk; what comes of it is noted before whoever waits looks again. */

@@ -63,7 +63,7 @@ export class PipelineRun implements Pipeline {
 
   constructor(options: RunOptions) {
     this.#options = options;
-    this.#queue = new RecordQueue(options.records, options.cutAtChunks === true);
+    this.#queue = new RecordQueue(options);
     const limits = batchLimits(options.batchSize, options.maxInflightBytes);
     this.#planner = new Planner(this.#queue, limits, options.reader, () => !this.#isClosed());
     this.#slabs = new SlabPool(options.maxInflightBytes, () => this.#changed());
