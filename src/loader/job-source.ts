@@ -37,9 +37,9 @@ export interface JobSourceOptions {
 }
 
 export class JobSource implements RecordSource {
-  /** A batch that held samples of two leases could be finished for neither. */
-  /** They are those of leases. */
+  /** They are those of leases, which are not taken before they are needed. */
   readonly recordsAhead: number = 0;
+  /** A batch that held samples of two leases could be finished for neither. */
   readonly cutsAtChunks: boolean = true;
   readonly #options: JobSourceOptions;
   readonly #session: NodeSession;

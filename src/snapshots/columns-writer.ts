@@ -53,8 +53,21 @@ export class ColumnsWriter implements LineSink, AsyncDisposable {
     this.#full = [];
   }
 
+  /** Gives back the room on the disk that it took; answers whether it had any. */
+  async giveUp(): Promise<boolean> {
+    this.unproved();
+    const file = this.#file;
+    this.#file = null;
+    if (file === null) return false;
+    // What some file systems say only now was to be written there, and is not wanted any more.
+    await this.#attempt(() => file.close());
+    await discard(this.#temporary);
+    return true;
+  }
+
   /** To be called now and then, as the blocks that are full are in memory until then. */
   async flush(): Promise<void> {
+    if (this.#hasGivenUp) await this.giveUp();
     if (this.#full.length === 0) return;
     const bytes = Buffer.concat(this.#full);
     this.#full = [];
@@ -83,9 +96,7 @@ export class ColumnsWriter implements LineSink, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#file === null) return;
-    await this.#file.close();
-    await discard(this.#temporary);
+    await this.giveUp();
   }
 
   /** What cannot be written is done without. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { chmod, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 
 import fc from 'fast-check';
 
@@ -107,6 +108,25 @@ test('where columns are damaged, cut or of another manifest, the lines are read'
   await expectAll(Buffer.alloc(0));
   await expectAll(await readFile(folder.join('columns', other)));
   await expectAll(good);
+});
+
+test('who gives up before the first table hears of that alone', async () => {
+  await using folder = await temporaryFolder();
+  const store = storeIn(folder.path);
+  const hash = await put(store, packed(5000));
+  const path = folder.join('columns', hash);
+  const damaged = await readFile(path);
+  damaged[0] = 1 ^ (damaged[0] ?? 0);
+  await chmod(path, 0o644);
+  await writeFile(path, damaged);
+  const reader = await store.open(hash);
+  const tables = reader.tables(0, 5000, AbortSignal.abort(new Error('enough')));
+  await assert.rejects(async () => {
+    for await (const table of tables) assert.fail(`${table.length} samples`);
+  }, /enough/);
+  // A read that nobody waits for would end the test with what it says now.
+  await reader.close();
+  await setImmediate();
 });
 
 test('columns are made again when all of a manifest is checked again', async () => {

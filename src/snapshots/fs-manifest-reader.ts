@@ -181,14 +181,15 @@ export class FsManifestReader implements ManifestReader {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<C> {
     this.#checkRange(start, end);
+    signal?.throwIfAborted();
     let ahead = start < end ? read(start) : null;
     while (ahead !== null) {
-      signal?.throwIfAborted();
       const chunk: C = await ahead;
       ahead = chunk.to < end ? read(chunk.to) : null;
       // Whoever asks for it hears what is wrong with it; perhaps nobody does.
       ahead?.catch(() => undefined);
       yield chunk;
+      signal?.throwIfAborted();
     }
   }
 

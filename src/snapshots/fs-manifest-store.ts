@@ -274,6 +274,9 @@ export class FsManifestStore implements ManifestStore {
   }
 }
 
+/** What the system says where nothing more can be written. */
+const FULL_DISK: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+
 async function openManifest(path: string, hash: ManifestHash): Promise<FileHandle> {
   try {
     return await open(path, 'r');
@@ -298,10 +301,18 @@ async function writeChecked(
   const file = await open(path, 'wx', 0o444);
   try {
     if (onSpool !== undefined) onSpool(await openSpool(path));
+    let at = 0;
     for await (const chunk of canonical) {
       check.push(chunk);
       if (check.invalid !== null) throw check.invalid;
-      await file.writeFile(chunk);
+      try {
+        await writeAt(file, chunk, at);
+      } catch (error) {
+        // The room that the columns have taken may be all that is missing.
+        if (!FULL_DISK.has(systemCode(error)) || !(await columns.giveUp())) throw error;
+        await writeAt(file, chunk, at);
+      }
+      at += chunk.length;
       await columns.flush();
     }
     const index = check.finish(path);
@@ -309,6 +320,13 @@ async function writeChecked(
     return index;
   } finally {
     await file.close();
+  }
+}
+
+async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const rest = bytes.length - done;
+    done += (await file.write(bytes, done, rest, position + done)).bytesWritten;
   }
 }
 
