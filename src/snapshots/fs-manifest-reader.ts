@@ -13,10 +13,10 @@ import { MANIFEST_INDEX_STRIDE } from '../core/manifest/limits.ts';
 import { RecordTable } from '../core/manifest/record-table.ts';
 import type { SampleRecord } from '../core/manifest/record.ts';
 import type { FileStamps, ManifestReader } from '../ports/manifest-store.ts';
+import type { ColumnsFile } from './columns-file.ts';
 import { readRange } from './file-bytes.ts';
 import { RECORD_CHUNK_BYTES, TABLES_KEPT_BYTES_MAX, TABLES_KEPT_SAMPLES_MAX } from './limits.ts';
 import type { ManifestIndex } from './manifest-index.ts';
-import type { ColumnsFile } from './columns-file.ts';
 import type { StampsFile } from './stamps-file.ts';
 
 const NEWLINE = 0x0a;

@@ -58,6 +58,11 @@ test('parts of tables, joined and picked, are the parts of the records', () => {
         [...part.sampleIds()],
         expected.map(({ sampleId }) => sampleId),
       );
+      const locations = new Set(expected.map(({ location }) => location));
+      assert.equal(
+        part.onlyLocation,
+        locations.size === 1 ? (expected[0]?.location ?? null) : null,
+      );
       const joined = RecordTable.join([part, table.slice(to, records.length)]);
       assert.deepEqual(joined.records(), records.slice(from));
       const even = expected.map((_, index) => index).filter((index) => index % 2 === 0);

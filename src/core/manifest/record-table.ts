@@ -14,7 +14,7 @@ export interface RecordColumns {
   readonly byteLengths: Float64Array;
   /** `pinnedTag` of each record, 0 where it is not known; absent where none is. */
   readonly pinnedTags?: Float64Array;
-  /** Which of `locations` each record has, and which of `hints`: another one than the record before, or the next one. */
+  /** Which of `locations` each record has, and which of `hints`; neither number falls from one record to the next. */
   readonly locationOf: Uint32Array;
   readonly hintOf: Uint32Array;
   readonly locations: Texts;
@@ -75,7 +75,7 @@ export class RecordTable {
   /** The location of all its records; null where they have several. */
   get onlyLocation(): string | null {
     const { locationOf } = this.#columns;
-    // Numbers of locations only grow.
+    // The numbers between two that are the same are the same too.
     const isOne = locationOf[this.#start] === locationOf[this.#start + this.length - 1];
     return this.length > 0 && isOne ? this.location(0) : null;
   }
